@@ -1,0 +1,283 @@
+//! The one error type of the crate: a kind, an errno, and the path through the work that led to it.
+//!
+//! Each floor names its refusals in an enum of its own (`tar::Refusal`, `compress::Refusal`, …), one variant a
+//! refusal, and converts it into [`Error`]; what a caller sees is always this type.
+
+#![forbid(unsafe_code)]
+
+use std::fmt::{self, Write as _};
+use std::io;
+
+use nix::errno::Errno;
+
+/// The result of every fallible function of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What sort of failure an [`Error`] is.
+///
+/// The numbers are those of the C ABI (`CR_ERROR_*`). More may follow: match with a wildcard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u32)]
+pub enum Kind {
+    /// The operating system refused a call; the errno is the call's own.
+    System = 1,
+    /// An argument is unusable; nothing was touched.
+    Argument = 2,
+    /// An archive or a JSON file breaks its format, is cut short, or fails its checksum.
+    Malformed = 3,
+    /// An archive or a list asks for something outside of what it may name: a path that leaves its root, a link,
+    /// a device or a protected name where none may be.
+    Escape = 4,
+    /// A documented limit was exceeded.
+    Limit = 5,
+    /// The input is well-formed but uses something this library, its build or this system doesn't support.
+    Unsupported = 6,
+    /// The archive lacks the member that was asked for.
+    NotInArchive = 7,
+    /// The caller cancelled the work.
+    Cancelled = 8,
+    /// A defect of this library, caught before it could cross the ABI.
+    Internal = 9,
+}
+
+impl Kind {
+    /// The errno of this kind, where no system call gave one.
+    fn default_errno(self) -> Errno {
+        match self {
+            Kind::System => Errno::EIO,
+            Kind::Argument => Errno::EINVAL,
+            Kind::Malformed => Errno::EBADMSG,
+            Kind::Escape => Errno::EXDEV,
+            Kind::Limit => Errno::E2BIG,
+            Kind::Unsupported => Errno::EOPNOTSUPP,
+            Kind::NotInArchive => Errno::ENODATA,
+            Kind::Cancelled => Errno::ECANCELED,
+            Kind::Internal => Errno::ENOTRECOVERABLE,
+        }
+    }
+}
+
+/// Why a function failed: [`kind`](Error::kind), [`errno`](Error::errno), and a message that reads like a path
+/// through the work, outermost step first: `apply rootfs-diff.tar: entry "usr/bin/x": mkdirat "x": ENOSPC …`.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    errno: Errno,
+    detail: String,
+    /// The steps around the failure, innermost first.
+    steps: Vec<String>,
+    entry: Option<Vec<u8>>,
+    offset: Option<u64>,
+}
+
+impl Error {
+    /// A refusal of this library's own, with the errno of its kind.
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self::build(kind, kind.default_errno(), detail.into())
+    }
+
+    /// A system call that failed; `call` names it and what it was called on, as in `mkdirat "x"`.
+    pub(crate) fn system(call: impl fmt::Display, errno: Errno) -> Self {
+        // An errno of 0 would make a failure look like success to a C caller.
+        let errno = if errno as i32 > 0 { errno } else { Errno::EIO };
+        Self::build(Kind::System, errno, format!("{call}: {errno:?} ({})", errno.desc()))
+    }
+
+    /// An unusable argument, called by its name in the C ABI.
+    pub(crate) fn argument(name: &str, why: impl fmt::Display) -> Self {
+        Self::new(Kind::Argument, format!("{name}: {why}"))
+    }
+
+    /// A failed read or write. An [`Error`] that travelled through an [`io::Error`] comes out as it went in.
+    pub(crate) fn io(call: impl fmt::Display, error: io::Error) -> Self {
+        if let Some(code) = error.raw_os_error() {
+            return Self::system(call, Errno::from_raw(code));
+        }
+        let kind = match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => Kind::Malformed,
+            _ => Kind::System,
+        };
+        match error.downcast::<Error>() {
+            Ok(own) => own,
+            Err(error) => Self::new(kind, format!("{call}: {error}")),
+        }
+    }
+
+    fn build(kind: Kind, errno: Errno, detail: String) -> Self {
+        Error(Box::new(Inner { kind, errno, detail, steps: Vec::new(), entry: None, offset: None }))
+    }
+
+    /// The same error with another errno than its kind's.
+    #[must_use]
+    pub(crate) fn with_errno(mut self, errno: Errno) -> Self {
+        self.0.errno = errno;
+        self
+    }
+
+    /// Adds the step that was under way, outside of those already there.
+    #[must_use]
+    pub(crate) fn context(mut self, step: impl Into<String>) -> Self {
+        self.0.steps.push(step.into());
+        self
+    }
+
+    /// Names the archive member or listed path concerned, as a step and for [`Error::entry`]. The innermost stays.
+    #[must_use]
+    pub(crate) fn at_entry(mut self, name: &[u8]) -> Self {
+        self.0.steps.push(format!("entry {}", quote(name)));
+        self.0.entry.get_or_insert_with(|| name.to_vec());
+        self
+    }
+
+    /// Records how far into the tar stream the failure was found. The innermost stays.
+    #[must_use]
+    pub(crate) fn at_offset(mut self, bytes: u64) -> Self {
+        self.0.offset.get_or_insert(bytes);
+        self
+    }
+
+    /// What sort of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// The errno that describes the failure best; positive, never 0.
+    #[must_use]
+    pub fn errno(&self) -> i32 {
+        self.0.errno as i32
+    }
+
+    /// The archive member or listed path concerned, as raw bytes, if there is one.
+    #[must_use]
+    pub fn entry(&self) -> Option<&[u8]> {
+        self.0.entry.as_deref()
+    }
+
+    /// How many bytes into the (decompressed) tar stream the failure was found, if it was found in one.
+    #[must_use]
+    pub fn offset(&self) -> Option<u64> {
+        self.0.offset
+    }
+
+    /// Whether this is the system call error `errno`.
+    pub(crate) fn is(&self, errno: Errno) -> bool {
+        self.0.kind == Kind::System && self.0.errno == errno
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for step in self.0.steps.iter().rev() {
+            write!(f, "{step}: ")?;
+        }
+        f.write_str(&self.0.detail)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}/{:?}: {self}", self.0.kind, self.0.errno)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Lets an [`Error`] pass through the standard library's reading and writing traits; [`Error::io`] takes it out again.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        io::Error::other(error)
+    }
+}
+
+/// Adds context to the error of a result, built only if there is one.
+pub(crate) trait Context<T> {
+    /// Adds the step that was under way.
+    fn context<S: Into<String>>(self, step: impl FnOnce() -> S) -> Result<T>;
+    /// Names the archive member or listed path concerned.
+    fn at_entry(self, name: &[u8]) -> Result<T>;
+}
+
+impl<T> Context<T> for Result<T> {
+    fn context<S: Into<String>>(self, step: impl FnOnce() -> S) -> Result<T> {
+        self.map_err(|error| error.context(step()))
+    }
+
+    fn at_entry(self, name: &[u8]) -> Result<T> {
+        self.map_err(|error| error.at_entry(name))
+    }
+}
+
+/// Turns a failed system call into an [`Error`] that names the call.
+pub(crate) trait Called<T> {
+    /// `call` names the system call and what it was called on; it is built only if the call failed.
+    fn called<D: fmt::Display>(self, call: impl FnOnce() -> D) -> Result<T>;
+}
+
+impl<T> Called<T> for Result<T, Errno> {
+    fn called<D: fmt::Display>(self, call: impl FnOnce() -> D) -> Result<T> {
+        self.map_err(|errno| Error::system(call(), errno))
+    }
+}
+
+/// The bytes of a name between quotation marks, fit for a terminal and a log: what isn't printable, isn't UTF-8 or
+/// could change the direction of the text is escaped.
+pub(crate) fn quote(name: &[u8]) -> String {
+    let mut out = String::with_capacity(name.len() + 2);
+    out.push('"');
+    for chunk in name.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c == '"' || c == '\\' || c.is_control() || is_invisible(c) {
+                out.extend(c.escape_default());
+            } else {
+                out.push(c);
+            }
+        }
+        for byte in chunk.invalid() {
+            // Writing to a String doesn't fail.
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Line and paragraph separators, zero-width and bidirectional formatting characters.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_reads_from_the_outermost_step_to_the_failure() {
+        let error = Error::system("mkdirat \"x\"", Errno::ENOSPC).at_entry(b"usr/x").context("apply rootfs-diff.tar");
+        assert_eq!(
+            error.to_string(),
+            "apply rootfs-diff.tar: entry \"usr/x\": mkdirat \"x\": ENOSPC (No space left on device)"
+        );
+        assert_eq!(error.entry(), Some(&b"usr/x"[..]));
+    }
+
+    #[test]
+    fn an_errno_is_never_zero() {
+        assert_eq!(Error::system("close", Errno::from_raw(0)).errno(), Errno::EIO as i32);
+    }
+
+    #[test]
+    fn hostile_bytes_are_escaped() {
+        assert_eq!(quote(b"a\x1b[2J\xff\"\n"), r#""a\u{1b}[2J\xff\"\n""#);
+        assert_eq!(quote("é\u{202e}x".as_bytes()), "\"é\\u{202e}x\"");
+    }
+
+    #[test]
+    fn an_error_survives_the_way_through_io() {
+        let inner = Error::new(Kind::Limit, "too much").at_offset(7);
+        let outer = Error::io("read", io::Error::from(inner));
+        assert_eq!((outer.kind(), outer.errno(), outer.offset()), (Kind::Limit, Errno::E2BIG as i32, Some(7)));
+    }
+}
