@@ -82,7 +82,11 @@ impl Error {
     pub(crate) fn system(call: impl fmt::Display, errno: Errno) -> Self {
         // An errno of 0 would make a failure look like success to a C caller.
         let errno = if errno as i32 > 0 { errno } else { Errno::EIO };
-        Self::build(Kind::System, errno, format!("{call}: {errno:?} ({})", errno.desc()))
+        Self::build(
+            Kind::System,
+            errno,
+            format!("{call}: {errno:?} ({})", errno.desc()),
+        )
     }
 
     /// An unusable argument, called by its name in the C ABI.
@@ -96,7 +100,9 @@ impl Error {
             return Self::system(call, Errno::from_raw(code));
         }
         let kind = match error.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => Kind::Malformed,
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::InvalidData
+            | io::ErrorKind::InvalidInput => Kind::Malformed,
             _ => Kind::System,
         };
         match error.downcast::<Error>() {
@@ -106,7 +112,14 @@ impl Error {
     }
 
     fn build(kind: Kind, errno: Errno, detail: String) -> Self {
-        Error(Box::new(Inner { kind, errno, detail, steps: Vec::new(), entry: None, offset: None }))
+        Error(Box::new(Inner {
+            kind,
+            errno,
+            detail,
+            steps: Vec::new(),
+            entry: None,
+            offset: None,
+        }))
     }
 
     /// The same error with another errno than its kind's.
@@ -255,7 +268,9 @@ mod tests {
 
     #[test]
     fn a_message_reads_from_the_outermost_step_to_the_failure() {
-        let error = Error::system("mkdirat \"x\"", Errno::ENOSPC).at_entry(b"usr/x").context("apply rootfs-diff.tar");
+        let error = Error::system("mkdirat \"x\"", Errno::ENOSPC)
+            .at_entry(b"usr/x")
+            .context("apply rootfs-diff.tar");
         assert_eq!(
             error.to_string(),
             "apply rootfs-diff.tar: entry \"usr/x\": mkdirat \"x\": ENOSPC (No space left on device)"
@@ -265,7 +280,10 @@ mod tests {
 
     #[test]
     fn an_errno_is_never_zero() {
-        assert_eq!(Error::system("close", Errno::from_raw(0)).errno(), Errno::EIO as i32);
+        assert_eq!(
+            Error::system("close", Errno::from_raw(0)).errno(),
+            Errno::EIO as i32
+        );
     }
 
     #[test]
@@ -278,6 +296,9 @@ mod tests {
     fn an_error_survives_the_way_through_io() {
         let inner = Error::new(Kind::Limit, "too much").at_offset(7);
         let outer = Error::io("read", io::Error::from(inner));
-        assert_eq!((outer.kind(), outer.errno(), outer.offset()), (Kind::Limit, Errno::E2BIG as i32, Some(7)));
+        assert_eq!(
+            (outer.kind(), outer.errno(), outer.offset()),
+            (Kind::Limit, Errno::E2BIG as i32, Some(7))
+        );
     }
 }

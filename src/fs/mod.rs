@@ -1,1 +1,36 @@
-//! fs
+//! Floor 0: a root directory that paths may not leave, and what is done below it, on descriptors.
+//!
+//! Whoever can write below the root may race against every function here. What they hold is a descriptor; the last
+//! name of a path is never followed; everything above it is resolved inside the root.
+
+#![forbid(unsafe_code)]
+
+mod acl;
+mod copy;
+mod holes;
+mod host;
+mod identity;
+mod listing;
+mod name;
+mod node;
+mod output;
+mod parents;
+mod path;
+mod remove;
+mod root;
+mod userns;
+
+pub(crate) use acl::{ACCESS_ACL, DEFAULT_ACL, strip_inherited_acl};
+pub(crate) use copy::copy_range;
+pub(crate) use holes::data_extents;
+pub(crate) use host::{create_directory_ambient, open_input_ambient, open_regular_at};
+pub(crate) use identity::Identity;
+pub(crate) use listing::sorted_names;
+pub(crate) use name::Name;
+pub(crate) use node::{Node, file_type, is_directory};
+pub(crate) use output::Output;
+pub(crate) use parents::{Parent, Parents};
+pub(crate) use path::{MAX_PATH, RootPath, names_start};
+pub(crate) use remove::{Keep, KeepNothing, remove_tree, times_of};
+pub(crate) use root::{Root, open_directory_ambient};
+pub(crate) use userns::in_user_namespace;

@@ -1,1 +1,26 @@
-//! sys
+//! Floor 0: one thin function per system call that `nix` lacks or offers unsafely.
+//!
+//! Everything takes a descriptor that the caller has open; `nix::errno::Errno` is the error, since the floor above
+//! knows what the call was for. Where a call is younger than the kernels that are supported, the function uses the
+//! new one first and then the descriptor's name below `/proc`, never a call that would follow a link.
+
+mod capability;
+mod mode;
+mod proc;
+mod statx;
+mod times;
+mod xattr;
+
+pub(crate) use capability::has_cap_sys_admin;
+pub(crate) use mode::change_mode;
+pub(crate) use proc::{descriptor_path, reopen};
+pub(crate) use statx::{Mount, mount_of};
+pub(crate) use times::{Timestamp, set_times};
+pub(crate) use xattr::{Handle, get_xattr, list_xattrs, remove_xattr, set_xattr};
+
+/// Whether the kernel lacks a call or a filter keeps it from the process.
+///
+/// Container engines' older seccomp profiles answer EPERM to calls that they don't know.
+pub(crate) fn is_missing(errno: nix::errno::Errno) -> bool {
+    matches!(errno, nix::errno::Errno::ENOSYS | nix::errno::Errno::EPERM)
+}

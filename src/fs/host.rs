@@ -1,0 +1,92 @@
+//! The few host paths that callers name, and the files beside them that an archive may have put there.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::unistd::{Gid, Uid};
+
+use super::node::{Node, file_type, is_directory};
+use super::{Name, Root, open_directory_ambient};
+use crate::error::{Called as _, Error, Kind, Result, quote};
+
+/// Opens the file that a caller named for reading, symlinks followed. A directory is EISDIR.
+pub(crate) fn open_input_ambient(path: &Path) -> Result<File> {
+    let call = || format!("open {}", quote(path.as_os_str().as_bytes()));
+    let fd = open(
+        path,
+        OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY,
+        Mode::empty(),
+    )
+    .called(call)?;
+    if is_directory(&fstat(&fd).called(|| "fstat")?) {
+        return Err(Error::system(call(), Errno::EISDIR));
+    }
+    Ok(File::from(fd))
+}
+
+/// Opens the regular file `name` in `directory` for reading; `None` if it isn't there.
+///
+/// The directory's content may come from an archive: a symlink (ELOOP) isn't followed, a fifo doesn't block, a device
+/// isn't opened.
+pub(crate) fn open_regular_at(directory: impl AsFd, name: &Name) -> Result<Option<File>> {
+    let Some(node) = Node::find_at(directory, name)? else {
+        return Ok(None);
+    };
+    let refused = |why: &str, errno| {
+        Error::new(
+            Kind::Escape,
+            format!("{} is {why}, not a regular file", name.quoted()),
+        )
+        .with_errno(errno)
+    };
+    match file_type(&node.stat()?) {
+        SFlag::S_IFREG => node.reopen(OFlag::O_RDONLY).map(|fd| Some(File::from(fd))),
+        SFlag::S_IFDIR => Err(Error::system(
+            format!("open {}", name.quoted()),
+            Errno::EISDIR,
+        )),
+        SFlag::S_IFLNK => Err(refused("a symlink", Errno::ELOOP)),
+        SFlag::S_IFIFO => Err(refused("a fifo", Errno::EPERM)),
+        SFlag::S_IFSOCK => Err(refused("a socket", Errno::EPERM)),
+        _ => Err(refused("a device", Errno::EPERM)),
+    }
+}
+
+/// Opens the directory `path` as a root, and makes it first if it is missing and absolute: all missing components
+/// with mode 0755 less the umask, owner 0:0 where the caller may.
+pub(crate) fn create_directory_ambient(path: &Path, what: &str) -> Result<Root> {
+    match open_directory_ambient(path, what) {
+        Err(error) if error.is(Errno::ENOENT) && path.is_absolute() => {}
+        result => return result.map(Root::new),
+    }
+    let mut missing: Vec<&Path> = Vec::new();
+    for ancestor in path.ancestors() {
+        match nix::sys::stat::stat(ancestor) {
+            Err(Errno::ENOENT) => missing.push(ancestor),
+            _ => break,
+        }
+    }
+    for directory in missing.into_iter().rev() {
+        create_one(directory)?;
+    }
+    open_directory_ambient(path, what).map(Root::new)
+}
+
+fn create_one(directory: &Path) -> Result<()> {
+    let call = |name: &str| format!("{name} {}", quote(directory.as_os_str().as_bytes()));
+    match nix::unistd::mkdir(directory, Mode::from_bits_truncate(0o755)) {
+        Ok(()) => {}
+        // Somebody else made it at the same time.
+        Err(Errno::EEXIST) => return Ok(()),
+        Err(errno) => return Err(Error::system(call("mkdir"), errno)),
+    }
+    match nix::unistd::chown(directory, Some(Uid::from_raw(0)), Some(Gid::from_raw(0))) {
+        Ok(()) | Err(Errno::EPERM | Errno::EINVAL) => Ok(()),
+        Err(errno) => Err(Error::system(call("chown"), errno)),
+    }
+}

@@ -1,0 +1,173 @@
+//! One open object of a file system, whatever its type.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::unistd::{Gid, Uid, fchownat};
+
+use super::{Identity, Name};
+use crate::error::{Called as _, Result};
+use crate::sys::{self, Handle, Timestamp};
+
+/// An object held by a descriptor. Everything acts on the object itself: neither a symlink nor somebody who renames
+/// things meanwhile leads it elsewhere.
+pub(crate) struct Node {
+    fd: OwnedFd,
+    path_only: bool,
+}
+
+impl Node {
+    /// Holds the object `name` in `parent` without opening it; a symlink is not followed, a fifo doesn't block.
+    pub(crate) fn open_at(parent: impl AsFd, name: &Name) -> Result<Self> {
+        Self::try_open_at(parent, name).called(|| format!("open {}", name.quoted()))
+    }
+
+    /// Like [`Node::open_at`]; what isn't there, or is below something that is no directory, is `None`.
+    pub(crate) fn find_at(parent: impl AsFd, name: &Name) -> Result<Option<Self>> {
+        match Self::try_open_at(parent, name) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+            result => result
+                .map(Some)
+                .called(|| format!("open {}", name.quoted())),
+        }
+    }
+
+    fn try_open_at(parent: impl AsFd, name: &Name) -> Result<Self, Errno> {
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        openat(parent, name, flags, Mode::empty()).map(Self::from_path_only)
+    }
+
+    /// Takes a descriptor that was opened with O_PATH.
+    pub(crate) fn from_path_only(fd: OwnedFd) -> Self {
+        Self {
+            fd,
+            path_only: true,
+        }
+    }
+
+    /// Takes a descriptor that was opened for reading or writing.
+    pub(crate) fn from_open(fd: OwnedFd) -> Self {
+        Self {
+            fd,
+            path_only: false,
+        }
+    }
+
+    pub(crate) fn stat(&self) -> Result<FileStat> {
+        fstat(&self.fd).called(|| "fstat")
+    }
+
+    pub(crate) fn identity(&self) -> Result<Identity> {
+        Identity::of(&self.fd)
+    }
+
+    /// The same object, opened for reading.
+    ///
+    /// Only sensible for regular files and directories: reopening a device would act on it.
+    pub(crate) fn reopen(&self, flags: OFlag) -> Result<OwnedFd> {
+        sys::reopen(&self.fd, flags).called(|| "open /proc/thread-self/fd")
+    }
+
+    /// Changes the owner, unless it is right already.
+    pub(crate) fn set_owner(&self, stat: &FileStat, uid: u32, gid: u32) -> Result<()> {
+        if (stat.st_uid, stat.st_gid) == (uid, gid) {
+            return Ok(());
+        }
+        let (owner, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        fchownat(
+            &self.fd,
+            c"",
+            Some(owner),
+            Some(group),
+            AtFlags::AT_EMPTY_PATH,
+        )
+        .called(|| format!("fchownat to {uid}:{gid}"))
+    }
+
+    /// Sets the permission bits, setuid, setgid and sticky included. Not for symlinks, which have none.
+    pub(crate) fn set_mode(&self, mode: u32) -> Result<()> {
+        sys::change_mode(self.fd.as_fd(), mode).called(|| format!("chmod to {mode:04o}"))
+    }
+
+    pub(crate) fn set_times(&self, accessed: Timestamp, modified: Timestamp) -> Result<()> {
+        sys::set_times(self.fd.as_fd(), accessed, modified).called(|| "utimensat")
+    }
+
+    pub(crate) fn set_xattr(&self, name: &CStr, value: &[u8]) -> Result<(), Errno> {
+        sys::set_xattr(self.handle(), name, value)
+    }
+
+    pub(crate) fn remove_xattr(&self, name: &CStr) -> Result<(), Errno> {
+        sys::remove_xattr(self.handle(), name)
+    }
+
+    /// The names of all extended attributes that the caller may see, sorted; none where there is no support for any.
+    pub(crate) fn xattr_names(&self) -> Result<Vec<CString>> {
+        let list = match read_growing(|buffer| sys::list_xattrs(self.handle(), buffer)) {
+            Err(Errno::EOPNOTSUPP) => return Ok(Vec::new()),
+            result => result.called(|| "listxattr")?,
+        };
+        let names = list
+            .split(|&byte| byte == 0)
+            .filter(|name| !name.is_empty());
+        let mut names: Vec<CString> = names.filter_map(|name| CString::new(name).ok()).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The value of the extended attribute `name`; `None` if it isn't there.
+    pub(crate) fn xattr(&self, name: &CStr) -> Result<Option<Vec<u8>>, Errno> {
+        match read_growing(|buffer| sys::get_xattr(self.handle(), name, buffer)) {
+            Err(Errno::ENODATA) => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
+    fn handle(&self) -> Handle<'_> {
+        if self.path_only {
+            Handle::PathOnly(self.fd.as_fd())
+        } else {
+            Handle::Full(self.fd.as_fd())
+        }
+    }
+}
+
+impl AsFd for Node {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// The file type bits of a mode.
+pub(crate) fn file_type(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())
+}
+
+/// Whether the object is a directory.
+pub(crate) fn is_directory(stat: &FileStat) -> bool {
+    file_type(stat) == SFlag::S_IFDIR
+}
+
+/// Calls `read` with a large enough buffer: asks for the size first, and again if it grew meanwhile. Linux caps
+/// attributes and their lists at 64 KiB, so that they can't grow for more than a few turns.
+fn read_growing(read: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
+    for _ in 0..16 {
+        let needed = read(&mut [])?;
+        let mut buffer = vec![0; needed];
+        if needed == 0 {
+            return Ok(buffer);
+        }
+        match read(&mut buffer) {
+            Ok(len) => {
+                buffer.truncate(len);
+                return Ok(buffer);
+            }
+            Err(Errno::ERANGE) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Err(Errno::ERANGE)
+}

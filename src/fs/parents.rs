@@ -1,0 +1,148 @@
+//! The directories that entries are made in.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::sys::stat::{Mode, mkdirat};
+use once_cell::unsync::OnceCell;
+
+use super::acl::{has_default_acl, strip_inherited_acl};
+use super::node::Node;
+use super::{Identity, Name, Root, RootPath};
+use crate::error::{Called as _, Error, Result};
+
+/// The permission bits of a directory that no entry describes, whatever the umask.
+const IMPLICIT_MODE: u32 = 0o755;
+
+/// Resolves directories below a root, and remembers the last one: entries come in bunches.
+///
+/// Who removes or replaces a directory or makes a symlink has to [`forget`](Parents::forget), since the same path may
+/// then lead elsewhere.
+pub(crate) struct Parents<'r> {
+    root: &'r Root,
+    last: Option<Rc<Parent>>,
+}
+
+/// An open directory, by the path that led to it.
+pub(crate) struct Parent {
+    path: RootPath,
+    fd: OwnedFd,
+    default_acl: OnceCell<bool>,
+    identity: OnceCell<Identity>,
+}
+
+impl Parent {
+    /// Whether objects that are created here inherit an ACL; asked once.
+    pub(crate) fn has_default_acl(&self) -> Result<bool> {
+        self.default_acl
+            .get_or_try_init(|| has_default_acl(&self.fd))
+            .copied()
+    }
+
+    pub(crate) fn identity(&self) -> Result<Identity> {
+        self.identity
+            .get_or_try_init(|| Identity::of(&self.fd))
+            .copied()
+    }
+}
+
+impl AsFd for Parent {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl<'r> Parents<'r> {
+    pub(crate) fn new(root: &'r Root) -> Self {
+        Self { root, last: None }
+    }
+
+    /// The directory `path`, symlinks followed inside the root.
+    pub(crate) fn get(&mut self, path: &RootPath) -> Result<Rc<Parent>> {
+        self.lookup(path, |root| root.directory(path))
+    }
+
+    /// The directory `path`; what is missing on the way is made, mode 0755, owner 0:0 where the caller may.
+    pub(crate) fn get_or_create(&mut self, path: &RootPath) -> Result<Rc<Parent>> {
+        self.lookup(path, |root| match root.directory(path) {
+            Err(error) if error.is(Errno::ENOENT) => create(root, path),
+            result => result,
+        })
+    }
+
+    /// Resolves anew next time.
+    pub(crate) fn forget(&mut self) {
+        self.last = None;
+    }
+
+    fn lookup(
+        &mut self,
+        path: &RootPath,
+        open: impl FnOnce(&Root) -> Result<OwnedFd>,
+    ) -> Result<Rc<Parent>> {
+        if let Some(last) = &self.last
+            && last.path == *path
+        {
+            return Ok(Rc::clone(last));
+        }
+        let fd = open(self.root)?;
+        let (default_acl, identity) = (OnceCell::new(), OnceCell::new());
+        let parent = Rc::new(Parent {
+            path: path.clone(),
+            fd,
+            default_acl,
+            identity,
+        });
+        self.last = Some(Rc::clone(&parent));
+        Ok(parent)
+    }
+}
+
+/// Makes the missing directories of `path` from the top down.
+fn create(root: &Root, path: &RootPath) -> Result<OwnedFd> {
+    let mut at = root.directory(&RootPath::root())?;
+    for step in path.from_top() {
+        at = match root.directory(&step) {
+            Err(error) if error.is(Errno::ENOENT) => create_one(root, at, path, &step)?,
+            result => result?,
+        };
+    }
+    Ok(at)
+}
+
+fn create_one(root: &Root, parent: OwnedFd, path: &RootPath, step: &RootPath) -> Result<OwnedFd> {
+    let Some((_, name)) = step.split() else {
+        return Ok(parent);
+    };
+    let call = || format!("mkdirat {}", step.quoted());
+    match mkdirat(&parent, &name, Mode::from_bits_truncate(IMPLICIT_MODE)) {
+        Ok(()) => {}
+        Err(Errno::EEXIST) => {
+            // Either somebody else made it just now, or a symlink that leads nowhere stands in the way.
+            return root.directory(step).map_err(|error| match error {
+                error if step == path || !error.is(Errno::ENOENT) => error,
+                _ => Error::system(call(), Errno::EEXIST),
+            });
+        }
+        Err(errno) => return Err(Error::system(call(), errno)),
+    }
+    adopt(&parent, &name)?;
+    root.directory(step)
+}
+
+/// Gives a directory that was made just now the owner, mode and (absent) ACLs that it would have anywhere.
+fn adopt(parent: &OwnedFd, name: &Name) -> Result<()> {
+    let node = Node::open_at(parent, name)?;
+    let stat = node.stat()?;
+    match node.set_owner(&stat, 0, 0) {
+        // An unprivileged caller's directories are its own; no entry says otherwise.
+        Err(error) if error.is(Errno::EPERM) || error.is(Errno::EINVAL) => {}
+        result => result?,
+    }
+    if has_default_acl(parent)? {
+        strip_inherited_acl(&node, &[])?;
+    }
+    let inherited_setgid = stat.st_mode & Mode::S_ISGID.bits();
+    node.set_mode(IMPLICIT_MODE | inherited_setgid)
+}

@@ -1,0 +1,119 @@
+//! A directory that paths may not leave.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use once_cell::sync::OnceCell;
+use pathrs::error::ErrorKind;
+
+use super::{Identity, RootPath};
+use crate::error::{Called as _, Error, Kind, Result, quote};
+use crate::sys;
+
+/// How often a resolution that lost a race against a rename is tried again. The kernel asks for it only when a
+/// `..` in a symlink met a rename anywhere on the system, so an attacker can force no more than this many turns.
+const RACE_RETRIES: usize = 128;
+
+/// An open directory below which paths are resolved as chroot(2) would: absolute symlinks and `..` stay inside.
+pub(crate) struct Root(OwnedFd);
+
+impl Root {
+    /// Takes an open directory for a root.
+    pub(crate) fn new(directory: OwnedFd) -> Self {
+        Self(directory)
+    }
+
+    /// Which directory this is.
+    pub(crate) fn identity(&self) -> Result<Identity> {
+        Identity::of(&self.0)
+    }
+
+    /// An O_PATH descriptor of the directory `path`, every symlink on the way and the last one followed inside
+    /// the root.
+    pub(crate) fn directory(&self, path: &RootPath) -> Result<OwnedFd> {
+        let relative = if path.is_root() {
+            OsStr::new(".")
+        } else {
+            path.as_os_str()
+        };
+        if openat2_works() {
+            return self
+                .resolve_in_kernel(relative)
+                .called(|| format!("openat2 {}", path.quoted()));
+        }
+        self.resolve_in_steps(relative, path)
+    }
+
+    fn resolve_in_kernel(&self, path: &OsStr) -> Result<OwnedFd, Errno> {
+        let how = || {
+            OpenHow::new()
+                .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
+                .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS)
+        };
+        let mut result = openat2(&self.0, path, how());
+        for _ in 0..RACE_RETRIES {
+            if !matches!(result, Err(Errno::EAGAIN)) {
+                break;
+            }
+            result = openat2(&self.0, path, how());
+        }
+        result
+    }
+
+    /// Where openat2 is missing or blocked, libpathrs walks the path with O_PATH descriptors, one component a step.
+    fn resolve_in_steps(&self, relative: &OsStr, path: &RootPath) -> Result<OwnedFd> {
+        let call = || format!("resolve {}", path.quoted());
+        let handle = pathrs::RootRef::from_fd(self.0.as_fd())
+            .resolve(Path::new(relative))
+            .map_err(|error| match error.kind() {
+                ErrorKind::OsError(Some(code)) => Error::system(call(), Errno::from_raw(code)),
+                ErrorKind::SafetyViolation => {
+                    Error::new(Kind::Escape, format!("{}: {error}", call()))
+                }
+                _ => Error::new(Kind::Unsupported, format!("{}: {error}", call())),
+            })?;
+        // The dot makes the kernel check that it is a directory.
+        nix::fcntl::openat(
+            &handle,
+            ".",
+            OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+            nix::sys::stat::Mode::empty(),
+        )
+        .called(call)
+    }
+}
+
+impl AsFd for Root {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Whether the kernel has openat2 and lets this process use it; asked once.
+fn openat2_works() -> bool {
+    static WORKS: OnceCell<bool> = OnceCell::new();
+    *WORKS.get_or_init(|| {
+        let how = OpenHow::new()
+            .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT);
+        match openat2(nix::fcntl::AT_FDCWD, "/", how) {
+            Ok(_) => true,
+            Err(errno) => !sys::is_missing(errno),
+        }
+    })
+}
+
+/// Opens the directory that the host path `path` names, symlinks followed; `what` is the argument's name in messages.
+pub(crate) fn open_directory_ambient(path: &Path, what: &str) -> Result<OwnedFd> {
+    if path.as_os_str().is_empty() {
+        return Err(Error::argument(what, "is empty"));
+    }
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty()).called(|| {
+        use std::os::unix::ffi::OsStrExt;
+        format!("open {}", quote(path.as_os_str().as_bytes()))
+    })
+}
