@@ -23,7 +23,9 @@ mod userns;
 pub(crate) use acl::{ACCESS_ACL, DEFAULT_ACL, strip_inherited_acl};
 pub(crate) use copy::copy_range;
 pub(crate) use holes::data_extents;
-pub(crate) use host::{create_directory_ambient, open_input_ambient, open_regular_at};
+pub(crate) use host::{
+    create_directory_ambient, create_empty_at, open_input_ambient, open_regular_at,
+};
 pub(crate) use identity::Identity;
 pub(crate) use listing::sorted_names;
 pub(crate) use name::Name;

@@ -40,6 +40,14 @@ impl Node {
         openat(parent, name, flags, Mode::empty()).map(Self::from_path_only)
     }
 
+    /// Holds the directory that `directory` is open on.
+    pub(crate) fn dot(directory: impl AsFd) -> Result<Self> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        openat(directory, ".", flags, Mode::empty())
+            .map(Self::from_path_only)
+            .called(|| "open directory")
+    }
+
     /// Takes a descriptor that was opened with O_PATH.
     pub(crate) fn from_path_only(fd: OwnedFd) -> Self {
         Self {

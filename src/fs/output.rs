@@ -54,8 +54,8 @@ impl Output {
         Ok(output)
     }
 
-    pub(crate) fn file(&mut self) -> &mut File {
-        &mut self.file
+    pub(crate) fn file(&self) -> &File {
+        &self.file
     }
 
     /// Gives the file its name, in place of whatever file or symlink had it.

@@ -11,6 +11,7 @@ use super::acl::{has_default_acl, strip_inherited_acl};
 use super::node::Node;
 use super::{Identity, Name, Root, RootPath};
 use crate::error::{Called as _, Error, Result};
+use crate::sys::mount_id;
 
 /// The permission bits of a directory that no entry describes, whatever the umask.
 const IMPLICIT_MODE: u32 = 0o755;
@@ -30,6 +31,7 @@ pub(crate) struct Parent {
     fd: OwnedFd,
     default_acl: OnceCell<bool>,
     identity: OnceCell<Identity>,
+    mount: OnceCell<u64>,
 }
 
 impl Parent {

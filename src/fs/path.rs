@@ -1,5 +1,6 @@
 //! Paths below a root directory.
 
+use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -15,7 +16,9 @@ pub(crate) const MAX_PATH: usize = 4095;
 ///
 /// Cleaning is lexical, as in archives: `a/../b` is `b` whatever `a` is, and a `..` that would climb out of the root
 /// vanishes. Symlinks play no part until the path is resolved below a [`super::Root`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+///
+/// Paths are ordered component by component: a directory comes right before everything below it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RootPath(Vec<u8>);
 
 /// Why bytes are no path below a root.
@@ -78,21 +81,15 @@ impl RootPath {
         OsStr::from_bytes(&self.0)
     }
 
-    /// The first component; of the root itself nothing.
-    pub(crate) fn top(&self) -> &[u8] {
-        self.0
-            .split(|&byte| byte == b'/')
-            .next()
-            .unwrap_or_default()
+    /// The names from the root down; of the root itself none.
+    pub(crate) fn components(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split(|&byte| byte == b'/').filter(|component| !component.is_empty())
     }
 
-    /// The number of components.
-    pub(crate) fn depth(&self) -> usize {
-        if self.is_root() {
-            0
-        } else {
-            1 + self.0.iter().filter(|&&byte| byte == b'/').count()
-        }
+    /// Whether this is `directory` or below it.
+    pub(crate) fn is_within(&self, directory: &RootPath) -> bool {
+        let mut own = self.components();
+        directory.components().all(|component| own.next() == Some(component))
     }
 
     /// The directory that holds the object, and its name there; of the root itself nothing.
@@ -138,6 +135,18 @@ impl RootPath {
         } else {
             quote(&self.0)
         }
+    }
+}
+
+impl Ord for RootPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.components().cmp(other.components())
+    }
+}
+
+impl PartialOrd for RootPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -208,6 +217,23 @@ mod tests {
         let way: Vec<Vec<u8>> = path.from_top().map(|path| path.0).collect();
         assert_eq!(way, [&b"a"[..], b"a/bc", b"a/bc/d"]);
         assert_eq!(RootPath::clean(b"/").unwrap().from_top().count(), 0);
+    }
+
+    #[test]
+    fn a_directory_comes_right_before_everything_below_it() {
+        let mut paths = ["a-b", "a/b", "a", "a/b/c", "A"].map(|path| RootPath::clean(path.as_bytes()).unwrap());
+        paths.sort();
+        assert_eq!(paths.map(|path| path.0), ["A", "a", "a/b", "a/b/c", "a-b"].map(Vec::from));
+    }
+
+    #[test]
+    fn only_whole_components_make_one_path_lie_within_another() {
+        let path = |bytes: &[u8]| RootPath::clean(bytes).unwrap();
+        assert!(path(b"a/b").is_within(&path(b"a")));
+        assert!(path(b"a").is_within(&path(b"a")));
+        assert!(path(b"a").is_within(&path(b"/")));
+        assert!(!path(b"ab").is_within(&path(b"a")));
+        assert!(!path(b"a").is_within(&path(b"a/b")));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::listing::Listing;
 use super::node::{Node, is_directory};
 use super::{Identity, Name};
 use crate::error::{Called as _, Context as _, Error, Result};
-use crate::sys::{Timestamp, mount_of};
+use crate::sys::{Timestamp, mount_id};
 
 /// How many levels keep their descriptors open; those above are reopened through `..` on the way back.
 const OPEN_LEVELS: usize = 16;
@@ -56,7 +56,7 @@ pub(crate) fn remove_tree(parent: impl AsFd, name: &Name, keep: &dyn Keep) -> Re
     if unlink(parent, name)? {
         return Ok(());
     }
-    let mount = mount_of(parent).called(|| "statx")?.id;
+    let mount = mount_id(parent).called(|| "statx")?;
     let mut removal = Removal {
         mount,
         keep,
@@ -125,7 +125,7 @@ impl Removal<'_> {
             Err(Errno::ENOENT) => return Ok(()),
             result => result.called(call)?,
         };
-        if mount_of(fd.as_fd()).called(|| "statx")?.id != self.mount {
+        if mount_id(fd.as_fd()).called(|| "statx")? != self.mount {
             return Err(Error::system(
                 format!("remove mount point {}", name.quoted()),
                 Errno::EBUSY,

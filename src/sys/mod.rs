@@ -14,7 +14,7 @@ mod xattr;
 pub(crate) use capability::has_cap_sys_admin;
 pub(crate) use mode::change_mode;
 pub(crate) use proc::{descriptor_path, reopen};
-pub(crate) use statx::{Mount, mount_of};
+pub(crate) use statx::mount_id;
 pub(crate) use times::{Timestamp, set_times};
 pub(crate) use xattr::{Handle, get_xattr, list_xattrs, remove_xattr, set_xattr};
 

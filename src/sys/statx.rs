@@ -5,20 +5,12 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 
-/// Where an object stands among the mounts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mount {
-    /// The number of the mount, unique among those that exist at the same time.
-    pub(crate) id: u64,
-    /// Whether the object is the root of its mount, that is, something is mounted on its name.
-    pub(crate) is_root: bool,
-}
-
-/// The mount of the object that `fd` (an O_PATH descriptor is enough) stands for.
+/// The number of the mount that the object of `fd` (an O_PATH descriptor is enough) is on, unique among the mounts that
+/// exist at the same time.
 ///
 /// st_dev can't tell: subvolumes and layers differ in it without being mounts, and a bind mount doesn't.
-/// The mount's number came to statx with Linux 5.8; before, `/proc` has it, without [`Mount::is_root`].
-pub(crate) fn mount_of(fd: BorrowedFd<'_>) -> Result<Mount, Errno> {
+/// The mount's number came to statx with Linux 5.8; before, `/proc` has it.
+pub(crate) fn mount_id(fd: BorrowedFd<'_>) -> Result<u64, Errno> {
     let mut buffer = MaybeUninit::<libc::statx>::zeroed();
     // SAFETY: the path is a NUL-terminated literal and `buffer` has room for the one structure the kernel writes.
     let result = unsafe {
@@ -39,11 +31,7 @@ pub(crate) fn mount_of(fd: BorrowedFd<'_>) -> Result<Mount, Errno> {
             is_root: false,
         });
     }
-    let mount_root = u64::from(libc::STATX_ATTR_MOUNT_ROOT.unsigned_abs());
-    Ok(Mount {
-        id: statx.stx_mnt_id,
-        is_root: statx.stx_attributes & mount_root != 0,
-    })
+    Ok(statx.stx_mnt_id)
 }
 
 /// The line `mnt_id:` of the descriptor's entry in `/proc/thread-self/fdinfo`.

@@ -1,0 +1,119 @@
+//! What the headers say about an object.
+
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStringExt as _;
+
+use nix::errno::Errno;
+use nix::fcntl::readlinkat;
+use nix::sys::stat::{FileStat, major, minor};
+
+use crate::archive::xattrs::travels;
+use crate::error::{Called as _, Error, Kind, Result, quote};
+use crate::fs::{Node, RootPath, data_extents};
+use crate::tar::{Extent, Member, MemberKind, Time, Xattr, sparse};
+
+/// From how many bytes of holes on a file is stored as a sparse member.
+const SPARSE_FROM: u64 = 64 << 10;
+
+/// The member for an object, with all its xattrs; a regular file's as if it had no holes.
+pub(super) fn member(
+    path: &RootPath,
+    node: &Node,
+    stat: &FileStat,
+    kind: MemberKind,
+) -> Result<Member> {
+    let size = match kind {
+        MemberKind::Regular => u64::try_from(stat.st_size).unwrap_or(0),
+        _ => 0,
+    };
+    let link = match kind {
+        MemberKind::Symlink => readlinkat(node.as_fd(), c"").called(|| "readlinkat")?.into_vec(),
+        _ => Vec::new(),
+    };
+    let (major, minor) = match kind {
+        MemberKind::CharDevice | MemberKind::BlockDevice => device_numbers(stat)?,
+        _ => (0, 0),
+    };
+    Ok(Member {
+        kind,
+        link,
+        size,
+        stored: size,
+        major,
+        minor,
+        xattrs: xattrs(node)?,
+        // Only a directory may meet one that was there before.
+        xattrs_complete: kind == MemberKind::Directory,
+        ..header(path, stat)
+    })
+}
+
+/// The member for a further name of a file that was stored as `first`.
+pub(super) fn hard_link(path: &RootPath, stat: &FileStat, first: &RootPath) -> Member {
+    Member { kind: MemberKind::Hardlink, link: first.as_bytes().to_vec(), ..header(path, stat) }
+}
+
+/// What all members have in common.
+fn header(path: &RootPath, stat: &FileStat) -> Member {
+    let path = if path.is_root() { b".".to_vec() } else { path.as_bytes().to_vec() };
+    Member {
+        path,
+        kind: MemberKind::Regular,
+        link: Vec::new(),
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        mtime: Time {
+            seconds: stat.st_mtime,
+            nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
+        },
+        atime: None,
+        major: 0,
+        minor: 0,
+        xattrs: Vec::new(),
+        xattrs_complete: false,
+        size: 0,
+        stored: 0,
+        sparse: None,
+        offset: 0,
+    }
+}
+
+fn device_numbers(stat: &FileStat) -> Result<(u32, u32)> {
+    let number = |number: u64| {
+        u32::try_from(number).map_err(|_| Error::new(Kind::Unsupported, "device number too large"))
+    };
+    Ok((number(major(stat.st_rdev))?, number(minor(stat.st_rdev))?))
+}
+
+fn xattrs(node: &Node) -> Result<Vec<Xattr>> {
+    let mut xattrs = Vec::new();
+    for name in node.xattr_names()?.into_iter().filter(|name| travels(name.to_bytes())) {
+        match node.xattr(&name) {
+            Ok(Some(value)) => xattrs.push(Xattr { name: name.into_bytes(), value }),
+            // Listed by the file system, but not for this type of object; or removed meanwhile.
+            Ok(None) | Err(Errno::EOPNOTSUPP) => {}
+            Err(errno) => {
+                return Err(Error::system(format!("getxattr {}", quote(name.to_bytes())), errno));
+            }
+        }
+    }
+    Ok(xattrs)
+}
+
+/// The member of a regular file with its holes, if they are worth it.
+pub(super) fn with_holes(member: Member, file: &File) -> Result<Member> {
+    if member.size < SPARSE_FROM {
+        return Ok(member);
+    }
+    let extents = data_extents(file, member.size)?;
+    let data: u64 = extents.iter().map(|&(_, len)| len).sum();
+    if member.size.saturating_sub(data) < SPARSE_FROM {
+        return Ok(member);
+    }
+    let extents = extents.into_iter().map(|(offset, len)| Extent { offset, len }).collect();
+    let extents = sparse::fit(extents, member.size);
+    let stored = extents.iter().map(|extent| extent.len).sum();
+    Ok(Member { sparse: Some(extents), stored, ..member })
+}

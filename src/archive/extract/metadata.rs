@@ -1,0 +1,158 @@
+//! Owner, mode, xattrs and times of what was made.
+//!
+//! The order matters. The owner comes first, since changing it clears setuid, setgid and file capabilities; the mode
+//! after it; then xattrs, among them the ACL, whose mask the group bits of the mode already agree with; times last,
+//! since everything before may touch them.
+
+use std::ffi::{CStr, CString};
+
+use nix::errno::Errno;
+
+use super::{Extraction, Refusal};
+use crate::archive::xattrs::travels;
+use crate::error::{Error, Result, quote};
+use crate::fs::{ACCESS_ACL, DEFAULT_ACL, Node, RootPath, strip_inherited_acl};
+use crate::sys::Timestamp;
+use crate::tar::{Member, Time};
+
+/// The bits without which a directory's owner can't work in it.
+const OWNER_ALL: u32 = 0o700;
+const SET_ID_BITS: u32 = 0o6000;
+
+/// Where the object that a member describes comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Made for this member, in a directory that hands down ACLs or doesn't.
+    Created {
+        /// Whether it does.
+        inherits_acl: bool,
+    },
+    /// A symlink made for this member: no mode, no ACL.
+    Symlink,
+    /// A directory that was there before and keeps its content.
+    Merged,
+    /// A hard link to something that was there before.
+    Linked,
+    /// A hard link to a symlink: no mode, and it keeps its times.
+    LinkedSymlink,
+}
+
+impl Extraction<'_> {
+    /// Gives an object the attributes of its member.
+    pub(super) fn describe(&self, node: &Node, member: &Member, origin: Origin) -> Result<()> {
+        self.set_owner(node, member)?;
+        if origin == (Origin::Created { inherits_acl: true }) {
+            strip_inherited_acl(node, &own_acls(member))?;
+        }
+        let symlink = matches!(origin, Origin::Symlink | Origin::LinkedSymlink);
+        if !symlink {
+            self.set_mode(node, member.mode)?;
+        }
+        self.set_xattrs(node, member, |_| true)?;
+        if origin == Origin::LinkedSymlink {
+            return Ok(());
+        }
+        let (accessed, modified) = times(member);
+        node.set_times(accessed, modified)
+    }
+
+    /// Gives a directory the attributes that members to come can't disturb or be disturbed by, and remembers the
+    /// rest for the end.
+    pub(super) fn describe_directory(
+        &mut self,
+        node: &Node,
+        member: &Member,
+        path: &RootPath,
+        origin: Origin,
+    ) -> Result<()> {
+        self.set_owner(node, member)?;
+        if origin == (Origin::Created { inherits_acl: true }) {
+            strip_inherited_acl(node, &own_acls(member))?;
+        }
+        self.set_mode(node, member.mode | OWNER_ALL)?;
+        if origin == Origin::Merged && member.xattrs_complete {
+            self.remove_other_xattrs(node, member)?;
+        }
+        self.set_xattrs(node, member, |name| name != DEFAULT_ACL.to_bytes())?;
+        self.directories.remember(path, node.identity()?, member)
+    }
+
+    fn set_owner(&self, node: &Node, member: &Member) -> Result<()> {
+        node.set_owner(&node.stat()?, member.uid, member.gid).map_err(|error| {
+            if self.user_namespace && error.is(Errno::EINVAL) {
+                error.context("the id isn't mapped in this user namespace (see subuid(5))")
+            } else {
+                error
+            }
+        })
+    }
+
+    fn set_mode(&self, node: &Node, mode: u32) -> Result<()> {
+        node.set_mode(mode)?;
+        // Without CAP_FSETID the kernel drops setgid of a foreign group and reports success.
+        if self.user_namespace && mode & SET_ID_BITS != 0 {
+            let kept = node.stat()?.st_mode & SET_ID_BITS;
+            if kept != mode & SET_ID_BITS {
+                return Err(Error::system(format!("chmod to {mode:04o}"), Errno::EPERM));
+            }
+        }
+        Ok(())
+    }
+
+    fn set_xattrs(
+        &self,
+        node: &Node,
+        member: &Member,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<()> {
+        for xattr in member.xattrs.iter().filter(|xattr| travels(&xattr.name) && wanted(&xattr.name)) {
+            let name = CString::new(xattr.name.as_slice()).map_err(|_| Refusal::XattrName)?;
+            set_xattr(node, &name, &xattr.value, self.user_namespace)?;
+        }
+        Ok(())
+    }
+
+    /// Removes from a directory that was there before what its member, which lists all, doesn't have.
+    fn remove_other_xattrs(&self, node: &Node, member: &Member) -> Result<()> {
+        for name in node.xattr_names()? {
+            let bytes = name.to_bytes();
+            let listed = member.xattrs.iter().any(|xattr| xattr.name == bytes);
+            if listed || !travels(bytes) {
+                continue;
+            }
+            match node.remove_xattr(&name) {
+                Ok(()) | Err(Errno::ENODATA | Errno::EOPNOTSUPP) => {}
+                Err(Errno::EPERM) if self.user_namespace => {}
+                Err(errno) => return Err(Error::system(format!("removexattr {}", quote(bytes)), errno)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sets an attribute; one that the file system doesn't support, or that the kernel refuses in a user namespace, is
+/// among the documented exceptions.
+pub(super) fn set_xattr(node: &Node, name: &CStr, value: &[u8], user_namespace: bool) -> Result<()> {
+    match node.set_xattr(name, value) {
+        Ok(()) | Err(Errno::EOPNOTSUPP) => Ok(()),
+        Err(Errno::EPERM) if user_namespace => Ok(()),
+        Err(errno) => Err(Error::system(format!("setxattr {}", quote(name.to_bytes())), errno)),
+    }
+}
+
+/// The ACLs that the member brings itself.
+fn own_acls(member: &Member) -> Vec<&'static CStr> {
+    let brings = |acl: &&CStr| member.xattrs.iter().any(|xattr| xattr.name == acl.to_bytes());
+    [ACCESS_ACL, DEFAULT_ACL].into_iter().filter(brings).collect()
+}
+
+/// Access and modification time: without one of its own, or with one before the modification, the access time is
+/// the modification time.
+pub(super) fn times(member: &Member) -> (Timestamp, Timestamp) {
+    let accessed = member.atime.filter(|&atime| atime >= member.mtime).unwrap_or(member.mtime);
+    (timestamp(accessed), timestamp(member.mtime))
+}
+
+fn timestamp(time: Time) -> Timestamp {
+    Timestamp { tv_sec: time.seconds, tv_nsec: time.nanoseconds.into() }
+}

@@ -1,0 +1,163 @@
+//! Removing what was deleted from the container's root file system.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::stat::SFlag;
+use thiserror::Error as ThisError;
+
+use super::held::{Held, Target};
+use super::{DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list};
+use super::{check_container_root, file_name, open_in_base_ambient};
+use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
+use crate::fs::{
+    Identity, Name, Node, Parent, Parents, Root, RootPath, file_type, in_user_namespace,
+    open_directory_ambient, open_regular_at, remove_tree, times_of,
+};
+use crate::sys::mount_id;
+
+/// Why a list of deletions is refused as a whole.
+#[derive(Debug, ThisError)]
+enum Refusal {
+    /// Removing the root would remove the container's whole file system.
+    #[error("names the root itself")]
+    Root,
+    /// What is mounted below the root isn't part of the container's file system.
+    #[error("is below a mount point")]
+    OtherMount,
+    /// The list is read into memory whole.
+    #[error("is larger than {MAX_DELETED_FILES} bytes")]
+    TooLarge,
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::Root | Refusal::OtherMount => Kind::Escape,
+            Refusal::TooLarge => Kind::Limit,
+        };
+        Error::new(kind, refusal.to_string())
+    }
+}
+
+/// Removes the paths listed in `base_directory`/deleted.files from the root file system below `container_root`, an
+/// absolute path; directories with everything in them. `id`, the container's, is for messages. Without the file, or
+/// without the base directory, there is nothing to do; a path that isn't there is no error.
+///
+/// A symlink is removed itself, not what it leads to. What `base_directory`/rootfs-diff.tar holds at or below a listed
+/// path stays, and the directories that lead there: they were made anew after the deletion. Directories that something
+/// is removed from keep their times.
+///
+/// # Errors
+///
+/// Before anything is removed: EXDEV for a path that means the root or is below a mount point, EBADMSG for a malformed
+/// list or rootfs-diff.tar, ENOENT if the container root is missing. EBUSY for a mount point inside a listed directory;
+/// the system calls' own. What was removed before stays removed.
+pub fn remove_deleted_files(id: &OsStr, base_directory: &Path, container_root: &Path) -> Result<()> {
+    check_container_root(container_root)?;
+    let Some((base, file)) = open_in_base_ambient(base_directory, DELETED_FILES)? else {
+        return Ok(());
+    };
+    let step = || format!("remove deleted files of container {}", quote(id.as_bytes()));
+    let paths = read_list(file).context(|| DELETED_FILES).context(step)?;
+    let root = Root::new(open_directory_ambient(container_root, "container_root_directory")?);
+    Deletion { root: &root, paths }.run(&base).context(step)
+}
+
+fn read_list(file: File) -> Result<Vec<RootPath>> {
+    let mut json = Vec::new();
+    let read = file.take(MAX_DELETED_FILES + 1).read_to_end(&mut json);
+    let read = read.map_err(|error| Error::io("read", error))?;
+    if read as u64 > MAX_DELETED_FILES {
+        return Err(Refusal::TooLarge.into());
+    }
+    let listed = deleted_list::parse(&json)?;
+    listed.iter().map(|bytes| clean(bytes).at_entry(bytes)).collect()
+}
+
+fn clean(bytes: &[u8]) -> Result<RootPath> {
+    let path = RootPath::clean(bytes)?;
+    if path.is_root() { Err(Refusal::Root.into()) } else { Ok(path) }
+}
+
+struct Deletion<'r> {
+    root: &'r Root,
+    paths: Vec<RootPath>,
+}
+
+impl Deletion<'_> {
+    fn run(&self, base: &OwnedFd) -> Result<()> {
+        let targets = self.find_targets()?;
+        if targets.is_empty() {
+            return Ok(());
+        }
+        let held = match open_regular_at(base, &file_name(ROOTFS_DIFF_TAR)?)? {
+            Some(tar) => Held::read(tar, self.root, &targets).context(|| ROOTFS_DIFF_TAR)?,
+            None => Held::default(),
+        };
+        let mut parents = Parents::new(self.root);
+        for path in &self.paths {
+            remove(&mut parents, path, &held).at_entry(path.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// The listed objects that are there.
+    fn find_targets(&self) -> Result<Vec<Target>> {
+        let directory = self.root.directory(&RootPath::root())?;
+        let mount = mount_id(directory.as_fd()).called(|| "statx")?;
+        let mut parents = Parents::new(self.root);
+        let mut targets = Vec::new();
+        for path in &self.paths {
+            let Some((parent, name, node)) = find(&mut parents, path).at_entry(path.as_bytes())? else {
+                continue;
+            };
+            if parent.mount()? != mount {
+                return Err(Error::from(Refusal::OtherMount).at_entry(path.as_bytes()));
+            }
+            let stat = node.stat()?;
+            let directory = crate::fs::is_directory(&stat).then(|| Identity::from(&stat));
+            targets.push(Target { parent: parent.identity()?, name, directory });
+        }
+        Ok(targets)
+    }
+}
+
+/// What `path` names, and where it is; a path that ends early isn't there.
+fn find(
+    parents: &mut Parents<'_>,
+    path: &RootPath,
+) -> Result<Option<(std::rc::Rc<Parent>, Name, Node)>> {
+    let Some((parent, name)) = path.split() else { return Ok(None) };
+    let parent = match parents.get(&parent) {
+        Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ENOTDIR) => return Ok(None),
+        result => result?,
+    };
+    let node = Node::find_at(&*parent, &name)?;
+    Ok(node.map(|node| (parent, name, node)))
+}
+
+fn remove(parents: &mut Parents<'_>, path: &RootPath, held: &Held) -> Result<()> {
+    let Some((parent, name, node)) = find(parents, path)? else { return Ok(()) };
+    let directory = Node::dot(&*parent)?;
+    let before = times_of(&directory.stat()?);
+    if matches!(file_type(&node.stat()?), SFlag::S_IFDIR | SFlag::S_IFLNK) {
+        // Paths through it lead elsewhere from now on.
+        parents.forget();
+    }
+    remove_tree(&*parent, &name, held)?;
+    let after = times_of(&directory.stat()?);
+    if (after.1.tv_sec, after.1.tv_nsec) == (before.1.tv_sec, before.1.tv_nsec) {
+        return Ok(());
+    }
+    match directory.set_times(before.0, before.1) {
+        // Whoever may write into a directory without owning it can't set its times.
+        Err(error) if error.is(Errno::EPERM) && in_user_namespace() => Ok(()),
+        result => result,
+    }
+}

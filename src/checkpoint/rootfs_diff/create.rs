@@ -1,0 +1,153 @@
+//! Creating rootfs-diff.tar and deleted.files.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use crate::archive::{Creation, Depth};
+use crate::changes::{Change, ChangeKind};
+use crate::checkpoint::{DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list, file_name};
+use crate::error::{Context as _, Error, Result};
+use crate::fs::{Output, Root, RootPath, open_directory_ambient};
+
+/// Writes the `changes` of the root file system mounted at `mount_point` into the directory `destination`:
+/// rootfs-diff.tar with what was added and modified, deleted.files with what was deleted. Returns the names of those
+/// written, in this order; what an earlier call left there is removed first.
+///
+/// An added directory is stored with everything below it, a modified one by itself; a path that is listed as deleted
+/// and exists all the same gets an entry, so that a directory which was deleted and made again survives. Objects that
+/// aren't there any more, and sockets, are left out. Both files are complete when they appear, with mode 0600.
+///
+/// # Errors
+///
+/// EINVAL for an empty path or a deletion of the root; EXDEV for a path below a mount point; ESTALE for a file that got
+/// shorter while it was read; the system calls' own. No output exists then.
+pub fn create_rootfs_diff_tar(
+    changes: &[Change],
+    mount_point: &Path,
+    destination: &Path,
+) -> Result<Vec<&'static str>> {
+    let destination = open_directory_ambient(destination, "destination")?;
+    let plan = Plan::new(changes)?;
+    // With no change the mount point isn't looked at: engines pass one that may be gone.
+    let root = match changes {
+        [] => None,
+        _ => Some(Root::new(open_directory_ambient(mount_point, "mount_point")?)),
+    };
+    remove_output(&destination, ROOTFS_DIFF_TAR)?;
+    remove_output(&destination, DELETED_FILES)?;
+    let Some(root) = root else { return Ok(Vec::new()) };
+    let tar = plan.write_tar(&root, &destination).context(|| format!("create {ROOTFS_DIFF_TAR}"))?;
+    let deleted = plan.write_deleted(&destination).context(|| format!("create {DELETED_FILES}"))?;
+    publish(&destination, tar, deleted)
+}
+
+/// Gives both outputs their names, or neither.
+fn publish(
+    destination: &OwnedFd,
+    tar: Option<Output>,
+    deleted: Option<Output>,
+) -> Result<Vec<&'static str>> {
+    let mut names = Vec::new();
+    for (output, name) in [(tar, ROOTFS_DIFF_TAR), (deleted, DELETED_FILES)] {
+        let Some(output) = output else { continue };
+        if let Err(error) = output.publish() {
+            for name in names {
+                // What is left to say is why publishing failed.
+                let _ = remove_output(destination, name);
+            }
+            return Err(error.context(format!("create {name}")));
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// Removes an earlier call's output; not what a symlink in its place leads to.
+fn remove_output(destination: impl AsFd, name: &str) -> Result<()> {
+    match unlinkat(destination, name, UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(errno) => Err(Error::system(format!("remove the earlier {name}"), errno)),
+    }
+}
+
+/// What is to be stored and listed. Sorted by path, so that a directory that took the place of a file or a symlink
+/// comes before what is in it, whatever the order of the changes.
+struct Plan<'c> {
+    entries: BTreeMap<RootPath, Wanted>,
+    /// In the caller's order, as the caller wrote them.
+    deleted: Vec<&'c [u8]>,
+}
+
+struct Wanted {
+    depth: Depth,
+    /// Whether a change says that the object exists, rather than that one was deleted.
+    exists: bool,
+}
+
+impl<'c> Plan<'c> {
+    fn new(changes: &'c [Change]) -> Result<Self> {
+        let mut plan = Self { entries: BTreeMap::new(), deleted: Vec::new() };
+        for change in changes {
+            let bytes = change.path.as_bytes();
+            plan.add(change.kind, bytes).at_entry(bytes)?;
+        }
+        Ok(plan)
+    }
+
+    fn add(&mut self, kind: ChangeKind, bytes: &'c [u8]) -> Result<()> {
+        if bytes.is_empty() {
+            return Err(Error::argument("changes", "a path is empty"));
+        }
+        let path = RootPath::clean(bytes)?;
+        let deleted = kind == ChangeKind::Delete;
+        if deleted {
+            if path.is_root() {
+                return Err(Error::argument("changes", "the root itself can't be deleted"));
+            }
+            self.deleted.push(bytes);
+        }
+        let depth = if kind == ChangeKind::Add { Depth::Recursive } else { Depth::Alone };
+        let wanted = self.entries.entry(path).or_insert(Wanted { depth, exists: !deleted });
+        wanted.depth = wanted.depth.max(depth);
+        wanted.exists |= !deleted;
+        Ok(())
+    }
+
+    /// Writes the tar, unless there is nothing to go into it.
+    fn write_tar(&self, root: &Root, destination: &OwnedFd) -> Result<Option<Output>> {
+        let output = Output::create(destination, &file_name(ROOTFS_DIFF_TAR)?)?;
+        let mut creation = Creation::new(root, output.file())?;
+        let mut wanted = false;
+        let mut covered: Option<&RootPath> = None;
+        for (path, entry) in &self.entries {
+            wanted |= entry.exists;
+            if covered.is_some_and(|directory| path.is_within(directory)) {
+                // Stored with the directory above, unless it is on another mount.
+                creation.check_mount(path)?;
+                continue;
+            }
+            let stored = creation.add(path, entry.depth)?;
+            wanted |= stored.is_some();
+            covered = (stored == Some(Depth::Recursive)).then_some(path);
+        }
+        creation.finish()?;
+        Ok(wanted.then_some(output))
+    }
+
+    /// Writes the list of deleted paths, unless there is none.
+    fn write_deleted(&self, destination: &OwnedFd) -> Result<Option<Output>> {
+        if self.deleted.is_empty() {
+            return Ok(None);
+        }
+        let output = Output::create(destination, &file_name(DELETED_FILES)?)?;
+        let json = deleted_list::encode(self.deleted.iter().copied());
+        output.file().write_all(&json).map_err(|error| Error::io("write", error))?;
+        Ok(Some(output))
+    }
+}

@@ -1,0 +1,7 @@
+//! The changes of a container's root file system, as a tar archive and a list of deletions.
+
+mod apply;
+mod create;
+
+pub use apply::apply_rootfs_diff_tar;
+pub use create::create_rootfs_diff_tar;
