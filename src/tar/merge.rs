@@ -1,0 +1,237 @@
+//! What the headers of one member say together: the overrides laid over the header's fields.
+
+#![forbid(unsafe_code)]
+
+use super::NAME_MAX;
+use super::header::{self, Header};
+use super::member::{Extent, Member, MemberKind, Time};
+use super::pax::Records;
+use super::refusal::Refusal;
+use super::{sparse, xattr};
+
+/// What came before a member's own header.
+#[derive(Debug, Default)]
+pub(super) struct Overrides {
+    /// The PAX records of the last `x` header.
+    pub records: Records,
+    /// The name of the last `L` header, or empty.
+    pub long_name: Vec<u8>,
+    /// The link of the last `K` header, or empty.
+    pub long_link: Vec<u8>,
+}
+
+/// Where the sparse map of a member is.
+#[derive(Debug)]
+pub(super) enum Map {
+    /// There is none.
+    None,
+    /// In the header block and those that follow it.
+    Old,
+    /// In the PAX records: read already, but not validated.
+    Records(Vec<Extent>),
+    /// In front of the data.
+    Leading,
+}
+
+/// A member as its headers describe it. `stored` is what the headers state, a sparse map in front of the data included;
+/// `size` is the size of a sparse file if the headers state one, else `stored`.
+pub(super) fn merge(header: &Header, overrides: &Overrides) -> Result<(Member, Map), Refusal> {
+    // Nothing else about a member of an unknown type can be judged.
+    kind(header.kind, b"")?;
+    let records = &overrides.records;
+    let map = find_map(header, records)?;
+    let path = path(header, overrides, &map)?;
+    let kind = kind(header.kind, &path)?;
+    if kind != MemberKind::Regular && !matches!(map, Map::None) {
+        return Err(Refusal::SparseKind);
+    }
+    let link = match kind {
+        MemberKind::Symlink | MemberKind::Hardlink => link(header, overrides)?,
+        _ => Vec::new(),
+    };
+    let (major, minor) = match kind {
+        MemberKind::CharDevice | MemberKind::BlockDevice => device(header)?,
+        _ => (0, 0),
+    };
+    // A size is checked even where it is ignored; what else is in the records is checked though nothing needs it.
+    let stated = records.number("size")?.unwrap_or(header.size);
+    records.time("ctime")?;
+    let stored = match kind {
+        MemberKind::Regular => u64::try_from(stated).map_err(|_| Refusal::NegativeSize)?,
+        _ => 0,
+    };
+    let member = Member {
+        path,
+        kind,
+        link,
+        mode: u32::try_from(header.mode & 0o7777).unwrap_or_default(),
+        uid: owner("uid", records.number("uid")?.unwrap_or(header.uid))?,
+        gid: owner("gid", records.number("gid")?.unwrap_or(header.gid))?,
+        mtime: records.time("mtime")?.unwrap_or(whole(header.mtime)),
+        atime: records.time("atime")?.or(header.atime.map(whole)),
+        major,
+        minor,
+        xattrs: xattr::from_records(records.iter())?,
+        xattrs_complete: records.get(b"CRUTILS.xattrs") == Some(b"complete"),
+        size: real_size(header, records, &map)?.unwrap_or(stored),
+        stored,
+        sparse: None,
+        offset: 0,
+    };
+    Ok((member, map))
+}
+
+/// The name of a member whose headers may be broken, for an error about it.
+pub(super) fn rough_name<'a>(header: &'a Header, overrides: &'a Overrides) -> &'a [u8] {
+    let long = Some(&*overrides.long_name).filter(|name| !name.is_empty());
+    let name = header::text(
+        long.or(overrides.records.get(b"path"))
+            .unwrap_or(&header.path),
+    );
+    &name[..name.len().min(NAME_MAX)]
+}
+
+fn whole(seconds: i64) -> Time {
+    Time {
+        seconds,
+        nanoseconds: 0,
+    }
+}
+
+fn kind(letter: u8, path: &[u8]) -> Result<MemberKind, Refusal> {
+    Ok(match letter {
+        // Before ustar there was no type for directories.
+        0 if path.ends_with(b"/") => MemberKind::Directory,
+        // `7` asks for contiguous storage, which POSIX lets readers ignore; `S` is an old GNU sparse file.
+        0 | b'0' | b'7' | b'S' => MemberKind::Regular,
+        b'1' => MemberKind::Hardlink,
+        b'2' => MemberKind::Symlink,
+        b'3' => MemberKind::CharDevice,
+        b'4' => MemberKind::BlockDevice,
+        b'5' => MemberKind::Directory,
+        b'6' => MemberKind::Fifo,
+        other => return Err(Refusal::Type(other)),
+    })
+}
+
+/// Which form of sparse map the headers announce. Versions that aren't known make a plain file.
+fn find_map(header: &Header, records: &Records) -> Result<Map, Refusal> {
+    if header.kind == b'S' {
+        return if header.real_size.is_some() {
+            Ok(Map::Old)
+        } else {
+            Err(Refusal::StarSparse)
+        };
+    }
+    let pairs = records.iter().any(|(key, _)| is_pair(key));
+    match (
+        records.get(b"GNU.sparse.major"),
+        records.get(b"GNU.sparse.minor"),
+    ) {
+        (Some(b"1"), Some(b"0")) => Ok(Map::Leading),
+        (Some(b"0"), Some(b"0" | b"1")) => record_map(records, pairs),
+        // The first two forms don't state a version everywhere.
+        (None, None) if pairs || records.get(b"GNU.sparse.map").is_some() => {
+            record_map(records, pairs)
+        }
+        _ => Ok(Map::None),
+    }
+}
+
+/// Whether a record is half an extent of a PAX 0.0 map.
+fn is_pair(key: &[u8]) -> bool {
+    key == b"GNU.sparse.offset" || key == b"GNU.sparse.numbytes"
+}
+
+fn record_map(records: &Records, pairs: bool) -> Result<Map, Refusal> {
+    let announced = records.get(b"GNU.sparse.numblocks");
+    if !pairs {
+        let map = records.get(b"GNU.sparse.map");
+        let numbers = map
+            .into_iter()
+            .flat_map(|map| map.split(|byte| *byte == b','));
+        return Ok(Map::Records(sparse::from_records(announced, numbers)?));
+    }
+    let mut numbers = Vec::new();
+    for (key, value) in records.iter().filter(|(key, _)| is_pair(key)) {
+        let is_offset = numbers.len() % 2 == 0;
+        if is_offset != (key == b"GNU.sparse.offset") {
+            return Err(Refusal::SparseMap);
+        }
+        numbers.push(value);
+    }
+    Ok(Map::Records(sparse::from_records(
+        announced,
+        numbers.into_iter(),
+    )?))
+}
+
+fn real_size(header: &Header, records: &Records, map: &Map) -> Result<Option<u64>, Refusal> {
+    let stated = match map {
+        Map::None => None,
+        Map::Old => header.real_size,
+        Map::Records(_) | Map::Leading => match records.number("GNU.sparse.size")? {
+            Some(size) => Some(size),
+            None => records.number("GNU.sparse.realsize")?,
+        },
+    };
+    stated
+        .map(|size| u64::try_from(size).map_err(|_| Refusal::NegativeSize))
+        .transpose()
+}
+
+fn path(header: &Header, overrides: &Overrides, map: &Map) -> Result<Vec<u8>, Refusal> {
+    let real_name = match map {
+        Map::Records(_) | Map::Leading => overrides.records.get(b"GNU.sparse.name"),
+        Map::None | Map::Old => None,
+    };
+    let long = Some(&*overrides.long_name).filter(|name| !name.is_empty());
+    name(
+        "name",
+        real_name
+            .or(long)
+            .or(overrides.records.get(b"path"))
+            .unwrap_or(&header.path),
+    )
+}
+
+fn link(header: &Header, overrides: &Overrides) -> Result<Vec<u8>, Refusal> {
+    let long = Some(&*overrides.long_link).filter(|link| !link.is_empty());
+    name(
+        "link",
+        long.or(overrides.records.get(b"linkpath"))
+            .unwrap_or(&header.link),
+    )
+}
+
+fn name(what: &'static str, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+    if bytes.len() > NAME_MAX {
+        Err(Refusal::NameTooLong(what))
+    } else if bytes.contains(&0) {
+        Err(Refusal::Nul(what))
+    } else {
+        Ok(bytes.to_vec())
+    }
+}
+
+fn owner(what: &'static str, id: i64) -> Result<u32, Refusal> {
+    // The highest 32-bit number is -1, which chown takes for "leave it".
+    u32::try_from(id)
+        .ok()
+        .filter(|id| *id != u32::MAX)
+        .ok_or(Refusal::Owner(what))
+}
+
+fn device(header: &Header) -> Result<(u32, u32), Refusal> {
+    let part = |what, number: i64, most: u32| {
+        u32::try_from(number)
+            .ok()
+            .filter(|number| *number <= most)
+            .ok_or(Refusal::Device(what))
+    };
+    // The kernel's dev_t: 12 bits and 20 bits.
+    Ok((
+        part("major", header.major, 4095)?,
+        part("minor", header.minor, 1_048_575)?,
+    ))
+}

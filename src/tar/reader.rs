@@ -1,0 +1,376 @@
+//! Reads a tar stream member by member.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Read};
+
+use super::header::{self, Header};
+use super::member::{Extent, Member};
+use super::merge::{Map, Overrides, merge, rough_name};
+use super::pax::Records;
+use super::refusal::Refusal;
+use super::sparse::{self, MapReader};
+use super::{BLOCK, SPECIAL_MAX, padding};
+use crate::error::{Error, Result};
+
+/// How many bytes are read at once where they are only discarded.
+const DISCARD: usize = 64 << 10;
+
+/// A (decompressed) tar stream. It is read a block at a time, so it buffers.
+pub(crate) trait Source: Read {
+    /// Moves past the next `bytes` bytes, by seeking if that is possible. If fewer are left, the error's kind is
+    /// [`io::ErrorKind::UnexpectedEof`].
+    fn skip(&mut self, bytes: u64) -> io::Result<()>;
+}
+
+/// Reads the members of a tar stream, in order.
+#[derive(Debug)]
+pub(crate) struct Reader<S> {
+    source: S,
+    /// How many bytes of the stream are behind.
+    position: u64,
+    /// How many of the current member's stored bytes are left.
+    remaining: u64,
+    /// How many zero bytes follow them.
+    padding: usize,
+    /// The current member's name, for errors about its data.
+    name: Vec<u8>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// A header, or what is left of the current member, comes next.
+    Open,
+    /// The last member was read.
+    Ended,
+    /// Where the next header begins isn't known any more.
+    Failed,
+}
+
+/// What was read on the way to a member.
+struct Approach {
+    /// Where the first of the member's header blocks begins.
+    start: Option<u64>,
+    overrides: Overrides,
+}
+
+impl<S: Source> Reader<S> {
+    /// Reads a tar stream that begins at the source's next byte.
+    pub fn new(source: S) -> Self {
+        Reader {
+            source,
+            position: 0,
+            remaining: 0,
+            padding: 0,
+            name: Vec::new(),
+            state: State::Open,
+        }
+    }
+
+    /// Moves on to the next member; `None` after the last. What is left of the current member's data is skipped.
+    ///
+    /// # Errors
+    ///
+    /// A stream that breaks the format or ends too early is malformed; limits and unsupported members have their own
+    /// kinds. After an error there is no further member.
+    pub fn next_member(&mut self) -> Result<Option<Member>> {
+        match self.state {
+            State::Open => {}
+            State::Ended => return Ok(None),
+            State::Failed => return Err(Refusal::Failed.into()),
+        }
+        self.state = State::Failed;
+        self.skip_rest()?;
+        let member = self.advance()?;
+        self.state = if member.is_some() {
+            State::Open
+        } else {
+            State::Ended
+        };
+        Ok(member)
+    }
+
+    /// What is left of the current member's stored data.
+    pub fn data(&mut self) -> Data<'_, S> {
+        Data { reader: self }
+    }
+
+    /// Reads and discards the stream to its end, so that an error found only there (a checksum over all of it) is
+    /// found. What stands after the end of the archive is ignored, and so are members that weren't read.
+    pub fn finish(&mut self) -> Result<()> {
+        (self.remaining, self.padding) = (0, 0);
+        if self.state == State::Open {
+            self.state = State::Ended;
+        }
+        let mut buffer = vec![0; DISCARD];
+        while self.read(&mut buffer)? > 0 {}
+        Ok(())
+    }
+
+    /// Gives the source back, wherever it is.
+    pub fn into_source(self) -> S {
+        self.source
+    }
+
+    fn skip_rest(&mut self) -> Result<()> {
+        if self.remaining > 0 {
+            let skipped = self.source.skip(self.remaining);
+            skipped.map_err(|error| self.io_error(error).at_entry(&self.name))?;
+            self.position = self.position.saturating_add(self.remaining);
+            self.remaining = 0;
+        }
+        self.skip_padding(self.padding)?;
+        self.padding = 0;
+        Ok(())
+    }
+
+    /// Some writers leave the padding after the last member out.
+    fn skip_padding(&mut self, bytes: usize) -> Result<()> {
+        self.read_up_to(&mut [0; BLOCK][..bytes]).map(|_| ())
+    }
+
+    fn advance(&mut self) -> Result<Option<Member>> {
+        let mut approach = Approach {
+            start: None,
+            overrides: Overrides::default(),
+        };
+        loop {
+            let offset = self.position;
+            let Some(mut block) = self.header_block()? else {
+                return Ok(None);
+            };
+            let at_offset = |error: Error| error.at_offset(offset);
+            let header = header::parse(&mut block).map_err(|refusal| at_offset(refusal.into()))?;
+            if !matches!(header.kind, b'x' | b'g' | b'L' | b'K') {
+                approach.start.get_or_insert(offset);
+                let member = self.member(&header, &block, &approach).map_err(|error| {
+                    let name = rough_name(&header, &approach.overrides);
+                    at_offset(if name.is_empty() {
+                        error
+                    } else {
+                        error.at_entry(name)
+                    })
+                })?;
+                return Ok(Some(member));
+            }
+            self.special(&header, offset, &mut approach)
+                .map_err(at_offset)?;
+        }
+    }
+
+    /// The next header block, or `None` at the end of the archive: two zero blocks, or one or none before the end of
+    /// the stream.
+    fn header_block(&mut self) -> Result<Option<tar::Header>> {
+        let Some(block) = self.block()? else {
+            return Ok(None);
+        };
+        if !header::is_zero(&block) {
+            return Ok(Some(block));
+        }
+        let offset = self.position;
+        match self.block()? {
+            Some(block) if !header::is_zero(&block) => {
+                Err(Error::from(Refusal::LoneZeroBlock).at_offset(offset))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The next block, or `None` if the stream ends here.
+    fn block(&mut self) -> Result<Option<tar::Header>> {
+        let mut block = tar::Header::new_old();
+        match self.read_up_to(block.as_mut_bytes())? {
+            0 => Ok(None),
+            BLOCK => Ok(Some(block)),
+            _ => Err(self.cut_short()),
+        }
+    }
+
+    /// Takes in a header that says something about the next one.
+    fn special(&mut self, header: &Header, offset: u64, approach: &mut Approach) -> Result<()> {
+        let size = u64::try_from(header.size).map_err(|_| Refusal::NegativeSize)?;
+        if size > SPECIAL_MAX {
+            return Err(Refusal::SpecialTooLong.into());
+        }
+        let body = self.read_body(size)?;
+        let overrides = &mut approach.overrides;
+        match header.kind {
+            b'x' => overrides.records = Records::parse(body)?,
+            b'L' => overrides.long_name = header::text(&body).to_vec(),
+            b'K' => overrides.long_link = header::text(&body).to_vec(),
+            // A global header belongs to no member, and its records influence none.
+            _ => return Records::parse(body).map(|_| ()).map_err(Error::from),
+        }
+        approach.start.get_or_insert(offset);
+        Ok(())
+    }
+
+    /// The body of a special header. Memory grows with what is there, not with what the header claims.
+    fn read_body(&mut self, size: u64) -> Result<Vec<u8>> {
+        let mut body = Vec::new();
+        let mut left = size;
+        let mut block = [0; BLOCK];
+        while left > 0 {
+            let part = &mut block[..usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK))];
+            self.read_all(part)?;
+            body.extend_from_slice(part);
+            left -= part.len() as u64;
+        }
+        self.skip_padding(padding(size))?;
+        Ok(body)
+    }
+
+    fn member(
+        &mut self,
+        header: &Header,
+        block: &tar::Header,
+        approach: &Approach,
+    ) -> Result<Member> {
+        let (mut member, map) = merge(header, &approach.overrides)?;
+        member.offset = approach.start.unwrap_or_default();
+        let padding = padding(member.stored);
+        let extents = match map {
+            Map::None => None,
+            Map::Old => Some(self.old_map(block)?),
+            Map::Records(extents) => Some(extents),
+            Map::Leading => Some(self.leading_map(&mut member.stored)?),
+        };
+        if let Some(extents) = extents {
+            member.sparse = Some(sparse::validate(extents, member.size, member.stored)?);
+        }
+        self.remaining = member.stored;
+        self.padding = padding;
+        self.name.clone_from(&member.path);
+        Ok(member)
+    }
+
+    /// The map of an old GNU sparse file, which goes on in blocks after the header.
+    fn old_map(&mut self, block: &tar::Header) -> Result<Vec<Extent>> {
+        let gnu = block.as_gnu().ok_or(Refusal::StarSparse)?;
+        let mut extents = Vec::new();
+        sparse::read_old(&gnu.sparse, &mut extents)?;
+        let mut extended = gnu.isextended[0] != 0;
+        let mut read = 0;
+        while extended {
+            read += BLOCK as u64;
+            if read > SPECIAL_MAX {
+                return Err(Refusal::SparseMapTooLong.into());
+            }
+            let mut extension = tar::GnuExtSparseHeader::new();
+            self.read_all(extension.as_mut_bytes())?;
+            sparse::read_old(extension.sparse(), &mut extents)?;
+            extended = extension.isextended[0] != 0;
+        }
+        Ok(extents)
+    }
+
+    /// The map in front of the data; `stored` is reduced to the data itself.
+    fn leading_map(&mut self, stored: &mut u64) -> Result<Vec<Extent>> {
+        let mut map = MapReader::default();
+        let mut block = [0; BLOCK];
+        loop {
+            *stored = stored.checked_sub(BLOCK as u64).ok_or(Refusal::SparseMap)?;
+            self.read_all(&mut block)?;
+            if map.feed(&block)? {
+                return Ok(map.into_extents());
+            }
+        }
+    }
+
+    /// Fills the buffer, or the stream is cut short.
+    fn read_all(&mut self, buffer: &mut [u8]) -> Result<()> {
+        if self.read_up_to(buffer)? < buffer.len() {
+            Err(self.cut_short())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Fills the buffer as far as the stream goes.
+    fn read_up_to(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read(&mut buffer[filled..])? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        Ok(filled)
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        loop {
+            match self.source.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.io_error(error)),
+                Ok(count) => {
+                    self.position = self.position.saturating_add(count as u64);
+                    return Ok(count);
+                }
+            }
+        }
+    }
+
+    fn io_error(&self, error: io::Error) -> Error {
+        // A decoder below has its own word for a stream that ends too early.
+        if error.kind() == io::ErrorKind::UnexpectedEof && error.get_ref().is_none() {
+            return self.cut_short();
+        }
+        Error::io("read the archive", error).at_offset(self.position)
+    }
+
+    fn cut_short(&self) -> Error {
+        Error::from(Refusal::CutShort).at_offset(self.position)
+    }
+}
+
+/// What is left of the current member's stored data: for a sparse file its extents alone, one after the other.
+///
+/// Reading ends with the member. A stream that ends before it is an error of kind malformed.
+#[derive(Debug)]
+pub(crate) struct Data<'a, S> {
+    reader: &'a mut Reader<S>,
+}
+
+impl<S> Data<'_, S> {
+    /// How many bytes are left.
+    pub fn remaining(&self) -> u64 {
+        self.reader.remaining
+    }
+
+    /// The source, whose next [`remaining`](Self::remaining) bytes are this data. Whoever takes some of them says so
+    /// with [`consumed`](Self::consumed).
+    pub fn source(&mut self) -> &mut S {
+        &mut self.reader.source
+    }
+
+    /// Says that `bytes` bytes were taken from the source. More than remain leave the reader without a next member.
+    pub fn consumed(&mut self, bytes: u64) {
+        let reader = &mut *self.reader;
+        if bytes > reader.remaining {
+            reader.state = State::Failed;
+        }
+        reader.remaining = reader.remaining.saturating_sub(bytes);
+        reader.position = reader.position.saturating_add(bytes);
+    }
+}
+
+impl<S: Source> Read for Data<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.reader.remaining).unwrap_or(usize::MAX);
+        let part = buffer.len().min(left);
+        if part == 0 {
+            return Ok(0);
+        }
+        let count = self.reader.read(&mut buffer[..part])?;
+        if count == 0 {
+            return Err(self.reader.cut_short().into());
+        }
+        self.reader.remaining -= count as u64;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests;

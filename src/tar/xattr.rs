@@ -1,0 +1,233 @@
+//! Xattrs as PAX records.
+//!
+//! `SCHILY.xattr.NAME` holds the raw value. A name with a `=` in it doesn't fit there; it goes into libarchive's form,
+//! `LIBARCHIVE.xattr.` with the name percent-encoded and the value in base64 without padding.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+
+use super::member::Xattr;
+use super::refusal::Refusal;
+
+/// The prefix of the keys with raw values.
+const SCHILY: &[u8] = b"SCHILY.xattr.";
+
+/// The prefix of the keys with encoded names and values.
+const LIBARCHIVE: &[u8] = b"LIBARCHIVE.xattr.";
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The xattrs among PAX records, sorted by name; of duplicates the last.
+pub(super) fn from_records<'a>(
+    records: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) -> Result<Vec<Xattr>, Refusal> {
+    let mut found = BTreeMap::new();
+    for (key, value) in records {
+        if let Some(name) = key.strip_prefix(SCHILY) {
+            found.insert(name.to_vec(), value.to_vec());
+        } else if let Some(encoded) = key.strip_prefix(LIBARCHIVE) {
+            let name = decode_name(encoded)?;
+            if name.contains(&b'=') {
+                found.insert(name, decode_base64(value)?);
+            }
+        }
+    }
+    Ok(found
+        .into_iter()
+        .map(|(name, value)| Xattr { name, value })
+        .collect())
+}
+
+/// The record, key and value, of an xattr.
+pub(super) fn to_record(xattr: &Xattr) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
+    if xattr.name.is_empty() || xattr.name.contains(&0) {
+        return Err(Refusal::Unwritable(
+            "an xattr has an empty name or one with a NUL",
+        ));
+    }
+    Ok(if xattr.name.contains(&b'=') {
+        (
+            [LIBARCHIVE, &encode_name(&xattr.name)].concat(),
+            encode_base64(&xattr.value),
+        )
+    } else {
+        ([SCHILY, &xattr.name].concat(), xattr.value.clone())
+    })
+}
+
+fn encode_name(name: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(name.len());
+    for byte in name {
+        if byte.is_ascii_graphic() && !matches!(byte, b'%' | b'=') {
+            out.push(*byte);
+        } else {
+            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
+    out
+}
+
+/// A `%` that no two hexadecimal digits follow stands for itself.
+fn decode_name(encoded: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let mut name = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    while let Some((byte, after)) = rest.split_first() {
+        let escaped = after
+            .get(..2)
+            .filter(|_| *byte == b'%')
+            .and_then(hexadecimal);
+        name.push(escaped.unwrap_or(*byte));
+        rest = if escaped.is_some() {
+            &after[2..]
+        } else {
+            after
+        };
+    }
+    if name.contains(&0) {
+        Err(Refusal::RecordValue("LIBARCHIVE.xattr"))
+    } else {
+        Ok(name)
+    }
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<u8> {
+    // The parser below would take a sign, too.
+    let text = str::from_utf8(digits)
+        .ok()
+        .filter(|_| digits.iter().all(u8::is_ascii_hexdigit))?;
+    u8::from_str_radix(text, 16).ok()
+}
+
+fn encode_base64(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len().div_ceil(3) * 4);
+    for chunk in value.chunks(3) {
+        let bits = (0..3).fold(0_usize, |bits, at| {
+            (bits << 8) | usize::from(chunk.get(at).copied().unwrap_or(0))
+        });
+        for digit in 0..=chunk.len() {
+            out.push(BASE64[(bits >> (18 - 6 * digit)) & 63]);
+        }
+    }
+    out
+}
+
+/// Padding may be there or not.
+fn decode_base64(text: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let malformed = || Refusal::RecordValue("LIBARCHIVE.xattr");
+    let end = text
+        .iter()
+        .rposition(|byte| *byte != b'=')
+        .map_or(0, |last| last + 1);
+    let mut out = Vec::with_capacity(end / 4 * 3 + 2);
+    for chunk in text[..end].chunks(4) {
+        let mut bits = 0_u32;
+        for at in 0..4 {
+            let digit = match chunk.get(at) {
+                Some(byte) => BASE64
+                    .iter()
+                    .position(|digit| digit == byte)
+                    .ok_or_else(malformed)?,
+                None => 0,
+            };
+            bits = (bits << 6) | u32::try_from(digit).map_err(|_| malformed())?;
+        }
+        match chunk.len() {
+            4 => out.extend_from_slice(&bits.to_be_bytes()[1..]),
+            3 => out.extend_from_slice(&bits.to_be_bytes()[1..3]),
+            2 => out.push(bits.to_be_bytes()[1]),
+            _ => return Err(malformed()),
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn xattr(name: &[u8], value: &[u8]) -> Xattr {
+        Xattr {
+            name: name.to_vec(),
+            value: value.to_vec(),
+        }
+    }
+
+    #[test]
+    fn values_are_raw_and_the_last_duplicate_counts() {
+        let records: [(&[u8], &[u8]); 5] = [
+            (b"SCHILY.xattr.user.b", b"1"),
+            (b"SCHILY.xattr.user.a", b"\0\n\xff="),
+            (b"path", b"x"),
+            (b"SCHILY.xattr.user.b", b"2"),
+            (b"SCHILY.xattr.user.b", b""),
+        ];
+        assert_eq!(
+            from_records(records.into_iter()),
+            Ok(vec![xattr(b"user.a", b"\0\n\xff="), xattr(b"user.b", b"")])
+        );
+    }
+
+    #[test]
+    fn libarchive_records_count_only_for_names_with_an_equals_sign() {
+        let records: [(&[u8], &[u8]); 3] = [
+            (b"LIBARCHIVE.xattr.user.a%3Db", b"aGVsbG8"),
+            (b"LIBARCHIVE.xattr.user.%3d%zz%", b"aGVsbG9v="),
+            (b"LIBARCHIVE.xattr.user.plain", b"aGVsbG8"),
+        ];
+        assert_eq!(
+            from_records(records.into_iter()),
+            Ok(vec![
+                xattr(b"user.=%zz%", b"helloo"),
+                xattr(b"user.a=b", b"hello")
+            ])
+        );
+    }
+
+    #[test]
+    fn a_name_with_an_equals_sign_is_written_encoded() {
+        for (value, base64) in [
+            (&b""[..], &b""[..]),
+            (b"f", b"Zg"),
+            (b"fo", b"Zm8"),
+            (b"foo", b"Zm9v"),
+            (b"\xff\xfe", b"//4"),
+        ] {
+            assert_eq!(
+                to_record(&xattr(b"user.a=b%\xe9 ", value)),
+                Ok((
+                    b"LIBARCHIVE.xattr.user.a%3Db%25%E9%20".to_vec(),
+                    base64.to_vec()
+                ))
+            );
+        }
+        assert_eq!(
+            to_record(&xattr(b"user.%", b"=\0")),
+            Ok((b"SCHILY.xattr.user.%".to_vec(), b"=\0".to_vec()))
+        );
+    }
+
+    #[test]
+    fn broken_encodings_are_malformed() {
+        let refused = Err(Refusal::RecordValue("LIBARCHIVE.xattr"));
+        let broken: [(&[u8], &[u8]); 4] = [
+            (b"LIBARCHIVE.xattr.a%3D", b"Z"),
+            (b"LIBARCHIVE.xattr.a%3D", b"Zm9vZ"),
+            (b"LIBARCHIVE.xattr.a%3D", b"Z m"),
+            (b"LIBARCHIVE.xattr.a%00%3D", b""),
+        ];
+        for record in broken {
+            assert_eq!(from_records([record].into_iter()), refused, "{record:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_xattr_has_is_not_written() {
+        for name in [&b""[..], b"user.a\0b"] {
+            assert!(matches!(
+                to_record(&xattr(name, b"")),
+                Err(Refusal::Unwritable(_))
+            ));
+        }
+    }
+}
