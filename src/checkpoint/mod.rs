@@ -1,1 +1,5 @@
 //! checkpoint
+
+mod metadata;
+
+pub use metadata::ContainerConfig;
