@@ -1,5 +1,6 @@
 //! checkpoint
 
+mod deleted_list;
 mod metadata;
 
 pub use metadata::ContainerConfig;
