@@ -2,5 +2,7 @@
 
 mod deleted_list;
 mod metadata;
+mod probe;
 
 pub use metadata::ContainerConfig;
+pub use probe::{runtime_supports_checkpoint_restore, runtime_supports_pod_checkpoint_restore};
