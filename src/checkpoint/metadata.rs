@@ -161,7 +161,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
                 Some("checkpointedTime") => time(&mut config.checkpointed_time, &mut map)?,
                 Some("restoredTime") => time(&mut config.restored_time, &mut map)?,
                 Some("restored") => {
-                    config.restored = map.next_value::<Option<bool>>()?.unwrap_or(config.restored)
+                    config.restored = map.next_value::<Option<bool>>()?.unwrap_or(config.restored);
                 }
                 // The values of unknown keys may nest as deeply as the file is long; this reads them without recursion.
                 _ => _ = map.next_value::<IgnoredAny>()?,

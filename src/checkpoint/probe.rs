@@ -214,7 +214,7 @@ fn drain(pipe: &mut PipeReader, text: &mut Vec<u8>) -> Result<Drained, Lost> {
             Ok(0) => return Ok(Drained::ToTheEnd),
             // Each turn adds to the text, so the cap bounds the loop, too.
             Ok(n) if text.len() + n <= MAX_OUTPUT => {
-                text.extend_from_slice(piece.get(..n).unwrap_or_default())
+                text.extend_from_slice(piece.get(..n).unwrap_or_default());
             }
             Ok(_) => return Err(Lost::Patience),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -70,7 +70,7 @@ fn null_leaves_what_an_earlier_key_set() {
 fn keys_match_without_regard_to_case_and_the_last_wins() {
     assert_eq!(parse(r#"{"runtime":"a","RUNTIME":"b"}"#).runtime, "b");
     assert_eq!(parse(r#"{"RunTime":"b","runtime":"a"}"#).runtime, "a");
-    assert_eq!(parse("{\"re\u{17f}tored\":true}").restored, true);
+    assert!(parse("{\"re\u{17f}tored\":true}").restored);
     assert_eq!(parse(r#"{"\u0072untime":"a"}"#).runtime, "a");
     let time = "2026-05-11T09:08:07Z";
     assert_eq!(
