@@ -1,1 +1,136 @@
-//! compress
+//! Which compression a stream has, and how to undo it.
+//!
+//! Everything is decoded in the process, so that the answer doesn't depend on what is installed. A stream may consist
+//! of several members (gzip's word; the others say streams or frames), which are decoded one after the other. What may
+//! follow the last one is fixed: zeros after gzip, zeros in a multiple of four after xz, skippable frames after zstd,
+//! nothing after bzip2.
+
+#![forbid(unsafe_code)]
+
+mod bzip2;
+mod gzip;
+mod reader;
+mod xz;
+mod zstd;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io::{BufRead, Read};
+
+use nix::errno::Errno;
+
+use crate::{Error, Kind, Result};
+use reader::Decoder;
+
+/// How a stream is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    /// Not at all, or in no way that [`detect`] knows.
+    None,
+    /// gzip (RFC 1952).
+    Gzip,
+    /// bzip2.
+    Bzip2,
+    /// The .xz format; neither .lzma nor .lz.
+    Xz,
+    /// Zstandard (RFC 8878).
+    Zstd,
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Compression::None => "none",
+            Compression::Gzip => "gzip",
+            Compression::Bzip2 => "bzip2",
+            Compression::Xz => "xz",
+            Compression::Zstd => "zstd",
+        })
+    }
+}
+
+/// How many bytes from the beginning of a stream [`detect`] needs at most.
+pub(crate) const MAGIC_LEN: usize = 10;
+
+/// The largest zstd window or xz dictionary that is decoded, in bytes. The memory a decoder holds follows from it.
+const MAX_WINDOW: u32 = 128 << 20;
+
+/// Tells the compression from the first bytes of a stream: [`MAGIC_LEN`] of them, or all if there are fewer.
+///
+/// The magic numbers are those of RFC 1952 (with deflate as the method), RFC 8878, the .xz file format and bzip2.
+/// A zstd stream that begins with a skippable frame isn't recognised.
+pub(crate) fn detect(first_bytes: &[u8]) -> Compression {
+    const MAGIC: [(&[u8], Compression); 4] = [
+        (b"\x1f\x8b\x08", Compression::Gzip),
+        (b"BZh", Compression::Bzip2),
+        (b"\xfd7zXZ\0", Compression::Xz),
+        (b"\x28\xb5\x2f\xfd", Compression::Zstd),
+    ];
+    MAGIC
+        .iter()
+        .find(|(magic, _)| first_bytes.starts_with(magic))
+        .map_or(Compression::None, |&(_, found)| found)
+}
+
+/// A reader of what the stream `input` holds once its compression is undone; `input` still begins with its magic.
+///
+/// At most one layer is undone. The reader holds the stream's window (128 MiB at most) and no more than a few MiB
+/// besides, whatever the stream claims.
+///
+/// # Errors
+///
+/// ENOMEM where the decoder finds no memory. The reader's errors carry an [`Error`]: a stream that is cut short,
+/// fails a checksum or has other bytes behind its end is [`Kind::Malformed`], a window above 128 MiB [`Kind::Limit`].
+/// A failed read of `input` passes through as it is. After an error of its own the reader only repeats it.
+pub(crate) fn decoder<'a>(
+    compression: Compression,
+    input: Box<dyn BufRead + Send + 'a>,
+) -> Result<Box<dyn Read + Send + 'a>> {
+    Ok(match compression {
+        Compression::None => input,
+        Compression::Gzip => Box::new(Decoder::new(input, gzip::Gzip::new())),
+        Compression::Bzip2 => Box::new(Decoder::new(input, bzip2::Bzip2::new())),
+        Compression::Xz => Box::new(Decoder::new(input, xz::Xz::new()?)),
+        Compression::Zstd => Box::new(Decoder::new(input, zstd::Zstd::new()?)),
+    })
+}
+
+/// Why a compressed stream is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    /// The input ends inside a member. What was decoded so far would pass for the whole.
+    #[error("the {0} stream is cut short")]
+    Truncated(Compression),
+    /// The bytes break the format or fail a checksum: the content is not what was compressed.
+    #[error("the {0} stream is corrupt")]
+    Corrupt(Compression),
+    /// After the last member come bytes that belong to none: a damaged member would otherwise go unnoticed.
+    #[error("bytes that are no {0} stream follow its end")]
+    Trailing(Compression),
+    /// A few bytes of header ask for more memory than a host should spend on them.
+    #[error("the {0} stream needs a window of more than {limit} MiB", limit = MAX_WINDOW >> 20)]
+    Window(Compression),
+    /// The stream uses an option, a filter or a checksum that this build of the decoder lacks; reading on would mean
+    /// to trust content that nothing verifies.
+    #[error("the {0} stream uses an option that this build doesn't support")]
+    Unsupported(Compression),
+    /// The window is within the limit, but the host has no memory for it.
+    #[error("no memory for the {0} decoder")]
+    Memory(Compression),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::Truncated(_) | Refusal::Corrupt(_) | Refusal::Trailing(_) => Kind::Malformed,
+            Refusal::Window(_) => Kind::Limit,
+            Refusal::Unsupported(_) => Kind::Unsupported,
+            Refusal::Memory(_) => {
+                return Error::new(Kind::System, refusal.to_string()).with_errno(Errno::ENOMEM);
+            }
+        };
+        Error::new(kind, refusal.to_string())
+    }
+}

@@ -1,0 +1,108 @@
+//! The loop that all decoders share: bytes from a `BufRead` through a codec.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, BufRead, Read};
+
+use super::Refusal;
+use crate::Error;
+
+/// What one step of a codec did.
+pub(super) struct Step {
+    /// Bytes taken from the beginning of the input.
+    pub(super) consumed: usize,
+    /// Bytes written to the beginning of the output.
+    pub(super) produced: usize,
+}
+
+impl Step {
+    /// A step between two readings of a codec's running totals.
+    pub(super) fn between(before: (u64, u64), after: (u64, u64)) -> Self {
+        let difference = |before: u64, after: u64| {
+            usize::try_from(after.saturating_sub(before)).unwrap_or(usize::MAX)
+        };
+        Step {
+            consumed: difference(before.0, after.0),
+            produced: difference(before.1, after.1),
+        }
+    }
+}
+
+/// A decoder over memory: it undoes one compression, all members of a stream included.
+pub(super) trait Codec {
+    /// Takes some of `input` and writes some of `output`; neither is empty.
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refusal>;
+
+    /// Tells whether the stream may end here. All output has been taken by then: every format ends with bytes that
+    /// its codec consumes only after the last output.
+    fn end(&mut self) -> Result<(), Refusal>;
+
+    /// The refusal of a stream that makes the codec neither consume nor produce anything.
+    fn stuck(&self) -> Refusal;
+}
+
+/// A [`Read`] of what a [`Codec`] makes of a stream.
+pub(super) struct Decoder<'a, C> {
+    input: Box<dyn BufRead + Send + 'a>,
+    codec: C,
+    state: State,
+}
+
+enum State {
+    Running,
+    Ended,
+    Refused(Refusal),
+}
+
+impl<'a, C: Codec> Decoder<'a, C> {
+    pub(super) fn new(input: Box<dyn BufRead + Send + 'a>, codec: C) -> Self {
+        Decoder {
+            input,
+            codec,
+            state: State::Running,
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> io::Error {
+        self.state = State::Refused(refusal);
+        Error::from(refusal).into()
+    }
+}
+
+impl<C: Codec> Read for Decoder<'_, C> {
+    fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
+        if output.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            match self.state {
+                State::Running => {}
+                State::Ended => return Ok(0),
+                State::Refused(refusal) => return Err(Error::from(refusal).into()),
+            }
+            let input = match self.input.fill_buf() {
+                Ok(input) => input,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if input.is_empty() {
+                self.codec.end().map_err(|refusal| self.refuse(refusal))?;
+                self.state = State::Ended;
+                continue;
+            }
+            // Each turn consumes or produces at least a byte, so the loop ends with the input at the latest.
+            let step = match self.codec.step(input, output) {
+                Ok(Step {
+                    consumed: 0,
+                    produced: 0,
+                }) => Err(self.codec.stuck()),
+                other => other,
+            };
+            let Step { consumed, produced } = step.map_err(|refusal| self.refuse(refusal))?;
+            self.input.consume(consumed);
+            if produced > 0 {
+                return Ok(produced);
+            }
+        }
+    }
+}
