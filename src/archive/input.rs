@@ -43,16 +43,28 @@ impl Input {
         let read = |error| Error::io("read archive", error);
         let metadata = file.metadata().map_err(read)?;
         let mut magic = Vec::with_capacity(MAGIC_LEN);
-        (&file).take(MAGIC_LEN as u64).read_to_end(&mut magic).map_err(read)?;
+        (&file)
+            .take(MAGIC_LEN as u64)
+            .read_to_end(&mut magic)
+            .map_err(read)?;
         let compression = compress::detect(&magic);
         if metadata.is_file() && compression == Compression::None {
             let window = Vec::new();
             let (len, position, window_start) = (metadata.len(), 0, 0);
-            return Ok(Input::File(FileInput { file, len, position, window, window_start }));
+            return Ok(Input::File(FileInput {
+                file,
+                len,
+                position,
+                window,
+                window_start,
+            }));
         }
         let input = BufReader::with_capacity(BUFFER, Cursor::new(magic).chain(file));
         let reader = compress::decoder(compression, Box::new(input))?;
-        Ok(Input::Stream(StreamInput { reader, buffer: Vec::new() }))
+        Ok(Input::Stream(StreamInput {
+            reader,
+            buffer: Vec::new(),
+        }))
     }
 
     /// Moves the next `len` bytes to `target` at offset `at`. Returns the bytes moved: fewer if the archive ends.
@@ -118,13 +130,20 @@ impl Source for Input {
     fn skip(&mut self, bytes: u64) -> io::Result<()> {
         match self {
             Input::File(input) => {
-                let end = input.position.checked_add(bytes).filter(|&end| end <= input.len);
+                let end = input
+                    .position
+                    .checked_add(bytes)
+                    .filter(|&end| end <= input.len);
                 input.position = end.ok_or(io::ErrorKind::UnexpectedEof)?;
                 Ok(())
             }
             Input::Stream(input) => {
                 let skipped = io::copy(&mut (&mut input.reader).take(bytes), &mut io::sink())?;
-                if skipped < bytes { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+                if skipped < bytes {
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                } else {
+                    Ok(())
+                }
             }
         }
     }
@@ -151,7 +170,9 @@ fn copy_through(
         if read == 0 {
             break;
         }
-        target.write_all_at(&buffer[..read], at).map_err(|error| Error::io("write", error))?;
+        target
+            .write_all_at(&buffer[..read], at)
+            .map_err(|error| Error::io("write", error))?;
         left -= read as u64;
         at += read as u64;
     }

@@ -3,12 +3,19 @@
 /// Prefixes that overlay file systems keep their own state under. Taken from an archive they could make a directory
 /// opaque, redirect it elsewhere in a lower layer or pass off another file's content; stored in one they would mean
 /// nothing elsewhere. (Kernel overlayfs documentation; fuse-overlayfs.)
-const OVERLAY_INTERNAL: [&[u8]; 3] = [b"trusted.overlay.", b"user.overlay.", b"user.fuseoverlayfs."];
+const OVERLAY_INTERNAL: [&[u8]; 3] = [
+    b"trusted.overlay.",
+    b"user.overlay.",
+    b"user.fuseoverlayfs.",
+];
 
 /// Whether the attribute is stored into archives and taken from them: all but the SELinux label, which the policy of
 /// the restoring host decides, and the overlay's own state.
 pub(super) fn travels(name: &[u8]) -> bool {
-    name != b"security.selinux" && !OVERLAY_INTERNAL.iter().any(|prefix| name.starts_with(prefix))
+    name != b"security.selinux"
+        && !OVERLAY_INTERNAL
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -17,10 +24,19 @@ mod tests {
 
     #[test]
     fn labels_and_overlay_state_stay_where_they_are() {
-        for name in ["security.selinux", "trusted.overlay.opaque", "user.overlay.redirect"] {
+        for name in [
+            "security.selinux",
+            "trusted.overlay.opaque",
+            "user.overlay.redirect",
+        ] {
             assert!(!travels(name.as_bytes()), "{name}");
         }
-        for name in ["security.capability", "trusted.overlays", "user.overlay", "system.posix_acl_access"] {
+        for name in [
+            "security.capability",
+            "trusted.overlays",
+            "user.overlay",
+            "system.posix_acl_access",
+        ] {
             assert!(travels(name.as_bytes()), "{name}");
         }
     }

@@ -58,14 +58,21 @@ impl From<Refusal> for Error {
 /// Before anything is removed: EXDEV for a path that means the root or is below a mount point, EBADMSG for a malformed
 /// list or rootfs-diff.tar, ENOENT if the container root is missing. EBUSY for a mount point inside a listed directory;
 /// the system calls' own. What was removed before stays removed.
-pub fn remove_deleted_files(id: &OsStr, base_directory: &Path, container_root: &Path) -> Result<()> {
+pub fn remove_deleted_files(
+    id: &OsStr,
+    base_directory: &Path,
+    container_root: &Path,
+) -> Result<()> {
     check_container_root(container_root)?;
     let Some((base, file)) = open_in_base_ambient(base_directory, DELETED_FILES)? else {
         return Ok(());
     };
     let step = || format!("remove deleted files of container {}", quote(id.as_bytes()));
     let paths = read_list(file).context(|| DELETED_FILES).context(step)?;
-    let root = Root::new(open_directory_ambient(container_root, "container_root_directory")?);
+    let root = Root::new(open_directory_ambient(
+        container_root,
+        "container_root_directory",
+    )?);
     Deletion { root: &root, paths }.run(&base).context(step)
 }
 
@@ -77,12 +84,19 @@ fn read_list(file: File) -> Result<Vec<RootPath>> {
         return Err(Refusal::TooLarge.into());
     }
     let listed = deleted_list::parse(&json)?;
-    listed.iter().map(|bytes| clean(bytes).at_entry(bytes)).collect()
+    listed
+        .iter()
+        .map(|bytes| clean(bytes).at_entry(bytes))
+        .collect()
 }
 
 fn clean(bytes: &[u8]) -> Result<RootPath> {
     let path = RootPath::clean(bytes)?;
-    if path.is_root() { Err(Refusal::Root.into()) } else { Ok(path) }
+    if path.is_root() {
+        Err(Refusal::Root.into())
+    } else {
+        Ok(path)
+    }
 }
 
 struct Deletion<'r> {
@@ -114,7 +128,8 @@ impl Deletion<'_> {
         let mut parents = Parents::new(self.root);
         let mut targets = Vec::new();
         for path in &self.paths {
-            let Some((parent, name, node)) = find(&mut parents, path).at_entry(path.as_bytes())? else {
+            let Some((parent, name, node)) = find(&mut parents, path).at_entry(path.as_bytes())?
+            else {
                 continue;
             };
             if parent.mount()? != mount {
@@ -122,7 +137,11 @@ impl Deletion<'_> {
             }
             let stat = node.stat()?;
             let directory = crate::fs::is_directory(&stat).then(|| Identity::from(&stat));
-            targets.push(Target { parent: parent.identity()?, name, directory });
+            targets.push(Target {
+                parent: parent.identity()?,
+                name,
+                directory,
+            });
         }
         Ok(targets)
     }
@@ -133,7 +152,9 @@ fn find(
     parents: &mut Parents<'_>,
     path: &RootPath,
 ) -> Result<Option<(std::rc::Rc<Parent>, Name, Node)>> {
-    let Some((parent, name)) = path.split() else { return Ok(None) };
+    let Some((parent, name)) = path.split() else {
+        return Ok(None);
+    };
     let parent = match parents.get(&parent) {
         Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ENOTDIR) => return Ok(None),
         result => result?,
@@ -143,7 +164,9 @@ fn find(
 }
 
 fn remove(parents: &mut Parents<'_>, path: &RootPath, held: &Held) -> Result<()> {
-    let Some((parent, name, node)) = find(parents, path)? else { return Ok(()) };
+    let Some((parent, name, node)) = find(parents, path)? else {
+        return Ok(());
+    };
     let directory = Node::dot(&*parent)?;
     let before = times_of(&directory.stat()?);
     if matches!(file_type(&node.stat()?), SFlag::S_IFDIR | SFlag::S_IFLNK) {

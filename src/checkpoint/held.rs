@@ -57,8 +57,14 @@ impl Held {
         let mut search = Search {
             root: root.identity()?,
             parents: Parents::new(root),
-            names: targets.iter().map(|target| (target.parent, target.name.clone())).collect(),
-            directories: targets.iter().filter_map(|target| target.directory).collect(),
+            names: targets
+                .iter()
+                .map(|target| (target.parent, target.name.clone()))
+                .collect(),
+            directories: targets
+                .iter()
+                .filter_map(|target| target.directory)
+                .collect(),
             known: HashMap::new(),
             held: Held::default(),
         };
@@ -86,11 +92,17 @@ impl Search<'_> {
         if names_start(&member.path) {
             return Ok(());
         }
-        let Some((parent, name)) = RootPath::clean(&member.path)?.split() else { return Ok(()) };
+        let Some((parent, name)) = RootPath::clean(&member.path)?.split() else {
+            return Ok(());
+        };
         let parent = match self.parents.get(&parent) {
             Ok(parent) => parent,
             // The diff wasn't applied, or somebody has removed it since: nothing there is held.
-            Err(error) if [Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP].iter().any(|&e| error.is(e)) => {
+            Err(error)
+                if [Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]
+                    .iter()
+                    .any(|&e| error.is(e)) =>
+            {
                 return Ok(());
             }
             Err(error) => return Err(error),

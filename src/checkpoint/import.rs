@@ -15,7 +15,11 @@ use crate::tar::{Member, MemberKind, Reader};
 /// The bundle's own configuration, which the engine writes anew from spec.dump.
 const CONFIG_JSON: &str = "config.json";
 /// Names at the top of a bundle that the archive mustn't get at by way of a link.
-const PROTECTED: [&[u8]; 3] = [CONFIG_JSON.as_bytes(), CONFIG_DUMP.as_bytes(), SPEC_DUMP.as_bytes()];
+const PROTECTED: [&[u8]; 3] = [
+    CONFIG_JSON.as_bytes(),
+    CONFIG_DUMP.as_bytes(),
+    SPEC_DUMP.as_bytes(),
+];
 
 /// Why a member may not be imported into a bundle.
 #[derive(Debug, ThisError)]
@@ -66,7 +70,11 @@ impl From<Refusal> for Error {
 /// extracted before stays.
 pub fn import_checkpoint_without_config(destination: &Path, input: &Path) -> Result<()> {
     let judge = |path: &RootPath, member: &Member| {
-        if is_config(path) { Ok(Verdict::Skip) } else { judge_bundle_member(path, member) }
+        if is_config(path) {
+            Ok(Verdict::Skip)
+        } else {
+            judge_bundle_member(path, member)
+        }
     };
     import(destination, input, &judge, &|| false)
 }
@@ -81,7 +89,9 @@ pub fn import_checkpoint_without_config(destination: &Path, input: &Path) -> Res
 pub fn import_checkpoint_config_only(destination: &Path, input: &Path) -> Result<()> {
     let found = Cell::new([false; 2]);
     let judge = |path: &RootPath, member: &Member| {
-        let Some(index) = config_index(path) else { return Ok(Verdict::Skip) };
+        let Some(index) = config_index(path) else {
+            return Ok(Verdict::Skip);
+        };
         check_config(member)?;
         let mut both = found.get();
         both[index] = true;
@@ -93,7 +103,12 @@ pub fn import_checkpoint_config_only(destination: &Path, input: &Path) -> Result
 
 type Judge<'j> = dyn Fn(&RootPath, &Member) -> Result<Verdict> + 'j;
 
-fn import(destination: &Path, input: &Path, judge: &Judge<'_>, done: &dyn Fn() -> bool) -> Result<()> {
+fn import(
+    destination: &Path,
+    input: &Path,
+    judge: &Judge<'_>,
+    done: &dyn Fn() -> bool,
+) -> Result<()> {
     check_destination(destination)?;
     let mut reader = open_archive_ambient(input)?;
     let first = reader.next_member().context(|| archive_step(input))?;
@@ -108,7 +123,11 @@ fn extract(
     judge: &Judge<'_>,
     done: &dyn Fn() -> bool,
 ) -> Result<()> {
-    let policy = Policy { judge, protected: &PROTECTED, own_sources_only: true };
+    let policy = Policy {
+        judge,
+        protected: &PROTECTED,
+        own_sources_only: true,
+    };
     let mut extraction = Extraction::new(root, policy)?;
     let mut next = first;
     while let Some(member) = next {
@@ -128,24 +147,35 @@ fn check_destination(destination: &Path) -> Result<()> {
         return Err(Error::argument("destination", "is empty"));
     }
     if !destination.is_absolute() && !destination.exists() {
-        return Err(Error::argument("destination", "is missing, and not an absolute path to make"));
+        return Err(Error::argument(
+            "destination",
+            "is missing, and not an absolute path to make",
+        ));
     }
     Ok(())
 }
 
 fn is_config(path: &RootPath) -> bool {
-    path.components().next().is_some_and(|top| [CONFIG_DUMP, SPEC_DUMP].iter().any(|name| name.as_bytes() == top))
+    path.components().next().is_some_and(|top| {
+        [CONFIG_DUMP, SPEC_DUMP]
+            .iter()
+            .any(|name| name.as_bytes() == top)
+    })
 }
 
 /// Which of config.dump (0) and spec.dump (1) the path names, if one.
 fn config_index(path: &RootPath) -> Option<usize> {
-    [CONFIG_DUMP, SPEC_DUMP].iter().position(|name| name.as_bytes() == path.as_bytes())
+    [CONFIG_DUMP, SPEC_DUMP]
+        .iter()
+        .position(|name| name.as_bytes() == path.as_bytes())
 }
 
 /// Whether a member that is called config.dump or spec.dump can be one.
 pub(super) fn check_config(member: &Member) -> Result<()> {
     match member.kind {
-        MemberKind::Regular if member.size > MAX_CONFIG => Err(Refusal::TooLarge(member.size).into()),
+        MemberKind::Regular if member.size > MAX_CONFIG => {
+            Err(Refusal::TooLarge(member.size).into())
+        }
         MemberKind::Regular => Ok(()),
         MemberKind::CharDevice | MemberKind::BlockDevice => Err(Refusal::Device.into()),
         MemberKind::Fifo => Err(Refusal::Fifo.into()),
@@ -173,7 +203,10 @@ fn judge_bundle_member(path: &RootPath, member: &Member) -> Result<Verdict> {
 /// own.
 fn is_parent_link(path: &RootPath, target: &[u8]) -> bool {
     let name = target.strip_prefix(b"../").and_then(crate::fs::Name::new);
-    matches!(path.as_bytes(), b"checkpoint/parent" | b"pre-checkpoint/parent") && name.is_some()
+    matches!(
+        path.as_bytes(),
+        b"checkpoint/parent" | b"pre-checkpoint/parent"
+    ) && name.is_some()
 }
 
 #[cfg(test)]
@@ -182,11 +215,24 @@ mod tests {
 
     #[test]
     fn only_criu_s_parent_link_is_accepted() {
-        let accepts = |path: &[u8], target: &[u8]| is_parent_link(&RootPath::clean(path).unwrap(), target);
+        let accepts =
+            |path: &[u8], target: &[u8]| is_parent_link(&RootPath::clean(path).unwrap(), target);
         assert!(accepts(b"checkpoint/parent", b"../pre-checkpoint"));
         assert!(accepts(b"./pre-checkpoint/parent", b"../before"));
-        for target in [&b".."[..], b"../..", b"../.", b"../a/b", b"/etc", b"pre-checkpoint", b"../"] {
-            assert!(!accepts(b"checkpoint/parent", target), "{}", target.escape_ascii());
+        for target in [
+            &b".."[..],
+            b"../..",
+            b"../.",
+            b"../a/b",
+            b"/etc",
+            b"pre-checkpoint",
+            b"../",
+        ] {
+            assert!(
+                !accepts(b"checkpoint/parent", target),
+                "{}",
+                target.escape_ascii()
+            );
         }
         assert!(!accepts(b"parent", b"../x"));
         assert!(!accepts(b"checkpoint/sub/parent", b"../x"));

@@ -19,13 +19,20 @@ use crate::fs::{Name, create_empty_at, open_directory_ambient};
 /// EINVAL for a `file_name` with several components; ELOOP, EPERM or EISDIR if something else than a regular file has
 /// the name; EOPNOTSUPP, before anything is made, if this build can't label and SELinux is enabled; the kernel's own
 /// for a label that it refuses, and then the file stays.
-pub fn create_file_with_label(directory: &Path, file_name: &OsStr, file_label: &CStr) -> Result<()> {
+pub fn create_file_with_label(
+    directory: &Path,
+    file_name: &OsStr,
+    file_label: &CStr,
+) -> Result<()> {
     let Some(name) = Name::new(file_name.as_bytes()) else {
         return Err(Error::argument("file_name", "is no single path component"));
     };
     let label = Some(file_label).filter(|label| !label.is_empty() && selinux::is_enabled());
-    if label.is_some() && cfg!(not(feature = "selinux")) {
-        return Err(Error::new(Kind::Unsupported, "this build can't write SELinux labels"));
+    if label.is_some() && !selinux::CAN_LABEL {
+        return Err(Error::new(
+            Kind::Unsupported,
+            "this build can't write SELinux labels",
+        ));
     }
     let directory = open_directory_ambient(directory, "directory")?;
     let file = create_empty_at(&directory, &name)?;

@@ -82,7 +82,10 @@ fn check_container_root(path: &Path) -> Result<()> {
     if path.is_absolute() {
         Ok(())
     } else {
-        Err(Error::argument("container_root_directory", "is not an absolute path"))
+        Err(Error::argument(
+            "container_root_directory",
+            "is not an absolute path",
+        ))
     }
 }
 

@@ -24,32 +24,47 @@ pub fn runtime_from_archive(input: &Path) -> Result<String> {
 
 fn find_runtime(reader: &mut Reader<Input>) -> Result<String> {
     while let Some(member) = reader.next_member()? {
-        let path = RootPath::clean(&member.path).map_err(Error::from).at_entry(&member.path)?;
+        let path = RootPath::clean(&member.path)
+            .map_err(Error::from)
+            .at_entry(&member.path)?;
         if path.as_bytes() == CONFIG_DUMP.as_bytes() {
             return read_runtime(&member, reader).at_entry(&member.path);
         }
     }
-    Err(Error::new(Kind::NotInArchive, "no config.dump in the archive"))
+    Err(Error::new(
+        Kind::NotInArchive,
+        "no config.dump in the archive",
+    ))
 }
 
 fn read_runtime(member: &Member, reader: &mut Reader<Input>) -> Result<String> {
     check_config(member)?;
     let mut stored = Vec::new();
-    reader.data().read_to_end(&mut stored).map_err(|error| Error::io("read", error))?;
+    reader
+        .data()
+        .read_to_end(&mut stored)
+        .map_err(|error| Error::io("read", error))?;
     Ok(ContainerConfig::parse(&expand(member, &stored))?.runtime)
 }
 
 /// The content of a file, zeros for its holes; `size` was checked against the limit.
 fn expand(member: &Member, stored: &[u8]) -> Vec<u8> {
-    let Some(extents) = &member.sparse else { return stored.to_vec() };
+    let Some(extents) = &member.sparse else {
+        return stored.to_vec();
+    };
     let mut content = vec![0; usize::try_from(member.size).unwrap_or(0)];
     let mut rest = stored;
     for extent in extents {
-        let Ok(len) = usize::try_from(extent.len) else { break };
-        let Ok(offset) = usize::try_from(extent.offset) else { break };
-        let (Some(target), Some((data, after))) =
-            (content.get_mut(offset..offset.saturating_add(len)), rest.split_at_checked(len))
-        else {
+        let Ok(len) = usize::try_from(extent.len) else {
+            break;
+        };
+        let Ok(offset) = usize::try_from(extent.offset) else {
+            break;
+        };
+        let (Some(target), Some((data, after))) = (
+            content.get_mut(offset..offset.saturating_add(len)),
+            rest.split_at_checked(len),
+        ) else {
             break;
         };
         target.copy_from_slice(data);

@@ -34,7 +34,9 @@ pub(crate) fn open_input_ambient(path: &Path) -> Result<File> {
 /// The directory's content may come from an archive: a symlink (ELOOP) isn't followed, a fifo doesn't block, a device
 /// isn't opened.
 pub(crate) fn open_regular_at(directory: impl AsFd, name: &Name) -> Result<Option<File>> {
-    let Some(node) = find_regular(directory, name)? else { return Ok(None) };
+    let Some(node) = find_regular(directory, name)? else {
+        return Ok(None);
+    };
     node.reopen(OFlag::O_RDONLY).map(|fd| Some(File::from(fd)))
 }
 
@@ -43,15 +45,22 @@ pub(crate) fn open_regular_at(directory: impl AsFd, name: &Name) -> Result<Optio
 pub(crate) fn create_empty_at(directory: impl AsFd, name: &Name) -> Result<File> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
     let create = || {
-        openat(&directory, name, flags | OFlag::O_CLOEXEC, Mode::from_bits_truncate(0o600))
-            .called(|| format!("create {}", name.quoted()))
+        openat(
+            &directory,
+            name,
+            flags | OFlag::O_CLOEXEC,
+            Mode::from_bits_truncate(0o600),
+        )
+        .called(|| format!("create {}", name.quoted()))
     };
     match create() {
         Err(error) if error.is(Errno::EEXIST) => {}
         result => return result.map(File::from),
     }
     match find_regular(&directory, name)? {
-        Some(node) => node.reopen(OFlag::O_WRONLY | OFlag::O_TRUNC).map(File::from),
+        Some(node) => node
+            .reopen(OFlag::O_WRONLY | OFlag::O_TRUNC)
+            .map(File::from),
         // Removed since; who races on goes on to be an error.
         None => create().map(File::from),
     }
@@ -59,14 +68,22 @@ pub(crate) fn create_empty_at(directory: impl AsFd, name: &Name) -> Result<File>
 
 /// Holds the regular file `name` without opening it; anything else of that name is an error.
 fn find_regular(directory: impl AsFd, name: &Name) -> Result<Option<Node>> {
-    let Some(node) = Node::find_at(directory, name)? else { return Ok(None) };
+    let Some(node) = Node::find_at(directory, name)? else {
+        return Ok(None);
+    };
     let refused = |why: &str, errno| {
-        Error::new(Kind::Escape, format!("{} is {why}, not a regular file", name.quoted()))
-            .with_errno(errno)
+        Error::new(
+            Kind::Escape,
+            format!("{} is {why}, not a regular file", name.quoted()),
+        )
+        .with_errno(errno)
     };
     match file_type(&node.stat()?) {
         SFlag::S_IFREG => Ok(Some(node)),
-        SFlag::S_IFDIR => Err(Error::system(format!("open {}", name.quoted()), Errno::EISDIR)),
+        SFlag::S_IFDIR => Err(Error::system(
+            format!("open {}", name.quoted()),
+            Errno::EISDIR,
+        )),
         SFlag::S_IFLNK => Err(refused("a symlink", Errno::ELOOP)),
         SFlag::S_IFIFO => Err(refused("a fifo", Errno::EPERM)),
         SFlag::S_IFSOCK => Err(refused("a socket", Errno::EPERM)),

@@ -47,6 +47,12 @@ impl Parent {
             .get_or_try_init(|| Identity::of(&self.fd))
             .copied()
     }
+
+    /// The number of the mount that the directory is on.
+    pub(crate) fn mount(&self) -> Result<u64> {
+        let ask = || mount_id(self.fd.as_fd()).called(|| "statx");
+        self.mount.get_or_try_init(ask).copied()
+    }
 }
 
 impl AsFd for Parent {
@@ -89,12 +95,12 @@ impl<'r> Parents<'r> {
             return Ok(Rc::clone(last));
         }
         let fd = open(self.root)?;
-        let (default_acl, identity) = (OnceCell::new(), OnceCell::new());
         let parent = Rc::new(Parent {
             path: path.clone(),
             fd,
-            default_acl,
-            identity,
+            default_acl: OnceCell::new(),
+            identity: OnceCell::new(),
+            mount: OnceCell::new(),
         });
         self.last = Some(Rc::clone(&parent));
         Ok(parent)

@@ -83,13 +83,17 @@ impl RootPath {
 
     /// The names from the root down; of the root itself none.
     pub(crate) fn components(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.split(|&byte| byte == b'/').filter(|component| !component.is_empty())
+        self.0
+            .split(|&byte| byte == b'/')
+            .filter(|component| !component.is_empty())
     }
 
     /// Whether this is `directory` or below it.
     pub(crate) fn is_within(&self, directory: &RootPath) -> bool {
         let mut own = self.components();
-        directory.components().all(|component| own.next() == Some(component))
+        directory
+            .components()
+            .all(|component| own.next() == Some(component))
     }
 
     /// The directory that holds the object, and its name there; of the root itself nothing.
@@ -221,9 +225,13 @@ mod tests {
 
     #[test]
     fn a_directory_comes_right_before_everything_below_it() {
-        let mut paths = ["a-b", "a/b", "a", "a/b/c", "A"].map(|path| RootPath::clean(path.as_bytes()).unwrap());
+        let mut paths =
+            ["a-b", "a/b", "a", "a/b/c", "A"].map(|path| RootPath::clean(path.as_bytes()).unwrap());
         paths.sort();
-        assert_eq!(paths.map(|path| path.0), ["A", "a", "a/b", "a/b/c", "a-b"].map(Vec::from));
+        assert_eq!(
+            paths.map(|path| path.0),
+            ["A", "a", "a/b", "a/b/c", "a-b"].map(Vec::from)
+        );
     }
 
     #[test]

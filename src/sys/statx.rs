@@ -26,10 +26,7 @@ pub(crate) fn mount_id(fd: BorrowedFd<'_>) -> Result<u64, Errno> {
     // SAFETY: the call succeeded, so the structure is written; where it wasn't, it is zero, valid for all its fields.
     let statx = unsafe { buffer.assume_init() };
     if statx.stx_mask & libc::STATX_MNT_ID == 0 {
-        return Ok(Mount {
-            id: mount_id_from_proc(fd)?,
-            is_root: false,
-        });
+        return mount_id_from_proc(fd);
     }
     Ok(statx.stx_mnt_id)
 }

@@ -28,7 +28,9 @@ pub(super) fn member(
         _ => 0,
     };
     let link = match kind {
-        MemberKind::Symlink => readlinkat(node.as_fd(), c"").called(|| "readlinkat")?.into_vec(),
+        MemberKind::Symlink => readlinkat(node.as_fd(), c"")
+            .called(|| "readlinkat")?
+            .into_vec(),
         _ => Vec::new(),
     };
     let (major, minor) = match kind {
@@ -51,12 +53,20 @@ pub(super) fn member(
 
 /// The member for a further name of a file that was stored as `first`.
 pub(super) fn hard_link(path: &RootPath, stat: &FileStat, first: &RootPath) -> Member {
-    Member { kind: MemberKind::Hardlink, link: first.as_bytes().to_vec(), ..header(path, stat) }
+    Member {
+        kind: MemberKind::Hardlink,
+        link: first.as_bytes().to_vec(),
+        ..header(path, stat)
+    }
 }
 
 /// What all members have in common.
 fn header(path: &RootPath, stat: &FileStat) -> Member {
-    let path = if path.is_root() { b".".to_vec() } else { path.as_bytes().to_vec() };
+    let path = if path.is_root() {
+        b".".to_vec()
+    } else {
+        path.as_bytes().to_vec()
+    };
     Member {
         path,
         kind: MemberKind::Regular,
@@ -89,13 +99,23 @@ fn device_numbers(stat: &FileStat) -> Result<(u32, u32)> {
 
 fn xattrs(node: &Node) -> Result<Vec<Xattr>> {
     let mut xattrs = Vec::new();
-    for name in node.xattr_names()?.into_iter().filter(|name| travels(name.to_bytes())) {
+    for name in node
+        .xattr_names()?
+        .into_iter()
+        .filter(|name| travels(name.to_bytes()))
+    {
         match node.xattr(&name) {
-            Ok(Some(value)) => xattrs.push(Xattr { name: name.into_bytes(), value }),
+            Ok(Some(value)) => xattrs.push(Xattr {
+                name: name.into_bytes(),
+                value,
+            }),
             // Listed by the file system, but not for this type of object; or removed meanwhile.
             Ok(None) | Err(Errno::EOPNOTSUPP) => {}
             Err(errno) => {
-                return Err(Error::system(format!("getxattr {}", quote(name.to_bytes())), errno));
+                return Err(Error::system(
+                    format!("getxattr {}", quote(name.to_bytes())),
+                    errno,
+                ));
             }
         }
     }
@@ -112,8 +132,15 @@ pub(super) fn with_holes(member: Member, file: &File) -> Result<Member> {
     if member.size.saturating_sub(data) < SPARSE_FROM {
         return Ok(member);
     }
-    let extents = extents.into_iter().map(|(offset, len)| Extent { offset, len }).collect();
+    let extents = extents
+        .into_iter()
+        .map(|(offset, len)| Extent { offset, len })
+        .collect();
     let extents = sparse::fit(extents, member.size);
     let stored = extents.iter().map(|extent| extent.len).sum();
-    Ok(Member { sparse: Some(extents), stored, ..member })
+    Ok(Member {
+        sparse: Some(extents),
+        stored,
+        ..member
+    })
 }

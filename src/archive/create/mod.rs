@@ -82,13 +82,20 @@ impl<'r> Creation<'r> {
         let directory = root.directory(&RootPath::root())?;
         let mount = mount_id(directory.as_fd()).called(|| "statx")?;
         let (parents, stream) = (Parents::new(root), Stream::new(output));
-        Ok(Self { parents, mount, stream, links: HashMap::new() })
+        Ok(Self {
+            parents,
+            mount,
+            stream,
+            links: HashMap::new(),
+        })
     }
 
     /// Stores the object `path`. Returns how much of it was stored: nothing if it isn't there,
     /// [`Depth::Recursive`] only if it is a directory whose content was asked for.
     pub(crate) fn add(&mut self, path: &RootPath, depth: Depth) -> Result<Option<Depth>> {
-        let Some(found) = self.store(path).at_entry(path.as_bytes())? else { return Ok(None) };
+        let Some(found) = self.store(path).at_entry(path.as_bytes())? else {
+            return Ok(None);
+        };
         if found == Walk::Past || depth == Depth::Alone {
             return Ok(Some(Depth::Alone));
         }
@@ -114,7 +121,11 @@ impl<'r> Creation<'r> {
                 levels.pop();
                 continue;
             };
-            let path = level.path.join(&name).map_err(Error::from).at_entry(level.path.as_bytes())?;
+            let path = level
+                .path
+                .join(&name)
+                .map_err(Error::from)
+                .at_entry(level.path.as_bytes())?;
             if self.store(&path).at_entry(path.as_bytes())? == Some(Walk::Into) {
                 levels.push(self.level(path)?);
             }
@@ -128,12 +139,17 @@ impl<'r> Creation<'r> {
             Err(error) if vanished(&error) => Vec::new(),
             Err(error) => return Err(error.at_entry(path.as_bytes())),
         };
-        Ok(Level { path, names: names.into_iter() })
+        Ok(Level {
+            path,
+            names: names.into_iter(),
+        })
     }
 
     /// Stores one object. `None`: it isn't there.
     fn store(&mut self, path: &RootPath) -> Result<Option<Walk>> {
-        let Some(node) = self.find(path)? else { return Ok(None) };
+        let Some(node) = self.find(path)? else {
+            return Ok(None);
+        };
         let stat = node.stat()?;
         let mounted_on = mount_id(node.as_fd()).called(|| "statx")? != self.mount;
         match file_type(&stat) {
@@ -141,7 +157,11 @@ impl<'r> Creation<'r> {
             // What is mounted on a name hides the file that the root has there; a place for it is what is kept.
             SFlag::S_IFREG if mounted_on => {
                 let member = describe::member(path, &node, &stat, MemberKind::Regular)?;
-                self.stream.header(&Member { size: 0, stored: 0, ..member })?;
+                self.stream.header(&Member {
+                    size: 0,
+                    stored: 0,
+                    ..member
+                })?;
             }
             SFlag::S_IFREG => self.store_file(path, &node)?,
             _ => self.store_other(path, &node)?,
@@ -163,7 +183,9 @@ impl<'r> Creation<'r> {
 
     /// The directory that holds `path`, unless it is gone. Below a mount point it is refused.
     fn parent_of(&mut self, path: &RootPath) -> Result<Option<Rc<Parent>>> {
-        let Some((parent, _)) = path.split() else { return Ok(None) };
+        let Some((parent, _)) = path.split() else {
+            return Ok(None);
+        };
         match self.parents.get(&parent) {
             Ok(parent) if parent.mount()? == self.mount => Ok(Some(parent)),
             Ok(_) => Err(Refusal::OtherMount.into()),
@@ -178,7 +200,9 @@ impl<'r> Creation<'r> {
         let node = Node::from_open(file.try_clone().map_err(|e| Error::io("dup", e))?.into());
         let stat = node.stat()?;
         if let Some(first) = self.first_name(path, &stat)? {
-            return self.stream.header(&describe::hard_link(path, &stat, &first));
+            return self
+                .stream
+                .header(&describe::hard_link(path, &stat, &first));
         }
         let member = describe::member(path, &node, &stat, MemberKind::Regular)?;
         let member = describe::with_holes(member, &file)?;
@@ -200,18 +224,16 @@ impl<'r> Creation<'r> {
         if kind != MemberKind::Directory
             && let Some(first) = self.first_name(path, &stat)?
         {
-            return self.stream.header(&describe::hard_link(path, &stat, &first));
+            return self
+                .stream
+                .header(&describe::hard_link(path, &stat, &first));
         }
         let member = describe::member(path, node, &stat, kind)?;
         self.stream.header(&member)
     }
 
     /// The path under which this file with several names was stored already; otherwise it is this one from now on.
-    fn first_name(
-        &mut self,
-        path: &RootPath,
-        stat: &FileStat,
-    ) -> Result<Option<RootPath>> {
+    fn first_name(&mut self, path: &RootPath, stat: &FileStat) -> Result<Option<RootPath>> {
         if stat.st_nlink < 2 {
             return Ok(None);
         }

@@ -25,7 +25,11 @@ pub(super) struct Stream<'f> {
 
 impl<'f> Stream<'f> {
     pub(super) fn new(output: &'f File) -> Self {
-        Self { output, written: 0, gathered: Vec::new() }
+        Self {
+            output,
+            written: 0,
+            gathered: Vec::new(),
+        }
     }
 
     pub(super) fn header(&mut self, member: &Member) -> Result<()> {
@@ -35,7 +39,10 @@ impl<'f> Stream<'f> {
 
     /// The data that the header of `member` has announced: a file that grew meanwhile gives the bytes it had.
     pub(super) fn data(&mut self, member: &Member, file: &File) -> Result<()> {
-        let whole = [Extent { offset: 0, len: member.size }];
+        let whole = [Extent {
+            offset: 0,
+            len: member.size,
+        }];
         for extent in member.sparse.as_deref().unwrap_or(&whole) {
             let copied = if extent.len <= GATHERED {
                 self.gather(file, *extent)?
@@ -50,7 +57,8 @@ impl<'f> Stream<'f> {
                 return Err(Refusal::Shrank(extent.len - copied).into());
             }
         }
-        self.gathered.resize(self.gathered.len() + tar::padding(member.stored), 0);
+        self.gathered
+            .resize(self.gathered.len() + tar::padding(member.stored), 0);
         self.write_if_full()
     }
 
@@ -60,7 +68,10 @@ impl<'f> Stream<'f> {
     }
 
     fn gather(&mut self, file: &File, extent: Extent) -> Result<u64> {
-        let mut at = At { file, offset: extent.offset };
+        let mut at = At {
+            file,
+            offset: extent.offset,
+        };
         let read = (&mut at).take(extent.len).read_to_end(&mut self.gathered);
         let read = read.map_err(|error| Error::io("read", error))?;
         self.write_if_full()?;
@@ -68,7 +79,11 @@ impl<'f> Stream<'f> {
     }
 
     fn write_if_full(&mut self) -> Result<()> {
-        if self.gathered.len() >= BUFFER { self.write() } else { Ok(()) }
+        if self.gathered.len() >= BUFFER {
+            self.write()
+        } else {
+            Ok(())
+        }
     }
 
     fn write(&mut self) -> Result<()> {

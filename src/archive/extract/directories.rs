@@ -43,7 +43,10 @@ impl Directories {
         if self.remembered.len() >= MAX_NAMES || self.path_bytes > MAX_PATH_BYTES {
             return Err(Refusal::TooManyNames.into());
         }
-        let default_acl = member.xattrs.iter().find(|xattr| xattr.name == DEFAULT_ACL.to_bytes());
+        let default_acl = member
+            .xattrs
+            .iter()
+            .find(|xattr| xattr.name == DEFAULT_ACL.to_bytes());
         let directory = Directory {
             path: path.clone(),
             times: times(member),
@@ -62,7 +65,9 @@ impl Directories {
         remembered.sort_unstable_by(|(_, a), (_, b)| b.path.cmp(&a.path));
         for (identity, directory) in remembered {
             if let Some(node) = find(root, &directory.path, identity)? {
-                directory.finish(&node, user_namespace).at_entry(directory.path.as_bytes())?;
+                directory
+                    .finish(&node, user_namespace)
+                    .at_entry(directory.path.as_bytes())?;
             }
         }
         Ok(())
@@ -87,7 +92,13 @@ fn find(root: &Root, path: &RootPath, identity: Identity) -> Result<Option<Node>
         None => Some(Node::from_path_only(root.directory(path)?)),
         Some((parent, name)) => match root.directory(&parent) {
             Ok(parent) => Node::find_at(&parent, &name)?,
-            Err(error) if [Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP].iter().any(|&e| error.is(e)) => None,
+            Err(error)
+                if [Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]
+                    .iter()
+                    .any(|&e| error.is(e)) =>
+            {
+                None
+            }
             Err(error) => return Err(error),
         },
     };

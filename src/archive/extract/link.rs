@@ -30,10 +30,15 @@ impl Extraction<'_> {
         let source = self
             .find_source(&member.link)
             .context(|| format!("hard link to {}", quote(&member.link)))?;
-        self.link(place, &source).context(|| format!("hard link to {}", quote(&member.link)))?;
+        self.link(place, &source)
+            .context(|| format!("hard link to {}", quote(&member.link)))?;
         let node = Node::open_at(&place.parent, &place.name)?;
         let symlink = file_type(&source.stat) == SFlag::S_IFLNK;
-        let origin = if symlink { Origin::LinkedSymlink } else { Origin::Linked };
+        let origin = if symlink {
+            Origin::LinkedSymlink
+        } else {
+            Origin::Linked
+        };
         self.describe(&node, member, origin)
     }
 
@@ -85,11 +90,20 @@ impl Extraction<'_> {
 fn free_name(make: impl Fn(&Name) -> Result<(), Errno>) -> Result<Name> {
     for attempt in 0..ATTEMPTS {
         let candidate = format!(".crutils-link-{}-{attempt}", std::process::id());
-        let Some(candidate) = Name::new(candidate.as_bytes()) else { break };
+        let Some(candidate) = Name::new(candidate.as_bytes()) else {
+            break;
+        };
         match make(&candidate) {
             Err(Errno::EEXIST) => {}
-            result => return result.map(|()| candidate).called(|| "linkat under a temporary name"),
+            result => {
+                return result
+                    .map(|()| candidate)
+                    .called(|| "linkat under a temporary name");
+            }
         }
     }
-    Err(Error::system("linkat under a temporary name", Errno::EEXIST))
+    Err(Error::system(
+        "linkat under a temporary name",
+        Errno::EEXIST,
+    ))
 }

@@ -78,13 +78,14 @@ impl Extraction<'_> {
     }
 
     fn set_owner(&self, node: &Node, member: &Member) -> Result<()> {
-        node.set_owner(&node.stat()?, member.uid, member.gid).map_err(|error| {
-            if self.user_namespace && error.is(Errno::EINVAL) {
-                error.context("the id isn't mapped in this user namespace (see subuid(5))")
-            } else {
-                error
-            }
-        })
+        node.set_owner(&node.stat()?, member.uid, member.gid)
+            .map_err(|error| {
+                if self.user_namespace && error.is(Errno::EINVAL) {
+                    error.context("the id isn't mapped in this user namespace (see subuid(5))")
+                } else {
+                    error
+                }
+            })
     }
 
     fn set_mode(&self, node: &Node, mode: u32) -> Result<()> {
@@ -105,7 +106,11 @@ impl Extraction<'_> {
         member: &Member,
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<()> {
-        for xattr in member.xattrs.iter().filter(|xattr| travels(&xattr.name) && wanted(&xattr.name)) {
+        for xattr in member
+            .xattrs
+            .iter()
+            .filter(|xattr| travels(&xattr.name) && wanted(&xattr.name))
+        {
             let name = CString::new(xattr.name.as_slice()).map_err(|_| Refusal::XattrName)?;
             set_xattr(node, &name, &xattr.value, self.user_namespace)?;
         }
@@ -123,7 +128,12 @@ impl Extraction<'_> {
             match node.remove_xattr(&name) {
                 Ok(()) | Err(Errno::ENODATA | Errno::EOPNOTSUPP) => {}
                 Err(Errno::EPERM) if self.user_namespace => {}
-                Err(errno) => return Err(Error::system(format!("removexattr {}", quote(bytes)), errno)),
+                Err(errno) => {
+                    return Err(Error::system(
+                        format!("removexattr {}", quote(bytes)),
+                        errno,
+                    ));
+                }
             }
         }
         Ok(())
@@ -132,27 +142,49 @@ impl Extraction<'_> {
 
 /// Sets an attribute; one that the file system doesn't support, or that the kernel refuses in a user namespace, is
 /// among the documented exceptions.
-pub(super) fn set_xattr(node: &Node, name: &CStr, value: &[u8], user_namespace: bool) -> Result<()> {
+pub(super) fn set_xattr(
+    node: &Node,
+    name: &CStr,
+    value: &[u8],
+    user_namespace: bool,
+) -> Result<()> {
     match node.set_xattr(name, value) {
         Ok(()) | Err(Errno::EOPNOTSUPP) => Ok(()),
         Err(Errno::EPERM) if user_namespace => Ok(()),
-        Err(errno) => Err(Error::system(format!("setxattr {}", quote(name.to_bytes())), errno)),
+        Err(errno) => Err(Error::system(
+            format!("setxattr {}", quote(name.to_bytes())),
+            errno,
+        )),
     }
 }
 
 /// The ACLs that the member brings itself.
 fn own_acls(member: &Member) -> Vec<&'static CStr> {
-    let brings = |acl: &&CStr| member.xattrs.iter().any(|xattr| xattr.name == acl.to_bytes());
-    [ACCESS_ACL, DEFAULT_ACL].into_iter().filter(brings).collect()
+    let brings = |acl: &&CStr| {
+        member
+            .xattrs
+            .iter()
+            .any(|xattr| xattr.name == acl.to_bytes())
+    };
+    [ACCESS_ACL, DEFAULT_ACL]
+        .into_iter()
+        .filter(brings)
+        .collect()
 }
 
 /// Access and modification time: without one of its own, or with one before the modification, the access time is
 /// the modification time.
 pub(super) fn times(member: &Member) -> (Timestamp, Timestamp) {
-    let accessed = member.atime.filter(|&atime| atime >= member.mtime).unwrap_or(member.mtime);
+    let accessed = member
+        .atime
+        .filter(|&atime| atime >= member.mtime)
+        .unwrap_or(member.mtime);
     (timestamp(accessed), timestamp(member.mtime))
 }
 
 fn timestamp(time: Time) -> Timestamp {
-    Timestamp { tv_sec: time.seconds, tv_nsec: time.nanoseconds.into() }
+    Timestamp {
+        tv_sec: time.seconds,
+        tv_nsec: time.nanoseconds.into(),
+    }
 }

@@ -61,7 +61,9 @@ pub(crate) enum Refusal {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let kind = match refusal {
-            Refusal::ReplacesRoot(_) | Refusal::ProtectedName | Refusal::ForeignSource => Kind::Escape,
+            Refusal::ReplacesRoot(_) | Refusal::ProtectedName | Refusal::ForeignSource => {
+                Kind::Escape
+            }
             Refusal::XattrName => Kind::Malformed,
             Refusal::TooManyNames => Kind::Limit,
         };
@@ -131,8 +133,13 @@ impl<'r> Extraction<'r> {
         if (self.policy.judge)(&path, member)? == Verdict::Skip {
             return Ok(());
         }
-        let Some((parent_path, name)) = path.split() else { return self.extract_root(member) };
-        let device = matches!(member.kind, MemberKind::CharDevice | MemberKind::BlockDevice);
+        let Some((parent_path, name)) = path.split() else {
+            return self.extract_root(member);
+        };
+        let device = matches!(
+            member.kind,
+            MemberKind::CharDevice | MemberKind::BlockDevice
+        );
         if device && self.user_namespace {
             return Ok(());
         }
@@ -141,7 +148,12 @@ impl<'r> Extraction<'r> {
         if protected && parent.identity()? == self.root_identity {
             return Err(Refusal::ProtectedName.into());
         }
-        let place = Place { member, path, parent, name };
+        let place = Place {
+            member,
+            path,
+            parent,
+            name,
+        };
         match member.kind {
             MemberKind::Regular => self.make_file(&place, data),
             MemberKind::Directory => self.make_directory(&place),
@@ -184,5 +196,8 @@ impl<'r> Extraction<'r> {
 
 /// An object that isn't what it was made as a moment ago: somebody else is at work in the same place.
 fn changed_meanwhile(name: &Name) -> Error {
-    Error::system(format!("{} was replaced by somebody else", name.quoted()), Errno::ESTALE)
+    Error::system(
+        format!("{} was replaced by somebody else", name.quoted()),
+        Errno::ESTALE,
+    )
 }

@@ -18,12 +18,21 @@ use crate::tar::{Data, Extent, Member};
 const REPLACE_ATTEMPTS: u32 = 16;
 
 impl Extraction<'_> {
-    pub(super) fn make_file(&mut self, place: &Place<'_>, data: &mut Data<'_, Input>) -> Result<()> {
+    pub(super) fn make_file(
+        &mut self,
+        place: &Place<'_>,
+        data: &mut Data<'_, Input>,
+    ) -> Result<()> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
         // Nobody else may read the content or run the file before its owner is set.
         let private = Mode::from_bits_truncate(0o600);
         let fd = self.replace("create", &place.parent, &place.name, || {
-            openat(&place.parent, &place.name, flags | OFlag::O_CLOEXEC, private)
+            openat(
+                &place.parent,
+                &place.name,
+                flags | OFlag::O_CLOEXEC,
+                private,
+            )
         })?;
         let file = File::from(fd);
         write_data(place.member, data, &file)?;
@@ -59,7 +68,9 @@ impl Extraction<'_> {
     pub(super) fn make_symlink(&mut self, place: &Place<'_>) -> Result<()> {
         let (parent, name) = (&place.parent, &place.name);
         let target = place.member.link.as_slice();
-        self.replace("symlinkat", parent, name, || symlinkat(target, parent, name))?;
+        self.replace("symlinkat", parent, name, || {
+            symlinkat(target, parent, name)
+        })?;
         self.parents.forget();
         let node = open_made(parent, name, SFlag::S_IFLNK)?;
         self.describe(&node, place.member, Origin::Symlink)
@@ -72,7 +83,9 @@ impl Extraction<'_> {
             _ => makedev(u64::from(member.major), u64::from(member.minor)),
         };
         let private = Mode::from_bits_truncate(0o600);
-        self.replace("mknodat", parent, name, || mknodat(parent, name, kind, private, device))?;
+        self.replace("mknodat", parent, name, || {
+            mknodat(parent, name, kind, private, device)
+        })?;
         let node = open_made(parent, name, kind)?;
         self.describe(&node, member, self.created_in(parent)?)
     }
@@ -92,17 +105,25 @@ impl Extraction<'_> {
             }
             self.parents.forget();
         }
-        Err(Error::system(format!("{call} {}", name.quoted()), Errno::EEXIST))
+        Err(Error::system(
+            format!("{call} {}", name.quoted()),
+            Errno::EEXIST,
+        ))
     }
 
     fn created_in(&self, parent: &Parent) -> Result<Origin> {
-        Ok(Origin::Created { inherits_acl: parent.has_default_acl()? })
+        Ok(Origin::Created {
+            inherits_acl: parent.has_default_acl()?,
+        })
     }
 }
 
 /// Writes a regular file's data: extents where they belong, and holes by not writing them.
 fn write_data(member: &Member, data: &mut Data<'_, Input>, file: &File) -> Result<()> {
-    let whole = [Extent { offset: 0, len: member.size }];
+    let whole = [Extent {
+        offset: 0,
+        len: member.size,
+    }];
     for extent in member.sparse.as_deref().unwrap_or(&whole) {
         let copied = data.source().copy_to(file, extent.offset, extent.len)?;
         data.consumed(copied);
@@ -128,9 +149,9 @@ fn open_directory(parent: &Parent, name: &Name) -> Result<Node> {
     match open(OFlag::O_RDONLY) {
         Ok(fd) => Ok(Node::from_open(fd)),
         // A directory that was there before may be unreadable for an unprivileged caller who owns it.
-        Err(Errno::EACCES) => {
-            open(OFlag::O_PATH).map(Node::from_path_only).called(|| format!("open {}", name.quoted()))
-        }
+        Err(Errno::EACCES) => open(OFlag::O_PATH)
+            .map(Node::from_path_only)
+            .called(|| format!("open {}", name.quoted())),
         Err(errno) => Err(Error::system(format!("open {}", name.quoted()), errno)),
     }
 }
@@ -138,6 +159,9 @@ fn open_directory(parent: &Parent, name: &Name) -> Result<Node> {
 /// Holds the object that was made a moment ago, unless it is of another type by now.
 fn open_made(parent: &Parent, name: &Name, kind: SFlag) -> Result<Node> {
     let node = Node::open_at(parent, name)?;
-    if file_type(&node.stat()?) == kind { Ok(node) } else { Err(changed_meanwhile(name)) }
+    if file_type(&node.stat()?) == kind {
+        Ok(node)
+    } else {
+        Err(changed_meanwhile(name))
+    }
 }
-

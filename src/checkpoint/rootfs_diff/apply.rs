@@ -23,13 +23,19 @@ pub fn apply_rootfs_diff_tar(base_directory: &Path, container_root: &Path) -> Re
     let Some((_, file)) = open_in_base_ambient(base_directory, ROOTFS_DIFF_TAR)? else {
         return Ok(());
     };
-    let root = Root::new(open_directory_ambient(container_root, "container_root_directory")?);
+    let root = Root::new(open_directory_ambient(
+        container_root,
+        "container_root_directory",
+    )?);
     apply(file, &root).context(|| format!("apply {ROOTFS_DIFF_TAR}"))
 }
 
 fn apply(file: File, root: &Root) -> Result<()> {
-    let policy =
-        Policy { judge: &|_, _| Ok(Verdict::Extract), protected: &[], own_sources_only: false };
+    let policy = Policy {
+        judge: &|_, _| Ok(Verdict::Extract),
+        protected: &[],
+        own_sources_only: false,
+    };
     let mut reader = Reader::new(Input::new(file)?);
     let first = reader.next_member()?;
     Extraction::new(root, policy)?.run(first, &mut reader)

@@ -37,13 +37,22 @@ pub fn create_rootfs_diff_tar(
     // With no change the mount point isn't looked at: engines pass one that may be gone.
     let root = match changes {
         [] => None,
-        _ => Some(Root::new(open_directory_ambient(mount_point, "mount_point")?)),
+        _ => Some(Root::new(open_directory_ambient(
+            mount_point,
+            "mount_point",
+        )?)),
     };
     remove_output(&destination, ROOTFS_DIFF_TAR)?;
     remove_output(&destination, DELETED_FILES)?;
-    let Some(root) = root else { return Ok(Vec::new()) };
-    let tar = plan.write_tar(&root, &destination).context(|| format!("create {ROOTFS_DIFF_TAR}"))?;
-    let deleted = plan.write_deleted(&destination).context(|| format!("create {DELETED_FILES}"))?;
+    let Some(root) = root else {
+        return Ok(Vec::new());
+    };
+    let tar = plan
+        .write_tar(&root, &destination)
+        .context(|| format!("create {ROOTFS_DIFF_TAR}"))?;
+    let deleted = plan
+        .write_deleted(&destination)
+        .context(|| format!("create {DELETED_FILES}"))?;
     publish(&destination, tar, deleted)
 }
 
@@ -92,7 +101,10 @@ struct Wanted {
 
 impl<'c> Plan<'c> {
     fn new(changes: &'c [Change]) -> Result<Self> {
-        let mut plan = Self { entries: BTreeMap::new(), deleted: Vec::new() };
+        let mut plan = Self {
+            entries: BTreeMap::new(),
+            deleted: Vec::new(),
+        };
         for change in changes {
             let bytes = change.path.as_bytes();
             plan.add(change.kind, bytes).at_entry(bytes)?;
@@ -108,12 +120,22 @@ impl<'c> Plan<'c> {
         let deleted = kind == ChangeKind::Delete;
         if deleted {
             if path.is_root() {
-                return Err(Error::argument("changes", "the root itself can't be deleted"));
+                return Err(Error::argument(
+                    "changes",
+                    "the root itself can't be deleted",
+                ));
             }
             self.deleted.push(bytes);
         }
-        let depth = if kind == ChangeKind::Add { Depth::Recursive } else { Depth::Alone };
-        let wanted = self.entries.entry(path).or_insert(Wanted { depth, exists: !deleted });
+        let depth = if kind == ChangeKind::Add {
+            Depth::Recursive
+        } else {
+            Depth::Alone
+        };
+        let wanted = self.entries.entry(path).or_insert(Wanted {
+            depth,
+            exists: !deleted,
+        });
         wanted.depth = wanted.depth.max(depth);
         wanted.exists |= !deleted;
         Ok(())
@@ -147,7 +169,10 @@ impl<'c> Plan<'c> {
         }
         let output = Output::create(destination, &file_name(DELETED_FILES)?)?;
         let json = deleted_list::encode(self.deleted.iter().copied());
-        output.file().write_all(&json).map_err(|error| Error::io("write", error))?;
+        output
+            .file()
+            .write_all(&json)
+            .map_err(|error| Error::io("write", error))?;
         Ok(Some(output))
     }
 }
