@@ -127,6 +127,7 @@ fn extract(
         judge,
         protected: &PROTECTED,
         own_sources_only: true,
+        keep_times: false,
     };
     let mut extraction = Extraction::new(root, policy)?;
     let mut next = first;

@@ -45,8 +45,6 @@ pub(super) fn member(
         major,
         minor,
         xattrs: xattrs(node)?,
-        // Only a directory may meet one that was there before.
-        xattrs_complete: kind == MemberKind::Directory,
         ..header(path, stat)
     })
 }

@@ -66,6 +66,8 @@ pub(crate) struct Creation<'r> {
     /// The root's mount; others aren't entered.
     mount: u64,
     stream: Stream<'r>,
+    /// Whether what is being stored may meet directories of the same name where it is extracted.
+    merges: bool,
     /// Under which path a file with several names was stored first.
     links: HashMap<Identity, RootPath>,
 }
@@ -86,13 +88,23 @@ impl<'r> Creation<'r> {
             parents,
             mount,
             stream,
+            merges: false,
             links: HashMap::new(),
         })
     }
 
     /// Stores the object `path`. Returns how much of it was stored: nothing if it isn't there,
     /// [`Depth::Recursive`] only if it is a directory whose content was asked for.
-    pub(crate) fn add(&mut self, path: &RootPath, depth: Depth) -> Result<Option<Depth>> {
+    ///
+    /// `merges` says that the archive may be extracted where there are directories of the same names already: their
+    /// xattrs are then those stored here and no others.
+    pub(crate) fn add(
+        &mut self,
+        path: &RootPath,
+        depth: Depth,
+        merges: bool,
+    ) -> Result<Option<Depth>> {
+        self.merges = merges;
         let Some(found) = self.store(path).at_entry(path.as_bytes())? else {
             return Ok(None);
         };
@@ -229,7 +241,11 @@ impl<'r> Creation<'r> {
                 .header(&describe::hard_link(path, &stat, &first));
         }
         let member = describe::member(path, node, &stat, kind)?;
-        self.stream.header(&member)
+        let xattrs_complete = self.merges && kind == MemberKind::Directory;
+        self.stream.header(&Member {
+            xattrs_complete,
+            ..member
+        })
     }
 
     /// The path under which this file with several names was stored already; otherwise it is this one from now on.

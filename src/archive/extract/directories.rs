@@ -8,7 +8,7 @@ use super::Refusal;
 use super::metadata::{set_xattr, times};
 use crate::archive::MAX_NAMES;
 use crate::error::{Context as _, Result};
-use crate::fs::{DEFAULT_ACL, Identity, Node, Root, RootPath, is_directory};
+use crate::fs::{DEFAULT_ACL, Identity, Node, Parent, Root, RootPath, is_directory, times_of};
 use crate::sys::Timestamp;
 use crate::tar::Member;
 
@@ -17,7 +17,8 @@ use crate::tar::Member;
 const MAX_PATH_BYTES: usize = 256 << 20;
 const OWNER_ALL: u32 = 0o700;
 
-/// The directories that members described, each once, with the attributes of the last one.
+/// The directories that members described, each once, with the attributes of the last one, and those whose times are
+/// to be kept.
 #[derive(Default)]
 pub(super) struct Directories {
     remembered: HashMap<Identity, Directory>,
@@ -39,10 +40,6 @@ impl Directories {
         identity: Identity,
         member: &Member,
     ) -> Result<()> {
-        self.path_bytes += path.as_bytes().len();
-        if self.remembered.len() >= MAX_NAMES || self.path_bytes > MAX_PATH_BYTES {
-            return Err(Refusal::TooManyNames.into());
-        }
         let default_acl = member
             .xattrs
             .iter()
@@ -53,10 +50,34 @@ impl Directories {
             mode: (member.mode & OWNER_ALL != OWNER_ALL).then_some(member.mode),
             default_acl: default_acl.map(|xattr| xattr.value.clone()),
         };
+        self.insert(identity, directory)
+    }
+
+    fn insert(&mut self, identity: Identity, directory: Directory) -> Result<()> {
+        self.path_bytes += directory.path.as_bytes().len();
+        if self.remembered.len() >= MAX_NAMES || self.path_bytes > MAX_PATH_BYTES {
+            return Err(Refusal::TooManyNames.into());
+        }
         if let Some(before) = self.remembered.insert(identity, directory) {
             self.path_bytes -= before.path.as_bytes().len();
         }
         Ok(())
+    }
+
+    /// Remembers the times of a directory that something is about to be made in, unless it is remembered already.
+    pub(super) fn keep(&mut self, path: &RootPath, directory: &Parent) -> Result<()> {
+        let identity = directory.identity()?;
+        if self.remembered.contains_key(&identity) {
+            return Ok(());
+        }
+        let times = times_of(&Node::dot(directory)?.stat()?);
+        let directory = Directory {
+            path: path.clone(),
+            times,
+            mode: None,
+            default_acl: None,
+        };
+        self.insert(identity, directory)
     }
 
     /// Finishes them deepest first, so that one that locks its owner out does so after all below it.

@@ -35,6 +35,9 @@ pub(crate) struct Policy<'p> {
     pub(crate) protected: &'p [&'p [u8]],
     /// Whether a hard link's source has to be a regular file that this extraction made.
     pub(crate) own_sources_only: bool,
+    /// Whether directories that no member describes get the times back that they had before members were made in
+    /// them.
+    pub(crate) keep_times: bool,
 }
 
 /// Why a member is refused.
@@ -147,6 +150,9 @@ impl<'r> Extraction<'r> {
         let protected = !parent_path.is_root() && self.policy.protected.contains(&name.bytes());
         if protected && parent.identity()? == self.root_identity {
             return Err(Refusal::ProtectedName.into());
+        }
+        if self.policy.keep_times {
+            self.directories.keep(&parent_path, &parent)?;
         }
         let place = Place {
             member,

@@ -12,7 +12,7 @@ use crate::tar::Reader;
 /// Applies the changes in `base_directory`/rootfs-diff.tar to the root file system below `container_root`, an absolute
 /// path. Without that file, or without the base directory, there is nothing to do.
 ///
-/// The archive may be compressed. In a user namespace device nodes are left out, and xattrs that the kernel refuses.
+/// The archive may be compressed. Directories that it doesn't describe keep their times. In a user namespace device nodes are left out, and xattrs that the kernel refuses.
 ///
 /// # Errors
 ///
@@ -35,6 +35,8 @@ fn apply(file: File, root: &Root) -> Result<()> {
         judge: &|_, _| Ok(Verdict::Extract),
         protected: &[],
         own_sources_only: false,
+        // A directory that changed is in the diff itself.
+        keep_times: true,
     };
     let mut reader = Reader::new(Input::new(file)?);
     let first = reader.next_member()?;

@@ -88,15 +88,33 @@ fn remove_output(destination: impl AsFd, name: &str) -> Result<()> {
 /// What is to be stored and listed. Sorted by path, so that a directory that took the place of a file or a symlink
 /// comes before what is in it, whatever the order of the changes.
 struct Plan<'c> {
-    entries: BTreeMap<RootPath, Wanted>,
+    entries: BTreeMap<RootPath, Listed>,
     /// In the caller's order, as the caller wrote them.
     deleted: Vec<&'c [u8]>,
 }
 
-struct Wanted {
-    depth: Depth,
-    /// Whether a change says that the object exists, rather than that one was deleted.
-    exists: bool,
+/// What the changes say of one path; several of them may.
+#[derive(Default)]
+struct Listed {
+    added: bool,
+    modified: bool,
+    deleted: bool,
+}
+
+impl Listed {
+    /// How much of the object is stored.
+    fn depth(&self) -> Depth {
+        if self.added {
+            Depth::Recursive
+        } else {
+            Depth::Alone
+        }
+    }
+
+    /// Whether the object is said to exist, so that there is a tar even if it is gone by now.
+    fn exists(&self) -> bool {
+        self.added || self.modified
+    }
 }
 
 impl<'c> Plan<'c> {
@@ -117,8 +135,7 @@ impl<'c> Plan<'c> {
             return Err(Error::argument("changes", "a path is empty"));
         }
         let path = RootPath::clean(bytes)?;
-        let deleted = kind == ChangeKind::Delete;
-        if deleted {
+        if kind == ChangeKind::Delete {
             if path.is_root() {
                 return Err(Error::argument(
                     "changes",
@@ -127,17 +144,12 @@ impl<'c> Plan<'c> {
             }
             self.deleted.push(bytes);
         }
-        let depth = if kind == ChangeKind::Add {
-            Depth::Recursive
-        } else {
-            Depth::Alone
-        };
-        let wanted = self.entries.entry(path).or_insert(Wanted {
-            depth,
-            exists: !deleted,
-        });
-        wanted.depth = wanted.depth.max(depth);
-        wanted.exists |= !deleted;
+        let listed = self.entries.entry(path).or_default();
+        match kind {
+            ChangeKind::Modify => listed.modified = true,
+            ChangeKind::Add => listed.added = true,
+            ChangeKind::Delete => listed.deleted = true,
+        }
         Ok(())
     }
 
@@ -147,19 +159,29 @@ impl<'c> Plan<'c> {
         let mut creation = Creation::new(root, output.file())?;
         let mut wanted = false;
         let mut covered: Option<&RootPath> = None;
-        for (path, entry) in &self.entries {
-            wanted |= entry.exists;
+        for (path, listed) in &self.entries {
+            wanted |= listed.exists();
             if covered.is_some_and(|directory| path.is_within(directory)) {
                 // Stored with the directory above, unless it is on another mount.
                 creation.check_mount(path)?;
                 continue;
             }
-            let stored = creation.add(path, entry.depth)?;
+            let merges = listed.modified || self.was_deleted(path);
+            let stored = creation.add(path, listed.depth(), merges)?;
             wanted |= stored.is_some();
             covered = (stored == Some(Depth::Recursive)).then_some(path);
         }
         creation.finish()?;
         Ok(wanted.then_some(output))
+    }
+
+    /// Whether the object or a directory above it was deleted, so that the image may have one of the same name.
+    fn was_deleted(&self, path: &RootPath) -> bool {
+        path.from_top().any(|above| {
+            self.entries
+                .get(&above)
+                .is_some_and(|listed| listed.deleted)
+        })
     }
 
     /// Writes the list of deleted paths, unless there is none.
