@@ -166,7 +166,7 @@ impl<'c> Plan<'c> {
                 creation.check_mount(path)?;
                 continue;
             }
-            let merges = listed.modified || self.was_deleted(path);
+            let merges = listed.modified || self.was_deleted(path) || self.replaces_below(path);
             let stored = creation.add(path, listed.depth(), merges)?;
             wanted |= stored.is_some();
             covered = (stored == Some(Depth::Recursive)).then_some(path);
@@ -182,6 +182,18 @@ impl<'c> Plan<'c> {
                 .get(&above)
                 .is_some_and(|listed| listed.deleted)
         })
+    }
+
+    /// Whether the changes say that the image has something below the path.
+    fn replaces_below(&self, path: &RootPath) -> bool {
+        let below = self
+            .entries
+            .range(path..)
+            .skip(1)
+            .take_while(|(other, _)| other.is_within(path));
+        below
+            .map(|(_, listed)| listed)
+            .any(|listed| listed.modified || listed.deleted)
     }
 
     /// Writes the list of deleted paths, unless there is none.
