@@ -1,1 +1,49 @@
-//! capi
+//! The C ABI: `include/crutils.h` is generated from this module.
+//!
+//! An export converts its arguments, calls one public Rust function, and hands back what that
+//! returned. Whatever is worth a decision is decided a floor down. Three things hold for all of
+//! them:
+//!
+//! - They go through `guard`, so that no panic crosses the ABI. A result of the type [`Status`] has
+//!   no other origin.
+//! - Pointers become references, slices or strings in `argument`, which refuses what it can: NULL,
+//!   lengths that no object has, addresses that no object of that type has. That the rest is as the
+//!   conventions at the top of the header want it (they are in `cbindgen.toml`) is the caller's
+//!   part, and every export relies on it.
+//! - Their doc comments are the header's, written for a C programmer.
+
+#![allow(
+    non_snake_case,
+    reason = "the exports have the names that C knows them by"
+)]
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "the conventions at the top of the header are every export's contract"
+)]
+
+mod argument;
+mod change;
+mod checkpoint;
+mod error;
+mod guard;
+mod string;
+mod version;
+
+pub use change::{CR_CHANGE_ADD, CR_CHANGE_DELETE, CR_CHANGE_MODIFY, CRChange};
+pub use checkpoint::{
+    CRApplyRootFsDiffTar, CRCreateFileWithLabel, CRCreateRootFsDiffTar, CRGetRuntimeFromArchive,
+    CRImportCheckpointConfigOnly, CRImportCheckpointWithoutConfig, CRRemoveDeletedFiles,
+    CRRuntimeSupportsCheckpointRestore, CRRuntimeSupportsPodCheckpointRestore,
+};
+pub use error::{
+    CR_ERROR_ARGUMENT, CR_ERROR_CANCELLED, CR_ERROR_ESCAPE, CR_ERROR_INTERNAL, CR_ERROR_LIMIT,
+    CR_ERROR_MALFORMED, CR_ERROR_NONE, CR_ERROR_NOT_IN_ARCHIVE, CR_ERROR_SYSTEM,
+    CR_ERROR_UNSUPPORTED, CRError, CRErrorEntry, CRErrorErrno, CRErrorFree, CRErrorKind,
+    CRErrorMessage, CRErrorOffset,
+};
+pub use guard::Status;
+pub use string::{CRStringArrayFree, CRStringFree};
+pub use version::{CRUTILS_VERSION_MAJOR, CRUTILS_VERSION_MINOR, CRUTILS_VERSION_PATCH, CRVersion};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#ifndef CRUTILS_H
+#define CRUTILS_H
+
+/* Generated from src/capi and cbindgen.toml by `make header`. Change it there. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * libcrutils: imports, applies and creates container checkpoint archives.
+ *
+ * Conventions, which hold for every function below:
+ *
+ * Results. A function of type int returns 0 on success and a negative errno on failure. Its last
+ * argument is where the error goes: on failure a new CRError is stored there, and the caller frees it
+ * with CRErrorFree; on success the place is left alone. What was in the place is neither read nor
+ * freed, so it need not be initialized, and an earlier error has to be freed before the place is used
+ * again. NULL for the place means that the errno is enough. Other outputs are written only on success.
+ *
+ *     CRError *error = NULL;
+ *     if (CRApplyRootFsDiffTar(bundle, rootfs, &error) < 0) {
+ *         fprintf(stderr, "%s\n", CRErrorMessage(error));
+ *         CRErrorFree(error);
+ *     }
+ *
+ * Strings. Arguments end with a NUL and are bytes, not necessarily UTF-8. They are the caller's, are
+ * not changed, and are not kept after the call. What a function stores through a pointer belongs to
+ * the caller and is freed with the function named there, once; the functions that free accept NULL.
+ *
+ * NULL. A pointer argument that is NULL is -EINVAL, and the message names the argument. The exceptions
+ * are the place for the error, and those named below. Apart from NULL, pointers have to be valid.
+ *
+ * Errors. Each function names its errors by errno, without the sign. EINVAL for an unusable argument
+ * and ENOTRECOVERABLE for a defect of the library may come from any of them. CR_ERROR_* below says
+ * what sort of error has which errno; one that a system call gave is that call's own.
+ *
+ * Paths. Input is opened for reading and symbolic links on the way to it are followed. A directory
+ * that exists may be a relative path; one that is to be made has to be absolute, and so has the root
+ * of a container. Nothing outside of the directory named is read, made, changed or removed, whatever
+ * an archive holds, and whoever changes that directory meanwhile.
+ *
+ * Threads and the process. All functions may be called from any thread, at the same time; an error or
+ * a string may be used and freed by another thread than it came to. The working directory, umask,
+ * root, environment and signal dispositions of the process are not touched, and no descriptor is
+ * inherited by a child. Only the two functions that ask a runtime start a process.
+ *
+ * Memory. If an allocation fails, the process is aborted. A panic inside the library doesn't reach the
+ * caller: it becomes ENOTRECOVERABLE.
+ */
+
+// The object was there before, and its content, metadata or type is now another.
+#define CR_CHANGE_MODIFY 0
+
+// The object is new.
+#define CR_CHANGE_ADD 1
+
+// The object is gone. A directory that was deleted and made again is deleted, and its
+// new content added.
+#define CR_CHANGE_DELETE 2
+
+// There is no error; the answer for NULL.
+#define CR_ERROR_NONE 0
+
+// The operating system refused a call; the errno is the call's own.
+#define CR_ERROR_SYSTEM 1
+
+// An argument is unusable, and nothing was touched. EINVAL.
+#define CR_ERROR_ARGUMENT 2
+
+// An archive or a JSON file breaks its format, is cut short, or fails its checksum.
+// EBADMSG.
+#define CR_ERROR_MALFORMED 3
+
+// An archive or a list asks for something that it may not have: a place outside of
+// its root (EXDEV), or a link (EXDEV), a device or a protected name (EPERM) where none may be.
+#define CR_ERROR_ESCAPE 4
+
+// A documented limit was exceeded. E2BIG.
+#define CR_ERROR_LIMIT 5
+
+// The input is well-formed but uses something that this library, its build or this
+// system doesn't support. EOPNOTSUPP.
+#define CR_ERROR_UNSUPPORTED 6
+
+// The archive lacks the member that was asked for. ENODATA.
+#define CR_ERROR_NOT_IN_ARCHIVE 7
+
+// The caller cancelled the work. ECANCELED.
+#define CR_ERROR_CANCELLED 8
+
+// A defect of this library. ENOTRECOVERABLE.
+#define CR_ERROR_INTERNAL 9
+
+// The version that this header belongs to. CRVersion answers that of the library in use.
+#define CRUTILS_VERSION_MAJOR 0
+
+// See CRUTILS_VERSION_MAJOR.
+#define CRUTILS_VERSION_MINOR 1
+
+// See CRUTILS_VERSION_MAJOR.
+#define CRUTILS_VERSION_PATCH 0
+
+// Why a function failed.
+typedef struct CRError CRError;
+
+// One changed object of a container's root file system. The caller owns it and its path.
+typedef struct CRChange {
+    // The path as the container sees it, such as "/etc/hosts".
+    const char *path;
+    // What happened to the object: one of CR_CHANGE_*.
+    uint32_t kind;
+    // Must be 0.
+    uint32_t flags;
+} CRChange;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+// Extracts a checkpoint archive into a bundle, all but its members config.dump and spec.dump.
+//
+// destination: the bundle. If it is missing, it and its parents are made (0755, root's), once the
+// archive has shown itself to be one; its path has to be absolute then. What is there already
+// stays, unless the archive has a member of that name.
+//
+// input: the archive, a tar stream that may be compressed with gzip, zstd, xz or bzip2. An empty
+// file is an archive without members.
+//
+// Members are regular files, directories, hard links to regular files that came before them in the
+// archive, and the symbolic link "parent" in checkpoint/ or pre-checkpoint/, which leads to
+// "../NAME". Names are taken as below the destination, whatever they look like ("/x" and "../x"
+// are "x"), and no symbolic link leads out of it. Owners, modes, times and extended attributes are
+// restored; in a user namespace those attributes that the kernel refuses are left out.
+//
+// After a failure, what was extracted before it stays.
+//
+// Errors: EPERM for a member that is a device or a fifo, or that is named config.json; EXDEV for
+// another link, or a file in the place of the destination itself; EBADMSG for what is no archive,
+// or is damaged or cut short; E2BIG for a header, a map of holes or a path longer than the limits,
+// or a compression window above 128 MiB; ENOTDIR if the destination is no directory; and those of
+// the system calls, such as ENOENT for a missing archive.
+int CRImportCheckpointWithoutConfig(const char *destination,
+                                    const char *input,
+                                    struct CRError **error);
+
+// Extracts the members config.dump and spec.dump of a checkpoint archive, and nothing else.
+//
+// destination, input: as for CRImportCheckpointWithoutConfig.
+//
+// Reading stops once both were found, so that the images behind them are neither read nor checked.
+// That one of them, or both, are missing is no error.
+//
+// Errors: EXDEV if one of them is not a regular file; E2BIG if one is larger than 16 MiB; else as
+// for CRImportCheckpointWithoutConfig.
+int CRImportCheckpointConfigOnly(const char *destination,
+                                 const char *input,
+                                 struct CRError **error);
+
+// Finds out which runtime made a checkpoint archive: the value of "runtime" in its member
+// config.dump.
+//
+// runtime: receives the value, which the caller frees with CRStringFree. It is "" if the archive
+// doesn't say. It is what the archive claims, and may be a path: check it before you run it.
+//
+// Works in memory, and stops reading once config.dump was found.
+//
+// Errors: ENODATA if there is no config.dump; EBADMSG if it is not JSON, or the value is not a
+// string, or holds a NUL; EXDEV if it is not a regular file; E2BIG if it is larger than 16 MiB;
+// else as for CRImportCheckpointWithoutConfig.
+int CRGetRuntimeFromArchive(const char *input, char **runtime, struct CRError **error);
+
+// Writes what changed in a container's root file system into two files in destination:
+// rootfs-diff.tar, with what was added and modified, and deleted.files, a JSON array of the paths
+// that are gone.
+//
+// changes: an array of changes_len changes; it may be NULL if changes_len is 0. An added directory
+// stands for all that is below it, a modified one for itself alone. A path that has vanished
+// meanwhile is left out; one listed as deleted that is there again is stored, too.
+//
+// mount_point: where the container's root file system is mounted. Paths are looked up below it,
+// and no symbolic link leads out of it. Other file systems that are mounted below it are not
+// entered: a mount point is stored as an empty directory. Sockets are not stored, nor
+// security.selinux and the attributes that overlayfs keeps for itself.
+//
+// destination: an existing directory. Both files appear there whole, with mode 0600, or not at
+// all; those of an earlier call are replaced, or removed if there is nothing to write.
+//
+// include_files: receives a NULL-terminated array with the names of the files written,
+// "rootfs-diff.tar" before "deleted.files", which the caller frees with CRStringArrayFree. It may
+// be empty, and is never NULL.
+//
+// Errors: EINVAL for a change of an unknown kind, with flags, or without a path; EXDEV for a path
+// below another mount; E2BIG for a path above 4095 bytes; and those of the system calls.
+int CRCreateRootFsDiffTar(const struct CRChange *changes,
+                          size_t changes_len,
+                          const char *mount_point,
+                          const char *destination,
+                          char ***include_files,
+                          struct CRError **error);
+
+// Extracts rootfs-diff.tar, if base_directory has one, into a container's root file system.
+//
+// base_directory: where the file is, usually the bundle. That it or the file is missing is no
+// error.
+//
+// container_root_directory: an existing directory, as an absolute path. Links and names mean what
+// they mean inside the container; nothing leads out of it. A member replaces what has its name; a
+// directory in the place of a directory keeps what is in it. Owners, modes, times, extended
+// attributes and ACLs are restored, but not security.selinux and the attributes that overlayfs
+// keeps for itself. In a user namespace devices, and the attributes that the kernel refuses, are
+// left out.
+//
+// After a failure, what was extracted before it stays.
+//
+// Errors: EINVAL for a container root that is not absolute; ENOENT for one that is missing; EXDEV
+// for a member other than a directory in the place of the root itself; EBADMSG and E2BIG as for
+// CRImportCheckpointWithoutConfig; and those of the system calls.
+int CRApplyRootFsDiffTar(const char *base_directory,
+                         const char *container_root_directory,
+                         struct CRError **error);
+
+// Removes the paths listed in deleted.files, if base_directory has one, from a container's root
+// file system: directories with all that is below them, symbolic links themselves and not what
+// they lead to.
+//
+// Call it after CRApplyRootFsDiffTar: what rootfs-diff.tar in the same base_directory has put
+// there is not removed. A listed path that is gone already is no error. Directories that something
+// is removed from keep their times.
+//
+// id: the container's name, for messages.
+//
+// base_directory: where the file is, usually the bundle. That it or the file is missing is no
+// error.
+//
+// container_root_directory: an existing directory, as an absolute path; nothing outside of it is
+// removed. What is mounted below it is not entered.
+//
+// After a failure, what was removed before it stays gone.
+//
+// Errors: EBADMSG for a list that is not a JSON array of strings, or for a damaged
+// rootfs-diff.tar, and EXDEV for a listed path that means the root itself, all before anything is
+// removed; EINVAL for a container root that is not absolute; E2BIG for a list above 64 MiB; and
+// those of the system calls, such as EBUSY for a mount point.
+int CRRemoveDeletedFiles(const char *id,
+                         const char *base_directory,
+                         const char *container_root_directory,
+                         struct CRError **error);
+
+// Makes an empty regular file, mode 0600, with an SELinux label. If the file is there already, it
+// is emptied.
+//
+// directory: an existing directory.
+//
+// file_name: one component, without "/". Nothing is made or emptied if it is a symbolic link, a
+// fifo, or anything else but a regular file.
+//
+// file_label: the label as the kernel takes it, or "" for none. Where SELinux is not enabled it
+// has no effect.
+//
+// If only the label fails, the file stays.
+//
+// Errors: EINVAL for a file_name that is not one component; EOPNOTSUPP, with nothing made, for a
+// label on a system with SELinux enabled if the library was built without SELinux; and those of
+// the system calls, such as ELOOP for a symbolic link and ENOENT for a missing directory.
+int CRCreateFileWithLabel(const char *directory,
+                          const char *file_name,
+                          const char *file_label,
+                          struct CRError **error);
+
+// Answers whether a runtime can checkpoint and restore containers: whether "RUNTIME checkpoint
+// --help" succeeds.
+//
+// runtime_path: the runtime, looked up in PATH if it has no "/".
+//
+// Any failure is false: NULL, a missing or hanging runtime (it is killed after 10 seconds), a host
+// process that reaps the library's child.
+bool CRRuntimeSupportsCheckpointRestore(const char *runtime_path);
+
+// Answers whether a runtime can restore containers into a pod: whether it knows the option
+// --lsm-mount-context of its command "restore", as runc, crun and youki tell it.
+//
+// runtime_path: as for CRRuntimeSupportsCheckpointRestore, and so is what makes the answer false.
+bool CRRuntimeSupportsPodCheckpointRestore(const char *runtime_path);
+
+// Answers the errno of an error: positive, the negative of what the failed function returned. 0
+// for NULL.
+int CRErrorErrno(const struct CRError *error);
+
+// Answers what sort of failure an error is: one of CR_ERROR_*, CR_ERROR_NONE for NULL. Later
+// versions may answer values that this header doesn't have.
+uint32_t CRErrorKind(const struct CRError *error);
+
+// Answers the message of an error: one line of UTF-8 that reads like a path through the work, such
+// as
+//
+//     apply rootfs-diff.tar: entry "usr/bin/x": mkdirat "x": ENOSPC (No space left on device)
+//
+// Bytes of names that could harm a terminal or a log are escaped. The string belongs to the error
+// and lives as long as it does. "" for NULL.
+const char *CRErrorMessage(const struct CRError *error);
+
+// Answers the name of the archive member, or the listed path, that an error is about, or NULL if
+// it isn't about one. These are the raw bytes, not escaped, up to the first NUL. The string
+// belongs to the error and lives as long as it does. NULL for NULL.
+const char *CRErrorEntry(const struct CRError *error);
+
+// Answers how many bytes into the decompressed tar stream an error was found, or -1 if it wasn't
+// found in one. -1 for NULL.
+int64_t CRErrorOffset(const struct CRError *error);
+
+// Frees an error and the strings that belong to it.
+void CRErrorFree(struct CRError *error);
+
+// Frees a string that a function of this library returned.
+void CRStringFree(char *string);
+
+// Frees an array of strings that a function of this library returned, and the strings.
+void CRStringArrayFree(char **strings);
+
+// Answers the version of the library in use, such as "0.1.0". The string is static.
+const char *CRVersion(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* CRUTILS_H */

@@ -1,0 +1,186 @@
+//! What C passes, made into what Rust takes. Each argument is called by its name in the header when
+//! it is refused.
+
+use std::ffi::{CStr, OsStr, c_char};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr::NonNull;
+use std::slice;
+
+use crate::error::{Error, Result};
+
+/// An argument that is NULL and may not be.
+fn null(name: &str) -> Error {
+    Error::argument(name, "must not be NULL")
+}
+
+/// A string argument.
+///
+/// # Safety
+///
+/// `pointer` is NULL, or a string that ends with a NUL and doesn't change during `'a`.
+pub(super) unsafe fn string<'a>(name: &str, pointer: *const c_char) -> Result<&'a CStr> {
+    if pointer.is_null() {
+        return Err(null(name));
+    }
+    // SAFETY: it isn't NULL, and this function's caller guarantees the rest.
+    Ok(unsafe { CStr::from_ptr(pointer) })
+}
+
+/// String arguments that are paths, or parts of one: any bytes.
+///
+/// # Safety
+///
+/// As for [`string`], for each of them.
+pub(super) unsafe fn paths<'a, const N: usize>(
+    pointers: [(&str, *const c_char); N],
+) -> Result<[&'a Path; N]> {
+    let mut paths = [Path::new(""); N];
+    for (path, (name, pointer)) in paths.iter_mut().zip(pointers) {
+        // SAFETY: this function's caller guarantees it.
+        let string: &'a CStr = unsafe { string(name, pointer) }?;
+        *path = Path::new(OsStr::from_bytes(string.to_bytes()));
+    }
+    Ok(paths)
+}
+
+/// An array argument and its length. With the length 0 the array may be NULL.
+///
+/// # Safety
+///
+/// `pointer` is an array of `len` initialized values that doesn't change during `'a`, unless `len`
+/// is 0 or this function refuses the pair.
+pub(super) unsafe fn array<'a, T>(name: &str, pointer: *const T, len: usize) -> Result<&'a [T]> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if pointer.is_null() {
+        return Err(null(name));
+    }
+    if !pointer.is_aligned() {
+        return Err(Error::argument(name, "is not aligned as its type wants it"));
+    }
+    let bytes = size_of::<T>()
+        .checked_mul(len)
+        .filter(|bytes| isize::try_from(*bytes).is_ok());
+    if bytes.is_none_or(|bytes| pointer.addr().checked_add(bytes).is_none()) {
+        return Err(Error::argument(
+            &format!("{name}_len"),
+            format!("{len} elements don't fit into memory"),
+        ));
+    }
+    // SAFETY: the array isn't NULL, is aligned, is no longer than a slice may be, and doesn't wrap
+    // around; that it is there and doesn't change is guaranteed by this function's caller.
+    Ok(unsafe { slice::from_raw_parts(pointer, len) })
+}
+
+/// A place for a result, which is written once all has succeeded, or not at all.
+#[derive(Debug)]
+pub(super) struct Out<T>(NonNull<T>);
+
+impl<T> Out<T> {
+    /// Writes the result. What was there before is neither read nor dropped.
+    pub(super) fn write(self, value: T) {
+        // SAFETY: the caller of `out` guarantees that the place may be written to, and `out` that
+        // it is aligned.
+        unsafe { self.0.write(value) };
+    }
+}
+
+/// An argument that points to where a result goes.
+///
+/// # Safety
+///
+/// `pointer` is NULL, or may be written to for as long as the result lives.
+pub(super) unsafe fn out<T>(name: &str, pointer: *mut T) -> Result<Out<T>> {
+    let place = NonNull::new(pointer).ok_or_else(|| null(name))?;
+    if !place.is_aligned() {
+        return Err(Error::argument(name, "is not aligned as its type wants it"));
+    }
+    Ok(Out(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr;
+
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn null_is_an_argument_error_that_names_the_argument() {
+        // SAFETY: NULL is allowed.
+        let error = unsafe { string("input", ptr::null()) }.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (Kind::Argument, "input: must not be NULL")
+        );
+        // SAFETY: NULL is allowed.
+        let error =
+            unsafe { paths([("destination", c"/".as_ptr()), ("input", ptr::null())]) }.unwrap_err();
+        assert_eq!(error.to_string(), "input: must not be NULL");
+        // SAFETY: NULL is allowed.
+        let error = unsafe { out::<u8>("runtime", ptr::null_mut()) }.unwrap_err();
+        assert_eq!(error.to_string(), "runtime: must not be NULL");
+        // SAFETY: the pair is refused.
+        let error = unsafe { array::<u64>("changes", ptr::null(), 1) }.unwrap_err();
+        assert_eq!(error.to_string(), "changes: must not be NULL");
+    }
+
+    #[test]
+    fn a_path_may_be_any_bytes() {
+        // SAFETY: the string is a constant.
+        let [path] = unsafe { paths([("input", c"/a\xff\nb".as_ptr())]) }.unwrap();
+        assert_eq!(path.as_os_str().as_bytes(), b"/a\xff\nb");
+    }
+
+    #[test]
+    fn an_array_without_elements_may_be_null() {
+        // SAFETY: its length is 0.
+        assert_eq!(
+            unsafe { array::<u64>("changes", ptr::null(), 0) }.unwrap(),
+            &[] as &[u64]
+        );
+    }
+
+    #[test]
+    fn a_length_that_no_array_has_is_refused() {
+        let one = [7_u64];
+        for len in [usize::MAX, usize::MAX / 8, usize::MAX / 16 + 1] {
+            // SAFETY: the pair is refused.
+            let error = unsafe { array("changes", one.as_ptr(), len) }.unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("changes_len: {len} elements don't fit into memory")
+            );
+        }
+        // SAFETY: the array is a local variable of this length.
+        assert_eq!(unsafe { array("changes", one.as_ptr(), 1) }.unwrap(), &[7]);
+    }
+
+    #[test]
+    fn an_address_that_its_type_does_not_have_is_refused() {
+        let mut two = [0_u64; 2];
+        let odd = two.as_mut_ptr().wrapping_byte_add(1);
+        // SAFETY: the pair is refused.
+        assert_eq!(
+            unsafe { array("changes", odd.cast_const(), 1) }
+                .unwrap_err()
+                .kind(),
+            Kind::Argument
+        );
+        // SAFETY: nothing is written.
+        assert_eq!(
+            unsafe { out("runtime", odd) }.unwrap_err().kind(),
+            Kind::Argument
+        );
+    }
+
+    #[test]
+    fn a_result_is_written_where_it_belongs() {
+        let mut place = 0_u32;
+        // SAFETY: the place is a local variable.
+        unsafe { out("runtime", &raw mut place) }.unwrap().write(5);
+        assert_eq!(place, 5);
+    }
+}

@@ -1,0 +1,114 @@
+//! What stands between every export and its caller: no panic crosses the ABI, and no failure goes
+//! untold.
+
+use std::any::Any;
+use std::ffi::c_int;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+
+use super::error::CRError;
+use crate::error::{Error, Kind, Result};
+
+/// 0, or a negative errno. The field is private to this file, so that [`status`] is its only origin
+/// and an export that returns it can't have gone around the guard.
+///
+/// cbindgen:no-export
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Status(c_int);
+
+impl Status {
+    /// The number that C sees.
+    #[must_use]
+    pub fn code(self) -> c_int {
+        self.0
+    }
+}
+
+/// Runs the work of an export. A failure, or a panic made into one, goes into the slot `error` if
+/// there is one, and its errno into the result; on success the slot stays as it is.
+///
+/// # Safety
+///
+/// `error` is NULL or may be written to.
+pub(super) unsafe fn status(error: *mut *mut CRError, work: impl FnOnce() -> Result<()>) -> Status {
+    let Err(failure) = caught(work) else {
+        return Status(0);
+    };
+    let code = -failure.errno();
+    if let Some(slot) = NonNull::new(error) {
+        let new = Box::into_raw(Box::new(CRError::from(failure)));
+        // SAFETY: the slot may be written to, as this function's caller guarantees. It is no place
+        // of this library's, and the old value is not read: it may be anything.
+        unsafe { slot.write(new) };
+    }
+    Status(code)
+}
+
+/// Runs the work of an export that has no way to report a failure: then, or after a panic, the
+/// answer is `fallback`.
+pub(super) fn value<T>(fallback: T, work: impl FnOnce() -> Result<T>) -> T {
+    caught(work).unwrap_or(fallback)
+}
+
+/// The one place where a panic ends. The work's captures are dropped or never looked at again, so
+/// that none of them is seen half changed.
+fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| Err(internal(payload.as_ref())))
+}
+
+/// The error that stands for a panic.
+fn internal(payload: &(dyn Any + Send)) -> Error {
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    Error::new(
+        Kind::Internal,
+        format!("a defect of libcrutils: {}", text.unwrap_or("panic")),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr;
+
+    use nix::errno::Errno;
+
+    use super::*;
+    use crate::capi::{CR_ERROR_INTERNAL, CRErrorFree, CRErrorKind};
+
+    #[test]
+    fn a_panic_becomes_an_internal_error() {
+        let mut slot = ptr::null_mut();
+        // SAFETY: the slot is a local variable.
+        let code = unsafe { status(&raw mut slot, || panic!("a test's panic")) }.code();
+        assert_eq!(code, -(Errno::ENOTRECOVERABLE as i32));
+        // SAFETY: the slot was filled by the failure above.
+        assert_eq!(unsafe { CRErrorKind(slot) }, CR_ERROR_INTERNAL);
+        // SAFETY: as above, and this is its last use.
+        unsafe { CRErrorFree(slot) };
+    }
+
+    #[test]
+    fn a_panic_with_any_payload_becomes_the_fallback() {
+        assert!(!value(false, || std::panic::panic_any(7)));
+    }
+
+    #[test]
+    fn a_failure_without_a_slot_is_still_its_errno() {
+        // SAFETY: there is no slot.
+        let code =
+            unsafe { status(ptr::null_mut(), || Err(Error::new(Kind::Limit, "too much"))) }.code();
+        assert_eq!(code, -(Errno::E2BIG as i32));
+    }
+
+    #[test]
+    fn a_success_leaves_the_slot_alone() {
+        let mut slot = ptr::dangling_mut();
+        // SAFETY: the slot is a local variable.
+        let code = unsafe { status(&raw mut slot, || Ok(())) }.code();
+        assert_eq!((code, slot), (0, ptr::dangling_mut()));
+    }
+}
