@@ -137,10 +137,8 @@ mod tests {
     #[test]
     fn an_array_without_elements_may_be_null() {
         // SAFETY: its length is 0.
-        assert_eq!(
-            unsafe { array::<u64>("changes", ptr::null(), 0) }.unwrap(),
-            &[] as &[u64]
-        );
+        let array = unsafe { array::<u64>("changes", ptr::null(), 0) };
+        assert_eq!(array.unwrap(), &[] as &[u64]);
     }
 
     #[test]
@@ -163,17 +161,11 @@ mod tests {
         let mut two = [0_u64; 2];
         let odd = two.as_mut_ptr().wrapping_byte_add(1);
         // SAFETY: the pair is refused.
-        assert_eq!(
-            unsafe { array("changes", odd.cast_const(), 1) }
-                .unwrap_err()
-                .kind(),
-            Kind::Argument
-        );
+        let error = unsafe { array("changes", odd.cast_const(), 1) }.unwrap_err();
+        assert_eq!(error.kind(), Kind::Argument);
         // SAFETY: nothing is written.
-        assert_eq!(
-            unsafe { out("runtime", odd) }.unwrap_err().kind(),
-            Kind::Argument
-        );
+        let error = unsafe { out("runtime", odd) }.unwrap_err();
+        assert_eq!(error.kind(), Kind::Argument);
     }
 
     #[test]

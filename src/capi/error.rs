@@ -139,7 +139,7 @@ pub unsafe extern "C" fn CRErrorOffset(error: *const CRError) -> i64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn CRErrorFree(error: *mut CRError) {
     // SAFETY: the caller passes NULL or an error of this library's, and passes it only once.
-    guard::value((), || Ok(unsafe { free(error) }));
+    guard::run(|| unsafe { free(error) });
 }
 
 /// Frees the error, if there is one.
@@ -174,10 +174,8 @@ mod tests {
         // SAFETY: as above.
         let message = unsafe { CRErrorMessage(&raw const error) };
         // SAFETY: the message is a C string, and the error is alive.
-        assert_eq!(
-            unsafe { CStr::from_ptr(message) },
-            c"entry \"a\\xff/b\": too long"
-        );
+        let message = unsafe { CStr::from_ptr(message) };
+        assert_eq!(message, c"entry \"a\\xff/b\": too long");
         // SAFETY: as above.
         let entry = unsafe { CRErrorEntry(&raw const error) };
         // SAFETY: the entry is a C string, and the error is alive.

@@ -52,6 +52,14 @@ pub(super) fn value<T>(fallback: T, work: impl FnOnce() -> Result<T>) -> T {
     caught(work).unwrap_or(fallback)
 }
 
+/// Runs the work of an export that answers nothing.
+pub(super) fn run(work: impl FnOnce()) {
+    value((), || {
+        work();
+        Ok(())
+    });
+}
+
 /// The one place where a panic ends. The work's captures are dropped or never looked at again, so
 /// that none of them is seen half changed.
 fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {

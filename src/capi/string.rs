@@ -56,14 +56,14 @@ fn copy<T: Copy>(values: &[T]) -> *mut T {
 pub unsafe extern "C" fn CRStringFree(string: *mut c_char) {
     // SAFETY: the caller passes NULL or a string of this library's, which is from malloc, and
     // passes it only once.
-    guard::value((), || Ok(unsafe { libc::free(string.cast::<c_void>()) }))
+    guard::run(|| unsafe { libc::free(string.cast::<c_void>()) });
 }
 
 /// Frees an array of strings that a function of this library returned, and the strings.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn CRStringArrayFree(strings: *mut *mut c_char) {
     // SAFETY: the caller passes NULL or an array of this library's, and passes it only once.
-    guard::value((), || Ok(unsafe { free_array(strings) }))
+    guard::run(|| unsafe { free_array(strings) });
 }
 
 /// Frees the strings up to the NULL that ends the array, and the array.
@@ -72,16 +72,21 @@ pub unsafe extern "C" fn CRStringArrayFree(strings: *mut *mut c_char) {
 ///
 /// `strings` is NULL, or from [`owned_array`] and not freed before.
 unsafe fn free_array(strings: *mut *mut c_char) {
+    if strings.is_null() {
+        return;
+    }
     let mut place = strings;
-    // SAFETY: the place is in the array, since it is not beyond the NULL that ends it.
-    while let Some(string) =
-        NonNull::new(place).and_then(|place| NonNull::new(unsafe { place.read() }))
-    {
+    loop {
+        // SAFETY: the place is in the array, since the NULL that ends it is further on, or here.
+        let string = unsafe { place.read() };
+        if string.is_null() {
+            break;
+        }
         // SAFETY: the string is from malloc, as this function's caller guarantees.
-        unsafe { libc::free(string.as_ptr().cast()) };
+        unsafe { libc::free(string.cast()) };
         place = place.wrapping_add(1);
     }
-    // SAFETY: the array is NULL or from malloc, as this function's caller guarantees.
+    // SAFETY: the array is from malloc, as this function's caller guarantees.
     unsafe { libc::free(strings.cast()) };
 }
 
