@@ -95,12 +95,20 @@ static inline int exists(const char *name)
     return lstat(path(name), &status) == 0;
 }
 
-/* Type and mode of an object, or 0 if there is none; a link is not followed. */
-static inline mode_t mode_of(const char *name)
+/* What there is to know of an object, all zeros if there is none; a link is not followed. */
+static inline struct stat status_of(const char *name)
 {
     struct stat status;
 
-    return lstat(path(name), &status) == 0 ? status.st_mode : 0;
+    if (lstat(path(name), &status) != 0)
+        memset(&status, 0, sizeof(status));
+    return status;
+}
+
+/* Type and mode of an object, or 0 if there is none; a link is not followed. */
+static inline mode_t mode_of(const char *name)
+{
+    return status_of(name).st_mode;
 }
 
 /* The beginning of a file as a string, "(missing)" if it can't be read. It is good until the next
