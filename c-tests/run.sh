@@ -2,15 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds the C tests against the crutils that pkg-config finds, and runs them.
 #
-#     PKG_CONFIG_PATH=/prefix/lib/pkgconfig c-tests/run.sh [shared|static|sanitize|valgrind]...
+#     c-tests/run.sh [PREFIX] [shared|static|sanitize|valgrind]...
 #
-# Without a mode, all of them. CC is the compiler (default: cc), CRUTILS_TEST_DATA the directory of
+# PREFIX is where crutils is installed, if pkg-config wouldn't find it there by itself; without a
+# mode, all are run. CC is the compiler (default: cc), CRUTILS_TEST_DATA the directory of
 # the real archives (default: tests/data beside this directory).
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 : "${CC:=cc}" "${CRUTILS_TEST_DATA:=$here/../tests/data}"
 [ -d "$CRUTILS_TEST_DATA" ] && export CRUTILS_TEST_DATA || unset CRUTILS_TEST_DATA
+case ${1:-} in
+*/*)
+    export PKG_CONFIG_PATH="$1/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
+    shift
+    ;;
+esac
 libdir=$(pkg-config --variable=libdir crutils)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -15,10 +15,11 @@
  * Conventions, which hold for every function below:
  *
  * Results. A function of type int returns 0 on success and a negative errno on failure. Its last
- * argument is where the error goes: on failure a new CRError is stored there, and the caller frees it
- * with CRErrorFree; on success the place is left alone. What was in the place is neither read nor
- * freed, so it need not be initialized, and an earlier error has to be freed before the place is used
- * again. NULL for the place means that the errno is enough. Other outputs are written only on success.
+ * argument is where the error goes: on failure a new CRError is stored there, and the caller frees
+ * it with CRErrorFree; on success the place is left alone. What was in the place is neither read
+ * nor freed, so that it need not be initialized, and an earlier error has to be freed before the
+ * place is used again. NULL for the place means that the errno is enough. Other outputs are written
+ * only on success.
  *
  *     CRError *error = NULL;
  *     if (CRApplyRootFsDiffTar(bundle, rootfs, &error) < 0) {
@@ -26,29 +27,31 @@
  *         CRErrorFree(error);
  *     }
  *
- * Strings. Arguments end with a NUL and are bytes, not necessarily UTF-8. They are the caller's, are
- * not changed, and are not kept after the call. What a function stores through a pointer belongs to
- * the caller and is freed with the function named there, once; the functions that free accept NULL.
+ * Strings. Arguments end with a NUL and are bytes, not necessarily UTF-8. They are the caller's,
+ * are not changed, and are not kept after the call. What a function stores through a pointer
+ * belongs to the caller and is freed once, with the function that its comment names; a pointer that
+ * a function returns is borrowed. The functions that free accept NULL.
  *
- * NULL. A pointer argument that is NULL is -EINVAL, and the message names the argument. The exceptions
- * are the place for the error, and those named below. Apart from NULL, pointers have to be valid.
+ * NULL. A pointer argument that is NULL is -EINVAL, and the message names the argument. The
+ * exceptions are the place for the error, and those that a function's comment names. Apart from
+ * NULL, pointers have to be valid.
  *
- * Errors. Each function names its errors by errno, without the sign. EINVAL for an unusable argument
- * and ENOTRECOVERABLE for a defect of the library may come from any of them. CR_ERROR_* below says
- * what sort of error has which errno; one that a system call gave is that call's own.
+ * Errors. Each function names its errors by errno, without the sign. EINVAL for an unusable
+ * argument and ENOTRECOVERABLE for a defect of the library may come from any of them. CR_ERROR_*
+ * below says what sort of error has which errno; one that a system call gave is that call's own.
  *
- * Paths. Input is opened for reading and symbolic links on the way to it are followed. A directory
- * that exists may be a relative path; one that is to be made has to be absolute, and so has the root
- * of a container. Nothing outside of the directory named is read, made, changed or removed, whatever
- * an archive holds, and whoever changes that directory meanwhile.
+ * Paths. Symbolic links on the way to what an argument names are followed. A directory that exists
+ * may be a relative path; one that is to be made has to be absolute, and so has the root of a
+ * container. Nothing outside of the directory named is read, made, changed or removed, whatever an
+ * archive holds, and whoever changes that directory meanwhile.
  *
- * Threads and the process. All functions may be called from any thread, at the same time; an error or
- * a string may be used and freed by another thread than it came to. The working directory, umask,
- * root, environment and signal dispositions of the process are not touched, and no descriptor is
- * inherited by a child. Only the two functions that ask a runtime start a process.
+ * Threads and the process. All functions may be called from any thread, at the same time; an error
+ * or a string may be used and freed by another thread than it came to. The working directory,
+ * umask, root, environment and signal dispositions of the process are not touched, and no
+ * descriptor is inherited by a child. Only the two functions that ask a runtime start a process.
  *
- * Memory. If an allocation fails, the process is aborted. A panic inside the library doesn't reach the
- * caller: it becomes ENOTRECOVERABLE.
+ * Memory. If an allocation fails, the process is aborted. A panic inside the library prints to
+ * stderr and doesn't reach the caller: it becomes ENOTRECOVERABLE.
  */
 
 // The object was there before, and its content, metadata or type is now another.
@@ -294,10 +297,7 @@ int CRErrorErrno(const struct CRError *error);
 uint32_t CRErrorKind(const struct CRError *error);
 
 // Answers the message of an error: one line of UTF-8 that reads like a path through the work, such
-// as
-//
-//     apply rootfs-diff.tar: entry "usr/bin/x": mkdirat "x": ENOSPC (No space left on device)
-//
+// as "apply rootfs-diff.tar: entry "usr/bin/x": mkdirat "x": ENOSPC (No space left on device)".
 // Bytes of names that could harm a terminal or a log are escaped. The string belongs to the error
 // and lives as long as it does. "" for NULL.
 const char *CRErrorMessage(const struct CRError *error);

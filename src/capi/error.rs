@@ -100,10 +100,7 @@ pub unsafe extern "C" fn CRErrorKind(error: *const CRError) -> u32 {
 }
 
 /// Answers the message of an error: one line of UTF-8 that reads like a path through the work, such
-/// as
-///
-///     apply rootfs-diff.tar: entry "usr/bin/x": mkdirat "x": ENOSPC (No space left on device)
-///
+/// as "apply rootfs-diff.tar: entry "usr/bin/x": mkdirat "x": ENOSPC (No space left on device)".
 /// Bytes of names that could harm a terminal or a log are escaped. The string belongs to the error
 /// and lives as long as it does. "" for NULL.
 #[unsafe(no_mangle)]
