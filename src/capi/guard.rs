@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 use super::error::CRError;
 use crate::error::{Error, Kind, Result};
 
-/// 0, or a negative errno. The field is private to this file, so that [`status`] is its only origin
+/// 0, or a negative errno. The field is private to this file, so that `status` is its only origin
 /// and an export that returns it can't have gone around the guard.
 ///
 /// cbindgen:no-export
