@@ -1,0 +1,89 @@
+# libcrutils. The targets:
+#
+#   make            builds the libraries
+#   make demo       sets up, builds, and restores a real checkpoint archive before your eyes
+#   make check      sets up, and runs every check of the project
+#   make install    installs the libraries, the header and the pkg-config file; make uninstall removes exactly these
+#   make header     writes include/crutils.h anew from src/capi
+#
+# What a packager sets, here with what holds otherwise. SELINUX=no builds without libselinux and libclang: files are not
+# labelled then. VENDORED=no takes zstd and xz from the system, through pkg-config. For a build without network,
+# `cargo vendor` beforehand and CARGOFLAGS='--locked --offline'.
+
+PREFIX       = /usr/local
+LIBDIR       = $(PREFIX)/lib
+INCLUDEDIR   = $(PREFIX)/include
+PKGCONFIGDIR = $(LIBDIR)/pkgconfig
+DESTDIR      =
+CARGO        = cargo
+CARGOFLAGS   = --locked
+SELINUX      = yes
+VENDORED     = yes
+
+ifneq ($(filter-out yes no,$(SELINUX) $(VENDORED)),)
+$(error SELINUX and VENDORED are yes or no)
+endif
+
+# The number in the SONAME changes when the ABI breaks, which the version's numbers may do for other reasons.
+SOVERSION := 0
+VERSION   := $(shell scripts/cargo-field version)
+SOURCES   := Cargo.toml Cargo.lock $(wildcard build.rs) $(shell find src -name '*.rs')
+FEATURES  := $(if $(filter yes,$(SELINUX)),selinux) $(if $(filter yes,$(VENDORED)),vendored)
+TARGET    := $(abspath $(or $(CARGO_TARGET_DIR),target))/$(CARGO_BUILD_TARGET)/release
+VARIANT   := selinux-$(SELINUX).vendored-$(VENDORED)
+BUILT     := build/$(VARIANT)
+DEMO      := build/demo
+STAGE     := $(CURDIR)/build/prefix
+
+export CARGO CARGOFLAGS
+
+.PHONY: all check demo install uninstall header check-header check-abi clean
+
+all: $(BUILT)/libcrutils.a
+
+# One run of rustc makes both libraries, and writes down what a static library needs beside itself.
+$(BUILT)/libcrutils.a: $(SOURCES)
+	scripts/check-rust
+	$(CARGO) rustc --release --lib $(CARGOFLAGS) --no-default-features --features '$(FEATURES)' \
+	    -- --print native-static-libs=$(TARGET)/native-static-libs.$(VARIANT)
+	mkdir -p $(BUILT)
+	cp $(TARGET)/native-static-libs.$(VARIANT) $(BUILT)/native-static-libs
+	cp $(TARGET)/libcrutils.so $(TARGET)/libcrutils.a $(BUILT)/
+
+install: all
+	install -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(PKGCONFIGDIR)'
+	install -m 755 $(BUILT)/libcrutils.so '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(VERSION)'
+	ln -sf libcrutils.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(SOVERSION)'
+	ln -sf libcrutils.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libcrutils.so'
+	install -m 644 $(BUILT)/libcrutils.a '$(DESTDIR)$(LIBDIR)/libcrutils.a'
+	install -m 644 include/crutils.h '$(DESTDIR)$(INCLUDEDIR)/crutils.h'
+	scripts/pkg-config-file $(BUILT)/native-static-libs '$(VERSION)' '$(PREFIX)' '$(LIBDIR)' '$(INCLUDEDIR)' \
+	    >$(BUILT)/crutils.pc
+	install -m 644 $(BUILT)/crutils.pc '$(DESTDIR)$(PKGCONFIGDIR)/crutils.pc'
+
+uninstall:
+	rm -f '$(DESTDIR)$(LIBDIR)/libcrutils.so' '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(SOVERSION)' \
+	    '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(VERSION)' '$(DESTDIR)$(LIBDIR)/libcrutils.a' \
+	    '$(DESTDIR)$(INCLUDEDIR)/crutils.h' '$(DESTDIR)$(PKGCONFIGDIR)/crutils.pc'
+
+demo:
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory stage
+	@scripts/demo '$(STAGE)'
+
+# What the demo and the checks link against: an installation of its own.
+.PHONY: stage
+stage: all
+	@$(MAKE) --no-print-directory -s install DESTDIR= PREFIX='$(STAGE)' LIBDIR='$(STAGE)/lib' \
+	    INCLUDEDIR='$(STAGE)/include' PKGCONFIGDIR='$(STAGE)/lib/pkgconfig'
+
+check:
+	@scripts/setup check
+	@scripts/check
+
+check-abi: all
+	scripts/check-abi $(BUILT) libcrutils.so.$(SOVERSION)
+
+clean:
+	rm -rf build
+	$(CARGO) clean
