@@ -32,12 +32,15 @@ FEATURES  := $(if $(filter yes,$(SELINUX)),selinux) $(if $(filter yes,$(VENDORED
 TARGET    := $(abspath $(or $(CARGO_TARGET_DIR),target))/$(CARGO_BUILD_TARGET)/release
 VARIANT   := selinux-$(SELINUX).vendored-$(VENDORED)
 BUILT     := build/$(VARIANT)
-DEMO      := build/demo
 STAGE     := $(CURDIR)/build/prefix
+
+# The header's text depends on the version of its generator.
+CBINDGEN_VERSION := 0.29.2
+CBINDGEN         := build/tools/cbindgen-$(CBINDGEN_VERSION)/bin/cbindgen
 
 export CARGO CARGOFLAGS
 
-.PHONY: all check demo install uninstall header check-header check-abi clean
+.PHONY: all install uninstall stage demo check header check-header check-abi clean
 
 all: $(BUILT)/libcrutils.a
 
@@ -66,20 +69,30 @@ uninstall:
 	    '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(VERSION)' '$(DESTDIR)$(LIBDIR)/libcrutils.a' \
 	    '$(DESTDIR)$(INCLUDEDIR)/crutils.h' '$(DESTDIR)$(PKGCONFIGDIR)/crutils.pc'
 
+# What the demo and the checks link against: an installation of its own.
+stage: all
+	@$(MAKE) --no-print-directory -s install DESTDIR= PREFIX='$(STAGE)' LIBDIR='$(STAGE)/lib' \
+	    INCLUDEDIR='$(STAGE)/include' PKGCONFIGDIR='$(STAGE)/lib/pkgconfig'
+
 demo:
 	@scripts/setup demo
 	@$(MAKE) --no-print-directory stage
 	@scripts/demo '$(STAGE)'
 
-# What the demo and the checks link against: an installation of its own.
-.PHONY: stage
-stage: all
-	@$(MAKE) --no-print-directory -s install DESTDIR= PREFIX='$(STAGE)' LIBDIR='$(STAGE)/lib' \
-	    INCLUDEDIR='$(STAGE)/include' PKGCONFIGDIR='$(STAGE)/lib/pkgconfig'
-
 check:
 	@scripts/setup check
 	@scripts/check
+
+header: $(CBINDGEN)
+	$(CBINDGEN) --quiet --config cbindgen.toml --output include/crutils.h
+
+check-header: $(CBINDGEN)
+	$(CBINDGEN) --quiet --config cbindgen.toml --output build/crutils.h
+	diff -u include/crutils.h build/crutils.h
+
+$(CBINDGEN):
+	$(CARGO) install --quiet --locked --debug --root build/tools/cbindgen-$(CBINDGEN_VERSION) \
+	    --version $(CBINDGEN_VERSION) cbindgen
 
 check-abi: all
 	scripts/check-abi $(BUILT) libcrutils.so.$(SOVERSION)

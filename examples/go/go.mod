@@ -1,0 +1,3 @@
+module example.com/crutils
+
+go 1.19
