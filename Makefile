@@ -76,7 +76,7 @@ stage: all
 
 demo:
 	@scripts/setup demo
-	@$(MAKE) --no-print-directory stage
+	@$(MAKE) --no-print-directory -s stage
 	@scripts/demo '$(STAGE)'
 
 check:
