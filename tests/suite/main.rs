@@ -1,0 +1,28 @@
+//! The suite: what the library guarantees, each guarantee a test, through the Rust API and through the C ABI.
+//!
+//! Most tests want to be run by root, who alone can make devices and mount file systems; what an ordinary user can't
+//! do is skipped with a line that begins with `skipped:`. The suite is run a second time with openat2 refused:
+//! `CARGO_TARGET_…_RUNNER=refuse-openat2` (see tests/tools).
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::semicolon_if_nothing_returned,
+    reason = "the values are the tests' own"
+)]
+
+#[path = "../support/mod.rs"]
+#[macro_use]
+mod support;
+
+mod conformance;
+mod house;

@@ -1,0 +1,73 @@
+//! What the integration tests stand on. Nothing below uses code of the library but `api`, so that an error in the
+//! library can't hide itself.
+
+pub mod api;
+pub mod compressor;
+pub mod os;
+pub mod process;
+pub mod sandbox;
+pub mod stage;
+pub mod tarball;
+pub mod tree;
+
+/// Makes two tests of each body: `name::rust` and `name::c`, one for each way into the library.
+#[macro_export]
+macro_rules! api_tests {
+    ($( $(#[$attribute:meta])* fn $name:ident($test:ident) $body:block )*) => { $(
+        $(#[$attribute])*
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn body($test: &$crate::support::process::Test) $body
+
+            #[test]
+            fn rust() {
+                $crate::support::process::Test::run(module_path!(), "rust", &$crate::support::api::Rust, body);
+            }
+
+            #[test]
+            fn c() {
+                $crate::support::process::Test::run(module_path!(), "c", &$crate::support::api::C, body);
+            }
+        }
+    )* };
+}
+
+/// Says why a test, or a part of it, isn't run. A skip is never silent.
+#[macro_export]
+macro_rules! skip {
+    ($($reason:tt)*) => {{
+        eprintln!("skipped: {}: {}", module_path!(), format_args!($($reason)*));
+        return;
+    }};
+}
+
+/// Ends the test, with its reason, unless it is run by the real root.
+#[macro_export]
+macro_rules! needs_root {
+    ($why:expr) => {
+        if !$crate::support::os::is_real_root() {
+            $crate::skip!("only root can {}", $why);
+        }
+    };
+}
+
+/// A POSIX ACL as its xattr: owner `rwx`, group `r-x`, others nothing, mask `rwx`, and these users with `rw-`.
+pub fn acl(users: &[u32]) -> Vec<u8> {
+    const UNDEFINED: u32 = u32::MAX;
+    let mut entries = vec![(1u16, 7u16, UNDEFINED)];
+    entries.extend(users.iter().map(|user| (2, 6, *user)));
+    entries.extend([
+        (4, 5, UNDEFINED),
+        (0x10, 7, UNDEFINED),
+        (0x20, 0, UNDEFINED),
+    ]);
+    let mut out = 2u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        out.extend(tag.to_le_bytes());
+        out.extend(permissions.to_le_bytes());
+        out.extend(id.to_le_bytes());
+    }
+    out
+}

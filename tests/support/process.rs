@@ -1,0 +1,139 @@
+//! How a test runs: under a watchdog, and where it has to, in a process of its own.
+
+use std::ops::Deref;
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::api::Api;
+use super::os;
+
+/// Tells a test that it is the inner run, in the process that the outer run has made for it.
+const INNER: &str = "CRUTILS_TEST_INNER";
+/// How long a test may take before it counts as hanging, in seconds; no test says anything about time beyond that.
+const LIMIT: u64 = 300;
+
+/// A running test: its name, and the way into the library that it tests.
+pub struct Test {
+    api: &'static dyn Api,
+    name: String,
+}
+
+impl Deref for Test {
+    type Target = dyn Api;
+
+    fn deref(&self) -> &Self::Target {
+        self.api
+    }
+}
+
+/// The process that a test asks to run in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// A new one, otherwise like the test's.
+    Process,
+    /// One with this umask.
+    Umask(u32),
+    /// One of an ordinary user.
+    User,
+    /// One of an ordinary user who is root in a user namespace that knows no other id.
+    UserNamespace,
+    /// One of the real root, in a user namespace that maps root alone.
+    RootsNamespace,
+    /// One that may not make files larger than this many KiB.
+    FileSize(u32),
+    /// One that sees these PATH and environment: `PATH=…` and the like, split at spaces.
+    Environment(&'static str),
+    /// One that may have this many descriptors open.
+    Descriptors(u32),
+}
+
+impl Test {
+    /// Runs `body` under the watchdog.
+    pub fn run(module: &str, door: &str, api: &'static dyn Api, body: fn(&Test)) {
+        let path = module
+            .split_once("::")
+            .expect("a module within the crate")
+            .1;
+        let test = Test {
+            api,
+            name: format!("{path}::{door}"),
+        };
+        let (done, watch) = mpsc::channel::<()>();
+        let name = test.name.clone();
+        thread::spawn(move || {
+            if watch.recv_timeout(Duration::from_secs(LIMIT))
+                == Err(mpsc::RecvTimeoutError::Timeout)
+            {
+                // A call into the library that hangs can't be cancelled: the whole process has to go.
+                eprintln!("{name} hangs: no end after {LIMIT} s");
+                std::process::abort();
+            }
+        });
+        body(&test);
+        drop(done);
+    }
+
+    /// Runs the body in a process as `within` says; that a test does nothing outside of `body` is its own business.
+    #[track_caller]
+    pub fn within(&self, within: Within, body: impl FnOnce()) {
+        if std::env::var(INNER).is_ok_and(|name| name == self.name) {
+            return body();
+        }
+        let mut command = wrapper(within);
+        let own = std::env::current_exe().expect("the test's own path");
+        command
+            .arg(own)
+            .args(["--exact", &self.name, "--nocapture", "--test-threads=1"])
+            .env(INNER, &self.name);
+        let output = command.output().expect("a new process");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{within:?}: {}\n{out}{err}",
+            output.status
+        );
+        assert!(
+            out.contains("1 passed"),
+            "{within:?}: the inner test didn't run\n{out}{err}"
+        );
+        for line in err.lines().filter(|line| line.starts_with("skipped: ")) {
+            eprintln!("{line}");
+        }
+    }
+}
+
+/// The command that makes the process and then executes its further arguments.
+fn wrapper(within: Within) -> Command {
+    let mut line: Vec<String> = Vec::new();
+    let user = "setpriv --reuid 1000 --regid 1000 --clear-groups";
+    let mut add = |words: &str| line.extend(words.split(' ').map(Into::into));
+    match within {
+        Within::Process => add("env"),
+        Within::Umask(mask) => {
+            add("sh -c");
+            line.extend([format!("umask {mask:03o}; exec \"$@\""), "sh".into()]);
+        }
+        Within::User if os::is_real_root() => add(user),
+        Within::User => add("env"),
+        Within::UserNamespace if os::is_real_root() => add(&format!("{user} unshare -Ur")),
+        Within::UserNamespace | Within::RootsNamespace => add("unshare -Ur"),
+        Within::FileSize(kib) => {
+            add("sh -c");
+            line.extend([
+                format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kib * 2),
+                "sh".into(),
+            ]);
+        }
+        Within::Environment(words) => add(&format!("env {words}")),
+        Within::Descriptors(number) => {
+            add("sh -c");
+            line.extend([format!("ulimit -n {number}; exec \"$@\""), "sh".into()]);
+        }
+    }
+    let mut command = Command::new(&line[0]);
+    command.args(&line[1..]);
+    command
+}

@@ -1,0 +1,165 @@
+//! Directories to work in, on the file systems that containers live on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::os;
+
+/// A file system to test on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fs {
+    /// Whatever the host has its temporary directory on.
+    Host,
+    Tmpfs,
+    Ext4,
+    Xfs,
+    Btrfs,
+    /// An overlay of an empty lower directory on a tmpfs.
+    Overlay,
+    /// A tmpfs with room for 64 KiB.
+    Tiny,
+}
+
+impl Fs {
+    /// Those that a container's root file system is on in practice.
+    pub const COMMON: [Fs; 6] = [
+        Fs::Host,
+        Fs::Tmpfs,
+        Fs::Ext4,
+        Fs::Xfs,
+        Fs::Btrfs,
+        Fs::Overlay,
+    ];
+}
+
+/// A new directory on a chosen file system; unmounted and removed when dropped.
+pub struct Sandbox {
+    path: PathBuf,
+    holder: PathBuf,
+    mounts: Vec<PathBuf>,
+}
+
+impl Sandbox {
+    /// A new directory on the host's own file system.
+    pub fn new() -> Self {
+        Self::on(Fs::Host).expect("a temporary directory")
+    }
+
+    /// A new directory on `fs`, or None with a line that says why it can't be had.
+    pub fn on(fs: Fs) -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let holder =
+            std::env::temp_dir().join(format!("crutils-test-{}-{number}", std::process::id()));
+        fs::create_dir(&holder).expect("a new temporary directory");
+        let mut new = Self {
+            path: holder.join("d"),
+            holder,
+            mounts: Vec::new(),
+        };
+        fs::create_dir(&new.path).expect("a directory");
+        match new.mount(fs) {
+            Ok(()) => Some(new),
+            Err(reason) => {
+                eprintln!("skipped: {fs:?}: {reason}");
+                None
+            }
+        }
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes a directory of this name in it.
+    pub fn dir(&self, name: &str) -> PathBuf {
+        let path = self.path.join(name);
+        fs::create_dir_all(&path).expect("a directory");
+        path
+    }
+
+    fn mount(&mut self, fs: Fs) -> Result<(), String> {
+        if fs == Fs::Host {
+            return Ok(());
+        }
+        if !os::is_real_root() {
+            return Err("only root can mount it".into());
+        }
+        let (path, holder) = (
+            self.path.display().to_string(),
+            self.holder.display().to_string(),
+        );
+        match fs {
+            Fs::Host => {}
+            Fs::Tmpfs => run(&format!("mount -t tmpfs tmpfs {path}"))?,
+            Fs::Tiny => run(&format!("mount -t tmpfs -o size=64k tmpfs {path}"))?,
+            Fs::Overlay => {
+                let below = self.holder.join("layers");
+                fs::create_dir(&below).map_err(|error| error.to_string())?;
+                run(&format!("mount -t tmpfs tmpfs {}", below.display()))?;
+                self.mounts.push(below.clone());
+                let below = below.display();
+                run(&format!("mkdir {below}/lower {below}/upper {below}/work"))?;
+                run(&format!(
+                    "mount -t overlay overlay -o lowerdir={below}/lower,upperdir={below}/upper,workdir={below}/work {path}"
+                ))?;
+            }
+            Fs::Ext4 | Fs::Xfs | Fs::Btrfs => {
+                let (kind, mebibytes) = match fs {
+                    Fs::Ext4 => ("ext4 -q", 64),
+                    Fs::Xfs => ("xfs -q", 320),
+                    _ => ("btrfs -q", 128),
+                };
+                run(&format!("truncate -s {mebibytes}M {holder}/image"))?;
+                run(&format!("mkfs.{kind} {holder}/image"))?;
+                run(&format!("mount -o loop {holder}/image {path}"))?;
+            }
+        }
+        self.mounts.push(self.path.clone());
+        Ok(())
+    }
+
+    /// Mounts a tmpfs on a directory in the sandbox, to be unmounted with it.
+    pub fn mount_tmpfs(&mut self, on: &Path) {
+        run(&format!("mount -t tmpfs tmpfs {}", on.display())).expect("a tmpfs");
+        self.mounts.push(on.to_path_buf());
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        while let Some(mount) = self.mounts.pop() {
+            if let Err(reason) = run(&format!("umount {}", mount.display())) {
+                // What is still mounted must not be walked into by the removal.
+                eprintln!("{reason}");
+                return;
+            }
+        }
+        let _ = Command::new("chmod")
+            .args(["-R", "u+rwx"])
+            .arg(&self.holder)
+            .stderr(std::process::Stdio::null())
+            .status();
+        let _ = fs::remove_dir_all(&self.holder);
+    }
+}
+
+/// Runs a command; what it said if it failed.
+pub fn run(line: &str) -> Result<(), String> {
+    let mut words = line.split(' ');
+    let output = Command::new(words.next().unwrap_or_default())
+        .args(words)
+        .output();
+    let output = output.map_err(|error| format!("{line}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!(
+        "{line}: {} {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim()
+    ))
+}
