@@ -24,5 +24,7 @@
 #[macro_use]
 mod support;
 
+mod apply_names;
+mod cases;
 mod conformance;
 mod house;

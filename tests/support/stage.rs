@@ -87,6 +87,20 @@ impl<'t> Stage<'t> {
             .create_rootfs_diff_tar(changes, &self.root, &self.base)
     }
 
+    /// The same, and checks that only the base directory changed.
+    #[track_caller]
+    pub fn guarded_create(&self, changes: &[Change]) -> Outcome<Vec<String>> {
+        let around = || Snapshot::without(self.sandbox.path(), &["base"]);
+        let before = around();
+        let outcome = self.create(changes);
+        before.assert_same(
+            &around(),
+            Aspects::UNTOUCHED,
+            "something outside of the base directory was touched",
+        );
+        outcome
+    }
+
     /// The tree in the root.
     pub fn tree(&self) -> Snapshot {
         Snapshot::of(&self.root)

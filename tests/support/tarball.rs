@@ -166,6 +166,10 @@ impl Entry {
         self
     }
 
+    pub fn is_dir(&self) -> bool {
+        self.kind == b'5'
+    }
+
     /// The member's bytes, with what has to precede its header.
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
