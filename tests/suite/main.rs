@@ -24,7 +24,11 @@
 #[macro_use]
 mod support;
 
+mod apply_metadata;
 mod apply_names;
+mod apply_sparse;
+mod apply_types;
 mod cases;
+mod compression;
 mod conformance;
 mod house;

@@ -166,6 +166,11 @@ impl Entry {
         self
     }
 
+    /// Puts text where the user id belongs.
+    pub fn uid_text(self, text: &str) -> Self {
+        self.field(108, &text.as_bytes()[..text.len().min(8)])
+    }
+
     pub fn is_dir(&self) -> bool {
         self.kind == b'5'
     }
