@@ -2,6 +2,8 @@
 
 use crate::support::compressor::{Compression, filter};
 use crate::support::process::Within;
+use crate::support::sandbox::Sandbox;
+use crate::support::script;
 use crate::support::stage::{Stage, assert_errno};
 use crate::support::tarball::{archive, file, hardlink, member, unended};
 
@@ -15,6 +17,17 @@ fn noise(length: usize) -> Vec<u8> {
         state as u8
     };
     (0..length).map(|_| step()).collect()
+}
+
+/// A zstd frame of one raw block that declares a window of two to the power of `log` bytes.
+fn frame(log: u8, content: &[u8]) -> Vec<u8> {
+    let block = u32::try_from(content.len() << 3 | 1).unwrap().to_le_bytes();
+    [
+        &[0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3],
+        &block[..3],
+        content,
+    ]
+    .concat()
 }
 
 api_tests! {
@@ -103,12 +116,10 @@ api_tests! {
     fn a_zstd_window_of_128_mebibytes_is_read_and_a_larger_one_refused(t) {
         let whole = archive([file("f", "x")]);
         let stage = Stage::new(t);
-        // Read from a pipe, so that the window is the declared one and not the content's size.
-        stage.apply_bytes(&filter(&["zstd", "-c", "--long=27"], &whole)).unwrap();
+        stage.apply_bytes(&frame(27, &whole)).unwrap();
         assert_eq!(stage.read("f"), "x");
-        for window in ["--long=28", "--long=31"] {
-            let stage = Stage::new(t);
-            assert_errno(stage.apply_bytes(&filter(&["zstd", "-c", "--ultra", window], &whole)), libc::E2BIG);
+        for window in [28, 31, 41] {
+            assert_errno(Stage::new(t).apply_bytes(&frame(window, &whole)), libc::E2BIG);
         }
     }
 
@@ -141,24 +152,17 @@ api_tests! {
     }
 
     fn helper_programs_on_the_path_are_ignored(t) {
-        use std::os::unix::fs::PermissionsExt;
-        let fakes = std::env::temp_dir().join("crutils-test-fakes");
-        std::fs::create_dir_all(&fakes).unwrap();
-        let trace = fakes.join("was-run");
+        let sandbox = Sandbox::new();
+        let (fakes, trace) = (sandbox.dir("fakes"), sandbox.path().join("was-run"));
         for program in ["pigz", "unpigz", "gzip", "zstd", "xz", "bzip2"] {
-            let path = fakes.join(program);
-            if !path.exists() {
-                let part = fakes.join(format!("{program}-{}-{:?}", std::process::id(), std::thread::current().id()));
-                std::fs::write(&part, format!("#!/bin/sh\n: > {}\n", trace.display())).unwrap();
-                std::fs::set_permissions(&part, PermissionsExt::from_mode(0o755)).unwrap();
-                std::fs::rename(&part, &path).unwrap();
-            }
+            script(&fakes.join(program), &format!(": > {}", trace.display()));
         }
         let whole = archive([file("f", "x")]);
         let packed = Compression::REAL.map(|compression| {
             filter(&["/usr/bin/env", "PATH=/usr/bin:/bin", &format!("{compression:?}").to_lowercase(), "-c"], &whole)
         });
-        t.within(Within::Environment("PATH=/tmp/crutils-test-fakes:/usr/bin:/bin"), || {
+        let path = format!("PATH={}:/usr/bin:/bin", fakes.display());
+        t.within(Within::Environment(path.leak()), || {
             for bytes in &packed {
                 let stage = Stage::new(t);
                 stage.apply_bytes(bytes).unwrap();

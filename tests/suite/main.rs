@@ -31,4 +31,6 @@ mod apply_types;
 mod cases;
 mod compression;
 mod conformance;
+mod deleted;
 mod house;
+mod import;
