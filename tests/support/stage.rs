@@ -125,6 +125,12 @@ impl<'t> Stage<'t> {
             .unwrap()
     }
 
+    /// The mode of an object in the root, also where the tree as a whole can't be read.
+    pub fn tree_mode(&self, path: &str) -> u32 {
+        use std::os::unix::fs::MetadataExt;
+        fs::symlink_metadata(self.at(path)).unwrap().mode() & 0o7777
+    }
+
     /// Whether there is anything of this name in the root.
     pub fn exists(&self, path: &str) -> bool {
         fs::symlink_metadata(self.at(path)).is_ok()
