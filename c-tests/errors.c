@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What holds for all functions: NULL, the place for the error, what an error tells, what is freed. */
+/* What holds for all functions: NULL, the place for the error, what an error tells, freeing. */
 
 #define _GNU_SOURCE
 #include "check.h"

@@ -25,8 +25,11 @@ static void a_file_is_made_empty_and_private(void)
 static void a_file_that_is_there_is_emptied(void)
 {
     make_file("restore.log", "of an earlier restore");
+    if (chmod(path("restore.log"), 0640) != 0)
+        files_die("chmod");
     CHECK_OK(CRCreateFileWithLabel, files_top, "restore.log", "");
     CHECK_STRING(content("restore.log"), "");
+    CHECK_INT(mode_of("restore.log"), S_IFREG | 0640);
 }
 
 static void a_label_has_no_effect_without_selinux(void)
@@ -37,7 +40,7 @@ static void a_label_has_no_effect_without_selinux(void)
         skip("a label without effect", "SELinux is enabled");
         return;
     }
-    CHECK_OK(CRCreateFileWithLabel, files_top, "restore.log", "system_u:object_r:container_file_t:s0");
+    CHECK_OK(CRCreateFileWithLabel, files_top, "restore.log", "system_u:object_r:bin_t:s0");
     CHECK_INT(mode_of("restore.log"), S_IFREG | 0600);
     CHECK(getxattr(path("restore.log"), "security.selinux", value, sizeof(value)) < 0);
 }
@@ -64,8 +67,8 @@ static void a_link_is_refused_and_not_followed(void)
     make_file("victim", "victim");
     make_link("victim", "link");
     make_link("new", "dangling");
-    CHECK_FAILS(ELOOP, CR_ERROR_SYSTEM, CRCreateFileWithLabel, files_top, "link", "");
-    CHECK_FAILS(ELOOP, CR_ERROR_SYSTEM, CRCreateFileWithLabel, files_top, "dangling", "");
+    CHECK_FAILS(ELOOP, CR_ERROR_ESCAPE, CRCreateFileWithLabel, files_top, "link", "");
+    CHECK_FAILS(ELOOP, CR_ERROR_ESCAPE, CRCreateFileWithLabel, files_top, "dangling", "");
     CHECK_STRING(content("victim"), "victim");
     CHECK(!exists("new"));
 }
@@ -73,12 +76,12 @@ static void a_link_is_refused_and_not_followed(void)
 static void what_is_no_regular_file_is_refused(void)
 {
     make_directory("directory");
-    CHECK(CRCreateFileWithLabel(files_top, "directory", "", NULL) < 0);
+    CHECK_FAILS(EISDIR, CR_ERROR_SYSTEM, CRCreateFileWithLabel, files_top, "directory", "");
 
     /* Nobody reads from the fifo: an open that waits would wait for ever. */
     make_fifo("fifo");
     alarm(60);
-    CHECK(CRCreateFileWithLabel(files_top, "fifo", "", NULL) < 0);
+    CHECK_FAILS(EPERM, CR_ERROR_ESCAPE, CRCreateFileWithLabel, files_top, "fifo", "");
     alarm(0);
     CHECK(S_ISFIFO(mode_of("fifo")));
 }

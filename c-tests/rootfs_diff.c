@@ -8,7 +8,7 @@
 #include "check.h"
 #include "tar.h"
 
-/* A root file system that has changed since its image, a copy of the image, and a place to write. */
+/* A root file system that has changed since its image, the image, and a place to write to. */
 static void make_world(void)
 {
     static const struct timespec times[2] = {{1500000000, 0}, {1500000000, 123456789}};
@@ -154,17 +154,19 @@ static void a_change_that_means_nothing_is_refused(void)
 {
     const CRChange kind = {"/etc", 3, 0}, flags = {"/etc", CR_CHANGE_ADD, 1};
     const CRChange none = {NULL, CR_CHANGE_ADD, 0}, good = {"/etc", CR_CHANGE_ADD, 0};
+    const CRChange root = {"/", CR_CHANGE_DELETE, 0};
+    const void *unaligned = (const char *)&good + 1;
 
     make_world();
     CHECK_NO_DIFF(EINVAL, CR_ERROR_ARGUMENT, &kind, 1, path("changed"), path("out"));
     CHECK_NO_DIFF(EINVAL, CR_ERROR_ARGUMENT, &flags, 1, path("changed"), path("out"));
     CHECK_NO_DIFF(EINVAL, CR_ERROR_ARGUMENT, &none, 1, path("changed"), path("out"));
+    CHECK_NO_DIFF(EINVAL, CR_ERROR_ARGUMENT, &root, 1, path("changed"), path("out"));
     CHECK_NO_DIFF(EINVAL, CR_ERROR_ARGUMENT, NULL, 1, path("changed"), path("out"));
     CHECK_NO_DIFF(EINVAL, CR_ERROR_ARGUMENT, &good, SIZE_MAX, path("changed"), path("out"));
     CHECK_NO_DIFF(EINVAL, CR_ERROR_ARGUMENT, &good, SIZE_MAX / sizeof(good), path("changed"),
                   path("out"));
-    CHECK_NO_DIFF(EINVAL, CR_ERROR_ARGUMENT, (const CRChange *)(const void *)((const char *)&good + 1),
-                  1, path("changed"), path("out"));
+    CHECK_NO_DIFF(EINVAL, CR_ERROR_ARGUMENT, unaligned, 1, path("changed"), path("out"));
 }
 
 static void directories_that_are_missing_are_errors(void)
@@ -239,7 +241,7 @@ static void what_is_no_diff_is_an_error(void)
     /* Nobody writes to the fifo: an open that waits would wait for ever. */
     make_fifo("out/rootfs-diff.tar");
     alarm(60);
-    CHECK(CRApplyRootFsDiffTar(path("out"), path("image"), NULL) < 0);
+    CHECK_FAILS(EPERM, CR_ERROR_ESCAPE, CRApplyRootFsDiffTar, path("out"), path("image"));
     alarm(0);
 }
 

@@ -46,7 +46,9 @@ build() {
 linked() {
     needs=$(readelf -d "$1/$2" | grep -c 'NEEDED.*\[libcrutils\.so\.0\]' || true)
     [ "$3" = static ] && expected=0 || expected=1
-    [ "$needs" = "$expected" ] || { echo "FAILED: $3 $2 is linked to the wrong libcrutils"; return 1; }
+    [ "$needs" = "$expected" ] && return
+    echo "$3 $2 is linked to the wrong libcrutils"
+    return 1
 }
 
 run() {
@@ -58,9 +60,13 @@ run() {
             "$work/$mode/$program"
         ;;
     valgrind)
-        # This runs the other way of resolving paths, too, where valgrind doesn't know openat2.
+        # This runs the other way of resolving paths, too, where valgrind doesn't know openat2. It
+        # says so at every call, which would hide what else it says.
+        status=0
         LD_LIBRARY_PATH=$libdir valgrind --quiet --leak-check=full --error-exitcode=9 \
-            --child-silent-after-fork=yes "$work/$mode/$program"
+            --child-silent-after-fork=yes --log-file="$work/log" "$work/$mode/$program" || status=$?
+        grep '^==' "$work/log" || true
+        return $status
         ;;
     *) LD_LIBRARY_PATH=$libdir "$work/$mode/$program" ;;
     esac
@@ -72,8 +78,12 @@ for mode in "$@"; do
     echo "== $mode"
     for source in "$here"/*.c; do
         program=$(basename "$source" .c)
-        build "$mode" "$program" && linked "$work/$mode" "$program" "$mode" && run "$mode" "$program" ||
-            { echo "FAILED: $mode $program"; failed=1; }
+        if build "$mode" "$program" && linked "$work/$mode" "$program" "$mode" &&
+            run "$mode" "$program"; then
+            continue
+        fi
+        echo "FAILED: $mode $program"
+        failed=1
     done
 done
 exit $failed

@@ -11,9 +11,9 @@ use crate::checkpoint;
 
 /// Extracts a checkpoint archive into a bundle, all but its members config.dump and spec.dump.
 ///
-/// destination: the bundle. If it is missing, it and its parents are made (0755, root's), once the
-/// archive has shown itself to be one; its path has to be absolute then. What is there already
-/// stays, unless the archive has a member of that name.
+/// destination: the bundle. If it is missing, it and its parents are made (0755 less the umask,
+/// root's), once the archive has shown itself to be one; its path has to be absolute then. What is
+/// there already stays, unless the archive has a member of that name.
 ///
 /// input: the archive, a tar stream that may be compressed with gzip, zstd, xz or bzip2. An empty
 /// file is an archive without members.
@@ -27,10 +27,11 @@ use crate::checkpoint;
 /// After a failure, what was extracted before it stays.
 ///
 /// Errors: EPERM for a member that is a device or a fifo, or that is named config.json; EXDEV for
-/// another link, or a file in the place of the destination itself; EBADMSG for what is no archive,
-/// or is damaged or cut short; E2BIG for a header, a map of holes or a path longer than the limits,
+/// any other link, or for a file in the place of the destination itself; EBADMSG for what is no
+/// archive, or is damaged or cut short; EOPNOTSUPP for a member of an unknown type; E2BIG for a
+/// header, a map of holes or a path longer than the limits, more than 4 million names to remember,
 /// or a compression window above 128 MiB; ENOTDIR if the destination is no directory; and those of
-/// the system calls, such as ENOENT for a missing archive.
+/// the system calls, such as ENOENT for a missing archive, or for a hard link to what is not there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn CRImportCheckpointWithoutConfig(
     destination: *const c_char,
@@ -55,8 +56,8 @@ pub unsafe extern "C" fn CRImportCheckpointWithoutConfig(
 /// Reading stops once both were found, so that the images behind them are neither read nor checked.
 /// That one of them, or both, are missing is no error.
 ///
-/// Errors: EXDEV if one of them is not a regular file; E2BIG if one is larger than 16 MiB; else as
-/// for CRImportCheckpointWithoutConfig.
+/// Errors: EXDEV if one of them is a link or a directory, EPERM if it is a device or a fifo; E2BIG
+/// if it is larger than 16 MiB; else as for CRImportCheckpointWithoutConfig.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn CRImportCheckpointConfigOnly(
     destination: *const c_char,
@@ -83,8 +84,8 @@ pub unsafe extern "C" fn CRImportCheckpointConfigOnly(
 /// Works in memory, and stops reading once config.dump was found.
 ///
 /// Errors: ENODATA if there is no config.dump; EBADMSG if it is not JSON, or the value is not a
-/// string, or holds a NUL; EXDEV if it is not a regular file; E2BIG if it is larger than 16 MiB;
-/// else as for CRImportCheckpointWithoutConfig.
+/// string, or holds a NUL; EXDEV if it is a link or a directory, EPERM if it is a device or a fifo;
+/// E2BIG if it is larger than 16 MiB; else as for CRImportCheckpointWithoutConfig.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn CRGetRuntimeFromArchive(
     input: *const c_char,
@@ -117,15 +118,16 @@ pub unsafe extern "C" fn CRGetRuntimeFromArchive(
 /// entered: a mount point is stored as an empty directory. Sockets are not stored, nor
 /// security.selinux and the attributes that overlayfs keeps for itself.
 ///
-/// destination: an existing directory. Both files appear there whole, with mode 0600, or not at
-/// all; those of an earlier call are replaced, or removed if there is nothing to write.
+/// destination: an existing directory. What an earlier call left there is removed first. Both files
+/// appear whole, with mode 0600; after a failure there is neither.
 ///
 /// include_files: receives a NULL-terminated array with the names of the files written,
 /// "rootfs-diff.tar" before "deleted.files", which the caller frees with CRStringArrayFree. It may
 /// be empty, and is never NULL.
 ///
-/// Errors: EINVAL for a change of an unknown kind, with flags, or without a path; EXDEV for a path
-/// below another mount; E2BIG for a path above 4095 bytes; and those of the system calls.
+/// Errors: EINVAL for a change of an unknown kind, with flags, or without a path, and for deleting
+/// the root; EXDEV for a path below another mount; E2BIG for a path above 4095 bytes; ESTALE for
+/// a file that got shorter while it was read; and those of the system calls.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn CRCreateRootFsDiffTar(
     changes: *const CRChange,
@@ -167,7 +169,8 @@ pub unsafe extern "C" fn CRCreateRootFsDiffTar(
 /// After a failure, what was extracted before it stays.
 ///
 /// Errors: EINVAL for a container root that is not absolute; ENOENT for one that is missing; EXDEV
-/// for a member other than a directory in the place of the root itself; EBADMSG and E2BIG as for
+/// for a member other than a directory in the place of the root itself; ELOOP, EISDIR or EPERM if
+/// rootfs-diff.tar is not a regular file; EBADMSG, EOPNOTSUPP and E2BIG as for
 /// CRImportCheckpointWithoutConfig; and those of the system calls.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn CRApplyRootFsDiffTar(
@@ -207,10 +210,11 @@ pub unsafe extern "C" fn CRApplyRootFsDiffTar(
 ///
 /// After a failure, what was removed before it stays gone.
 ///
-/// Errors: EBADMSG for a list that is not a JSON array of strings, or for a damaged
-/// rootfs-diff.tar, and EXDEV for a listed path that means the root itself, all before anything is
-/// removed; EINVAL for a container root that is not absolute; E2BIG for a list above 64 MiB; and
-/// those of the system calls, such as EBUSY for a mount point.
+/// Errors, all before anything is removed: EBADMSG for a list that is not a JSON array of strings,
+/// or for a damaged rootfs-diff.tar; EXDEV for a listed path that means the root itself, or is
+/// below another mount; E2BIG for a list above 64 MiB; ELOOP, EISDIR or EPERM for a list that is
+/// not a regular file; EINVAL for a container root that is not absolute; ENOENT for one that is
+/// missing. Later: EBUSY for a mount point in a listed directory; and those of the system calls.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn CRRemoveDeletedFiles(
     id: *const c_char,
@@ -234,8 +238,8 @@ pub unsafe extern "C" fn CRRemoveDeletedFiles(
     unsafe { guard::status(error, work) }
 }
 
-/// Makes an empty regular file, mode 0600, with an SELinux label. If the file is there already, it
-/// is emptied.
+/// Makes an empty regular file, mode 0600 less the umask, with an SELinux label. If the file is
+/// there already, it is emptied and keeps its mode.
 ///
 /// directory: an existing directory.
 ///
@@ -247,9 +251,10 @@ pub unsafe extern "C" fn CRRemoveDeletedFiles(
 ///
 /// If only the label fails, the file stays.
 ///
-/// Errors: EINVAL for a file_name that is not one component; EOPNOTSUPP, with nothing made, for a
-/// label on a system with SELinux enabled if the library was built without SELinux; and those of
-/// the system calls, such as ELOOP for a symbolic link and ENOENT for a missing directory.
+/// Errors: EINVAL for a file_name that is not one component; ELOOP for one that is a symbolic link,
+/// EISDIR for a directory, EPERM for anything else that is not a regular file; EOPNOTSUPP, with
+/// nothing made, for a label on a system with SELinux enabled if the library was built without
+/// SELinux; and those of the system calls, such as ENOENT for a missing directory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn CRCreateFileWithLabel(
     directory: *const c_char,

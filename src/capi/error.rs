@@ -16,7 +16,8 @@ pub const CR_ERROR_ARGUMENT: u32 = 2;
 /// EBADMSG.
 pub const CR_ERROR_MALFORMED: u32 = 3;
 /// An archive or a list asks for something that it may not have: a place outside of
-/// its root (EXDEV), or a link (EXDEV), a device or a protected name (EPERM) where none may be.
+/// its root (EXDEV), or a link (EXDEV, ELOOP), a device or a protected name (EPERM) where none
+/// may be.
 pub const CR_ERROR_ESCAPE: u32 = 4;
 /// A documented limit was exceeded. E2BIG.
 pub const CR_ERROR_LIMIT: u32 = 5;
