@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use once_cell::unsync::OnceCell;
 
@@ -107,36 +108,46 @@ impl<'r> Parents<'r> {
     }
 }
 
-/// Makes the missing directories of `path` from the top down.
+/// Walks down `path` from the root, and makes what is missing.
 fn create(root: &Root, path: &RootPath) -> Result<OwnedFd> {
     let mut at = root.directory(&RootPath::root())?;
     for step in path.from_top() {
-        at = match root.directory(&step) {
-            Err(error) if error.is(Errno::ENOENT) => create_one(root, at, path, &step)?,
-            result => result?,
+        let Some((_, name)) = step.split() else {
+            continue;
+        };
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        at = match openat(&at, &name, flags, Mode::empty()) {
+            Ok(directory) => directory,
+            Err(Errno::ENOENT) => create_one(&at, &name, &step)?,
+            // A symlink, which leads elsewhere inside the root or nowhere.
+            Err(Errno::ENOTDIR | Errno::ELOOP) => resolve_link(root, path, &step)?,
+            Err(errno) => return Err(Error::system(format!("open {}", step.quoted()), errno)),
         };
     }
     Ok(at)
 }
 
-fn create_one(root: &Root, parent: OwnedFd, path: &RootPath, step: &RootPath) -> Result<OwnedFd> {
-    let Some((_, name)) = step.split() else {
-        return Ok(parent);
-    };
-    let call = || format!("mkdirat {}", step.quoted());
-    match mkdirat(&parent, &name, Mode::from_bits_truncate(IMPLICIT_MODE)) {
-        Ok(()) => {}
-        Err(Errno::EEXIST) => {
-            // Either somebody else made it just now, or a symlink that leads nowhere stands in the way.
-            return root.directory(step).map_err(|error| match error {
-                error if step == path || !error.is(Errno::ENOENT) => error,
-                _ => Error::system(call(), Errno::EEXIST),
-            });
+/// The directory that the symlink `step` on the way to `path` leads to. Nothing is made through one that leads
+/// nowhere: on the way that is EEXIST, as mkdir(2) has it, at the end ENOENT.
+fn resolve_link(root: &Root, path: &RootPath, step: &RootPath) -> Result<OwnedFd> {
+    root.directory(step).map_err(|error| {
+        if error.is(Errno::ENOENT) && step != path {
+            Error::system(format!("mkdirat {}", step.quoted()), Errno::EEXIST)
+        } else {
+            error
         }
-        Err(errno) => return Err(Error::system(call(), errno)),
+    })
+}
+
+fn create_one(parent: &OwnedFd, name: &Name, step: &RootPath) -> Result<OwnedFd> {
+    match mkdirat(parent, name, Mode::from_bits_truncate(IMPLICIT_MODE)) {
+        Ok(()) => adopt(parent, name)?,
+        // Somebody else made it just now.
+        Err(Errno::EEXIST) => {}
+        Err(errno) => return Err(Error::system(format!("mkdirat {}", step.quoted()), errno)),
     }
-    adopt(&parent, &name)?;
-    root.directory(step)
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(parent, name, flags, Mode::empty()).called(|| format!("open {}", step.quoted()))
 }
 
 /// Gives a directory that was made just now the owner, mode and (absent) ACLs that it would have anywhere.
