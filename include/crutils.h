@@ -146,7 +146,7 @@ extern "C" {
 // archive, or is damaged or cut short; EOPNOTSUPP for a member of an unknown type; E2BIG for a
 // header, a map of holes or a path longer than the limits, more than 4 million names to remember,
 // or a compression window above 128 MiB; ENOTDIR if the destination is no directory; and those of
-// the system calls, such as ENOENT for a missing archive, or for a hard link to what is not there.
+// the system calls, such as ENOENT for a missing archive.
 int CRImportCheckpointWithoutConfig(const char *destination,
                                     const char *input,
                                     struct CRError **error);

@@ -43,17 +43,26 @@ impl Extraction<'_> {
     }
 
     fn find_source(&mut self, link: &[u8]) -> Result<Target> {
-        // An empty or root-naming target is the root directory, which can't be linked.
+        let source = self.look_up_source(link);
+        if !self.policy.own_sources_only {
+            return source;
+        }
+        // Whatever else is there, or isn't, the archive has no such file.
+        match source {
+            Ok(source) if self.own_files.contains(&Identity::from(&source.stat)) => Ok(source),
+            _ => Err(Refusal::ForeignSource.into()),
+        }
+    }
+
+    fn look_up_source(&mut self, link: &[u8]) -> Result<Target> {
+        // An empty target, or one that climbs out, is the root directory, which can't be linked.
         let Some((parent, name)) = RootPath::clean(link)?.split() else {
-            return Err(Error::system("linkat", Errno::EPERM));
+            return Err(Error::system("linkat of the root", Errno::EPERM));
         };
         let parent = self.parents.get(&parent)?;
-        let stat = Node::open_at(&parent, &name)?.stat()?;
+        let stat = Node::open_at(&*parent, &name)?.stat()?;
         if is_directory(&stat) {
-            return Err(Error::system("linkat on a directory", Errno::EPERM));
-        }
-        if self.policy.own_sources_only && !self.own_files.contains(&Identity::from(&stat)) {
-            return Err(Refusal::ForeignSource.into());
+            return Err(Error::system("linkat of a directory", Errno::EPERM));
         }
         Ok(Target { parent, name, stat })
     }
