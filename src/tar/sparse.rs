@@ -10,9 +10,13 @@ use super::{BLOCK, SPECIAL_MAX, number, padding};
 /// The encoded length that a map written by [`fit`] stays below: half of what readers accept at most, in bytes.
 const FIT: u64 = 512 << 10;
 
-/// Fills holes, the smallest first, until the PAX 1.0 map of a file of `size` bytes is encoded in less than 512 KiB.
-/// What is filled becomes data: the caller writes zeros for it. `extents` are in order and don't overlap.
+/// Makes a map writable: widens the extents to whole blocks of 512 bytes, and then fills holes, the smallest first,
+/// until the PAX 1.0 map of a file of `size` bytes is encoded in less than 512 KiB.
+///
+/// What is filled becomes data: the caller writes zeros for it. `extents` are in order and don't overlap; empty ones
+/// fall away.
 pub(crate) fn fit(extents: Vec<Extent>, size: u64) -> Vec<Extent> {
+    let extents = widen(extents, size);
     if encoded_len(&extents, size) < FIT {
         return extents;
     }
@@ -31,6 +35,25 @@ pub(crate) fn fit(extents: Vec<Extent>, size: u64) -> Vec<Extent> {
         }
     }
     fill(&extents, &holes[..enough], size)
+}
+
+/// The extents from block to block; the last one may end with the file.
+fn widen(extents: Vec<Extent>, size: u64) -> Vec<Extent> {
+    let mut out: Vec<Extent> = Vec::new();
+    for extent in extents.into_iter().filter(|extent| extent.len > 0) {
+        let start = extent.offset - extent.offset % BLOCK as u64;
+        let until = end(&extent)
+            .checked_next_multiple_of(BLOCK as u64)
+            .map_or(size, |until| until.min(size));
+        match out.last_mut() {
+            Some(last) if start <= end(last) => last.len = until.saturating_sub(last.offset),
+            _ => out.push(Extent {
+                offset: start,
+                len: until.saturating_sub(start),
+            }),
+        }
+    }
+    out
 }
 
 fn end(extent: &Extent) -> u64 {
@@ -94,6 +117,13 @@ fn encoded_len(extents: &[Extent], size: u64) -> u64 {
 
 /// The PAX 1.0 map of a file, padded to whole blocks.
 pub(super) fn encode(extents: &[Extent], size: u64) -> Result<Vec<u8>, Refusal> {
+    let inner = extents.split_last().map_or(extents, |(_, inner)| inner);
+    if inner.iter().any(|extent| extent.len % BLOCK as u64 != 0) {
+        // The format doesn't say whether the next extent would begin in the same block, and readers differ.
+        return Err(Refusal::Unwritable(
+            "an extent before the last isn't whole blocks long",
+        ));
+    }
     if encoded_len(extents, size) > SPECIAL_MAX {
         return Err(Refusal::SparseMapTooLong);
     }

@@ -61,6 +61,10 @@ fn encode_member(member: &Member, out: &mut Vec<u8>) -> Result<(), Refusal> {
     if member.xattrs_complete {
         add(&mut records, "CRUTILS.xattrs", b"complete");
     }
+    if str::from_utf8(&member.path).is_err() || str::from_utf8(&member.link).is_err() {
+        // POSIX: the names in these records are bytes, not UTF-8. Some readers refuse them otherwise.
+        add(&mut records, "hdrcharset", b"BINARY");
+    }
     let block = member_block(member, &path, size, &mut records)?;
     if !records.is_empty() {
         let body = pax::encode(&records);
@@ -168,7 +172,10 @@ fn member_block(
         }
         None => {
             put_ascii(&mut ustar.name, path);
-            add(records, "path", path);
+            // A sparse file has its name in a record already, which some readers would take this one over.
+            if member.sparse.is_none() {
+                add(records, "path", path);
+            }
         }
     }
     put_ascii(&mut ustar.linkname, &member.link);

@@ -285,8 +285,8 @@ fn a_map_ends_at_the_size_of_its_file() {
             .to_owned()
     };
     assert_eq!(
-        encoded(&[extent(0, 3), extent(4096, 5)], 4101),
-        "2\n0\n3\n4096\n5\n"
+        encoded(&[extent(0, 512), extent(4096, 5)], 4101),
+        "2\n0\n512\n4096\n5\n"
     );
     assert_eq!(encoded(&[extent(10, 3)], 4096), "2\n10\n3\n4096\n0\n");
     assert_eq!(encoded(&[], 4096), "1\n4096\n0\n");
@@ -294,8 +294,31 @@ fn a_map_ends_at_the_size_of_its_file() {
 
 #[test]
 fn a_map_that_fits_keeps_its_holes() {
-    let extents = vec![extent(0, 1), extent(4096, 1), extent(8192, 0)];
-    assert_eq!(fit(extents.clone(), 1 << 40), extents);
+    let extents = vec![extent(0, 512), extent(4096, 4096), extent(10240, 7)];
+    assert_eq!(fit(extents.clone(), 10247), extents);
+    assert_eq!(fit(Vec::new(), 1 << 40), []);
+}
+
+#[test]
+fn extents_are_widened_to_whole_blocks() {
+    let ragged = vec![
+        extent(100, 1),
+        extent(500, 20),
+        extent(1535, 1),
+        extent(4000, 0),
+        extent(9000, 10),
+    ];
+    assert_eq!(
+        fit(ragged.clone(), 9100),
+        [extent(0, 1536), extent(8704, 396)]
+    );
+    assert_eq!(fit(ragged, 1 << 20), [extent(0, 1536), extent(8704, 512)]);
+    assert_eq!(
+        encode(&[extent(0, 3), extent(4096, 1)], 8192),
+        Err(Refusal::Unwritable(
+            "an extent before the last isn't whole blocks long"
+        ))
+    );
 }
 
 #[test]
