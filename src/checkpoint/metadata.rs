@@ -105,7 +105,7 @@ fn malformed(error: &serde_json::Error, field: Option<&str>) -> Error {
     )
 }
 
-/// Reads into `config`, and keeps the name of the field under way, for an error that concerns it.
+/// Reads into `config`, and keeps the name of the last known field, for an error that concerns its value.
 struct Fields<'a> {
     config: &'a mut ContainerConfig,
     current: &'a mut Option<&'static str>,
@@ -166,7 +166,6 @@ impl<'de> Visitor<'de> for Fields<'_> {
                 // The values of unknown keys may nest as deeply as the file is long; this reads them without recursion.
                 _ => _ = map.next_value::<IgnoredAny>()?,
             }
-            *self.current = None;
         }
         Ok(())
     }

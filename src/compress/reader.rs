@@ -106,3 +106,136 @@ impl<C: Codec> Read for Decoder<'_, C> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Compression;
+    use super::*;
+
+    /// Copies one byte a step; refuses its first step or its first end, and nothing later.
+    struct Once {
+        step: bool,
+        end: bool,
+    }
+
+    impl Codec for Once {
+        fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refusal> {
+            if std::mem::take(&mut self.step) {
+                return Err(Refusal::Corrupt(Compression::Gzip));
+            }
+            output[0] = input[0];
+            Ok(Step {
+                consumed: 1,
+                produced: 1,
+            })
+        }
+
+        fn end(&mut self) -> Result<(), Refusal> {
+            if std::mem::take(&mut self.end) {
+                Err(Refusal::Truncated(Compression::Gzip))
+            } else {
+                Ok(())
+            }
+        }
+
+        fn stuck(&self) -> Refusal {
+            Refusal::Corrupt(Compression::Gzip)
+        }
+    }
+
+    /// Ends after each piece and then goes on, as a growing file does.
+    struct Pieces(Vec<&'static [u8]>);
+
+    impl Read for Pieces {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            unreachable!("a decoder takes the buffer")
+        }
+    }
+
+    impl BufRead for Pieces {
+        fn fill_buf(&mut self) -> io::Result<&[u8]> {
+            if self.0.first().is_some_and(|piece| piece.is_empty()) {
+                self.0.remove(0);
+                return Ok(b"");
+            }
+            Ok(self.0.first().copied().unwrap_or_default())
+        }
+
+        fn consume(&mut self, amount: usize) {
+            if amount > 0 {
+                self.0[0] = &self.0[0][amount..];
+            }
+        }
+    }
+
+    fn read(reader: &mut impl Read) -> Result<String, String> {
+        let mut text = String::new();
+        reader
+            .read_to_string(&mut text)
+            .map(|_| text)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_refusal_is_repeated_even_if_the_codec_would_go_on() {
+        let mut reader = Decoder::new(
+            Box::new(&b"ab"[..]),
+            Once {
+                step: true,
+                end: false,
+            },
+        );
+        assert_eq!(read(&mut reader).unwrap_err(), "the gzip stream is corrupt");
+        assert_eq!(read(&mut reader).unwrap_err(), "the gzip stream is corrupt");
+        let mut reader = Decoder::new(
+            Box::new(&b""[..]),
+            Once {
+                step: false,
+                end: true,
+            },
+        );
+        assert_eq!(
+            read(&mut reader).unwrap_err(),
+            "the gzip stream is cut short"
+        );
+        assert_eq!(
+            read(&mut reader).unwrap_err(),
+            "the gzip stream is cut short"
+        );
+    }
+
+    #[test]
+    fn the_end_stays_the_end_even_if_the_input_goes_on() {
+        let input = Pieces(vec![b"ab", b"cd", b""]);
+        let mut reader = Decoder::new(
+            Box::new(input),
+            Once {
+                step: false,
+                end: false,
+            },
+        );
+        assert_eq!(read(&mut reader).unwrap(), "ab");
+        assert_eq!(read(&mut reader).unwrap(), "");
+    }
+
+    #[test]
+    fn a_codec_that_neither_takes_nor_gives_is_refused() {
+        struct Idle;
+        impl Codec for Idle {
+            fn step(&mut self, _: &[u8], _: &mut [u8]) -> Result<Step, Refusal> {
+                Ok(Step {
+                    consumed: 0,
+                    produced: 0,
+                })
+            }
+            fn end(&mut self) -> Result<(), Refusal> {
+                Ok(())
+            }
+            fn stuck(&self) -> Refusal {
+                Refusal::Corrupt(Compression::Zstd)
+            }
+        }
+        let mut reader = Decoder::new(Box::new(&b"a"[..]), Idle);
+        assert_eq!(read(&mut reader).unwrap_err(), "the zstd stream is corrupt");
+    }
+}

@@ -1,3 +1,5 @@
+#![forbid(unsafe_code)]
+
 use std::hash::{BuildHasher, RandomState};
 
 use super::*;

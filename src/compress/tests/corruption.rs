@@ -1,5 +1,7 @@
 //! Streams that were cut, changed or appended to.
 
+#![forbid(unsafe_code)]
+
 use super::*;
 
 /// Skippable frames: one with three bytes, one with none.

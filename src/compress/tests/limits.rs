@@ -1,5 +1,7 @@
 //! Windows and dictionaries at the limit of 128 MiB and beyond it.
 
+#![forbid(unsafe_code)]
+
 use super::*;
 
 const LIMIT: (Kind, i32) = (Kind::Limit, libc::E2BIG);

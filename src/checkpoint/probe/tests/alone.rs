@@ -1,6 +1,8 @@
 //! What concerns the whole process is tested in a process of its own: it runs one of the tests named `within_…`, which
 //! do nothing elsewhere.
 
+#![forbid(unsafe_code)]
+
 use super::*;
 
 /// Names the runtime to a test that runs in a process of its own.
