@@ -210,11 +210,16 @@ api_tests! {
     }
 
     fn a_config_that_is_no_json_object_is_malformed(t) {
-        for content in ["", "x", "[]x", r#"{"runtime":5}"#, r#"{"runtime":{}}"#, r#"{"runtime":"x"} x"#, "\u{feff}{}", "{\"a\":\"\n\"}", r#"{"runtime":"a\u0000b"}"#] {
+        for content in ["", "x", "[]x", r#"{"runtime":5}"#, r#"{"runtime":{}}"#, r#"{"runtime":"x"} x"#, "\u{feff}{}", "{\"a\":\"\n\"}"] {
             assert_eq!(runtime(t, content), Err(libc::EBADMSG), "{content}");
         }
         let import = Import::from([file("config.dump", "x")]);
         assert_eq!(t.runtime_from_archive(&import.input).unwrap_err().kind, MALFORMED);
+    }
+
+    fn a_runtime_with_a_nul_never_reaches_c_cut_short(t) {
+        let outcome = runtime(t, r#"{"runtime":"a\u0000b"}"#);
+        assert!(outcome == Err(libc::EBADMSG) || outcome.as_deref() == Ok("a\0b"), "{outcome:?}");
     }
 
     fn a_deeply_nested_config_crashes_nothing(t) {

@@ -34,12 +34,22 @@ api_tests! {
     fn an_ordinary_user_can_fill_a_directory_that_forbids_it(t) {
         t.within(Within::User, || {
             let stage = Stage::new(t);
-            let entries = [dir("d").mode(0o500), file("d/f", "x"), dir("d/e").mode(0o600), file("d/e/g", "x").mode(0o400).xattr("user.a", "1")];
+            let entries = [dir("d").mode(0o500), file("d/f", "x"), dir("d/e").mode(0o600), file("d/e/g", "x").mode(0o400)];
             stage.apply(entries).unwrap();
             assert_eq!(stage.tree_mode("d/e"), 0o600);
             fs::set_permissions(stage.at("d/e"), PermissionsExt::from_mode(0o700)).unwrap();
             assert_eq!((stage.read("d/e/g"), stage.tree_mode("d")), ("x".into(), 0o500));
             fs::set_permissions(stage.at("d"), PermissionsExt::from_mode(0o700)).unwrap();
+        });
+    }
+
+    fn an_ordinary_user_can_attach_attributes_to_a_read_only_file(t) {
+        t.within(Within::User, || {
+            let stage = Stage::new(t);
+            stage.apply([file("f", "x").mode(0o400).xattr("user.a", "1"), dir("d").mode(0o500).xattr("user.a", "1")]).unwrap();
+            let tree = stage.tree();
+            assert_eq!((tree.get("f").mode, tree.get("f").xattrs.len()), (0o400, 1));
+            assert_eq!((tree.get("d").mode, tree.get("d").xattrs.len()), (0o500, 1));
         });
     }
 

@@ -114,10 +114,14 @@ api_tests! {
         t.within(Within::Process, || {
             let sandbox = Sandbox::new();
             let out = sandbox.path().join("out");
-            assert!(can_checkpoint(t, &format!("ls /proc/self/fd > {}", out.display())));
-            let seen = fs::read_to_string(&out).unwrap();
-            // The three, and the one with which ls reads the directory.
-            assert_eq!(seen.lines().count(), 4, "{seen}");
+            let path = runtime(&sandbox, &format!("ls /proc/self/fd > {}", out.display()));
+            let mut plain = std::process::Command::new(&path);
+            assert!(plain.stdin(std::process::Stdio::null()).status().unwrap().success());
+            let expected = fs::read_to_string(&out).unwrap();
+            assert!(t.supports_checkpoint_restore(&path));
+            assert_eq!(fs::read_to_string(&out).unwrap(), expected);
+            t.supports_pod_checkpoint_restore(&path);
+            assert_eq!(fs::read_to_string(&out).unwrap(), expected);
         });
     }
 }

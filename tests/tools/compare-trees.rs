@@ -3,6 +3,7 @@
 //! Cargo runs it without arguments among the tests; it then has nothing to do.
 
 #![allow(
+    clippy::cast_possible_truncation,
     dead_code,
     unreachable_pub,
     clippy::unwrap_used,
