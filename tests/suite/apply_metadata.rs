@@ -170,7 +170,7 @@ api_tests! {
         needs_root!("tell a refusal from a lack of privilege");
         for entry in [
             symlink("l", "x").xattr("user.a", "1"), fifo("l").xattr("user.a", "1"),
-            file("l", "x").xattr("security.capability", "nonsense"), file("l", "x").xattr(ACCESS, "nonsense"),
+            file("l", "x").xattr("security.capability", "nonsense"), file("l", "x").xattr(ACCESS, [2, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0]),
         ] {
             let stage = Stage::new(t);
             let failure = stage.apply([entry.clone()]).expect_err(&format!("{entry:?}"));

@@ -74,6 +74,15 @@ api_tests! {
         assert!(!contains(&diff_bytes(&stage), b"root:x:0"));
     }
 
+    fn a_file_modified_in_place_leaves_the_time_of_its_directory(t) {
+        let (stage, other) = (Stage::new(t), Stage::new(t));
+        for (one, content) in [(&stage, "new"), (&other, "old")] {
+            one.write("d/f", content);
+            os::set_times(&one.at("d"), (5, 0), (6, 7)).unwrap();
+        }
+        carry_over(&stage, &other, &[modify("/d/f")]);
+    }
+
     fn a_modified_directory_is_packed_without_its_content(t) {
         let (stage, other) = (Stage::new(t), Stage::new(t));
         for one in [&stage, &other] {

@@ -28,6 +28,7 @@ mod apply_metadata;
 mod apply_names;
 mod apply_sparse;
 mod apply_types;
+mod archives;
 mod cases;
 mod compression;
 mod conformance;
