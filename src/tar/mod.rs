@@ -43,7 +43,6 @@ mod number;
 mod pax;
 mod reader;
 mod refusal;
-#[cfg(test)]
 pub(crate) mod sparse;
 #[cfg(test)]
 mod testing;
