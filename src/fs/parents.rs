@@ -111,7 +111,7 @@ impl<'r> Parents<'r> {
 /// Walks down `path` from the root, and makes what is missing.
 fn create(root: &Root, path: &RootPath) -> Result<OwnedFd> {
     let mut at = root.directory(&RootPath::root())?;
-    for step in path.from_top() {
+    for step in path.steps_down() {
         let Some((_, name)) = step.split() else {
             continue;
         };

@@ -120,7 +120,7 @@ impl RootPath {
     }
 
     /// The directories above, from the one just below the root down to the path itself, which comes last.
-    pub(crate) fn from_top(&self) -> impl Iterator<Item = RootPath> + '_ {
+    pub(crate) fn steps_down(&self) -> impl Iterator<Item = RootPath> + '_ {
         let ends = self
             .0
             .iter()
@@ -218,9 +218,9 @@ mod tests {
     #[test]
     fn the_way_down_ends_with_the_path_itself() {
         let path = RootPath::clean(b"a/bc/d").unwrap();
-        let way: Vec<Vec<u8>> = path.from_top().map(|path| path.0).collect();
+        let way: Vec<Vec<u8>> = path.steps_down().map(|path| path.0).collect();
         assert_eq!(way, [&b"a"[..], b"a/bc", b"a/bc/d"]);
-        assert_eq!(RootPath::clean(b"/").unwrap().from_top().count(), 0);
+        assert_eq!(RootPath::clean(b"/").unwrap().steps_down().count(), 0);
     }
 
     #[test]

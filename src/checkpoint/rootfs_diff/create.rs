@@ -177,7 +177,7 @@ impl<'c> Plan<'c> {
 
     /// Whether the object or a directory above it was deleted, so that the image may have one of the same name.
     fn was_deleted(&self, path: &RootPath) -> bool {
-        path.from_top().any(|above| {
+        path.steps_down().any(|above| {
             self.entries
                 .get(&above)
                 .is_some_and(|listed| listed.deleted)
