@@ -39,6 +39,8 @@
 mod header;
 mod member;
 mod merge;
+#[cfg(test)]
+mod mutations;
 mod number;
 mod pax;
 mod reader;

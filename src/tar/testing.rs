@@ -78,6 +78,11 @@ impl Block {
         Self::ustar(kind, name, size).set(257, &[0; 255])
     }
 
+    /// The block with these bytes and the right checksum.
+    pub(super) fn of(bytes: [u8; 512]) -> Self {
+        Block(bytes).set(0, &[])
+    }
+
     /// Overwrites bytes and corrects the checksum.
     pub(super) fn set(mut self, at: usize, bytes: &[u8]) -> Self {
         self.0[at..at + bytes.len()].copy_from_slice(bytes);
