@@ -1,5 +1,7 @@
 //! Which extended attributes travel in archives.
 
+#![forbid(unsafe_code)]
+
 /// Prefixes that overlay file systems keep their own state under. Taken from an archive they could make a directory
 /// opaque, redirect it elsewhere in a lower layer or pass off another file's content; stored in one they would mean
 /// nothing elsewhere. (Kernel overlayfs documentation; fuse-overlayfs.)

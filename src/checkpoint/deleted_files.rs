@@ -1,5 +1,7 @@
 //! Removing what was deleted from the container's root file system.
 
+#![forbid(unsafe_code)]
+
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read as _;

@@ -3,6 +3,8 @@
 //! A directory that was deleted and made again is listed as deleted, and its new content is in the diff. Engines apply
 //! the diff first and delete second, so that what it has put there must be known when deleting.
 
+#![forbid(unsafe_code)]
+
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};

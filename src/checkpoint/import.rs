@@ -1,5 +1,7 @@
 //! Importing a checkpoint archive into an OCI bundle.
 
+#![forbid(unsafe_code)]
+
 use std::cell::Cell;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! Files that the runtime writes into and that need an SELinux label before.
 
+#![forbid(unsafe_code)]
+
 use std::ffi::{CStr, OsStr};
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;

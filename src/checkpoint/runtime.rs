@@ -1,5 +1,7 @@
 //! Which OCI runtime a checkpoint was made with.
 
+#![forbid(unsafe_code)]
+
 use std::io::Read as _;
 use std::path::Path;
 

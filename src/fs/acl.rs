@@ -1,5 +1,7 @@
 //! POSIX ACLs, as far as directories hand them down to what is created in them.
 
+#![forbid(unsafe_code)]
+
 use std::ffi::CStr;
 use std::os::fd::AsFd;
 

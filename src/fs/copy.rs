@@ -1,5 +1,7 @@
 //! Moving bytes between files.
 
+#![forbid(unsafe_code)]
+
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 

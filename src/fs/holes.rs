@@ -1,5 +1,7 @@
 //! Where a file has data, and where it has holes.
 
+#![forbid(unsafe_code)]
+
 use std::fs::File;
 
 use nix::errno::Errno;

@@ -1,5 +1,7 @@
 //! The few host paths that callers name, and the files beside them that an archive may have put there.
 
+#![forbid(unsafe_code)]
+
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;

@@ -1,5 +1,7 @@
 //! Which object a descriptor stands for.
 
+#![forbid(unsafe_code)]
+
 use std::os::fd::AsFd;
 
 use nix::sys::stat::{FileStat, fstat};

@@ -1,5 +1,7 @@
 //! The names in a directory.
 
+#![forbid(unsafe_code)]
+
 use std::os::fd::AsFd;
 
 use nix::dir::{Dir, OwningIter};

@@ -1,5 +1,7 @@
 //! One component of a path.
 
+#![forbid(unsafe_code)]
+
 use std::ffi::{CStr, CString};
 
 use nix::NixPath;

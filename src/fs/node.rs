@@ -1,5 +1,7 @@
 //! One open object of a file system, whatever its type.
 
+#![forbid(unsafe_code)]
+
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 

@@ -1,5 +1,7 @@
 //! A file that appears under its name only when it is complete.
 
+#![forbid(unsafe_code)]
+
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 

@@ -1,5 +1,7 @@
 //! The directories that entries are made in.
 
+#![forbid(unsafe_code)]
+
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 

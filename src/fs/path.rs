@@ -1,5 +1,7 @@
 //! Paths below a root directory.
 
+#![forbid(unsafe_code)]
+
 use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

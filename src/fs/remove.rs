@@ -1,5 +1,7 @@
 //! Removing a tree, with a bounded number of descriptors and without leaving the tree or its mount.
 
+#![forbid(unsafe_code)]
+
 use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 

@@ -1,5 +1,7 @@
 //! A directory that paths may not leave.
 
+#![forbid(unsafe_code)]
+
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;

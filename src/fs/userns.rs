@@ -1,5 +1,7 @@
 //! Whether the process has less than the whole system's powers.
 
+#![forbid(unsafe_code)]
+
 use once_cell::sync::OnceCell;
 
 use crate::sys;

@@ -1,5 +1,7 @@
 //! What the headers say about an object.
 
+#![forbid(unsafe_code)]
+
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStringExt as _;

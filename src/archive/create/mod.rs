@@ -1,5 +1,7 @@
 //! Objects below a root, made into a tar stream.
 
+#![forbid(unsafe_code)]
+
 mod describe;
 mod stream;
 

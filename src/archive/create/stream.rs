@@ -1,5 +1,7 @@
 //! The stream as it is written.
 
+#![forbid(unsafe_code)]
+
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::FileExt as _;

@@ -1,5 +1,7 @@
 //! What directories get when everything in them is there.
 
+#![forbid(unsafe_code)]
+
 use std::collections::HashMap;
 
 use nix::errno::Errno;

@@ -1,5 +1,7 @@
 //! Hard links.
 
+#![forbid(unsafe_code)]
+
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, renameat};
 use nix::sys::stat::{FileStat, SFlag};

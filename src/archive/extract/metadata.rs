@@ -4,6 +4,8 @@
 //! after it; then xattrs, among them the ACL, whose mask the group bits of the mode already agree with; times last,
 //! since everything before may touch them.
 
+#![forbid(unsafe_code)]
+
 use std::ffi::{CStr, CString};
 
 use nix::errno::Errno;

@@ -1,5 +1,7 @@
 //! Members of a tar stream, made into objects below a root.
 
+#![forbid(unsafe_code)]
+
 mod directories;
 mod link;
 mod metadata;

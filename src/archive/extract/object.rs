@@ -1,5 +1,7 @@
 //! Making objects: files, directories, symlinks, fifos and devices, in place of whatever has their name.
 
+#![forbid(unsafe_code)]
+
 use std::fs::File;
 use std::os::fd::OwnedFd;
 

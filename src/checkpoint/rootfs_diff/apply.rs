@@ -1,5 +1,7 @@
 //! Applying rootfs-diff.tar.
 
+#![forbid(unsafe_code)]
+
 use std::fs::File;
 use std::path::Path;
 

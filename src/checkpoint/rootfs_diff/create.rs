@@ -1,5 +1,7 @@
 //! Creating rootfs-diff.tar and deleted.files.
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,5 +1,7 @@
 //! The changes of a container's root file system, as a tar archive and a list of deletions.
 
+#![forbid(unsafe_code)]
+
 mod apply;
 mod create;
 
