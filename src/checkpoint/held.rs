@@ -110,7 +110,9 @@ impl Search<'_> {
             Err(error) => return Err(error),
         };
         let place = (parent.identity()?, name);
-        if self.is_below_target(&*parent)? || self.names.contains(&place) {
+        let known = self.known.get(&place.0).copied();
+        let below = known.map_or_else(|| self.is_below_target(&*parent), Ok)?;
+        if below || self.names.contains(&place) {
             if self.held.members.len() >= MAX_NAMES {
                 return Err(Error::new(Kind::Limit, TooManyNames.to_string()));
             }
