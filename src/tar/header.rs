@@ -152,3 +152,6 @@ fn add_prefix(header: &mut Header, prefix: &[u8]) {
         header.path = [prefix, b"/", &header.path].concat();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -235,3 +235,6 @@ fn device(header: &Header) -> Result<(u32, u32), Refusal> {
         part("minor", header.minor, 1_048_575)?,
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,6 +68,6 @@ const SPECIAL_MAX: u64 = 1 << 20;
 
 /// How many zero bytes follow `stored` bytes of data: 0 to 511.
 pub(crate) fn padding(stored: u64) -> usize {
-    let over = (stored % BLOCK as u64) as usize;
+    let over = usize::try_from(stored % BLOCK as u64).unwrap_or_default();
     (BLOCK - over) % BLOCK
 }

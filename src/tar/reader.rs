@@ -57,7 +57,7 @@ struct Approach {
 
 impl<S: Source> Reader<S> {
     /// Reads a tar stream that begins at the source's next byte.
-    pub fn new(source: S) -> Self {
+    pub(crate) fn new(source: S) -> Self {
         Reader {
             source,
             position: 0,
@@ -74,7 +74,7 @@ impl<S: Source> Reader<S> {
     ///
     /// A stream that breaks the format or ends too early is malformed; limits and unsupported members have their own
     /// kinds. After an error there is no further member.
-    pub fn next_member(&mut self) -> Result<Option<Member>> {
+    pub(crate) fn next_member(&mut self) -> Result<Option<Member>> {
         match self.state {
             State::Open => {}
             State::Ended => return Ok(None),
@@ -92,13 +92,13 @@ impl<S: Source> Reader<S> {
     }
 
     /// What is left of the current member's stored data.
-    pub fn data(&mut self) -> Data<'_, S> {
+    pub(crate) fn data(&mut self) -> Data<'_, S> {
         Data { reader: self }
     }
 
     /// Reads and discards the stream to its end, so that an error found only there (a checksum over all of it) is
     /// found. What stands after the end of the archive is ignored, and so are members that weren't read.
-    pub fn finish(&mut self) -> Result<()> {
+    pub(crate) fn finish(&mut self) -> Result<()> {
         (self.remaining, self.padding) = (0, 0);
         if self.state == State::Open {
             self.state = State::Ended;
@@ -109,7 +109,7 @@ impl<S: Source> Reader<S> {
     }
 
     /// Gives the source back, wherever it is.
-    pub fn into_source(self) -> S {
+    pub(crate) fn into_source(self) -> S {
         self.source
     }
 
@@ -335,18 +335,18 @@ pub(crate) struct Data<'a, S> {
 
 impl<S> Data<'_, S> {
     /// How many bytes are left.
-    pub fn remaining(&self) -> u64 {
+    pub(crate) fn remaining(&self) -> u64 {
         self.reader.remaining
     }
 
     /// The source, whose next [`remaining`](Self::remaining) bytes are this data. Whoever takes some of them says so
     /// with [`consumed`](Self::consumed).
-    pub fn source(&mut self) -> &mut S {
+    pub(crate) fn source(&mut self) -> &mut S {
         &mut self.reader.source
     }
 
     /// Says that `bytes` bytes were taken from the source. More than remain leave the reader without a next member.
-    pub fn consumed(&mut self, bytes: u64) {
+    pub(crate) fn consumed(&mut self, bytes: u64) {
         let reader = &mut *self.reader;
         if bytes > reader.remaining {
             reader.state = State::Failed;

@@ -5,7 +5,7 @@
 use std::io::{self, Read};
 
 use super::{Member, MemberKind, Reader, Source, Time};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 
 /// A stream in memory.
 pub(super) struct Bytes<'a>(pub &'a [u8]);
@@ -107,7 +107,7 @@ impl Block {
     pub(super) fn with(&self, body: &[u8]) -> Vec<u8> {
         let mut out = self.bytes();
         out.extend_from_slice(body);
-        while out.len() % 512 != 0 {
+        while !out.len().is_multiple_of(512) {
             out.push(0);
         }
         out
@@ -160,4 +160,14 @@ pub(super) fn plain(path: &[u8]) -> Member {
         sparse: None,
         offset: 0,
     }
+}
+
+/// Checks that reading all of the stream ends in an error of this kind whose message holds the text.
+#[track_caller]
+pub(super) fn assert_refused(stream: &[u8], kind: Kind, text: &str) {
+    let error = read_all(stream).unwrap_err();
+    assert!(
+        error.kind() == kind && error.to_string().contains(text),
+        "{error:?}"
+    );
 }

@@ -1,20 +1,11 @@
 #![forbid(unsafe_code)]
 
-use super::super::testing::{Block, extended, read_all, read_one, with_records};
+use super::super::testing::{Block, assert_refused, extended, read_all, read_one, with_records};
 use super::*;
 use crate::error::Kind;
 
 fn extent(offset: u64, len: u64) -> Extent {
     Extent { offset, len }
-}
-
-#[track_caller]
-fn assert_refused(stream: &[u8], kind: Kind, text: &str) {
-    let error = read_all(stream).unwrap_err();
-    assert!(
-        error.kind() == kind && error.to_string().contains(text),
-        "{error:?}"
-    );
 }
 
 /// An old GNU sparse header of a file of 2^20 bytes with `stored` of them, whose map begins with `entries`.

@@ -457,3 +457,17 @@ fn a_member_that_contradicts_itself_is_refused() {
         assert!(encode(&member, &mut Vec::new()).is_err(), "{member:?}");
     }
 }
+
+#[test]
+fn data_is_padded_to_whole_blocks() {
+    for (stored, zeros) in [
+        (0, 0),
+        (1, 511),
+        (511, 1),
+        (512, 0),
+        (513, 511),
+        (u64::MAX, 1),
+    ] {
+        assert_eq!(padding(stored), zeros);
+    }
+}
