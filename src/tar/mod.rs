@@ -53,7 +53,6 @@ mod xattr;
 
 pub(crate) use member::{Extent, Member, MemberKind, Time, Xattr};
 pub(crate) use reader::{Data, Reader, Source};
-pub(crate) use refusal::Refusal;
 pub(crate) use writer::{END_OF_ARCHIVE, encode};
 
 /// The size of a header block, and what data is padded to a multiple of.

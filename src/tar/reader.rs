@@ -108,11 +108,6 @@ impl<S: Source> Reader<S> {
         Ok(())
     }
 
-    /// Gives the source back, wherever it is.
-    pub(crate) fn into_source(self) -> S {
-        self.source
-    }
-
     fn skip_rest(&mut self) -> Result<()> {
         if self.remaining > 0 {
             let skipped = self.source.skip(self.remaining);
@@ -334,12 +329,7 @@ pub(crate) struct Data<'a, S> {
 }
 
 impl<S> Data<'_, S> {
-    /// How many bytes are left.
-    pub(crate) fn remaining(&self) -> u64 {
-        self.reader.remaining
-    }
-
-    /// The source, whose next [`remaining`](Self::remaining) bytes are this data. Whoever takes some of them says so
+    /// The source, whose next bytes are this data, [`Member::stored`] in all. Whoever takes some of them says so
     /// with [`consumed`](Self::consumed).
     pub(crate) fn source(&mut self) -> &mut S {
         &mut self.reader.source

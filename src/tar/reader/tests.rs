@@ -87,14 +87,14 @@ fn data_ends_with_its_member() {
     reader.next_member().unwrap();
     let mut buffer = [0; 2];
     assert_eq!(reader.data().read(&mut buffer).unwrap(), 2);
-    assert_eq!((&buffer, reader.data().remaining()), (b"ab", 1));
+    assert_eq!((&buffer, reader.remaining), (b"ab", 1));
     assert_eq!(reader.data().read(&mut [0; 9]).unwrap(), 1);
     assert_eq!(reader.data().read(&mut [0; 9]).unwrap(), 0);
     assert_eq!(reader.next_member().unwrap().unwrap().path, b"b");
     let mut data = reader.data();
     data.source().skip(2).unwrap();
     data.consumed(2);
-    assert_eq!(data.remaining(), 0);
+    assert_eq!(data.reader.remaining, 0);
     assert!(reader.next_member().unwrap().is_none());
     assert!(reader.next_member().unwrap().is_none());
 }
@@ -114,7 +114,7 @@ fn finishing_reads_the_source_to_its_end() {
     let mut reader = Reader::new(Bytes(&stream));
     assert!(reader.next_member().unwrap().is_none());
     reader.finish().unwrap();
-    assert!(reader.into_source().0.is_empty());
+    assert!(reader.source.0.is_empty());
 }
 
 #[test]
