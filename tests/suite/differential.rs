@@ -13,8 +13,8 @@ use crate::support::compressor::Compression;
 use crate::support::os;
 use crate::support::sandbox::Sandbox;
 use crate::support::tarball::{
-    Checksum, Dialect, Entry, Sparse, block_device, char_device, dir, fifo, file, global, hardlink,
-    member, sparse, symlink, unended,
+    Checksum, Dialect, Entry, Sparse, block_device, char_device, dir, fifo, file, global, member,
+    sparse, symlink, unended,
 };
 use crate::support::tree::{Aspects, Kind, Snapshot};
 
@@ -378,7 +378,7 @@ fn kind_of(line: &str, tree: &Snapshot) -> &'static str {
 fn compare(seed: u64, used: &mut BTreeSet<usize>) -> Vec<String> {
     let sandbox = Sandbox::new();
     let mut generator = Generator::new(seed);
-    let ordered = seed % 2 == 0;
+    let ordered = seed.is_multiple_of(2);
     let bytes = generator.archive(ordered);
     let compression = *generator.random.of(&Compression::ALL);
     let (base, plain) = (sandbox.dir("base"), sandbox.path().join("plain.tar"));

@@ -76,9 +76,9 @@ pub fn acl(users: &[u32]) -> Vec<u8> {
 pub fn script(path: &std::path::Path, body: &str) {
     // A script that this process has open for writing when another test forks couldn't be executed (ETXTBSY), hence
     // the detour over a program that writes it.
-    let line = format!("printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$2\" && chmod 755 \"$2\"");
+    let line = "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$2\" && chmod 755 \"$2\"";
     let status = std::process::Command::new("sh")
-        .args(["-c", &line, "sh", body])
+        .args(["-c", line, "sh", body])
         .arg(path)
         .status();
     assert!(status.expect("a shell").success());
