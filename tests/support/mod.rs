@@ -38,7 +38,7 @@ macro_rules! api_tests {
 #[macro_export]
 macro_rules! skip {
     ($($reason:tt)*) => {{
-        eprintln!("skipped: {}: {}", module_path!(), format_args!($($reason)*));
+        $crate::support::say(format_args!("skipped: {}: {}", module_path!(), format_args!($($reason)*)));
         return;
     }};
 }
@@ -82,4 +82,10 @@ pub fn script(path: &std::path::Path, body: &str) {
         .arg(path)
         .status();
     assert!(status.expect("a shell").success());
+}
+
+/// Writes a line that is seen even if the test passes: the harness holds back only what is printed by macros.
+pub fn say(line: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }

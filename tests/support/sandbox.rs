@@ -63,7 +63,7 @@ impl Sandbox {
         match new.mount(fs) {
             Ok(()) => Some(new),
             Err(reason) => {
-                eprintln!("skipped: {fs:?}: {reason}");
+                super::say(format_args!("skipped: {fs:?}: {reason}"));
                 None
             }
         }
