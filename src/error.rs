@@ -198,7 +198,7 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
-/// Lets an [`Error`] pass through the standard library's reading and writing traits; [`Error::io`] takes it out again.
+/// Lets an [`Error`] pass through the standard library's reading and writing traits; `Error::io` takes it out again.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         io::Error::other(error)

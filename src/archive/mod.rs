@@ -10,7 +10,7 @@ mod extract;
 mod input;
 mod xattrs;
 
-pub(crate) use create::{Creation, Depth};
+pub(crate) use create::{Creation, Depth, Stored};
 pub(crate) use extract::{Extraction, Policy, Verdict};
 pub(crate) use input::Input;
 

@@ -19,7 +19,7 @@ use super::{check_container_root, file_name, open_in_base_ambient};
 use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
 use crate::fs::{
     Identity, Name, Node, Parent, Parents, Root, RootPath, file_type, in_user_namespace,
-    open_directory_ambient, open_regular_at, remove_tree, times_of,
+    is_directory, links_on_the_way, open_directory_ambient, open_regular_at, remove_tree, times_of,
 };
 use crate::sys::mount_id;
 
@@ -52,8 +52,9 @@ impl From<Refusal> for Error {
 /// without the base directory, there is nothing to do; a path that isn't there is no error.
 ///
 /// A symlink is removed itself, not what it leads to. What `base_directory`/rootfs-diff.tar holds at or below a listed
-/// path stays, and the directories that lead there: they were made anew after the deletion. Directories that something
-/// is removed from keep their times.
+/// path stays, and the directories that lead there: they were made anew after the deletion. Nothing is removed through a
+/// symlink that it holds either: what was deleted was in a directory that had the symlink's place. Directories that
+/// something is removed from keep their times.
 ///
 /// # Errors
 ///
@@ -70,82 +71,133 @@ pub fn remove_deleted_files(
         return Ok(());
     };
     let step = || format!("remove deleted files of container {}", quote(id.as_bytes()));
-    let paths = read_list(file).context(|| DELETED_FILES).context(step)?;
+    let listed = read_list(file).context(|| DELETED_FILES).context(step)?;
     let root = Root::new(open_directory_ambient(
         container_root,
         "container_root_directory",
     )?);
-    Deletion { root: &root, paths }.run(&base).context(step)
+    Deletion {
+        root: &root,
+        listed,
+    }
+    .run(&base)
+    .context(step)
 }
 
-fn read_list(file: File) -> Result<Vec<RootPath>> {
+fn read_list(file: File) -> Result<Vec<Listed>> {
     let mut json = Vec::new();
     let read = file.take(MAX_DELETED_FILES + 1).read_to_end(&mut json);
     let read = read.map_err(|error| Error::io("read", error))?;
     if read as u64 > MAX_DELETED_FILES {
         return Err(Refusal::TooLarge.into());
     }
-    let listed = deleted_list::parse(&json)?;
-    listed
-        .iter()
-        .map(|bytes| clean(bytes).at_entry(bytes))
+    deleted_list::parse(&json)?
+        .into_iter()
+        .map(Listed::new)
         .collect()
 }
 
-fn clean(bytes: &[u8]) -> Result<RootPath> {
-    let path = RootPath::clean(bytes)?;
-    if path.is_root() {
-        Err(Refusal::Root.into())
-    } else {
-        Ok(path)
+/// A path as it is listed, and what it means.
+struct Listed {
+    spelled: Vec<u8>,
+    path: RootPath,
+}
+
+impl Listed {
+    fn new(spelled: Vec<u8>) -> Result<Self> {
+        let path = RootPath::clean(&spelled)
+            .map_err(Error::from)
+            .at_entry(&spelled)?;
+        if path.is_root() {
+            return Err(Error::from(Refusal::Root).at_entry(&spelled));
+        }
+        Ok(Self { spelled, path })
     }
 }
 
 struct Deletion<'r> {
     root: &'r Root,
-    paths: Vec<RootPath>,
+    listed: Vec<Listed>,
 }
 
 impl Deletion<'_> {
     fn run(&self, base: &OwnedFd) -> Result<()> {
-        let targets = self.find_targets()?;
-        if targets.is_empty() {
+        let found = self.find_all()?;
+        if found.is_empty() {
             return Ok(());
         }
+        let (listed, targets): (Vec<&Listed>, Vec<Target>) = found.into_iter().unzip();
         let held = match open_regular_at(base, &file_name(ROOTFS_DIFF_TAR)?)? {
             Some(tar) => Held::read(tar, self.root, &targets).context(|| ROOTFS_DIFF_TAR)?,
             None => Held::default(),
         };
         let mut parents = Parents::new(self.root);
-        for path in &self.paths {
-            remove(&mut parents, path, &held).at_entry(path.as_bytes())?;
+        for (listed, target) in listed.into_iter().zip(&targets) {
+            if !held.leads_elsewhere(target) {
+                remove(&mut parents, &listed.path, &held).at_entry(&listed.spelled)?;
+            }
         }
         Ok(())
     }
 
     /// The listed objects that are there.
-    fn find_targets(&self) -> Result<Vec<Target>> {
-        let directory = self.root.directory(&RootPath::root())?;
-        let mount = mount_id(directory.as_fd()).called(|| "statx")?;
-        let mut parents = Parents::new(self.root);
-        let mut targets = Vec::new();
-        for path in &self.paths {
-            let Some((parent, name, node)) = find(&mut parents, path).at_entry(path.as_bytes())?
-            else {
-                continue;
-            };
-            if parent.mount()? != mount {
-                return Err(Error::from(Refusal::OtherMount).at_entry(path.as_bytes()));
+    fn find_all(&self) -> Result<Vec<(&Listed, Target)>> {
+        let mut search = Search {
+            root: self.root,
+            mount: mount_id(self.root.as_fd()).called(|| "statx")?,
+            parents: Parents::new(self.root),
+            way: None,
+        };
+        let mut found = Vec::new();
+        for listed in &self.listed {
+            if let Some(target) = search.find(&listed.path).at_entry(&listed.spelled)? {
+                found.push((listed, target));
             }
-            let stat = node.stat()?;
-            let directory = crate::fs::is_directory(&stat).then(|| Identity::from(&stat));
-            targets.push(Target {
-                parent: parent.identity()?,
-                name,
-                directory,
-            });
         }
-        Ok(targets)
+        Ok(found)
+    }
+}
+
+/// Finds what paths name.
+struct Search<'r> {
+    root: &'r Root,
+    mount: u64,
+    parents: Parents<'r>,
+    /// The last directory, and the symlinks on the way to it: paths come in bunches.
+    way: Option<(RootPath, Vec<(Identity, Name)>)>,
+}
+
+impl Search<'_> {
+    fn find(&mut self, path: &RootPath) -> Result<Option<Target>> {
+        let Some((parent, name, node)) = find(&mut self.parents, path)? else {
+            return Ok(None);
+        };
+        if parent.mount()? != self.mount {
+            return Err(Refusal::OtherMount.into());
+        }
+        let stat = node.stat()?;
+        let directory = is_directory(&stat).then(|| Identity::from(&stat));
+        let links = self.links_to_parent_of(path)?;
+        Ok(Some(Target {
+            links,
+            parent: parent.identity()?,
+            name,
+            directory,
+        }))
+    }
+
+    fn links_to_parent_of(&mut self, path: &RootPath) -> Result<Vec<(Identity, Name)>> {
+        let Some((parent, _)) = path.split() else {
+            return Ok(Vec::new());
+        };
+        if let Some((last, links)) = &self.way
+            && *last == parent
+        {
+            return Ok(links.clone());
+        }
+        let links = links_on_the_way(self.root, &parent)?;
+        self.way = Some((parent, links.clone()));
+        Ok(links)
     }
 }
 

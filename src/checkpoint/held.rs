@@ -17,10 +17,12 @@ use thiserror::Error as ThisError;
 use crate::archive::{Input, MAX_NAMES};
 use crate::error::{Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{Identity, Keep, MAX_PATH, Name, Parents, Root, RootPath, names_start};
-use crate::tar::{Member, Reader};
+use crate::tar::{Member, MemberKind, Reader};
 
 /// A listed object that is there.
 pub(super) struct Target {
+    /// The symlinks that the listed path leads through.
+    pub(super) links: Vec<(Identity, Name)>,
     /// The directory it is in.
     pub(super) parent: Identity,
     /// Its name there.
@@ -34,6 +36,8 @@ pub(super) struct Target {
 #[derive(Default)]
 pub(super) struct Held {
     members: HashSet<(Identity, Name)>,
+    /// The symlinks on the way to listed paths that the diff has put there.
+    links: HashSet<(Identity, Name)>,
     /// The directories between the listed paths and what is held below them.
     on_the_way: HashSet<Identity>,
 }
@@ -54,11 +58,21 @@ impl Keep for Held {
 }
 
 impl Held {
+    /// Whether the target was found through a symlink that the diff has put there. What was deleted had that path when
+    /// a directory was in the symlink's place; what the symlink leads to is something else.
+    pub(super) fn leads_elsewhere(&self, target: &Target) -> bool {
+        target.links.iter().any(|link| self.links.contains(link))
+    }
+
     /// Reads the whole diff `tar`, which was applied below `root`. Nothing is changed.
     pub(super) fn read(tar: File, root: &Root, targets: &[Target]) -> Result<Self> {
         let mut search = Search {
             root: root.identity()?,
             parents: Parents::new(root),
+            links: targets
+                .iter()
+                .flat_map(|target| target.links.iter().cloned())
+                .collect(),
             names: targets
                 .iter()
                 .map(|target| (target.parent, target.name.clone()))
@@ -82,6 +96,8 @@ impl Held {
 struct Search<'r> {
     root: Identity,
     parents: Parents<'r>,
+    /// The symlinks on the way to listed paths.
+    links: HashSet<(Identity, Name)>,
     names: HashSet<(Identity, Name)>,
     directories: HashSet<Identity>,
     /// Whether a directory is a listed one or below one, as far as it was asked.
@@ -110,6 +126,9 @@ impl Search<'_> {
             Err(error) => return Err(error),
         };
         let place = (parent.identity()?, name);
+        if member.kind == MemberKind::Symlink && self.links.contains(&place) {
+            self.held.links.insert(place.clone());
+        }
         let known = self.known.get(&place.0).copied();
         let below = known.map_or_else(|| self.is_below_target(&*parent), Ok)?;
         if below || self.names.contains(&place) {

@@ -33,6 +33,8 @@ fn find_runtime(reader: &mut Reader<Input>) -> Result<String> {
             return read_runtime(&member, reader).at_entry(&member.path);
         }
     }
+    // A damaged archive may have had one.
+    reader.finish()?;
     Err(Error::new(
         Kind::NotInArchive,
         "no config.dump in the archive",

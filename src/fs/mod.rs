@@ -10,6 +10,7 @@ mod copy;
 mod holes;
 mod host;
 mod identity;
+mod links;
 mod listing;
 mod name;
 mod node;
@@ -27,6 +28,7 @@ pub(crate) use host::{
     create_directory_ambient, create_empty_at, open_input_ambient, open_regular_at,
 };
 pub(crate) use identity::Identity;
+pub(crate) use links::links_on_the_way;
 pub(crate) use listing::sorted_names;
 pub(crate) use name::Name;
 pub(crate) use node::{Node, file_type, is_directory};

@@ -78,7 +78,7 @@ impl Node {
     ///
     /// Only sensible for regular files and directories: reopening a device would act on it.
     pub(crate) fn reopen(&self, flags: OFlag) -> Result<OwnedFd> {
-        sys::reopen(&self.fd, flags).called(|| "open /proc/thread-self/fd")
+        sys::reopen(&self.fd, flags).called(|| "open through /proc/thread-self/fd")
     }
 
     /// Changes the owner, unless it is right already.

@@ -116,6 +116,6 @@ pub(crate) fn open_directory_ambient(path: &Path, what: &str) -> Result<OwnedFd>
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty()).called(|| {
         use std::os::unix::ffi::OsStrExt;
-        format!("open {}", quote(path.as_os_str().as_bytes()))
+        format!("{what} {}", quote(path.as_os_str().as_bytes()))
     })
 }

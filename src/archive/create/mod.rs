@@ -34,6 +34,19 @@ pub(crate) enum Depth {
     Recursive,
 }
 
+/// What was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// The object isn't there, or is a socket.
+    Nothing,
+    /// Something that has nothing below it: no directory, or a mount point.
+    Object,
+    /// A directory by itself.
+    Directory,
+    /// A directory with everything in it.
+    Tree,
+}
+
 /// Why an object can't be stored.
 #[derive(Debug, ThisError)]
 pub(crate) enum Refusal {
@@ -95,31 +108,23 @@ impl<'r> Creation<'r> {
         })
     }
 
-    /// Stores the object `path`. Returns how much of it was stored: nothing if it isn't there,
-    /// [`Depth::Recursive`] only if it is a directory whose content was asked for.
+    /// Stores the object `path`, and with [`Depth::Recursive`] everything below it.
     ///
     /// `merges` says that the archive may be extracted where there are directories of the same names already: their
     /// xattrs are then those stored here and no others.
-    pub(crate) fn add(
-        &mut self,
-        path: &RootPath,
-        depth: Depth,
-        merges: bool,
-    ) -> Result<Option<Depth>> {
+    pub(crate) fn add(&mut self, path: &RootPath, depth: Depth, merges: bool) -> Result<Stored> {
         self.merges = merges;
-        let Some(found) = self.store(path).at_entry(path.as_bytes())? else {
-            return Ok(None);
-        };
-        if found == Walk::Past || depth == Depth::Alone {
-            return Ok(Some(Depth::Alone));
+        match (self.store(path)?, depth) {
+            (None, _) => Ok(Stored::Nothing),
+            (Some(Walk::Past), _) => Ok(Stored::Object),
+            (Some(Walk::Into), Depth::Alone) => Ok(Stored::Directory),
+            (Some(Walk::Into), Depth::Recursive) => self.walk(path).map(|()| Stored::Tree),
         }
-        self.walk(path)?;
-        Ok(Some(Depth::Recursive))
     }
 
     /// An error if `path` is below a mount point, so that nothing but what is mounted there can be meant.
     pub(crate) fn check_mount(&mut self, path: &RootPath) -> Result<()> {
-        self.parent_of(path).map(drop).at_entry(path.as_bytes())
+        self.parent_of(path).map(drop)
     }
 
     /// Ends the stream.
@@ -159,7 +164,7 @@ impl<'r> Creation<'r> {
         })
     }
 
-    /// Stores one object. `None`: it isn't there.
+    /// Stores one object. `None`: it isn't there, or is a socket.
     fn store(&mut self, path: &RootPath) -> Result<Option<Walk>> {
         let Some(node) = self.find(path)? else {
             return Ok(None);
@@ -167,7 +172,7 @@ impl<'r> Creation<'r> {
         let stat = node.stat()?;
         let mounted_on = mount_id(node.as_fd()).called(|| "statx")? != self.mount;
         match file_type(&stat) {
-            SFlag::S_IFSOCK => return Ok(Some(Walk::Past)),
+            SFlag::S_IFSOCK => return Ok(None),
             // What is mounted on a name hides the file that the root has there; a place for it is what is kept.
             SFlag::S_IFREG if mounted_on => {
                 let member = describe::member(path, &node, &stat, MemberKind::Regular)?;

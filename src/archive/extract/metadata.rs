@@ -19,6 +19,7 @@ use crate::tar::{Member, Time};
 
 /// The bits without which a directory's owner can't work in it.
 const OWNER_ALL: u32 = 0o700;
+const OWNER_WRITE: u32 = 0o200;
 const SET_ID_BITS: u32 = 0o6000;
 
 /// Where the object that a member describes comes from.
@@ -46,11 +47,11 @@ impl Extraction<'_> {
         if origin == (Origin::Created { inherits_acl: true }) {
             strip_inherited_acl(node, &own_acls(member))?;
         }
-        let symlink = matches!(origin, Origin::Symlink | Origin::LinkedSymlink);
-        if !symlink {
-            self.set_mode(node, member.mode)?;
+        if matches!(origin, Origin::Symlink | Origin::LinkedSymlink) {
+            self.set_xattrs(node, member, |_| true)?;
+        } else {
+            self.set_mode_and_xattrs(node, member)?;
         }
-        self.set_xattrs(node, member, |_| true)?;
         if origin == Origin::LinkedSymlink {
             return Ok(());
         }
@@ -90,6 +91,18 @@ impl Extraction<'_> {
             })
     }
 
+    /// Without CAP_DAC_OVERRIDE only who may write to a file may set its user.* attributes, the owner included.
+    fn set_mode_and_xattrs(&self, node: &Node, member: &Member) -> Result<()> {
+        let read_only = member.mode & OWNER_WRITE == 0 && !member.xattrs.is_empty();
+        if !(self.user_namespace && read_only) {
+            self.set_mode(node, member.mode)?;
+            return self.set_xattrs(node, member, |_| true);
+        }
+        self.set_mode(node, member.mode | OWNER_WRITE)?;
+        self.set_xattrs(node, member, |_| true)?;
+        self.set_mode(node, member.mode)
+    }
+
     fn set_mode(&self, node: &Node, mode: u32) -> Result<()> {
         node.set_mode(mode)?;
         // Without CAP_FSETID the kernel drops setgid of a foreign group and reports success.
@@ -113,7 +126,10 @@ impl Extraction<'_> {
             .iter()
             .filter(|xattr| travels(&xattr.name) && wanted(&xattr.name))
         {
-            let name = CString::new(xattr.name.as_slice()).map_err(|_| Refusal::XattrName)?;
+            let name = CString::new(xattr.name.as_slice())
+                .ok()
+                .filter(|name| !name.is_empty())
+                .ok_or(Refusal::XattrName)?;
             set_xattr(node, &name, &xattr.value, self.user_namespace)?;
         }
         Ok(())

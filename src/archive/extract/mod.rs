@@ -55,8 +55,8 @@ pub(crate) enum Refusal {
     /// to it.
     #[error("hard link to something that is no regular file of this archive")]
     ForeignSource,
-    /// An attribute name with a NUL would reach the kernel as another name.
-    #[error("an xattr name holds a NUL")]
+    /// An attribute name with a NUL would reach the kernel as another name, an empty one as none.
+    #[error("an xattr name is empty or holds a NUL")]
     XattrName,
     /// An archive of nothing but directories would fill the memory.
     #[error("more than {MAX_NAMES} directories or files to remember")]
@@ -131,7 +131,7 @@ impl<'r> Extraction<'r> {
 
     fn place(&mut self, member: &Member, data: &mut Data<'_, Input>) -> Result<()> {
         // The root directory keeps its own attributes: it may be a mount point of the engine's.
-        if names_start(&member.path) {
+        if member.kind == MemberKind::Directory && names_start(&member.path) {
             return Ok(());
         }
         let path = RootPath::clean(&member.path)?;
