@@ -18,8 +18,8 @@ use super::{DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list};
 use super::{check_container_root, file_name, open_in_base_ambient};
 use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
 use crate::fs::{
-    Identity, Name, Node, Parent, Parents, Root, RootPath, file_type, in_user_namespace,
-    is_directory, links_on_the_way, open_directory_ambient, open_regular_at, remove_tree, times_of,
+    Name, Node, Parent, Parents, Root, RootPath, file_type, open_directory_ambient,
+    open_regular_at, remove_tree_except, restore_times, times_of,
 };
 use crate::sys::mount_id;
 
@@ -142,15 +142,12 @@ impl Deletion<'_> {
 
     /// The listed objects that are there.
     fn find_all(&self) -> Result<Vec<(&Listed, Target)>> {
-        let mut search = Search {
-            root: self.root,
-            mount: mount_id(self.root.as_fd()).called(|| "statx")?,
-            parents: Parents::new(self.root),
-            way: None,
-        };
+        let mount = mount_id(self.root.as_fd()).called(|| "statx")?;
+        let mut parents = Parents::new(self.root);
         let mut found = Vec::new();
         for listed in &self.listed {
-            if let Some(target) = search.find(&listed.path).at_entry(&listed.spelled)? {
+            let target = find_target(&mut parents, &listed.path, mount);
+            if let Some(target) = target.at_entry(&listed.spelled)? {
                 found.push((listed, target));
             }
         }
@@ -158,47 +155,18 @@ impl Deletion<'_> {
     }
 }
 
-/// Finds what paths name.
-struct Search<'r> {
-    root: &'r Root,
-    mount: u64,
-    parents: Parents<'r>,
-    /// The last directory, and the symlinks on the way to it: paths come in bunches.
-    way: Option<(RootPath, Vec<(Identity, Name)>)>,
-}
-
-impl Search<'_> {
-    fn find(&mut self, path: &RootPath) -> Result<Option<Target>> {
-        let Some((parent, name, node)) = find(&mut self.parents, path)? else {
-            return Ok(None);
-        };
-        if parent.mount()? != self.mount {
-            return Err(Refusal::OtherMount.into());
-        }
-        let stat = node.stat()?;
-        let directory = is_directory(&stat).then(|| Identity::from(&stat));
-        let links = self.links_to_parent_of(path)?;
-        Ok(Some(Target {
-            links,
-            parent: parent.identity()?,
-            name,
-            directory,
-        }))
+fn find_target(parents: &mut Parents<'_>, path: &RootPath, mount: u64) -> Result<Option<Target>> {
+    let Some((parent, name, _)) = find(parents, path)? else {
+        return Ok(None);
+    };
+    if parent.mount()? != mount {
+        return Err(Refusal::OtherMount.into());
     }
-
-    fn links_to_parent_of(&mut self, path: &RootPath) -> Result<Vec<(Identity, Name)>> {
-        let Some((parent, _)) = path.split() else {
-            return Ok(Vec::new());
-        };
-        if let Some((last, links)) = &self.way
-            && *last == parent
-        {
-            return Ok(links.clone());
-        }
-        let links = links_on_the_way(self.root, &parent)?;
-        self.way = Some((parent, links.clone()));
-        Ok(links)
-    }
+    let canonical = parent.canonical().join(&name)?;
+    Ok(Some(Target {
+        canonical,
+        links: parent.links().to_vec(),
+    }))
 }
 
 /// What `path` names, and where it is; a path that ends early isn't there.
@@ -227,14 +195,10 @@ fn remove(parents: &mut Parents<'_>, path: &RootPath, held: &Held) -> Result<()>
         // Paths through it lead elsewhere from now on.
         parents.forget();
     }
-    remove_tree(&*parent, &name, held)?;
+    remove_tree_except(&*parent, &name, &parent.canonical().join(&name)?, held)?;
     let after = times_of(&directory.stat()?);
     if (after.1.tv_sec, after.1.tv_nsec) == (before.1.tv_sec, before.1.tv_nsec) {
         return Ok(());
     }
-    match directory.set_times(before.0, before.1) {
-        // Whoever may write into a directory without owning it can't set its times.
-        Err(error) if error.is(Errno::EPERM) && in_user_namespace() => Ok(()),
-        result => result,
-    }
+    restore_times(&directory, before)
 }

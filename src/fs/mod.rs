@@ -6,11 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod acl;
+mod canonical;
 mod copy;
 mod holes;
 mod host;
 mod identity;
-mod links;
 mod listing;
 mod name;
 mod node;
@@ -28,13 +28,12 @@ pub(crate) use host::{
     create_directory_ambient, create_empty_at, open_input_ambient, open_regular_at,
 };
 pub(crate) use identity::Identity;
-pub(crate) use links::links_on_the_way;
 pub(crate) use listing::sorted_names;
 pub(crate) use name::Name;
 pub(crate) use node::{Node, file_type, is_directory};
 pub(crate) use output::Output;
 pub(crate) use parents::{Parent, Parents};
-pub(crate) use path::{MAX_PATH, RootPath, names_start};
-pub(crate) use remove::{Keep, KeepNothing, remove_tree, times_of};
+pub(crate) use path::{RootPath, names_start};
+pub(crate) use remove::{Keep, remove_tree, remove_tree_except, restore_times, times_of};
 pub(crate) use root::{Root, open_directory_ambient};
 pub(crate) use userns::in_user_namespace;

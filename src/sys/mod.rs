@@ -5,6 +5,7 @@
 //! new one first and then the descriptor's name below `/proc`, never a call that would follow a link.
 
 mod capability;
+mod link;
 mod mode;
 mod proc;
 mod statx;
@@ -12,8 +13,9 @@ mod times;
 mod xattr;
 
 pub(crate) use capability::has_cap_sys_admin;
+pub(crate) use link::link_descriptor;
 pub(crate) use mode::change_mode;
-pub(crate) use proc::{descriptor_path, reopen};
+pub(crate) use proc::reopen;
 pub(crate) use statx::mount_id;
 pub(crate) use times::{Timestamp, set_times};
 pub(crate) use xattr::{Handle, get_xattr, list_xattrs, remove_xattr, set_xattr};

@@ -42,3 +42,4 @@ mod memory;
 mod ordinary;
 mod probe;
 mod process_state;
+mod races;

@@ -16,7 +16,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, SFlag};
 use thiserror::Error as ThisError;
 
-use super::MAX_NAMES;
+use super::Budget;
 use crate::error::{Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{
     Identity, Name, Node, Parent, Parents, Root, RootPath, file_type, is_directory, sorted_names,
@@ -56,9 +56,6 @@ pub(crate) enum Refusal {
     /// A file that gets shorter while it is read would leave the archive with another file's bytes in its place.
     #[error("got shorter while it was read: {0} bytes are missing")]
     Shrank(u64),
-    /// Nothing else than the inode's number can tell that two names are one file; remembering them takes memory.
-    #[error("more than {MAX_NAMES} files with several names")]
-    TooManyLinks,
 }
 
 impl From<Refusal> for Error {
@@ -67,7 +64,6 @@ impl From<Refusal> for Error {
         match refusal {
             Refusal::OtherMount => Error::new(Kind::Escape, text),
             Refusal::Shrank(_) => Error::new(Kind::System, text).with_errno(Errno::ESTALE),
-            Refusal::TooManyLinks => Error::new(Kind::Limit, text),
         }
     }
 }
@@ -85,6 +81,7 @@ pub(crate) struct Creation<'r> {
     merges: bool,
     /// Under which path a file with several names was stored first.
     links: HashMap<Identity, RootPath>,
+    budget: Budget,
 }
 
 /// A directory being walked: the names that are still to come.
@@ -105,6 +102,7 @@ impl<'r> Creation<'r> {
             stream,
             merges: false,
             links: HashMap::new(),
+            budget: Budget::default(),
         })
     }
 
@@ -263,9 +261,7 @@ impl<'r> Creation<'r> {
         if let Some(first) = self.links.get(&Identity::from(stat)) {
             return Ok(Some(first.clone()));
         }
-        if self.links.len() >= MAX_NAMES {
-            return Err(Refusal::TooManyLinks.into());
-        }
+        self.budget.take(path.as_bytes().len())?;
         self.links.insert(Identity::from(stat), path.clone());
         Ok(None)
     }
