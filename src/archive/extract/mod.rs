@@ -141,8 +141,9 @@ impl<'r> Extraction<'r> {
     }
 
     fn place(&mut self, member: &Member, data: &mut Data<'_, Input>) -> Result<()> {
-        // The root directory keeps its own attributes: it may be a mount point of the engine's.
-        if member.kind == MemberKind::Directory && names_start(&member.path) {
+        // What is called `.` is the root directory as the archive's maker saw it. The root that is extracted into
+        // keeps its own attributes: it may be a mount point of the engine's.
+        if names_start(&member.path) {
             return Ok(());
         }
         let path = RootPath::clean(&member.path)?;
