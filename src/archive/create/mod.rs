@@ -37,8 +37,10 @@ pub(crate) enum Depth {
 /// What was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stored {
-    /// The object isn't there, or is a socket.
+    /// The object isn't there.
     Nothing,
+    /// Nothing either: the object is a socket.
+    Socket,
     /// Something that has nothing below it: no directory, or a mount point.
     Object,
     /// A directory by itself.
@@ -114,6 +116,7 @@ impl<'r> Creation<'r> {
         self.merges = merges;
         match (self.store(path)?, depth) {
             (None, _) => Ok(Stored::Nothing),
+            (Some(Walk::Over), _) => Ok(Stored::Socket),
             (Some(Walk::Past), _) => Ok(Stored::Object),
             (Some(Walk::Into), Depth::Alone) => Ok(Stored::Directory),
             (Some(Walk::Into), Depth::Recursive) => self.walk(path).map(|()| Stored::Tree),
@@ -162,7 +165,7 @@ impl<'r> Creation<'r> {
         })
     }
 
-    /// Stores one object. `None`: it isn't there, or is a socket.
+    /// Stores one object. `None`: it isn't there.
     fn store(&mut self, path: &RootPath) -> Result<Option<Walk>> {
         let Some(node) = self.find(path)? else {
             return Ok(None);
@@ -170,7 +173,7 @@ impl<'r> Creation<'r> {
         let stat = node.stat()?;
         let mounted_on = mount_id(node.as_fd()).called(|| "statx")? != self.mount;
         match file_type(&stat) {
-            SFlag::S_IFSOCK => return Ok(None),
+            SFlag::S_IFSOCK => return Ok(Some(Walk::Over)),
             // What is mounted on a name hides the file that the root has there; a place for it is what is kept.
             SFlag::S_IFREG if mounted_on => {
                 let member = describe::member(path, &node, &stat, MemberKind::Regular)?;
@@ -270,8 +273,12 @@ impl<'r> Creation<'r> {
 /// Whether what was stored has content of its own to store.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Walk {
+    /// It is a directory.
     Into,
+    /// It has none.
     Past,
+    /// It wasn't stored itself.
+    Over,
 }
 
 /// Whether the error says that a path isn't there any more.

@@ -150,50 +150,49 @@ impl<'r> Extraction<'r> {
         if (self.policy.judge)(&path, member)? == Verdict::Skip {
             return Ok(());
         }
-        let Some((parent_path, name)) = path.split() else {
+        if path.is_root() {
             return self.extract_root(member);
-        };
-        let Self {
-            parents,
-            directories,
-            policy,
-            ..
-        } = self;
-        let mut keep_times = |path: &RootPath, fd: BorrowedFd<'_>| {
-            if policy.keep_times {
-                directories.keep(path, fd)
-            } else {
-                Ok(())
-            }
-        };
-        let parent = parents.get_or_create(&parent_path, &mut keep_times)?;
-        keep_times(parent.canonical(), parent.as_fd())?;
-        let in_root = parent.canonical().is_root() && !parent_path.is_root();
-        if in_root && self.policy.protected.contains(&name.bytes()) {
-            return Err(Refusal::ProtectedName.into());
         }
-        let place = Place {
-            member,
-            path,
-            parent,
-            name,
-        };
-        let device = matches!(
-            member.kind,
-            MemberKind::CharDevice | MemberKind::BlockDevice
-        );
-        if device && self.user_namespace {
-            return self.skip_device(&place);
-        }
+        let place = self.find_place(member, path)?;
         match member.kind {
             MemberKind::Regular => self.make_file(&place, data),
             MemberKind::Directory => self.make_directory(&place),
             MemberKind::Symlink => self.make_symlink(&place),
             MemberKind::Hardlink => self.make_hardlink(&place),
+            MemberKind::CharDevice | MemberKind::BlockDevice if self.user_namespace => {
+                self.skip_device(&place)
+            }
             MemberKind::CharDevice => self.make_node(&place, SFlag::S_IFCHR),
             MemberKind::BlockDevice => self.make_node(&place, SFlag::S_IFBLK),
             MemberKind::Fifo => self.make_node(&place, SFlag::S_IFIFO),
         }
+    }
+
+    /// Finds the directory that the member goes into, or makes it, and remembers the times of what is changed by that.
+    fn find_place<'m>(&mut self, member: &'m Member, path: RootPath) -> Result<Place<'m>> {
+        let Some((parent_path, name)) = path.split() else {
+            return Err(Refusal::ReplacesRoot("member").into());
+        };
+        let (directories, keep) = (&mut self.directories, self.policy.keep_times);
+        let mut keep_times = |path: &RootPath, fd: BorrowedFd<'_>| {
+            if keep {
+                directories.keep(path, fd)
+            } else {
+                Ok(())
+            }
+        };
+        let parent = self.parents.get_or_create(&parent_path, &mut keep_times)?;
+        keep_times(parent.canonical(), parent.as_fd())?;
+        let through_link = parent.canonical().is_root() && !parent_path.is_root();
+        if through_link && self.policy.protected.contains(&name.bytes()) {
+            return Err(Refusal::ProtectedName.into());
+        }
+        Ok(Place {
+            member,
+            path,
+            parent,
+            name,
+        })
     }
 
     fn extract_root(&mut self, member: &Member) -> Result<()> {

@@ -35,7 +35,7 @@ pub fn create_rootfs_diff_tar(
     mount_point: &Path,
     destination: &Path,
 ) -> Result<Vec<&'static str>> {
-    let plan = Plan::new(changes)?;
+    let mut plan = Plan::new(changes)?;
     let destination = open_directory_ambient(destination, "destination")?;
     // Whatever fails from here on, nobody takes an earlier call's output for this one's.
     remove_output(&destination, ROOTFS_DIFF_TAR)?;
@@ -86,7 +86,7 @@ fn remove_output(destination: impl AsFd, name: &str) -> Result<()> {
 /// comes before what is in it, whatever the order of the changes.
 struct Plan<'c> {
     entries: BTreeMap<RootPath, Listed<'c>>,
-    /// In the caller's order, as the caller wrote them.
+    /// In the caller's order, as the caller wrote them; then what a socket has replaced.
     deleted: Vec<&'c [u8]>,
 }
 
@@ -159,12 +159,13 @@ impl<'c> Plan<'c> {
     }
 
     /// Writes the tar, unless there is nothing to go into it.
-    fn write_tar(&self, root: &Root, destination: &OwnedFd) -> Result<Option<Output>> {
+    fn write_tar(&mut self, root: &Root, destination: &OwnedFd) -> Result<Option<Output>> {
         let output = Output::create(destination, &file_name(ROOTFS_DIFF_TAR)?)?;
         let mut creation = Creation::new(root, output.file())?;
         let mut wanted = false;
         let mut covered: Option<&RootPath> = None;
         let mut replaced: Option<&RootPath> = None;
+        let mut replaced_by_sockets = Vec::new();
         for (path, listed) in &self.entries {
             wanted |= listed.exists();
             let is_within =
@@ -179,13 +180,18 @@ impl<'c> Plan<'c> {
             let stored = creation
                 .add(path, listed.depth(), merges)
                 .at_entry(listed.spelled)?;
-            wanted |= stored != Stored::Nothing;
+            wanted |= !matches!(stored, Stored::Nothing | Stored::Socket);
+            if stored == Stored::Socket && listed.modified {
+                // Nothing else takes what the image has there away.
+                replaced_by_sockets.push(listed.spelled);
+            }
             covered = (stored == Stored::Tree).then_some(path);
             if !is_within(replaced) {
                 replaced = (stored == Stored::Object).then_some(path);
             }
         }
         creation.finish()?;
+        self.deleted.append(&mut replaced_by_sockets);
         Ok(wanted.then_some(output))
     }
 
