@@ -178,7 +178,7 @@ fn find(
         return Ok(None);
     };
     let parent = match parents.get(&parent) {
-        Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ENOTDIR) => return Ok(None),
+        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR]) => return Ok(None),
         result => result?,
     };
     let node = Node::find_at(&*parent, &name)?;

@@ -93,11 +93,7 @@ impl Search<'_> {
         let parent = match self.parents.get(&parent) {
             Ok(parent) => parent,
             // The diff wasn't applied, or somebody has removed it since: nothing there is held.
-            Err(error)
-                if [Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]
-                    .iter()
-                    .any(|&errno| error.is(errno)) =>
-            {
+            Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => {
                 return Ok(());
             }
             Err(error) => return Err(error),

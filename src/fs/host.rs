@@ -102,7 +102,7 @@ pub(crate) fn create_directory_ambient(path: &Path, what: &str) -> Result<Root> 
     let mut at = open_directory_ambient(Path::new("/"), what)?;
     for name in clean.components().filter_map(Name::new) {
         let call = || format!("{what} {}", quote(path.as_os_str().as_bytes()));
-        at = match open_directory_at(&at, &name) {
+        at = match open_trusted_at(&at, &name) {
             Err(Errno::ENOENT) => create_one(&at, &name).context(call)?,
             result => result.called(call)?,
         };
@@ -111,7 +111,7 @@ pub(crate) fn create_directory_ambient(path: &Path, what: &str) -> Result<Root> 
 }
 
 /// Opens a directory on the host, a symlink followed: whoever named the path trusts it.
-fn open_directory_at(parent: &OwnedFd, name: &Name) -> Result<OwnedFd, Errno> {
+fn open_trusted_at(parent: &OwnedFd, name: &Name) -> Result<OwnedFd, Errno> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     openat(parent, name, flags, Mode::empty())
 }
@@ -123,11 +123,11 @@ fn create_one(parent: &OwnedFd, name: &Name) -> Result<OwnedFd> {
         Err(Errno::EEXIST) => false,
         Err(errno) => return Err(Error::system(format!("mkdirat {}", name.quoted()), errno)),
     };
-    let directory = open_directory_at(parent, name).called(|| format!("open {}", name.quoted()))?;
+    let directory = open_trusted_at(parent, name).called(|| format!("open {}", name.quoted()))?;
     if made {
         let node = Node::dot(&directory)?;
         match node.set_owner(&node.stat()?, 0, 0) {
-            Err(error) if error.is(Errno::EPERM) || error.is(Errno::EINVAL) => {}
+            Err(error) if error.is_any(&[Errno::EPERM, Errno::EINVAL]) => {}
             result => result?,
         }
     }

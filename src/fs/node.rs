@@ -151,6 +151,12 @@ impl AsFd for Node {
     }
 }
 
+/// An O_PATH descriptor of the directory `name` in `parent`; ENOTDIR or ELOOP if it is something else.
+pub(super) fn open_directory_at(parent: impl AsFd, name: &Name) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(parent, name, flags, Mode::empty())
+}
+
 /// The file type bits of a mode.
 pub(crate) fn file_type(stat: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())

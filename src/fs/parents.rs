@@ -6,13 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use once_cell::unsync::OnceCell;
 
 use super::acl::{has_default_acl, strip_inherited_acl};
 use super::canonical::{MAX_STEPS, Resolved};
-use super::node::Node;
+use super::node::{Node, open_directory_at};
 use super::{Name, Root, RootPath};
 use crate::error::{Called as _, Error, Result};
 use crate::sys::mount_id;
@@ -139,7 +138,7 @@ impl<'r> Parents<'r> {
                 continue;
             };
             let canonical = at.canonical.join(&name)?;
-            let fd = match open_directory(&at.fd, &name) {
+            let fd = match open_directory_at(&at.fd, &name) {
                 Ok(directory) => directory,
                 Err(Errno::ENOENT) => {
                     if !making {
@@ -183,16 +182,11 @@ fn create_one(parent: &OwnedFd, name: &Name, step: &RootPath) -> Result<OwnedFd>
         Err(Errno::EEXIST) => false,
         Err(errno) => return Err(Error::system(format!("mkdirat {}", step.quoted()), errno)),
     };
-    let fd = open_directory(parent, name).called(|| format!("open {}", step.quoted()))?;
+    let fd = open_directory_at(parent, name).called(|| format!("open {}", step.quoted()))?;
     if made {
         adopt(parent, &fd)?;
     }
     Ok(fd)
-}
-
-fn open_directory(parent: &OwnedFd, name: &Name) -> Result<OwnedFd, Errno> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    openat(parent, name, flags, Mode::empty())
 }
 
 /// Gives a directory that was made just now the owner, mode and (absent) ACLs that it would have anywhere; setgid is
@@ -201,7 +195,7 @@ fn adopt(parent: &OwnedFd, directory: &OwnedFd) -> Result<()> {
     let node = Node::dot(directory)?;
     match node.set_owner(&node.stat()?, 0, 0) {
         // An unprivileged caller's directories are its own; no entry says otherwise.
-        Err(error) if error.is(Errno::EPERM) || error.is(Errno::EINVAL) => {}
+        Err(error) if error.is_any(&[Errno::EPERM, Errno::EINVAL]) => {}
         result => result?,
     }
     if has_default_acl(parent)? {

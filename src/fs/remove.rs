@@ -11,7 +11,7 @@ use nix::sys::stat::{FileStat, Mode, fstat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::listing::Listing;
-use super::node::{Node, is_directory};
+use super::node::{Node, is_directory, open_directory_at};
 use super::{Identity, Name, RootPath, in_user_namespace};
 use crate::error::{Called as _, Context as _, Error, Result};
 use crate::sys::{Timestamp, mount_id};
@@ -159,9 +159,8 @@ impl Removal<'_> {
         name: &Name,
         stays: bool,
     ) -> Result<()> {
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let call = || format!("open {}", name.quoted());
-        let fd = match openat(parent, name, flags, Mode::empty()) {
+        let fd = match open_directory_at(parent, name) {
             Err(Errno::ENOENT) => return Ok(()),
             result => result.called(call)?,
         };

@@ -154,11 +154,7 @@ fn find(root: &Root, path: &RootPath) -> Result<Option<Node>> {
     };
     let parent = match root.directory_without_links(&parent) {
         Ok(parent) => parent,
-        Err(error)
-            if [Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]
-                .iter()
-                .any(|&errno| error.is(errno)) =>
-        {
+        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => {
             return Ok(None);
         }
         Err(error) => return Err(error),

@@ -42,7 +42,7 @@ impl Extraction<'_> {
             Ok(()) => (open_directory(parent, name)?, self.created_in(parent)?),
             Err(Errno::EEXIST) => match open_directory(parent, name) {
                 Ok(node) => (node, Origin::Merged),
-                Err(error) if error.is(Errno::ENOTDIR) || error.is(Errno::ELOOP) => {
+                Err(error) if error.is_any(&[Errno::ENOTDIR, Errno::ELOOP]) => {
                     self.replace("mkdirat", place, make)?;
                     (open_directory(parent, name)?, self.created_in(parent)?)
                 }
