@@ -167,6 +167,15 @@ impl Generator {
         )
     }
 
+    fn device(&mut self) -> Entry {
+        if self.random.one_in(2) {
+            let (major, minor) = (self.random.below(4096), self.random.below(1 << 20));
+            return char_device(self.name("char"), major as i64, minor as i64);
+        }
+        let (major, minor) = (self.random.below(512), self.random.below(256));
+        block_device(self.name("block"), major as i64, minor as i64)
+    }
+
     fn step(&mut self) {
         let (entry, attributes) = match self.random.below(12) {
             0..=3 => {
@@ -200,24 +209,7 @@ impl Generator {
                 return;
             }
             8 => (fifo(self.name("fifo")), false),
-            9 if os::is_real_root() => match self.random.below(2) {
-                0 => (
-                    char_device(
-                        self.name("char"),
-                        self.random.below(4096) as i64,
-                        self.random.below(1 << 20) as i64,
-                    ),
-                    false,
-                ),
-                _ => (
-                    block_device(
-                        self.name("block"),
-                        self.random.below(512) as i64,
-                        self.random.below(256) as i64,
-                    ),
-                    false,
-                ),
-            },
+            9 if os::is_real_root() => (self.device(), false),
             10 => {
                 let name = self.name("sparse");
                 let entry = self.sparse(&name);
