@@ -51,3 +51,43 @@ impl Budget {
         self.bytes += bytes;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_limited_to_four_million() {
+        let mut budget = Budget::default();
+        for _ in 0..4_000_000 {
+            budget.take(0).unwrap();
+        }
+        budget.take(0).unwrap_err();
+    }
+
+    #[test]
+    fn their_bytes_are_limited_to_256_mebibytes() {
+        let mut budget = Budget::default();
+        budget.take(268_435_455).unwrap();
+        budget.take(1).unwrap();
+        budget.take(1).unwrap_err();
+        budget.take(usize::MAX).unwrap_err();
+        budget.take(0).unwrap();
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let mut budget = Budget::default();
+        for _ in 0..4_000_001 {
+            budget.take(200_000_000).unwrap();
+            budget.give_back(200_000_000);
+        }
+        budget.take(268_435_456).unwrap();
+    }
+
+    #[test]
+    fn exceeding_it_is_a_limit() {
+        let error = Error::from(Exceeded);
+        assert_eq!((error.kind(), error.errno()), (Kind::Limit, 7));
+    }
+}

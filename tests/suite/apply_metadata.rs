@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::cases::CAPABILITY;
 use crate::support::acl;
+use crate::support::compressor::Compression;
 use crate::support::os;
 use crate::support::sandbox::Fs;
 use crate::support::stage::{Stage, assert_errno};
@@ -112,6 +113,34 @@ api_tests! {
         assert_eq!([tree.get("a").mtime.0, tree.get("a/b").mtime.0, tree.get("c").mtime.0], [1, 2, 3]);
     }
 
+    fn a_directory_that_no_entry_describes_keeps_its_times(t) {
+        let stage = Stage::new(t);
+        for path in ["a/kept", "d/f", "e/l"] {
+            stage.write(path, "old");
+        }
+        for path in ["a", "d", "e", ""] {
+            os::set_times(&stage.at(path), (100, 1), (100, 2)).unwrap();
+        }
+        stage.apply([file("a/b/c/f", "x"), file("d/f", "new"), symlink("e/l", "x"), file("e/new", "x"), file("top", "x")]).unwrap();
+        let tree = stage.tree();
+        for path in ["a", "d", "e", ""] {
+            assert_eq!(tree.get(path).mtime, (100, 2), "{path:?}");
+        }
+        assert_eq!(stage.read("d/f"), "new");
+    }
+
+    fn a_directory_that_is_reached_through_a_link_keeps_its_times_too(t) {
+        let stage = Stage::new(t);
+        stage.write("real/sub/kept", "x");
+        std::os::unix::fs::symlink("real", stage.at("link")).unwrap();
+        for path in ["real/sub", "real"] {
+            os::set_times(&stage.at(path), (100, 1), (100, 2)).unwrap();
+        }
+        stage.apply([file("link/sub/f", "x"), file("link/new/sub/f", "x")]).unwrap();
+        let tree = stage.tree();
+        assert_eq!((tree.get("real").mtime, tree.get("real/sub").mtime), ((100, 2), (100, 2)));
+    }
+
     fn directory_times_never_go_to_what_took_the_directorys_place(t) {
         let stage = Stage::new(t);
         fs::create_dir(stage.at("other")).unwrap();
@@ -177,6 +206,24 @@ api_tests! {
             assert_eq!(failure.entry.as_deref(), Some(&b"l"[..]), "{failure:?}");
             assert!([libc::EPERM, libc::EINVAL].contains(&failure.errno), "{failure:?}");
         }
+    }
+
+    fn an_attribute_of_more_than_64_kibibytes_is_an_error(t) {
+        let large = vec![0; 65_537];
+        for entry in [file("x", "x").xattr("user.large", &large), dir("x").xattr("user.large", &large), dir("x").xattr(DEFAULT, &large), dir("x").xattr(ACCESS, &large)] {
+            let stage = Stage::new(t);
+            let failure = stage.apply([entry]).unwrap_err();
+            assert_eq!((failure.errno, failure.entry.as_deref()), (libc::E2BIG, Some(&b"x"[..])), "{failure:?}");
+        }
+    }
+
+    fn what_directories_leave_to_be_remembered_is_limited(t) {
+        let stage = Stage::new(t);
+        // Less than 300 MiB of ACLs, each below the limit of one, in an archive of some KiB.
+        let list = vec![0; 65_000];
+        let bytes = archive((0..4800).map(|number| dir(format!("{number}")).xattr(DEFAULT, &list)));
+        assert_errno(stage.apply_bytes(&Compression::Zstd.pack(&bytes)), libc::E2BIG);
+        assert!(stage.tree().0.len() > 4000);
     }
 
     fn acls_come_back_and_with_them_the_right_mode(t) {

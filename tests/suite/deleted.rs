@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink as make_symlink;
 use std::path::Path;
 
+use crate::support::api::LIMIT;
 use crate::support::os;
 use crate::support::process::Within;
 use crate::support::stage::{Stage, assert_errno};
@@ -173,7 +174,7 @@ api_tests! {
             let mut path = stage.at("deep");
             fs::create_dir(&path).unwrap();
             // Deeper than a path can be long: moved below a new directory again and again.
-            for round in 0..60 {
+            for round in 0..200 {
                 let part = stage.at(&format!("{round}/{}", vec!["d"; 100].join("/")));
                 fs::create_dir_all(&part).unwrap();
                 fs::rename(&path, part.join("x")).unwrap();
@@ -183,6 +184,47 @@ api_tests! {
             stage.remove(r#"["/deep"]"#).unwrap();
             assert_eq!(fs::read_dir(&stage.root).unwrap().count(), 0);
         });
+    }
+
+    fn links_upon_links_cost_a_bounded_number_of_steps(t) {
+        let stage = Stage::new(t);
+        fs::create_dir_all(stage.at("d")).unwrap();
+        stage.write("l0/x", "kept");
+        for number in 1..40 {
+            make_symlink(format!("{}l{}", "d/../".repeat(800), number - 1), stage.at(&format!("l{number}"))).unwrap();
+        }
+        let list: Vec<_> = (0..2000).map(|number| format!("\"/l39/{number}/x\"")).collect();
+        match stage.remove(format!("[{}]", list.join(","))) {
+            Ok(()) => {}
+            Err(failure) => assert_eq!((failure.errno, failure.kind), (libc::E2BIG, LIMIT), "{failure:?}"),
+        }
+        assert_eq!(stage.read("l0/x"), "kept");
+    }
+
+    fn a_failure_spells_the_path_as_it_is_listed(t) {
+        let stage = Stage::new(t);
+        make_symlink("a", stage.at("a")).unwrap();
+        for path in ["/a//b/../c", "a/./c", "../a/c/"] {
+            let failure = stage.remove(format!("[\"{path}\"]")).unwrap_err();
+            assert_eq!((failure.errno, failure.entry.as_deref()), (libc::ELOOP, Some(path.as_bytes())), "{failure:?}");
+        }
+        for path in ["/a/..", "//", "../x/.."] {
+            let failure = stage.remove(format!("[\"{path}\"]")).unwrap_err();
+            assert_eq!((failure.errno, failure.entry.as_deref()), (libc::EXDEV, Some(path.as_bytes())), "{failure:?}");
+        }
+    }
+
+    fn a_failure_at_a_mount_spells_the_path_as_it_is_listed(t) {
+        needs_root!("mount file systems");
+        let mut stage = Stage::new(t);
+        stage.write("d/mnt/f", "x");
+        let mount = stage.at("d/mnt");
+        stage.sandbox.mount_tmpfs(&mount);
+        stage.write("d/mnt/f", "x");
+        for (path, errno) in [("/d//x/../mnt/f", libc::EXDEV), ("d/./mnt/", libc::EBUSY), ("//d", libc::EBUSY)] {
+            let failure = stage.remove(format!("[\"{path}\"]")).unwrap_err();
+            assert_eq!((failure.errno, failure.entry.as_deref()), (errno, Some(path.as_bytes())), "{failure:?}");
+        }
     }
 
     fn a_name_that_is_not_utf_8_is_removed_as_it_is(t) {

@@ -16,7 +16,7 @@ use crate::support::stage::{Stage, assert_errno};
 use crate::support::tree::{Aspects, Kind};
 
 /// The member names of the diff, as GNU tar lists them.
-fn members(stage: &Stage<'_>) -> Vec<String> {
+pub(crate) fn members(stage: &Stage<'_>) -> Vec<String> {
     let output = Command::new("tar")
         .arg("-tf")
         .arg(stage.base.join("rootfs-diff.tar"))
@@ -34,7 +34,7 @@ fn members(stage: &Stage<'_>) -> Vec<String> {
         .collect()
 }
 
-fn diff_bytes(stage: &Stage<'_>) -> Vec<u8> {
+pub(crate) fn diff_bytes(stage: &Stage<'_>) -> Vec<u8> {
     fs::read(stage.base.join("rootfs-diff.tar")).unwrap()
 }
 
@@ -44,7 +44,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 
 /// Creates the diff of a stage, applies and deletes it on another, and compares the two.
 #[track_caller]
-fn carry_over(stage: &Stage<'_>, other: &Stage<'_>, changes: &[Change]) {
+pub(crate) fn carry_over(stage: &Stage<'_>, other: &Stage<'_>, changes: &[Change]) {
     let names = stage.guarded_create(changes).unwrap();
     for name in &names {
         fs::copy(stage.base.join(name), other.base.join(name)).unwrap();

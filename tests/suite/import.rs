@@ -1,6 +1,7 @@
 //! Importing a checkpoint into a bundle: which members come in, which are refused, and when reading stops.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::support::api::{MALFORMED, NOT_IN_ARCHIVE};
@@ -217,9 +218,10 @@ api_tests! {
         assert_eq!(t.runtime_from_archive(&import.input).unwrap_err().kind, MALFORMED);
     }
 
-    fn a_runtime_with_a_nul_never_reaches_c_cut_short(t) {
-        let outcome = runtime(t, r#"{"runtime":"a\u0000b"}"#);
-        assert!(outcome == Err(libc::EBADMSG) || outcome.as_deref() == Ok("a\0b"), "{outcome:?}");
+    fn a_runtime_with_a_nul_is_malformed(t) {
+        for content in [r#"{"runtime":"a\u0000b"}"#, r#"{"runtime":"\u0000"}"#, r#"{"runtime":"runc\u0000"}"#] {
+            assert_eq!(runtime(t, content), Err(libc::EBADMSG), "{content}");
+        }
     }
 
     fn a_deeply_nested_config_crashes_nothing(t) {
@@ -235,6 +237,54 @@ api_tests! {
         assert_eq!((failure.errno, failure.kind), (libc::ENODATA, NOT_IN_ARCHIVE));
         let import = Import::of(b"");
         assert_errno(t.runtime_from_archive(&import.input), libc::ENODATA);
+    }
+
+    fn a_damaged_archive_may_have_had_a_config(t) {
+        let whole = archive([file("spec.dump", "{}"), file("checkpoint/x", vec![b'x'; 3000])]);
+        let mut damaged = vec![whole[..2000].to_vec(), [whole.clone(), vec![b'x'; 512]].concat()[..1024 + 700].to_vec()];
+        for compression in Compression::REAL {
+            let packed = compression.pack(&whole);
+            damaged.push(packed[..packed.len() - 1].to_vec());
+        }
+        let mut gzip = Compression::Gzip.pack(&whole);
+        // The first byte of the checksum, long after the archive's own end.
+        let at = gzip.len() - 8;
+        gzip[at] ^= 1;
+        damaged.push(gzip);
+        for (number, bytes) in damaged.iter().enumerate() {
+            let import = Import::of(bytes);
+            let failure = t.runtime_from_archive(&import.input).expect_err(&number.to_string());
+            assert_eq!((failure.errno, failure.kind), (libc::EBADMSG, MALFORMED), "{number}: {failure:?}");
+        }
+        assert_errno(t.runtime_from_archive(&Import::of(&whole).input), libc::ENODATA);
+    }
+
+    fn the_bundles_own_attributes_are_not_the_archives_business(t) {
+        for name in ["..", "/", "../", "/..", ".", "./"] {
+            let entry = dir(name).mode(0o777).owner(1000, 1000).mtime(5).xattr("user.a", "1");
+            let import = Import::from([entry, file("ctr.log", "x"), file("config.dump", CONFIG), file("spec.dump", "{}")]);
+            fs::set_permissions(&import.bundle, PermissionsExt::from_mode(0o750)).unwrap();
+            let before = import.tree();
+            let is_as_before = || {
+                let (before, after) = (before.get("").clone(), import.tree().get("").clone());
+                assert_eq!((after.mode, after.uid, after.gid, after.xattrs), (before.mode, before.uid, before.gid, before.xattrs), "{name}");
+            };
+            import.guarded(|| t.import_without_config(&import.bundle, &import.input)).unwrap();
+            is_as_before();
+            import.guarded(|| t.import_config_only(&import.bundle, &import.input)).unwrap();
+            is_as_before();
+            assert_eq!(import.tree().paths(), ["config.dump", "ctr.log", "spec.dump"]);
+        }
+    }
+
+    fn a_destination_is_cleaned_before_it_is_made(t) {
+        let import = Import::from([file("x", "x"), file("config.dump", CONFIG)]);
+        let at = |name: &str| import.sandbox.path().join(name);
+        t.import_without_config(&at("n1/../n2"), &import.input).unwrap();
+        t.import_config_only(&at("./n3//n4/../n5/."), &import.input).unwrap();
+        let mut names = Snapshot::of(import.sandbox.path()).paths();
+        names.sort();
+        assert_eq!(names, ["bundle", "input", "n2", "n2/x", "n3", "n3/n5", "n3/n5/config.dump"]);
     }
 
     fn a_later_duplicate_of_the_config_is_not_seen(t) {

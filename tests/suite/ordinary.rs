@@ -7,8 +7,12 @@ use crate::support::api::{add, delete};
 use crate::support::os;
 use crate::support::process::Within;
 use crate::support::stage::{Stage, assert_errno};
-use crate::support::tarball::{archive, dir, fifo, file, hardlink, symlink};
+use crate::support::tarball::{
+    archive, block_device, char_device, dir, fifo, file, hardlink, symlink,
+};
 use crate::support::tree::Aspects;
+
+const ACCESS: &str = "system.posix_acl_access";
 
 api_tests! {
     fn an_ordinary_user_can_do_all_of_it_with_files_of_their_own(t) {
@@ -92,6 +96,84 @@ api_tests! {
             stage.create(&[add("/d")]).unwrap();
             other.apply_bytes(&fs::read(stage.base.join("rootfs-diff.tar")).unwrap()).unwrap();
             stage.tree().assert_same(&other.tree(), Aspects::RESTORE, "apply");
+        });
+    }
+
+    fn a_directory_of_somebody_else_gets_its_file_and_the_rest_is_finished(t) {
+        needs_root!("make a directory of somebody else");
+        for within in [Within::User, Within::UserNamespace] {
+            t.within_prepared(within, |path| {
+                let foreign = path.join("root/foreign");
+                fs::create_dir_all(&foreign).unwrap();
+                for (path, times) in [(path.join("root"), None), (foreign, Some((5, 6)))] {
+                    fs::set_permissions(&path, PermissionsExt::from_mode(0o777)).unwrap();
+                    times.map(|times| os::set_times(&path, times, times)).transpose().unwrap();
+                }
+            }, |path| {
+                let mut stage = Stage::new(t);
+                stage.root = path.join("root");
+                let entries = ["a", "z"].map(|name| [dir(name).mode(0o500).mtime(7), file(format!("{name}/f"), "x")]);
+                stage.apply(entries.into_iter().flatten().chain([file("foreign/f", "x").mode(0o600)])).unwrap();
+                let tree = stage.tree();
+                for name in ["a", "z"] {
+                    assert_eq!((tree.get(name).mode, tree.get(name).mtime), (0o500, (7, 0)), "{name}");
+                }
+                assert_eq!((tree.get("foreign").mode, tree.get("foreign/f").mode), (0o777, 0o600));
+                stage.remove(r#"["/foreign/f"]"#).unwrap();
+                assert!(!stage.exists("foreign/f"));
+            });
+        }
+    }
+
+    fn attributes_and_acls_lock_nobody_out_too_early(t) {
+        for within in [Within::User, Within::UserNamespace] {
+            t.within(within, || {
+                let stage = Stage::new(t);
+                let list = crate::support::acl(&[]).iter().enumerate().map(|(at, byte)| {
+                    // The permissions of the owner, the first entry, and of the mask, the third: `r-x`.
+                    if at == 6 || at == 22 { 5 } else { *byte }
+                }).collect::<Vec<_>>();
+                let locked = |name: &str| dir(name).mode(0o550).mtime(7).xattr(ACCESS, &list).xattr("user.k", "1");
+                stage.apply([
+                    file("f", "x").mode(0o444).xattr("user.a", "1"), locked("d"), locked("d/e"), file("d/e/f", "x").mode(0o444).xattr("user.a", "1"),
+                    symlink("d/l", "x"), hardlink("d/h", "f").mode(0o444).xattr("user.a", "1"),
+                ]).unwrap();
+                let tree = stage.tree();
+                for name in ["d", "d/e"] {
+                    let node = tree.get(name);
+                    assert_eq!((node.mode, node.mtime), (0o550, (7, 0)), "{name}");
+                    assert_eq!(node.xattrs.get(ACCESS.as_bytes()), Some(&list), "{name}");
+                    assert_eq!(node.xattrs.get(&b"user.k"[..]).map(Vec::as_slice), Some(&b"1"[..]), "{name}");
+                }
+                for name in ["f", "d/e/f"] {
+                    assert_eq!((tree.get(name).mode, tree.get(name).xattrs.len()), (0o444, 1), "{name}");
+                }
+                assert_eq!(tree.get("f").names, 2);
+            });
+        }
+    }
+
+    fn a_link_to_a_device_that_is_left_out_is_left_out_and_so_is_what_had_their_names(t) {
+        for within in [Within::User, Within::UserNamespace, Within::RootsNamespace] {
+            t.within(within, || {
+                let stage = Stage::new(t);
+                for path in ["dev/null", "dev/tree/f", "linked", "kept"] {
+                    stage.write(path, "old");
+                }
+                stage.apply([
+                    char_device("dev/null", 1, 3), block_device("./dev/tree", 8, 0), hardlink("linked", "/dev/null"),
+                    hardlink("again", "linked"), hardlink("dev/other", "dev/tree"), file("f", "x"), hardlink("g", "f"),
+                ]).unwrap();
+                assert_eq!(stage.tree().paths(), ["dev", "f", "g", "kept"]);
+            });
+        }
+    }
+
+    fn a_link_to_what_took_a_left_out_devices_place_is_made(t) {
+        t.within(Within::UserNamespace, || {
+            let stage = Stage::new(t);
+            stage.apply([char_device("c", 1, 3), file("c", "x"), hardlink("l", "c")]).unwrap();
+            assert_eq!((stage.tree().paths(), stage.tree().get("l").names), (vec!["c".into(), "l".into()], 2));
         });
     }
 }

@@ -1,6 +1,7 @@
 //! How a test runs: under a watchdog, and where it has to, in a process of its own.
 
 use std::ops::Deref;
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
@@ -8,9 +9,12 @@ use std::time::Duration;
 
 use super::api::Api;
 use super::os;
+use super::sandbox::Sandbox;
 
 /// Tells a test that it is the inner run, in the process that the outer run has made for it.
 const INNER: &str = "CRUTILS_TEST_INNER";
+/// Tells the inner run what the outer one has prepared for it.
+const PREPARED: &str = "CRUTILS_TEST_PREPARED";
 /// How long a test may take before it counts as hanging, in seconds; no test says anything about time beyond that.
 const LIMIT: u64 = 300;
 
@@ -47,6 +51,8 @@ pub enum Within {
     Environment(&'static str),
     /// One that may have this many descriptors open.
     Descriptors(u32),
+    /// One of the real root that lacks this capability: its name without `cap_`.
+    Without(&'static str),
 }
 
 impl Test {
@@ -78,10 +84,37 @@ impl Test {
     /// Runs the body in a process as `within` says; that a test does nothing outside of `body` is its own business.
     #[track_caller]
     pub fn within(&self, within: Within, body: impl FnOnce()) {
-        if std::env::var(INNER).is_ok_and(|name| name == self.name) {
+        if self.is_inner() {
             return body();
         }
+        self.run_inner(within, wrapper(within));
+    }
+
+    /// The same, in a directory that this process prepares, which may do what the inner one may not.
+    #[track_caller]
+    pub fn within_prepared(
+        &self,
+        within: Within,
+        prepare: impl FnOnce(&Path),
+        body: impl FnOnce(&Path),
+    ) {
+        if self.is_inner() {
+            let path = std::env::var_os(PREPARED).expect("a prepared directory");
+            return body(Path::new(&path));
+        }
+        let sandbox = Sandbox::new();
+        prepare(sandbox.path());
         let mut command = wrapper(within);
+        command.env(PREPARED, sandbox.path());
+        self.run_inner(within, command);
+    }
+
+    fn is_inner(&self) -> bool {
+        std::env::var(INNER).is_ok_and(|name| name == self.name)
+    }
+
+    #[track_caller]
+    fn run_inner(&self, within: Within, mut command: Command) {
         let own = std::env::current_exe().expect("the test's own path");
         command
             .arg(own)
@@ -127,6 +160,7 @@ fn wrapper(within: Within) -> Command {
                 "sh".into(),
             ]);
         }
+        Within::Without(capability) => add(&format!("setpriv --bounding-set -{capability}")),
         Within::Environment(words) => add(&format!("env {words}")),
         Within::Descriptors(number) => {
             add("sh -c");

@@ -18,6 +18,9 @@ pub enum Fs {
     Btrfs,
     /// An overlay of an empty lower directory on a tmpfs.
     Overlay,
+    /// An overlay whose lower directory is on ext4 and whose upper one is on a tmpfs. Its directories get a new inode
+    /// number whenever the kernel looks them up anew.
+    OverlayAcross,
     /// A tmpfs with room for 64 KiB.
     Tiny,
 }
@@ -96,17 +99,7 @@ impl Sandbox {
             Fs::Host => {}
             Fs::Tmpfs => run(&format!("mount -t tmpfs tmpfs {path}"))?,
             Fs::Tiny => run(&format!("mount -t tmpfs -o size=64k tmpfs {path}"))?,
-            Fs::Overlay => {
-                let below = self.holder.join("layers");
-                fs::create_dir(&below).map_err(|error| error.to_string())?;
-                run(&format!("mount -t tmpfs tmpfs {}", below.display()))?;
-                self.mounts.push(below.clone());
-                let below = below.display();
-                run(&format!("mkdir {below}/lower {below}/upper {below}/work"))?;
-                run(&format!(
-                    "mount -t overlay overlay -o lowerdir={below}/lower,upperdir={below}/upper,workdir={below}/work {path}"
-                ))?;
-            }
+            Fs::Overlay | Fs::OverlayAcross => self.mount_overlay(fs == Fs::OverlayAcross)?,
             Fs::Ext4 | Fs::Xfs | Fs::Btrfs => {
                 let (kind, mebibytes) = match fs {
                     Fs::Ext4 => ("ext4 -q", 64),
@@ -122,9 +115,47 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Mounts the layers, and the overlay of them.
+    fn mount_overlay(&mut self, across: bool) -> Result<(), String> {
+        let layers = self.holder.join("layers");
+        let shown = layers.display().to_string();
+        let mount = |new: &mut Self, line: &str, on: &Path| {
+            fs::create_dir_all(on).map_err(|error| error.to_string())?;
+            run(&format!("mount {line} {}", on.display()))?;
+            new.mounts.push(on.to_path_buf());
+            Ok::<_, String>(())
+        };
+        mount(self, "-t tmpfs tmpfs", &layers)?;
+        run(&format!("mkdir {shown}/lower {shown}/upper {shown}/work"))?;
+        let mut options = format!("upperdir={shown}/upper,workdir={shown}/work");
+        if across {
+            run(&format!("truncate -s 64M {shown}/image"))?;
+            run(&format!("mkfs.ext4 -q {shown}/image"))?;
+            mount(
+                self,
+                &format!("-o loop {shown}/image"),
+                &layers.join("lower"),
+            )?;
+            options.push_str(",xino=off");
+        }
+        let path = self.path.display();
+        run(&format!(
+            "mount -t overlay overlay -o lowerdir={shown}/lower,{options} {path}"
+        ))
+    }
+
     /// Mounts a tmpfs on a directory in the sandbox, to be unmounted with it.
     pub fn mount_tmpfs(&mut self, on: &Path) {
-        run(&format!("mount -t tmpfs tmpfs {}", on.display())).expect("a tmpfs");
+        self.mount_tmpfs_with(on, "rw");
+    }
+
+    /// The same with mount options.
+    pub fn mount_tmpfs_with(&mut self, on: &Path, options: &str) {
+        run(&format!(
+            "mount -t tmpfs -o {options} tmpfs {}",
+            on.display()
+        ))
+        .expect("a tmpfs");
         self.mounts.push(on.to_path_buf());
     }
 }
