@@ -5,7 +5,6 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::cases::CAPABILITY;
 use crate::support::acl;
-use crate::support::compressor::Compression;
 use crate::support::os;
 use crate::support::sandbox::Fs;
 use crate::support::stage::{Stage, assert_errno};
@@ -215,15 +214,6 @@ api_tests! {
             let failure = stage.apply([entry]).unwrap_err();
             assert_eq!((failure.errno, failure.entry.as_deref()), (libc::E2BIG, Some(&b"x"[..])), "{failure:?}");
         }
-    }
-
-    fn what_directories_leave_to_be_remembered_is_limited(t) {
-        let stage = Stage::new(t);
-        // Less than 300 MiB of ACLs, each below the limit of one, in an archive of some KiB.
-        let list = vec![0; 65_000];
-        let bytes = archive((0..4800).map(|number| dir(format!("{number}")).xattr(DEFAULT, &list)));
-        assert_errno(stage.apply_bytes(&Compression::Zstd.pack(&bytes)), libc::E2BIG);
-        assert!(stage.tree().0.len() > 4000);
     }
 
     fn acls_come_back_and_with_them_the_right_mode(t) {

@@ -164,3 +164,60 @@ fn find(root: &Root, path: &RootPath) -> Result<Option<Node>> {
     };
     Ok(is_directory(&node.stat()?).then_some(node))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tar::{MemberKind, Time, Xattr};
+
+    fn path(number: usize) -> RootPath {
+        RootPath::clean(format!("d{number}").as_bytes()).unwrap()
+    }
+
+    /// A directory with a default ACL of 64 KiB.
+    fn member() -> Member {
+        Member {
+            path: Vec::new(),
+            kind: MemberKind::Directory,
+            link: Vec::new(),
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            mtime: Time::default(),
+            atime: None,
+            major: 0,
+            minor: 0,
+            xattrs: vec![Xattr {
+                name: b"system.posix_acl_default".to_vec(),
+                value: vec![0; 65_536],
+            }],
+            xattrs_complete: true,
+            size: 0,
+            stored: 0,
+            sparse: None,
+            offset: 0,
+        }
+    }
+
+    /// How many of them fit, up to ten thousand.
+    fn room(directories: &mut Directories) -> usize {
+        let fits = |number: &usize| directories.remember(path(*number), &member()).is_ok();
+        (0..10_000).take_while(fits).count()
+    }
+
+    #[test]
+    fn acls_count_as_memory() {
+        // 4096 of them are 256 MiB, and their paths need room, too.
+        assert_eq!(room(&mut Directories::default()), 4095);
+    }
+
+    #[test]
+    fn a_directory_counts_once_however_often_it_is_described_and_not_at_all_when_gone() {
+        let mut directories = Directories::default();
+        for _ in 0..5000 {
+            directories.remember(path(0), &member()).unwrap();
+        }
+        directories.forget(&path(0));
+        assert_eq!(room(&mut directories), 4095);
+    }
+}
