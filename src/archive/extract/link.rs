@@ -19,13 +19,13 @@ impl Extraction<'_> {
     /// was found, whatever somebody else puts in its place meanwhile.
     pub(super) fn make_hardlink(&mut self, place: &Place<'_>) -> Result<()> {
         let step = || format!("hard link to {}", quote(&place.member.link));
-        if self
-            .skipped_devices
-            .contains(&RootPath::clean(&place.member.link)?)
-        {
-            return self.skip_device(place);
-        }
-        let (source, stat) = self.find_source(&place.member.link).context(step)?;
+        let (source, stat) = match self.find_source(&place.member.link) {
+            // A later member may have taken the device's place.
+            Err(error) if error.is(Errno::ENOENT) && self.is_skipped(&place.member.link)? => {
+                return self.skip_device(place);
+            }
+            result => result.context(step)?,
+        };
         self.link(place, &source, &stat).context(step)?;
         let symlink = file_type(&stat) == SFlag::S_IFLNK;
         let origin = if symlink {
@@ -34,6 +34,10 @@ impl Extraction<'_> {
             Origin::Linked
         };
         self.describe(&source, place.member, origin)
+    }
+
+    fn is_skipped(&self, link: &[u8]) -> Result<bool> {
+        Ok(self.skipped_devices.contains(&RootPath::clean(link)?))
     }
 
     fn find_source(&mut self, link: &[u8]) -> Result<(Node, FileStat)> {
