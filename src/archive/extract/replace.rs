@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 
 use nix::errno::Errno;
 use nix::fcntl::renameat;
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::unistd::{UnlinkatFlags, gettid, unlinkat};
 
 use super::{Extraction, Place};
 use crate::error::{Called as _, Error, Result};
@@ -58,7 +58,8 @@ fn make_under_free_name<T>(
     make: impl Fn(&Name) -> Result<T, Errno>,
 ) -> Result<(T, Name)> {
     for attempt in 0..ATTEMPTS {
-        let candidate = format!(".crutils-new-{}-{attempt}", std::process::id());
+        // The thread's number, which no other has: calls side by side mustn't take each other's for theirs.
+        let candidate = format!(".crutils-new-{}-{attempt}", gettid());
         let Some(candidate) = Name::new(candidate.as_bytes()) else {
             break;
         };
