@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
+use nix::unistd::{AccessFlags, access};
 
 /// The name below `/proc` that leads to the object of an open descriptor, a symlink's own inode included.
 ///
@@ -25,7 +26,11 @@ pub(crate) fn reopen(fd: impl AsFd, flags: OFlag) -> Result<OwnedFd, Errno> {
 /// Without `/proc` the names of descriptors don't exist; ENOSYS tells that apart from an object that is gone.
 pub(super) fn name_missing_proc(errno: Errno) -> Errno {
     match errno {
-        Errno::ENOENT | Errno::ENOTDIR => Errno::ENOSYS,
+        Errno::ENOENT | Errno::ENOTDIR if !has_proc() => Errno::ENOSYS,
         other => other,
     }
+}
+
+fn has_proc() -> bool {
+    access("/proc/thread-self/fd", AccessFlags::F_OK).is_ok()
 }
