@@ -90,7 +90,7 @@ impl Test {
         self.run_inner(within, wrapper(within));
     }
 
-    /// The same, in a directory that this process prepares, which may do what the inner one may not.
+    /// The same, in a directory that root prepares, who may do what the inner process may not.
     #[track_caller]
     pub fn within_prepared(
         &self,
@@ -101,6 +101,12 @@ impl Test {
         if self.is_inner() {
             let path = std::env::var_os(PREPARED).expect("a prepared directory");
             return body(Path::new(&path));
+        }
+        if !os::is_real_root() {
+            return super::say(format_args!(
+                "skipped: {}: only root can prepare it",
+                self.name
+            ));
         }
         let sandbox = Sandbox::new();
         prepare(sandbox.path());
