@@ -20,8 +20,9 @@ use crate::error::{Called as _, Error, Kind, Result};
 /// How many symlinks are followed on one path, as in the kernel.
 const MAX_LINKS: usize = 40;
 /// How many components one work walks through symlinks. Links of links with long targets make a path of a few bytes
-/// cost tens of thousands of steps; honest archives need some for each directory.
-pub(super) const MAX_STEPS: u64 = 16_000_000;
+/// cost tens of thousands of steps; honest archives need some for each directory. Where openat2 is missing, a step can
+/// take fifty microseconds.
+pub(super) const MAX_STEPS: u64 = 1_000_000;
 
 /// An open directory and how it was found.
 pub(crate) struct Resolved {
@@ -64,24 +65,36 @@ impl Root {
         let failed = |errno| Error::system(format!("resolve {}", path.quoted()), errno);
         let mut canonical = RootPath::root();
         let mut links = Vec::new();
+        // The directory `canonical`, unless it has to be found again.
+        let mut here: Option<Node> = None;
         // The components to come, the next one last.
         let mut ahead: Vec<Vec<u8>> = path.components().map(<[u8]>::to_vec).collect();
         ahead.reverse();
         while let Some(component) = ahead.pop() {
-            *steps = steps
-                .checked_sub(1)
-                .ok_or_else(|| Error::new(Kind::Limit, TooManySteps.to_string()))?;
+            take(steps, 1)?;
             let Some(name) = Name::new(&component) else {
                 if component == b".." {
                     canonical = canonical
                         .split()
                         .map_or_else(RootPath::root, |(parent, _)| parent);
+                    here = None;
                 }
                 continue;
             };
-            let node = Node::open_at(self.directory_without_links(&canonical)?, &name)?;
+            let directory = match here.take() {
+                Some(directory) => directory,
+                None => {
+                    // A deep directory costs as many steps to find again as it is deep.
+                    take(steps, canonical.components().count() as u64)?;
+                    Node::from_path_only(self.directory_without_links(&canonical)?)
+                }
+            };
+            let node = Node::open_at(&directory, &name)?;
             match file_type(&node.stat()?) {
-                SFlag::S_IFDIR => canonical = canonical.join(&name)?,
+                SFlag::S_IFDIR => {
+                    canonical = canonical.join(&name)?;
+                    here = Some(node);
+                }
                 SFlag::S_IFLNK => {
                     links.push(canonical.join(&name)?);
                     if links.len() > MAX_LINKS {
@@ -92,6 +105,8 @@ impl Root {
                         .into_vec();
                     if target.first() == Some(&b'/') {
                         canonical = RootPath::root();
+                    } else {
+                        here = Some(directory);
                     }
                     ahead.extend(target.split(|&byte| byte == b'/').rev().map(<[u8]>::to_vec));
                 }
@@ -100,4 +115,11 @@ impl Root {
         }
         Ok((canonical, links))
     }
+}
+
+fn take(steps: &mut u64, number: u64) -> Result<()> {
+    *steps = steps
+        .checked_sub(number)
+        .ok_or_else(|| Error::new(Kind::Limit, TooManySteps.to_string()))?;
+    Ok(())
 }

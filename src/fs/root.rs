@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::Mode;
 use once_cell::sync::OnceCell;
 use pathrs::error::ErrorKind;
@@ -42,11 +42,11 @@ impl Root {
     }
 
     fn open(&self, path: &RootPath, links: Links) -> Result<OwnedFd> {
-        let relative = if path.is_root() {
-            OsStr::new(".")
-        } else {
-            path.as_os_str()
-        };
+        if path.is_root() {
+            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+            return openat(&self.0, ".", flags, Mode::empty()).called(|| "open the root");
+        }
+        let relative = path.as_os_str();
         if openat2_works() {
             let fd = self.resolve_in_kernel(relative, links);
             return fd.called(|| format!("openat2 {}", path.quoted()));
@@ -95,7 +95,7 @@ impl Root {
             })?;
         // The dot makes the kernel check that it is a directory.
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        nix::fcntl::openat(&handle, ".", flags, Mode::empty()).called(call)
+        openat(&handle, ".", flags, Mode::empty()).called(call)
     }
 }
 
