@@ -2,12 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::sys::stat::SFlag;
@@ -16,6 +18,7 @@ use thiserror::Error as ThisError;
 use super::held::{Held, Target};
 use super::{DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list};
 use super::{check_container_root, file_name, open_in_base_ambient};
+use crate::archive::Budget;
 use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
 use crate::fs::{
     Name, Node, Parent, Parents, Root, RootPath, file_type, open_directory_ambient,
@@ -131,54 +134,66 @@ impl Deletion<'_> {
             Some(tar) => Held::read(tar, self.root, &targets).context(|| ROOTFS_DIFF_TAR)?,
             None => Held::default(),
         };
+        let meant = listed.into_iter().zip(&targets);
+        let meant: Vec<_> = meant
+            .filter(|(_, target)| !held.leads_elsewhere(target))
+            .collect();
         let mut parents = Parents::new(self.root);
-        for (listed, target) in listed.into_iter().zip(&targets) {
-            if !held.leads_elsewhere(target) {
-                remove(&mut parents, &listed.path, &held).at_entry(&listed.spelled)?;
-            }
+        let mount = mount_id(self.root.as_fd()).called(|| "statx")?;
+        for (listed, _) in &meant {
+            check_mount(&mut parents, &listed.path, mount).at_entry(&listed.spelled)?;
+        }
+        for (listed, _) in meant {
+            remove(&mut parents, &listed.path, &held).at_entry(&listed.spelled)?;
         }
         Ok(())
     }
 
-    /// The listed objects that are there.
+    /// The listed objects that are there, each once.
     fn find_all(&self) -> Result<Vec<(&Listed, Target)>> {
-        let mount = mount_id(self.root.as_fd()).called(|| "statx")?;
         let mut parents = Parents::new(self.root);
-        let mut found = Vec::new();
+        let (mut found, mut known, mut budget) = (Vec::new(), HashSet::new(), Budget::default());
+        let mut last_links: Rc<[RootPath]> = Rc::default();
         for listed in &self.listed {
-            let target = find_target(&mut parents, &listed.path, mount);
-            if let Some(target) = target.at_entry(&listed.spelled)? {
-                found.push((listed, target));
+            let found_here = find(&mut parents, &listed.path).at_entry(&listed.spelled)?;
+            let Some((parent, name, _)) = found_here else {
+                continue;
+            };
+            let canonical = parent.canonical().join(&name).map_err(Error::from);
+            let canonical = canonical.at_entry(&listed.spelled)?;
+            if !known.insert(canonical.clone()) {
+                continue;
             }
+            budget.take(canonical.as_bytes().len())?;
+            let links = Rc::clone(parent.links());
+            if !Rc::ptr_eq(&links, &last_links) {
+                budget.take(links.iter().map(|link| link.as_bytes().len()).sum())?;
+                last_links = Rc::clone(&links);
+            }
+            found.push((listed, Target { canonical, links }));
         }
         Ok(found)
     }
 }
 
-fn find_target(parents: &mut Parents<'_>, path: &RootPath, mount: u64) -> Result<Option<Target>> {
-    let Some((parent, name, _)) = find(parents, path)? else {
-        return Ok(None);
-    };
-    if parent.mount()? != mount {
-        return Err(Refusal::OtherMount.into());
+/// What is mounted below the root isn't part of the container's file system.
+fn check_mount(parents: &mut Parents<'_>, path: &RootPath, mount: u64) -> Result<()> {
+    match find(parents, path)? {
+        Some((parent, ..)) if parent.mount()? != mount => Err(Refusal::OtherMount.into()),
+        _ => Ok(()),
     }
-    let canonical = parent.canonical().join(&name)?;
-    Ok(Some(Target {
-        canonical,
-        links: parent.links().to_vec(),
-    }))
 }
 
 /// What `path` names, and where it is; a path that ends early isn't there.
-fn find(
-    parents: &mut Parents<'_>,
-    path: &RootPath,
-) -> Result<Option<(std::rc::Rc<Parent>, Name, Node)>> {
+fn find(parents: &mut Parents<'_>, path: &RootPath) -> Result<Option<(Rc<Parent>, Name, Node)>> {
     let Some((parent, name)) = path.split() else {
         return Ok(None);
     };
     let parent = match parents.get(&parent) {
-        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR]) => return Ok(None),
+        // Nothing is behind symlinks that lead round in a circle, either.
+        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => {
+            return Ok(None);
+        }
         result => result?,
     };
     let node = Node::find_at(&*parent, &name)?;

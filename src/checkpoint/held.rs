@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
+use std::rc::Rc;
 
 use nix::errno::Errno;
 
@@ -20,7 +21,7 @@ pub(super) struct Target {
     /// Its path without symlinks.
     pub(super) canonical: RootPath,
     /// The symlinks that the listed path leads through, by their paths without symlinks.
-    pub(super) links: Vec<RootPath>,
+    pub(super) links: Rc<[RootPath]>,
 }
 
 /// What stays when the listed paths are removed. Paths are compared without symlinks, so that it doesn't matter which
@@ -52,8 +53,11 @@ impl Held {
     pub(super) fn read(tar: File, root: &Root, targets: &[Target]) -> Result<Self> {
         let mut search = Search {
             parents: Parents::new(root),
-            paths: targets.iter().map(|target| &target.canonical).collect(),
-            links: targets.iter().flat_map(|target| &target.links).collect(),
+            listed: topmost(targets),
+            links: targets
+                .iter()
+                .flat_map(|target| target.links.iter())
+                .collect(),
             held: Held::default(),
             budget: Budget::default(),
         };
@@ -74,8 +78,8 @@ impl Held {
 
 struct Search<'r> {
     parents: Parents<'r>,
-    /// The listed paths, without symlinks.
-    paths: HashSet<&'r RootPath>,
+    /// The listed paths, without symlinks, but for those below others.
+    listed: BTreeSet<&'r RootPath>,
     /// The symlinks on the way to listed paths.
     links: HashSet<&'r RootPath>,
     held: Held,
@@ -99,14 +103,34 @@ impl Search<'_> {
             Err(error) => return Err(error),
         };
         let path = parent.canonical().join(&name)?;
-        if member.kind == MemberKind::Symlink && self.links.contains(&path) {
+        // What is a symlink on disk may be a hard link to one in the archive.
+        if member.kind != MemberKind::Directory && self.links.contains(&path) {
             self.held.links.insert(path.clone());
         }
-        let listed = path.steps_down().any(|above| self.paths.contains(&above));
-        if listed && !self.held.members.contains(&path) {
+        if self.is_listed(&path) && !self.held.members.contains(&path) {
             self.budget.take(path.as_bytes().len())?;
             self.held.members.insert(path);
         }
         Ok(())
     }
+
+    /// Whether the path is a listed one or below one. A directory comes right before everything below it.
+    fn is_listed(&self, path: &RootPath) -> bool {
+        let before = self.listed.range::<RootPath, _>(..=path).next_back();
+        before.is_some_and(|listed| path.is_within(listed))
+    }
+}
+
+/// The targets' paths but for those below others.
+fn topmost(targets: &[Target]) -> BTreeSet<&RootPath> {
+    let sorted: BTreeSet<&RootPath> = targets.iter().map(|target| &target.canonical).collect();
+    let mut topmost = BTreeSet::new();
+    let mut last: Option<&RootPath> = None;
+    for path in sorted {
+        if !last.is_some_and(|last| path.is_within(last)) {
+            topmost.insert(path);
+            last = Some(path);
+        }
+    }
+    topmost
 }

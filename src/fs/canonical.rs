@@ -7,6 +7,7 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
+use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::readlinkat;
@@ -22,7 +23,7 @@ const MAX_LINKS: usize = 40;
 /// How many components one work walks through symlinks. Links of links with long targets make a path of a few bytes
 /// cost tens of thousands of steps; honest archives need some for each directory. Where openat2 is missing, a step can
 /// take fifty microseconds.
-pub(super) const MAX_STEPS: u64 = 1_000_000;
+pub(super) const MAX_STEPS: u64 = 2_000_000;
 
 /// An open directory and how it was found.
 pub(crate) struct Resolved {
@@ -30,7 +31,7 @@ pub(crate) struct Resolved {
     /// Its path without symlinks.
     pub(crate) canonical: RootPath,
     /// The symlinks that led to it, by their paths without symlinks.
-    pub(crate) links: Vec<RootPath>,
+    pub(crate) links: Rc<[RootPath]>,
 }
 
 /// Paths of symlinks upon symlinks would keep the library busy for hours.
@@ -46,7 +47,7 @@ impl Root {
             Ok(fd) => Ok(Resolved {
                 fd,
                 canonical: path.clone(),
-                links: Vec::new(),
+                links: Rc::default(),
             }),
             Err(error) if error.is(Errno::ELOOP) => {
                 let (canonical, links) = self.follow(path, steps)?;
@@ -54,7 +55,7 @@ impl Root {
                 Ok(Resolved {
                     fd,
                     canonical,
-                    links,
+                    links: links.into(),
                 })
             }
             Err(error) => Err(error),

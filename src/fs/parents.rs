@@ -44,7 +44,7 @@ impl Parent {
     }
 
     /// The symlinks that led here, by their paths without symlinks.
-    pub(crate) fn links(&self) -> &[RootPath] {
+    pub(crate) fn links(&self) -> &Rc<[RootPath]> {
         &self.resolved.links
     }
 
@@ -158,7 +158,7 @@ impl<'r> Parents<'r> {
             at = Resolved {
                 fd,
                 canonical,
-                links: Vec::new(),
+                links: Rc::default(),
             };
         }
         Ok(at)

@@ -22,7 +22,7 @@ const OPEN_LEVELS: usize = 16;
 /// How deep a tree may be. Somebody who goes on making directories in the deepest one wins at this depth.
 const MAX_LEVELS: usize = 100_000;
 
-/// How many names of one directory are read before it is read anew, and how often it is, because it wasn't empty
+/// How many names of one directory are removed before it is read anew, and how often it is, because it wasn't empty
 /// at the end. Somebody who goes on filling it wins after as many turns, with ENOTEMPTY; an honest directory would
 /// need more than sixty million names.
 const NAMES_A_PASS: u32 = 1_000_000;
@@ -82,6 +82,14 @@ struct Removal<'k> {
     visited: HashSet<RootPath>,
 }
 
+/// What became of a name in a directory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Child {
+    /// It is gone, or goes once its content has.
+    Removed,
+    Kept,
+}
+
 struct Level {
     name: Name,
     /// Nothing if no path can be that long, so that nothing is kept from here on.
@@ -90,7 +98,7 @@ struct Level {
     stays: bool,
     times: (Timestamp, Timestamp),
     passes: u32,
-    /// How many names this pass has read.
+    /// How many names this pass has removed.
     names: u32,
     /// Nothing while too many deeper levels are open.
     open: Option<(OwnedFd, Listing)>,
@@ -102,12 +110,12 @@ impl Removal<'_> {
             let Some((fd, mut listing)) = level.open.take() else {
                 return Err(Error::system("read directory", Errno::EBADF));
             };
-            let next = if level.names < NAMES_A_PASS {
-                listing.next_name()
-            } else {
+            let limited = level.names >= NAMES_A_PASS;
+            let next = if limited {
                 Ok(None)
+            } else {
+                listing.next_name()
             };
-            level.names += 1;
             let path = level.path.clone();
             let top = self.levels.len() - 1;
             let result = match &next {
@@ -115,12 +123,15 @@ impl Removal<'_> {
                     let path = path.and_then(|path| path.join(name).ok());
                     self.remove_child(fd.as_fd(), path, name)
                 }
-                _ => Ok(()),
+                _ => Ok(Child::Kept),
             };
             self.levels[top].open = Some((fd, listing));
-            result.context(|| format!("in {}", self.levels[top].name.quoted()))?;
+            let child = result.context(|| format!("in {}", self.levels[top].name.quoted()))?;
+            if child == Child::Removed {
+                self.levels[top].names += 1;
+            }
             if next?.is_none() {
-                self.leave(parent)?;
+                self.leave(parent, limited)?;
             }
         }
         Ok(())
@@ -132,16 +143,17 @@ impl Removal<'_> {
         directory: BorrowedFd<'_>,
         path: Option<RootPath>,
         name: &Name,
-    ) -> Result<()> {
+    ) -> Result<Child> {
         let kept = self.keeps(path.as_ref(), |keep, path| keep.keeps(path));
         if kept && !is_directory_at(directory, name)? {
-            return Ok(());
+            return Ok(Child::Kept);
         }
         if unlink(directory, name)? {
-            return Ok(());
+            return Ok(Child::Removed);
         }
         let stays = kept || self.keeps(path.as_ref(), |keep, path| keep.keeps_below(path));
-        self.enter(directory, path, name, stays)
+        self.enter(directory, path, name, stays)?;
+        Ok(if stays { Child::Kept } else { Child::Removed })
     }
 
     fn keeps(&self, path: Option<&RootPath>, ask: fn(&dyn Keep, &RootPath) -> bool) -> bool {
@@ -200,8 +212,9 @@ impl Removal<'_> {
         Ok(())
     }
 
-    /// The deepest directory has been read to its end: goes up and removes it, unless it stays.
-    fn leave(&mut self, parent: BorrowedFd<'_>) -> Result<()> {
+    /// The deepest directory has been read to its end, or as far as one pass goes if that is `limited`: goes up and
+    /// removes it, unless it stays.
+    fn leave(&mut self, parent: BorrowedFd<'_>, limited: bool) -> Result<()> {
         let Some(mut done) = self.levels.pop() else {
             return Ok(());
         };
@@ -212,11 +225,15 @@ impl Removal<'_> {
             None => parent,
             Some(level) => reopen_from_below(level, &fd)?,
         };
-        if done.stays {
+        if done.stays && !limited {
             self.visited.extend(done.path);
             return restore_times(&Node::from_path_only(fd), done.times);
         }
-        match unlinkat(above, &done.name, UnlinkatFlags::RemoveDir) {
+        let removed = match done.stays {
+            true => Err(Errno::ENOTEMPTY),
+            false => unlinkat(above, &done.name, UnlinkatFlags::RemoveDir),
+        };
+        match removed {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(Errno::ENOTEMPTY | Errno::EEXIST) if done.passes < PASSES => {
                 let listing = Listing::of(&fd)?;

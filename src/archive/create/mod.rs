@@ -283,5 +283,5 @@ enum Walk {
 
 /// Whether the error says that a path isn't there any more.
 fn vanished(error: &Error) -> bool {
-    error.is_any(&[Errno::ENOENT, Errno::ENOTDIR])
+    error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP])
 }

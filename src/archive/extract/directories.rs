@@ -2,14 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 
 use super::metadata::{keep_set_id, set_xattr, times};
-use crate::archive::Budget;
+use super::places::Places;
 use crate::error::{Context as _, Result};
 use crate::fs::{
     ACCESS_ACL, DEFAULT_ACL, Node, Root, RootPath, is_directory, restore_times, times_of,
@@ -24,12 +23,9 @@ const OWNER_ALL: u32 = 0o700;
 pub(super) const DEFERRED: [&CStr; 2] = [ACCESS_ACL, DEFAULT_ACL];
 
 /// The directories that members described, each once, with the attributes of the last one, and those whose times are
-/// to be kept; by their paths without symlinks.
+/// to be kept.
 #[derive(Default)]
-pub(super) struct Directories {
-    remembered: BTreeMap<RootPath, Directory>,
-    budget: Budget,
-}
+pub(super) struct Directories(Places<Directory>);
 
 struct Directory {
     times: (Timestamp, Timestamp),
@@ -42,13 +38,6 @@ struct Description {
     acls: Vec<(&'static CStr, Vec<u8>)>,
 }
 
-impl Directory {
-    fn size(&self, path: &RootPath) -> usize {
-        let acls = self.described.iter().flat_map(|described| &described.acls);
-        path.as_bytes().len() + acls.map(|(_, value)| value.len()).sum::<usize>()
-    }
-}
-
 impl Directories {
     /// Remembers what a member says of the directory.
     pub(super) fn remember(&mut self, path: RootPath, member: &Member) -> Result<()> {
@@ -59,56 +48,41 @@ impl Directories {
                 .find(|xattr| xattr.name == name.to_bytes())?;
             Some((name, xattr.value.clone()))
         };
-        let acls = DEFERRED.into_iter().filter_map(acl).collect();
+        let acls: Vec<(&CStr, Vec<u8>)> = DEFERRED.into_iter().filter_map(acl).collect();
+        let bytes = acls.iter().map(|(_, value)| value.len()).sum();
         let described = Some(Description {
             mode: member.mode,
             acls,
         });
-        self.insert(
+        self.0.insert(
             path,
             Directory {
                 times: times(member),
                 described,
             },
+            bytes,
         )
     }
 
     /// Remembers the times of a directory that something is about to be made in, unless it is remembered already.
     pub(super) fn keep(&mut self, path: &RootPath, directory: BorrowedFd<'_>) -> Result<()> {
-        if self.remembered.contains_key(path) {
+        if self.0.get(path).is_some() {
             return Ok(());
         }
         let times = times_of(&Node::dot(directory)?.stat()?);
-        self.insert(
+        self.0.insert(
             path.clone(),
             Directory {
                 times,
                 described: None,
             },
+            0,
         )
     }
 
     /// Forgets what is at the path and below: it is about to be removed.
     pub(super) fn forget(&mut self, path: &RootPath) {
-        let within = self.remembered.range(path..).map(|(other, _)| other);
-        let gone: Vec<RootPath> = within
-            .take_while(|other| other.is_within(path))
-            .cloned()
-            .collect();
-        for path in gone {
-            if let Some(directory) = self.remembered.remove(&path) {
-                self.budget.give_back(directory.size(&path));
-            }
-        }
-    }
-
-    fn insert(&mut self, path: RootPath, directory: Directory) -> Result<()> {
-        self.budget.take(directory.size(&path))?;
-        let size = path.clone();
-        if let Some(before) = self.remembered.insert(path, directory) {
-            self.budget.give_back(before.size(&size));
-        }
-        Ok(())
+        self.0.forget(path);
     }
 
     /// Finishes them deepest first, so that one that locks its owner out does so after all below it. All are tried;
@@ -119,8 +93,8 @@ impl Directories {
                 .finish(root, &path, user_namespace)
                 .at_entry(path.as_bytes())
         };
-        self.remembered
-            .into_iter()
+        self.0
+            .into_sorted()
             .rev()
             .map(finish)
             .fold(Ok(()), Result::and)

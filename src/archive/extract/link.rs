@@ -10,7 +10,7 @@ use nix::sys::stat::{FileStat, SFlag};
 use super::metadata::Origin;
 use super::{Extraction, Place, Refusal};
 use crate::error::{Context as _, Error, Result, quote};
-use crate::fs::{Identity, Node, RootPath, file_type, is_directory};
+use crate::fs::{Identity, Name, Node, RootPath, file_type, is_directory};
 use crate::sys::link_descriptor;
 
 impl Extraction<'_> {
@@ -26,18 +26,40 @@ impl Extraction<'_> {
             }
             result => result.context(step)?,
         };
-        self.link(place, &source, &stat).context(step)?;
         let symlink = file_type(&stat) == SFlag::S_IFLNK;
         let origin = if symlink {
             Origin::LinkedSymlink
         } else {
             Origin::Linked
         };
+        let existing = Node::find_at(&*place.parent, &place.name)?;
+        let linked = existing.map(|node| node.identity()).transpose()?;
+        if linked != Some(Identity::from(&stat)) {
+            let link = |name: &Name| link_descriptor(source.as_fd(), place.parent.as_fd(), name);
+            self.replace("linkat", place, link, |_, (), _| Ok(()))
+                .context(step)?;
+        }
+        // The name is as good a source as the first one from now on.
+        self.remember_file(place, Identity::from(&stat))?;
         self.describe(&source, place.member, origin)
     }
 
-    fn is_skipped(&self, link: &[u8]) -> Result<bool> {
-        Ok(self.skipped_devices.contains(&RootPath::clean(link)?))
+    fn is_skipped(&mut self, link: &[u8]) -> Result<bool> {
+        Ok(self
+            .canonical(link)?
+            .is_some_and(|path| self.skipped_devices.get(&path).is_some()))
+    }
+
+    /// The path without symlinks of what a link names, unless it is the root.
+    fn canonical(&mut self, link: &[u8]) -> Result<Option<RootPath>> {
+        let Some((parent, name)) = RootPath::clean(link)?.split() else {
+            return Ok(None);
+        };
+        match self.parents.get(&parent) {
+            Ok(parent) => Ok(Some(parent.canonical().join(&name)?)),
+            Err(error) if error.is(Errno::ENOENT) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn find_source(&mut self, link: &[u8]) -> Result<(Node, FileStat)> {
@@ -45,9 +67,15 @@ impl Extraction<'_> {
         if !self.policy.own_sources_only {
             return source;
         }
-        // Whatever else is there, or isn't, the archive has no such file.
-        match source {
-            Ok((node, stat)) if self.own_files.contains(&Identity::from(&stat)) => Ok((node, stat)),
+        // Whatever else is there, or isn't, the archive has no such file. By its path and its number, since the number
+        // of a file that is gone may be another's by now.
+        match (source, self.canonical(link)) {
+            (Ok((node, stat)), Ok(Some(path)))
+                if file_type(&stat) == SFlag::S_IFREG
+                    && self.own_files.get(&path) == Some(&Identity::from(&stat)) =>
+            {
+                Ok((node, stat))
+            }
             _ => Err(Refusal::ForeignSource.into()),
         }
     }
@@ -63,16 +91,5 @@ impl Extraction<'_> {
             return Err(Error::system("linkat of a directory", Errno::EPERM));
         }
         Ok((node, stat))
-    }
-
-    fn link(&mut self, place: &Place<'_>, source: &Node, stat: &FileStat) -> Result<()> {
-        if let Some(existing) = Node::find_at(&*place.parent, &place.name)?
-            && existing.identity()? == Identity::from(stat)
-        {
-            return Ok(());
-        }
-        self.replace("linkat", place, |name| {
-            link_descriptor(source.as_fd(), place.parent.as_fd(), name)
-        })
     }
 }

@@ -6,9 +6,9 @@ mod directories;
 mod link;
 mod metadata;
 mod object;
+mod places;
 mod replace;
 
-use std::collections::HashSet;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::rc::Rc;
 
@@ -16,11 +16,12 @@ use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
 
-use super::{Budget, Input};
+use super::Input;
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Identity, Name, Parent, Parents, Root, RootPath, in_user_namespace, names_start};
 use crate::tar::{Data, Member, MemberKind, Reader};
 use directories::Directories;
+use places::Places;
 
 /// What to do with a member.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,18 +84,14 @@ pub(crate) struct Extraction<'r> {
     user_namespace: bool,
     directories: Directories,
     /// The regular files made so far, if hard links may lead to those only.
-    own_files: HashSet<Identity>,
-    own_files_budget: Budget,
-    /// Devices that can't be made in a user namespace, by their paths in the archive.
-    skipped_devices: HashSet<RootPath>,
-    skipped_budget: Budget,
+    own_files: Places<Identity>,
+    /// Devices that can't be made in a user namespace.
+    skipped_devices: Places<()>,
 }
 
 /// Where a member goes.
 struct Place<'m> {
     member: &'m Member,
-    /// The path in the archive, cleaned.
-    path: RootPath,
     parent: Rc<Parent>,
     name: Name,
 }
@@ -114,10 +111,8 @@ impl<'r> Extraction<'r> {
             policy,
             user_namespace: in_user_namespace(),
             directories: Directories::default(),
-            own_files: HashSet::new(),
-            own_files_budget: Budget::default(),
-            skipped_devices: HashSet::new(),
-            skipped_budget: Budget::default(),
+            own_files: Places::default(),
+            skipped_devices: Places::default(),
         })
     }
 
@@ -153,7 +148,8 @@ impl<'r> Extraction<'r> {
         if path.is_root() {
             return self.extract_root(member);
         }
-        let place = self.find_place(member, path)?;
+        let place = self.find_place(member, &path)?;
+        self.skipped_devices.forget(&place.canonical()?);
         match member.kind {
             MemberKind::Regular => self.make_file(&place, data),
             MemberKind::Directory => self.make_directory(&place),
@@ -169,7 +165,7 @@ impl<'r> Extraction<'r> {
     }
 
     /// Finds the directory that the member goes into, or makes it, and remembers the times of what is changed by that.
-    fn find_place<'m>(&mut self, member: &'m Member, path: RootPath) -> Result<Place<'m>> {
+    fn find_place<'m>(&mut self, member: &'m Member, path: &RootPath) -> Result<Place<'m>> {
         let Some((parent_path, name)) = path.split() else {
             return Err(Refusal::ReplacesRoot("member").into());
         };
@@ -189,7 +185,6 @@ impl<'r> Extraction<'r> {
         }
         Ok(Place {
             member,
-            path,
             parent,
             name,
         })
@@ -212,13 +207,19 @@ impl<'r> Extraction<'r> {
         self.directories.finish(self.root, self.user_namespace)
     }
 
-    /// Remembers that this extraction made the regular file.
-    fn remember_file(&mut self, identity: Identity) -> Result<()> {
+    /// Remembers that this extraction made the regular file, under this name.
+    fn remember_file(&mut self, place: &Place<'_>, identity: Identity) -> Result<()> {
         if self.policy.own_sources_only {
-            self.own_files_budget.take(size_of::<Identity>())?;
-            self.own_files.insert(identity);
+            self.own_files
+                .insert(place.canonical()?, identity, size_of::<Identity>())?;
         }
         Ok(())
+    }
+
+    /// Forgets what is known of the path and below: it is about to be removed.
+    fn forget(&mut self, path: &RootPath) {
+        self.directories.forget(path);
+        self.own_files.forget(path);
     }
 }
 

@@ -25,32 +25,32 @@ impl Extraction<'_> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
         // Nobody else may read the content or run the file before its owner is set.
         let private = Mode::from_bits_truncate(0o600);
-        let fd = self.replace("create", place, |name| {
-            openat(&place.parent, name, flags | OFlag::O_CLOEXEC, private)
-        })?;
-        let file = File::from(fd);
-        write_data(place.member, data, &file)?;
-        let node = Node::from_open(OwnedFd::from(file));
-        self.remember_file(node.identity()?)?;
-        self.describe(&node, place.member, self.created_in(&place.parent)?)
+        let make = |name: &Name| openat(&place.parent, name, flags | OFlag::O_CLOEXEC, private);
+        self.replace("create", place, make, |this, fd, _| {
+            let file = File::from(fd);
+            write_data(place.member, data, &file)?;
+            let node = Node::from_open(OwnedFd::from(file));
+            this.remember_file(place, node.identity()?)?;
+            this.describe(&node, place.member, this.created_in(&place.parent)?)
+        })
     }
 
     pub(super) fn make_directory(&mut self, place: &Place<'_>) -> Result<()> {
         let (parent, name) = (&place.parent, &place.name);
-        let make = |name: &Name| mkdirat(parent, name, Mode::S_IRWXU);
-        let (node, origin) = match make(name) {
-            Ok(()) => (open_directory(parent, name)?, self.created_in(parent)?),
-            Err(Errno::EEXIST) => match open_directory(parent, name) {
-                Ok(node) => (node, Origin::Merged),
-                Err(error) if error.is_any(&[Errno::ENOTDIR, Errno::ELOOP]) => {
-                    self.replace("mkdirat", place, make)?;
-                    (open_directory(parent, name)?, self.created_in(parent)?)
-                }
-                Err(error) => return Err(error),
-            },
-            Err(errno) => return Err(Error::system(format!("mkdirat {}", name.quoted()), errno)),
-        };
-        self.describe_directory(&node, place.member, place.canonical()?, origin)
+        match open_directory(parent, name) {
+            Ok(node) => {
+                self.describe_directory(&node, place.member, place.canonical()?, Origin::Merged)
+            }
+            // It isn't there, or is something else.
+            Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => {
+                let make = |name: &Name| mkdirat(parent, name, Mode::S_IRWXU);
+                self.replace("mkdirat", place, make, |this, (), name| {
+                    let (node, origin) = (open_directory(parent, name)?, this.created_in(parent)?);
+                    this.describe_directory(&node, place.member, place.canonical()?, origin)
+                })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Gives the root itself the attributes of a member that names it.
@@ -61,10 +61,13 @@ impl Extraction<'_> {
 
     pub(super) fn make_symlink(&mut self, place: &Place<'_>) -> Result<()> {
         let (parent, target) = (&place.parent, place.member.link.as_slice());
-        self.replace("symlinkat", place, |name| symlinkat(target, parent, name))?;
+        let make = |name: &Name| symlinkat(target, parent, name);
+        self.replace("symlinkat", place, make, |this, (), name| {
+            let node = open_made(parent, name, SFlag::S_IFLNK, 0)?;
+            this.describe(&node, place.member, Origin::Symlink)
+        })?;
         self.parents.forget();
-        let node = open_made(place, SFlag::S_IFLNK, 0)?;
-        self.describe(&node, place.member, Origin::Symlink)
+        Ok(())
     }
 
     pub(super) fn make_node(&mut self, place: &Place<'_>, kind: SFlag) -> Result<()> {
@@ -74,21 +77,18 @@ impl Extraction<'_> {
             _ => makedev(u64::from(member.major), u64::from(member.minor)),
         };
         let private = Mode::from_bits_truncate(0o600);
-        self.replace("mknodat", place, |name| {
-            mknodat(parent, name, kind, private, device)
-        })?;
-        let node = open_made(place, kind, device)?;
-        self.describe(&node, member, self.created_in(parent)?)
+        let make = |name: &Name| mknodat(parent, name, kind, private, device);
+        self.replace("mknodat", place, make, |this, (), name| {
+            let node = open_made(parent, name, kind, device)?;
+            this.describe(&node, member, this.created_in(parent)?)
+        })
     }
 
     /// In a user namespace the kernel doesn't let anyone make a device. What it would have replaced goes all the same,
     /// and so do hard links to it.
     pub(super) fn skip_device(&mut self, place: &Place<'_>) -> Result<()> {
-        if !self.skipped_devices.contains(&place.path) {
-            self.skipped_budget.take(place.path.as_bytes().len())?;
-            self.skipped_devices.insert(place.path.clone());
-        }
-        self.remove_old(place)
+        self.remove_old(place)?;
+        self.skipped_devices.insert(place.canonical()?, (), 0)
     }
 
     fn created_in(&self, parent: &Parent) -> Result<Origin> {
@@ -138,12 +138,12 @@ fn open_directory(parent: &Parent, name: &Name) -> Result<Node> {
 
 /// Holds the object that was made a moment ago, unless somebody has put another in its place, which must not get the
 /// member's owner and mode.
-fn open_made(place: &Place<'_>, kind: SFlag, device: u64) -> Result<Node> {
-    let node = Node::open_at(&*place.parent, &place.name)?;
+fn open_made(parent: &Parent, name: &Name, kind: SFlag, device: u64) -> Result<Node> {
+    let node = Node::open_at(parent, name)?;
     let stat = node.stat()?;
     if file_type(&stat) == kind && stat.st_rdev == device && stat.st_nlink == 1 {
         Ok(node)
     } else {
-        Err(changed_meanwhile(&place.name))
+        Err(changed_meanwhile(name))
     }
 }

@@ -2,64 +2,96 @@
 
 #![forbid(unsafe_code)]
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::os::fd::AsFd as _;
 
 use nix::errno::Errno;
 use nix::fcntl::renameat;
-use nix::unistd::{UnlinkatFlags, gettid, unlinkat};
+use nix::sys::stat::SFlag;
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::{Extraction, Place};
 use crate::error::{Called as _, Error, Result};
-use crate::fs::{Name, remove_tree};
+use crate::fs::{Name, Node, file_type, remove_tree};
 
 /// How many temporary names are tried before somebody who takes each of them wins.
 const ATTEMPTS: u32 = 64;
 
 impl Extraction<'_> {
-    /// Calls `make` for the member's name. If something has that name already, the new object is made under a
-    /// temporary one first: only when it exists is the old one removed, so that nothing is lost where nothing can
-    /// be made, and so that a hard link's source may lie in the very directory that goes.
+    /// Calls `make` for the member's name, and then `complete` with what was made and its name.
+    ///
+    /// If something has the member's name already, the new object is made and completed under a temporary one, and
+    /// takes the old one's place only then: nothing is lost where nothing can be made or the disk is full, and a hard
+    /// link's source may lie in the very directory that goes.
     pub(super) fn replace<T>(
         &mut self,
         call: &str,
         place: &Place<'_>,
         make: impl Fn(&Name) -> Result<T, Errno>,
-    ) -> Result<T> {
-        let (parent, name) = (&place.parent, &place.name);
+        complete: impl FnOnce(&mut Self, T, &Name) -> Result<()>,
+    ) -> Result<()> {
+        let (parent, name) = (place.parent.as_fd(), &place.name);
         match make(name) {
             Err(Errno::EEXIST) => {}
-            result => return result.called(|| format!("{call} {}", name.quoted())),
+            result => {
+                let made = result.called(|| format!("{call} {}", name.quoted()))?;
+                return complete(self, made, name);
+            }
         }
+        self.forget(&place.canonical()?);
         let (made, temporary) = make_under_free_name(call, make)?;
-        let replaced = self.remove_old(place).and_then(|()| {
-            renameat(parent.as_fd(), &temporary, parent.as_fd(), name)
-                .called(|| format!("rename to {}", name.quoted()))
-        });
+        let replaced = complete(self, made, &temporary)
+            .and_then(|()| self.clear_way(place, &temporary))
+            .and_then(|()| {
+                renameat(parent, &temporary, parent, name)
+                    .called(|| format!("rename to {}", name.quoted()))
+            });
         // Still there if something failed, or if both names are of one inode, which rename leaves as they are. What
         // has to be known is the failure before.
-        let _ = match unlinkat(parent.as_fd(), &temporary, UnlinkatFlags::NoRemoveDir) {
-            Err(Errno::EISDIR) => unlinkat(parent.as_fd(), &temporary, UnlinkatFlags::RemoveDir),
+        let _ = match unlinkat(parent, &temporary, UnlinkatFlags::NoRemoveDir) {
+            Err(Errno::EISDIR) => unlinkat(parent, &temporary, UnlinkatFlags::RemoveDir),
             result => result,
         };
-        replaced.map(|()| made)
+        replaced
     }
 
     /// Removes what is in the member's place, and forgets what was known of it.
     pub(super) fn remove_old(&mut self, place: &Place<'_>) -> Result<()> {
         self.parents.forget();
-        self.directories.forget(&place.canonical()?);
+        self.forget(&place.canonical()?);
         remove_tree(&*place.parent, &place.name)
+    }
+
+    /// Removes what a rename to the member's name can't replace by itself: a directory, or anything if `temporary` is
+    /// a directory.
+    fn clear_way(&mut self, place: &Place<'_>, temporary: &Name) -> Result<()> {
+        let old = type_at(place, &place.name)?;
+        if matches!(old, Some(SFlag::S_IFDIR | SFlag::S_IFLNK)) {
+            // Paths through it lead elsewhere from now on.
+            self.parents.forget();
+        }
+        if old == Some(SFlag::S_IFDIR) || type_at(place, temporary)? == Some(SFlag::S_IFDIR) {
+            return remove_tree(&*place.parent, &place.name);
+        }
+        Ok(())
     }
 }
 
-/// Calls `make` with unlikely names until one is free.
+fn type_at(place: &Place<'_>, name: &Name) -> Result<Option<SFlag>> {
+    match Node::find_at(&*place.parent, name)? {
+        Some(node) => Ok(Some(file_type(&node.stat()?))),
+        None => Ok(None),
+    }
+}
+
+/// Calls `make` with names that nobody else has thought of, until one is free.
 fn make_under_free_name<T>(
     call: &str,
     make: impl Fn(&Name) -> Result<T, Errno>,
 ) -> Result<(T, Name)> {
     for attempt in 0..ATTEMPTS {
-        // The thread's number, which no other has: calls side by side mustn't take each other's for theirs.
-        let candidate = format!(".crutils-new-{}-{attempt}", gettid());
+        // The keys of the hasher are random: calls side by side mustn't take each other's names for theirs.
+        let candidate = format!(".crutils-new-{:016x}", RandomState::new().hash_one(attempt));
         let Some(candidate) = Name::new(candidate.as_bytes()) else {
             break;
         };

@@ -170,10 +170,14 @@ impl<'c> Plan<'c> {
             wanted |= listed.exists();
             let is_within =
                 |above: Option<&RootPath>| above.is_some_and(|above| path.is_within(above));
-            // Stored with the directory above, unless it is on another mount; or gone with the directory that was in
-            // the place of what is above now: a symlink there leads to something else.
-            if is_within(covered) || (is_within(replaced) && !listed.exists()) {
+            // Stored with the directory above, unless it is on another mount.
+            if is_within(covered) {
                 creation.check_mount(path).at_entry(listed.spelled)?;
+                continue;
+            }
+            // Gone with the directory that was in the place of what is above now. A symlink there leads to something
+            // else.
+            if is_within(replaced) && !listed.exists() {
                 continue;
             }
             let merges = listed.modified || self.was_deleted(path) || self.replaces_below(path);
