@@ -8,7 +8,6 @@
 mod create;
 mod extract;
 mod input;
-mod xattrs;
 
 pub(crate) use create::{Creation, Depth};
 pub(crate) use extract::{Extraction, Policy, Verdict};

@@ -18,6 +18,7 @@ mod parents;
 mod path;
 mod remove;
 mod root;
+mod travels;
 mod userns;
 
 pub(crate) use acl::{ACCESS_ACL, DEFAULT_ACL, strip_inherited_acl};
@@ -35,4 +36,5 @@ pub(crate) use parents::{Parent, Parents};
 pub(crate) use path::{MAX_PATH, RootPath, names_start};
 pub(crate) use remove::{Keep, KeepNothing, remove_tree, times_of};
 pub(crate) use root::{Root, open_directory_ambient};
+pub(crate) use travels::travels;
 pub(crate) use userns::in_user_namespace;

@@ -11,7 +11,7 @@ use std::ffi::{CStr, CString};
 use nix::errno::Errno;
 
 use super::{Extraction, Refusal};
-use crate::archive::xattrs::travels;
+use crate::fs::travels;
 use crate::error::{Error, Result, quote};
 use crate::fs::{ACCESS_ACL, DEFAULT_ACL, Node, RootPath, strip_inherited_acl};
 use crate::sys::Timestamp;
