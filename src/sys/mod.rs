@@ -5,6 +5,7 @@
 //! new one first and then the descriptor's name below `/proc`, never a call that would follow a link.
 
 mod capability;
+mod handle;
 mod mode;
 mod proc;
 mod statx;
@@ -12,6 +13,7 @@ mod times;
 mod xattr;
 
 pub(crate) use capability::has_cap_sys_admin;
+pub(crate) use handle::file_handle;
 pub(crate) use mode::change_mode;
 pub(crate) use proc::{descriptor_path, reopen};
 pub(crate) use statx::mount_id;

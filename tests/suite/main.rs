@@ -30,6 +30,8 @@ mod apply_sparse;
 mod apply_types;
 mod archives;
 mod cases;
+mod changes;
+mod changes_directories;
 mod compression;
 mod conformance;
 mod deleted;

@@ -11,8 +11,8 @@ use std::ffi::{CStr, CString};
 use nix::errno::Errno;
 
 use super::{Extraction, Refusal};
-use crate::fs::travels;
 use crate::error::{Error, Result, quote};
+use crate::fs::travels;
 use crate::fs::{ACCESS_ACL, DEFAULT_ACL, Node, RootPath, strip_inherited_acl};
 use crate::sys::Timestamp;
 use crate::tar::{Member, Time};
