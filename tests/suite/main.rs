@@ -32,6 +32,7 @@ mod archives;
 mod cases;
 mod changes;
 mod changes_directories;
+mod changes_overlay;
 mod compression;
 mod conformance;
 mod deleted;

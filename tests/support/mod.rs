@@ -4,6 +4,7 @@
 pub mod api;
 pub mod compressor;
 pub mod os;
+pub mod overlay;
 pub mod process;
 pub mod sandbox;
 pub mod stage;

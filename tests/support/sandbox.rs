@@ -125,7 +125,12 @@ impl Sandbox {
     /// Mounts a tmpfs on a directory in the sandbox, to be unmounted with it.
     pub fn mount_tmpfs(&mut self, on: &Path) {
         run(&format!("mount -t tmpfs tmpfs {}", on.display())).expect("a tmpfs");
-        self.mounts.push(on.to_path_buf());
+        self.unmount_later(on);
+    }
+
+    /// Takes over what a test has mounted in the sandbox.
+    pub fn unmount_later(&mut self, mount: &Path) {
+        self.mounts.push(mount.to_path_buf());
     }
 }
 
