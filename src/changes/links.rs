@@ -46,9 +46,14 @@ impl Links {
             self.lower.insert(new);
         }
         if let Some(origin) = origin {
-            self.origins.insert(origin, new);
+            self.stands_for(origin, new);
         }
         self.insert(path, Noted { new, old })
+    }
+
+    /// Notes that all names of a lower file are those of an upper one, which has changed.
+    pub(super) fn stands_for(&mut self, origin: Origin, upper: Identity) {
+        self.origins.insert(origin, upper);
     }
 
     /// Whether there may be names that weren't looked at, of a file that is listed.
@@ -102,6 +107,7 @@ impl Links {
         let changed: HashSet<Identity> = groups
             .iter()
             .filter_map(|(file, group)| changed(group).then_some(*file))
+            .chain(self.origins.values().copied())
             .collect();
         let mut kept: HashMap<Identity, Identity> = HashMap::new();
         for (path, noted) in &self.names {

@@ -14,6 +14,7 @@
 //! | --- | --- |
 //! | `layers` | looks up a name in a stack of layers, and lists the names of a directory there |
 //! | `layers::markers` | what a layer says in xattrs and devices: whiteouts, opaque directories, redirects, metacopy |
+//! | `layers::index`, `layers::origin` | which upper file stands for which lower one under all its names |
 //! | `layers::route` | where the layers below have an object that was renamed |
 //! | `walk` | goes through both views at once, one directory at a time |
 //! | `compare` | whether two objects of one type differ |
@@ -38,7 +39,7 @@ mod walk;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use exclude::{CRIO, Exclude, PODMAN};
 pub use layers::OverlayXattrs;
@@ -46,7 +47,7 @@ pub use layers::OverlayXattrs;
 use crate::error::{Context as _, Error, Result, quote};
 use crate::fs::{Root, in_user_namespace, open_directory_ambient};
 use compare::{Comparison, Content};
-use layers::{Layer, MAX_LAYERS, Markers, View};
+use layers::{Layer, MAX_LAYERS, Markers, View, indexed_files};
 use list::OnTheWay;
 use walk::Walk;
 
@@ -83,6 +84,10 @@ pub struct Options {
     pub exact_times: bool,
     /// Which xattrs an overlay speaks in. Only for [`overlay_ambient`].
     pub overlay_xattrs: OverlayXattrs,
+    /// The work directory of an overlay that is mounted with an index (`index=on`, `nfs_export=on`): a lower file with
+    /// several names may have changed and be there alone. Without an index it may be missing. Only for
+    /// [`overlay_ambient`].
+    pub work_directory: Option<PathBuf>,
     /// What isn't listed.
     pub exclude: Exclude,
 }
@@ -136,7 +141,8 @@ pub fn directories_ambient(
 /// deleted, name by name; a renamed one as added, with all that came along. A file that was copied up is listed only
 /// if something about it differs, its bytes included, or if it has several names. The directories above what was added
 /// or deleted are listed as modified. Several names of one file are treated as by [`directories_ambient`]; other names
-/// of a lower file that the overlay's index holds together with a changed one are found.
+/// of a lower file that the overlay's index holds together with a changed one are found. What the index alone has is
+/// found only with [`Options::work_directory`].
 ///
 /// # Errors
 ///
@@ -160,6 +166,13 @@ pub fn overlay_ambient(
         exact_times: true,
         content: Content::Compared,
     };
+    let indexed = match &options.work_directory {
+        Some(work) => {
+            let work = Root::new(open_directory_ambient(work, "work_directory")?);
+            indexed_files(&work).context(|| "work_directory")?
+        }
+        None => Vec::new(),
+    };
     Walk::new(
         View::new(&layers, 0, Some(markers)),
         View::new(&layers, 1, Some(markers)),
@@ -167,6 +180,7 @@ pub fn overlay_ambient(
         &options.exclude,
         OnTheWay::ToAddedAndDeleted,
     )
+    .with_indexed(indexed)
     .run()
     .context(|| "compare the layers of an overlay")
 }

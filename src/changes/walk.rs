@@ -3,10 +3,10 @@
 #![forbid(unsafe_code)]
 
 use crate::error::{Context as _, Error, Result};
-use crate::fs::{Name, RootPath, file_type, is_directory};
+use crate::fs::{Identity, Name, RootPath, file_type, is_directory};
 
 use super::compare::Comparison;
-use super::layers::{Object, Open, Stack, View};
+use super::layers::{Object, Open, Origin, Stack, View};
 use super::links::Links;
 use super::list::{List, OnTheWay};
 use super::{Change, ChangeKind, Exclude};
@@ -49,6 +49,14 @@ impl<'w> Walk<'w> {
             links: Links::default(),
             pending: Vec::new(),
         }
+    }
+
+    /// Lists what belongs to these upper files, which stand for lower ones under all names of those.
+    pub(super) fn with_indexed(mut self, files: Vec<(Origin, Identity)>) -> Self {
+        for (origin, upper) in files {
+            self.links.stands_for(origin, upper);
+        }
+        self
     }
 
     pub(super) fn run(mut self) -> Result<Vec<Change>> {

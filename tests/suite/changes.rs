@@ -59,7 +59,7 @@ pub fn overlay(lower: &[&Path], upper: &Path, options: &Options) -> Outcome<Vec<
 /// Copies a tree with everything that is in it.
 pub fn copy(from: &Path, to: &Path) {
     run(&format!(
-        "cp -a --sparse=always {} {}",
+        "cp -a --sparse=auto {} {}",
         from.display(),
         to.display()
     ))

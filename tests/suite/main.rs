@@ -33,6 +33,7 @@ mod cases;
 mod changes;
 mod changes_directories;
 mod changes_overlay;
+mod changes_round_trip;
 mod compression;
 mod conformance;
 mod deleted;

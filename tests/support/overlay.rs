@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::sandbox::{Fs, Sandbox, run};
+use super::sandbox::{Fs, Sandbox, run, unmount};
 
 /// An overlay of some lower layers on a tmpfs; unmounted when dropped.
 pub struct Overlay {
@@ -87,4 +87,28 @@ impl Overlay {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
+}
+
+/// Mounts these layers on `on` while `work` runs: read-only, or with an upper directory and its work directory.
+pub fn mounted(
+    on: &Path,
+    lower: &[PathBuf],
+    upper: Option<(&Path, &Path)>,
+    options: &str,
+    work: impl FnOnce(),
+) -> Result<(), String> {
+    let lower: Vec<_> = lower
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let mut all = format!("{options},lowerdir={}", lower.join(":"));
+    if let Some((upper, work)) = upper {
+        all += &format!(",upperdir={},workdir={}", upper.display(), work.display());
+    }
+    run(&format!(
+        "mount -t overlay overlay -o {all} {}",
+        on.display()
+    ))?;
+    work();
+    unmount(on)
 }

@@ -137,7 +137,7 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         while let Some(mount) = self.mounts.pop() {
-            if let Err(reason) = run(&format!("umount {}", mount.display())) {
+            if let Err(reason) = unmount(&mount) {
                 // What is still mounted must not be walked into by the removal.
                 eprintln!("{reason}");
                 return;
@@ -167,4 +167,18 @@ pub fn run(line: &str) -> Result<(), String> {
         output.status,
         String::from_utf8_lossy(&output.stderr).trim()
     ))
+}
+
+/// Unmounts. Another test's process holds all of this one's descriptors from its fork to its exec, so that a mount may be
+/// busy for a moment.
+pub fn unmount(mount: &Path) -> Result<(), String> {
+    let line = format!("umount {}", mount.display());
+    let mut result = run(&line);
+    for _ in 0..100 {
+        match &result {
+            Err(reason) if reason.contains("busy") => result = run(&line),
+            _ => break,
+        }
+    }
+    result
 }

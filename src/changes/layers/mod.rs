@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod index;
 mod markers;
 mod origin;
 mod route;
@@ -13,6 +14,7 @@ use std::rc::Rc;
 use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 
+pub(super) use index::indexed_files;
 pub(super) use markers::Markers;
 pub use markers::OverlayXattrs;
 pub(super) use origin::Origin;
