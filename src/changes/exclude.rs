@@ -3,8 +3,8 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 use crate::error::{Error, Result};
 use crate::fs::RootPath;
@@ -67,13 +67,29 @@ impl Exclude {
         Ok(())
     }
 
-    /// Leaves out each of `paths` as [`Exclude::exact`] does: [`PODMAN`], [`CRIO`], a specification's bind mounts.
+    /// Leaves out each of `paths` as [`Exclude::exact`] does, or none of them: [`PODMAN`], [`CRIO`], the
+    /// [bind mounts of a specification](crate::checkpoint::bind_destinations).
     ///
     /// # Errors
     ///
     /// As for [`Exclude::exact`].
     pub fn all_exact<P: AsRef<OsStr>>(&mut self, paths: impl IntoIterator<Item = P>) -> Result<()> {
-        paths.into_iter().try_for_each(|path| self.exact(path))
+        let paths = paths.into_iter().map(|path| clean(path.as_ref()));
+        let paths = paths.collect::<Result<Vec<_>>>()?;
+        self.exact.extend(paths);
+        Ok(())
+    }
+
+    /// The paths that [`Exclude::exact`] was given, cleaned and absolute.
+    #[must_use]
+    pub fn exact_paths(&self) -> Vec<OsString> {
+        self.exact.iter().map(|path| absolute(path)).collect()
+    }
+
+    /// The paths that [`Exclude::subtree`] was given, in the same form.
+    #[must_use]
+    pub fn subtree_paths(&self) -> Vec<OsString> {
+        self.subtrees.iter().map(|path| absolute(path)).collect()
     }
 
     /// Whether the object itself isn't listed.
@@ -92,4 +108,9 @@ fn clean(path: &OsStr) -> Result<Vec<u8>> {
         return Err(Error::argument("exclude", "a path is empty"));
     }
     Ok(RootPath::clean(path.as_bytes())?.as_bytes().to_vec())
+}
+
+/// A path below the root, as the container sees it.
+pub(super) fn absolute(path: &[u8]) -> OsString {
+    OsString::from_vec([b"/", path].concat())
 }

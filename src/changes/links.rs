@@ -95,13 +95,12 @@ impl Links {
     /// Lists all names of a file if one is listed, or if they weren't one file before; and what was one file and isn't
     /// any more, but for one part.
     pub(super) fn settle(self, list: &mut List<'_>) -> Result<()> {
-        let mut groups: HashMap<Identity, Vec<(&[u8], Option<Identity>)>> = HashMap::new();
+        let mut groups: HashMap<Identity, Vec<(&[u8], &Noted)>> = HashMap::new();
         for (path, noted) in &self.names {
-            let group = groups.entry(noted.new).or_default();
-            group.push((path, noted.old));
+            groups.entry(noted.new).or_default().push((path, noted));
         }
-        let changed = |group: &[(&[u8], Option<Identity>)]| {
-            let joined = group.windows(2).any(|pair| pair[0].1 != pair[1].1);
+        let changed = |group: &[(&[u8], &Noted)]| {
+            let joined = group.windows(2).any(|pair| pair[0].1.old != pair[1].1.old);
             joined || group.iter().any(|(path, _)| list.holds(path))
         };
         let changed: HashSet<Identity> = groups

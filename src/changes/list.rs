@@ -3,10 +3,9 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt as _;
 
-use super::{Change, ChangeKind, Exclude};
+use super::exclude::{Exclude, absolute};
+use super::{Change, ChangeKind};
 use crate::error::{Error, Kind, Result};
 use crate::fs::RootPath;
 
@@ -93,11 +92,6 @@ impl<'e> List<'e> {
 }
 
 fn change((path, kind): (Vec<u8>, ChangeKind)) -> Change {
-    let mut absolute = Vec::with_capacity(path.len() + 1);
-    absolute.push(b'/');
-    absolute.extend(path);
-    Change {
-        path: OsString::from_vec(absolute),
-        kind,
-    }
+    let path = absolute(&path);
+    Change { path, kind }
 }

@@ -549,7 +549,7 @@ api_tests! {
         if !os::is_real_root() { skip!("only root can become another user"); }
         t.within(Within::User, || {
             let two = Two::of(tree);
-            fs::set_permissions(two.new.join("d/e"), std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+            fs::set_permissions(two.new.join("d/e"), std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
             let failure = directories(&two.new, Some(&two.old), &Options::default()).unwrap_err();
             assert_eq!((failure.errno, failure.entry.as_deref()), (libc::EACCES, Some(&b"d/e"[..])), "{failure:?}");
         });
