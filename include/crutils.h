@@ -12,6 +12,10 @@
 /*
  * libcrutils: imports, applies and creates container checkpoint archives.
  *
+ * An engine that restores a container calls, in this order, CRGetRuntimeFromArchive,
+ * CRImportCheckpointConfigOnly, CRImportCheckpointWithoutConfig, CRApplyRootFsDiffTar and
+ * CRRemoveDeletedFiles; one that checkpoints calls CRCreateRootFsDiffTar.
+ *
  * Conventions, which hold for every function below:
  *
  * Results. A function of type int returns 0 on success and a negative errno on failure. Its last
@@ -38,7 +42,8 @@
  *
  * Errors. Each function names its errors by errno, without the sign. EINVAL for an unusable
  * argument and ENOTRECOVERABLE for a defect of the library may come from any of them. CR_ERROR_*
- * below says what sort of error has which errno; one that a system call gave is that call's own.
+ * below says what sort of error has which errno; one that a system call gave is that call's own,
+ * so that the same number may mean either: CRErrorKind tells them apart.
  *
  * Paths. Symbolic links on the way to what an argument names are followed. A directory that exists
  * may be a relative path; one that is to be made has to be absolute, and so has the root of a
@@ -48,7 +53,13 @@
  * Threads and the process. All functions may be called from any thread, at the same time; an error
  * or a string may be used and freed by another thread than it came to. The working directory,
  * umask, root, environment and signal dispositions of the process are not touched, and no
- * descriptor is inherited by a child. Only the two functions that ask a runtime start a process.
+ * descriptor is inherited by a child; one of /proc may stay open where openat2 can't be used. Only
+ * the two functions that ask a runtime start a process. Calls that work on the same directory at
+ * once may fail with ENOENT, EEXIST or ESTALE: whoever makes them keeps them apart.
+ *
+ * User namespaces. Where the comments say "in a user namespace", they mean a process that isn't
+ * root, lacks CAP_SYS_ADMIN, doesn't see all user ids, or is told so by _CONTAINERS_ROOTLESS_UID or
+ * _CONTAINERS_USERNS_CONFIGURED in its environment, as engines do.
  *
  * Memory. If an allocation fails, the process is aborted. A panic inside the library prints to
  * stderr and doesn't reach the caller: it becomes ENOTRECOVERABLE.
@@ -302,10 +313,10 @@ int CRChangesOptionsExcludeBindMounts(struct CRChangesOptions *options,
 //
 // destination: the bundle. If it is missing, it and its parents are made (0755 less the umask,
 // root's), once the archive has shown itself to be one; its path has to be absolute then. What is
-// there already stays, unless the archive has a member of that name.
+// there already stays, unless the archive has a member of that name; its own owner and mode do.
 //
 // input: the archive, a tar stream that may be compressed with gzip, zstd, xz or bzip2. An empty
-// file is an archive without members.
+// file is an archive without members. It may be a pipe, and is waited for then.
 //
 // Members are regular files, directories, hard links to regular files that came before them in the
 // archive, and the symbolic link "parent" in checkpoint/ or pre-checkpoint/, which leads to
@@ -318,8 +329,8 @@ int CRChangesOptionsExcludeBindMounts(struct CRChangesOptions *options,
 // Errors: EPERM for a member that is a device or a fifo, or that is named config.json; EXDEV for
 // any other link, or for a file in the place of the destination itself; EBADMSG for what is no
 // archive, or is damaged or cut short; EOPNOTSUPP for a member of an unknown type; E2BIG for a
-// header, a map of holes or a path longer than the limits, more than 4 million names to remember,
-// or a compression window above 128 MiB; ENOTDIR if the destination is no directory; and those of
+// header, a map of holes or a path longer than the limits, more names to remember than 4 million or
+// 256 MiB, or a compression window above 128 MiB; ENOTDIR if the destination is no directory; and those of
 // the system calls, such as ENOENT for a missing archive.
 int CRImportCheckpointWithoutConfig(const char *destination,
                                     const char *input,
@@ -333,7 +344,10 @@ int CRImportCheckpointWithoutConfig(const char *destination,
 // That one of them, or both, are missing is no error.
 //
 // Errors: EXDEV if one of them is a link or a directory, EPERM if it is a device or a fifo; E2BIG
-// if it is larger than 16 MiB; else as for CRImportCheckpointWithoutConfig.
+// if it is larger than 16 MiB, or for a header, a path or a window beyond the limits; EBADMSG for
+// what is no archive, or is damaged or cut short; EOPNOTSUPP for a member of an unknown type;
+// ENOTDIR if the destination is no directory; and those of the system calls. Other members are
+// passed over, whatever they are.
 int CRImportCheckpointConfigOnly(const char *destination,
                                  const char *input,
                                  struct CRError **error);
@@ -348,7 +362,8 @@ int CRImportCheckpointConfigOnly(const char *destination,
 //
 // Errors: ENODATA if there is no config.dump; EBADMSG if it is not JSON, or the value is not a
 // string, or holds a NUL; EXDEV if it is a link or a directory, EPERM if it is a device or a fifo;
-// E2BIG if it is larger than 16 MiB; else as for CRImportCheckpointWithoutConfig.
+// E2BIG if it is larger than 16 MiB, or for a header, a path or a window beyond the limits; EBADMSG
+// and EOPNOTSUPP for an archive as for CRImportCheckpointConfigOnly; and those of the system calls.
 int CRGetRuntimeFromArchive(const char *input, char **runtime, struct CRError **error);
 
 // Writes what changed in a container's root file system into two files in destination:
@@ -365,7 +380,8 @@ int CRGetRuntimeFromArchive(const char *input, char **runtime, struct CRError **
 // security.selinux and the attributes that overlayfs keeps for itself.
 //
 // destination: an existing directory. What an earlier call left there is removed first. Both files
-// appear whole, with mode 0600; after a failure there is neither.
+// appear whole, with mode 0600; after a failure there is neither, unless the changes themselves
+// could not be taken (EINVAL, E2BIG), when nothing is touched.
 //
 // include_files: receives a NULL-terminated array with the names of the files written,
 // "rootfs-diff.tar" before "deleted.files", which the caller frees with CRStringArrayFree. It may
@@ -395,8 +411,8 @@ int CRCreateRootFsDiffTar(const struct CRChange *changes,
 //
 // After a failure, what was extracted before it stays.
 //
-// Errors: EINVAL for a container root that is not absolute; ENOENT for one that is missing; EXDEV
-// for a member other than a directory in the place of the root itself; ELOOP, EISDIR or EPERM if
+// Errors: EINVAL for a container root that is not absolute; ENOENT for one that is missing while
+// there is something to apply; EXDEV for a member other than a directory in the place of the root itself; ELOOP, EISDIR or EPERM if
 // rootfs-diff.tar is not a regular file; EBADMSG, EOPNOTSUPP and E2BIG as for
 // CRImportCheckpointWithoutConfig; and those of the system calls.
 int CRApplyRootFsDiffTar(const char *base_directory,
@@ -408,7 +424,7 @@ int CRApplyRootFsDiffTar(const char *base_directory,
 // they lead to.
 //
 // Call it after CRApplyRootFsDiffTar: what rootfs-diff.tar in the same base_directory has put
-// there is not removed. A listed path that is gone already is no error. Directories that something
+// there is not removed, and nothing through a symbolic link that it has put there. A listed path that is gone already is no error. Directories that something
 // is removed from keep their times.
 //
 // id: the container's name, for messages.
@@ -425,7 +441,7 @@ int CRApplyRootFsDiffTar(const char *base_directory,
 // or for a damaged rootfs-diff.tar; EXDEV for a listed path that means the root itself, or is
 // below another mount; E2BIG for a list above 64 MiB; ELOOP, EISDIR or EPERM for a list that is
 // not a regular file; EINVAL for a container root that is not absolute; ENOENT for one that is
-// missing. Later: EBUSY for a mount point in a listed directory; and those of the system calls.
+// missing while there is a list. Later: EBUSY for a mount point in a listed directory; and those of the system calls.
 int CRRemoveDeletedFiles(const char *id,
                          const char *base_directory,
                          const char *container_root_directory,
@@ -458,7 +474,7 @@ int CRCreateFileWithLabel(const char *directory,
 //
 // runtime_path: the runtime, looked up in PATH if it has no "/".
 //
-// Any failure is false: NULL, a missing or hanging runtime (it is killed after 10 seconds), a host
+// Any failure is false: NULL, a missing or hanging runtime (the answer comes within 10 seconds, and its process group is killed), a host
 // process that reaps the library's child.
 bool CRRuntimeSupportsCheckpointRestore(const char *runtime_path);
 

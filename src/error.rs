@@ -177,7 +177,12 @@ impl Error {
 
     /// Whether this is the system call error `errno`.
     pub(crate) fn is(&self, errno: Errno) -> bool {
-        self.0.kind == Kind::System && self.0.errno == errno
+        self.is_any(&[errno])
+    }
+
+    /// Whether this is a system call error of one of these numbers.
+    pub(crate) fn is_any(&self, errnos: &[Errno]) -> bool {
+        self.0.kind == Kind::System && errnos.contains(&self.0.errno)
     }
 }
 
@@ -198,7 +203,7 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
-/// Lets an [`Error`] pass through the standard library's reading and writing traits; [`Error::io`] takes it out again.
+/// Lets an [`Error`] pass through the standard library's reading and writing traits; `Error::io` takes it out again.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         io::Error::other(error)

@@ -157,11 +157,26 @@ func TestAFileIsMadeEmptyAndOnlyWhereItBelongs(t *testing.T) {
 
 func TestARuntimeIsBelievedWhenItSaysWhatItCan(t *testing.T) {
 	directory := t.TempDir()
-	able := write(t, filepath.Join(directory, "able"), "#!/bin/sh\necho flag needs an argument: -lsm-mount-context\n", 0o755)
-	unable := write(t, filepath.Join(directory, "unable"), "#!/bin/sh\nexit 1\n", 0o755)
-	for _, supports := range []func(string) bool{RuntimeSupportsCheckpointRestore, RuntimeSupportsPodCheckpointRestore} {
-		if !supports(able) || supports(unable) || supports(filepath.Join(directory, "missing")) || supports("a\x00b") {
-			t.Error(supports(able), supports(unable))
+	runtime := func(name, script string) string {
+		return write(t, filepath.Join(directory, name), "#!/bin/sh\n"+script+"\n", 0o755)
+	}
+	wording := "echo flag needs an argument: -lsm-mount-context"
+	for _, asked := range []struct {
+		path           string
+		container, pod bool
+	}{
+		{runtime("both", wording), true, true},
+		{runtime("containers", "exit 0"), true, false},
+		{runtime("pods", wording+"; exit 1"), false, true},
+		{runtime("neither", "exit 1"), false, false},
+		{filepath.Join(directory, "missing"), false, false},
+		{"a\x00b", false, false},
+	} {
+		if answer := RuntimeSupportsCheckpointRestore(asked.path); answer != asked.container {
+			t.Errorf("%q: containers: %v", asked.path, answer)
+		}
+		if answer := RuntimeSupportsPodCheckpointRestore(asked.path); answer != asked.pod {
+			t.Errorf("%q: pods: %v", asked.path, answer)
 		}
 	}
 }

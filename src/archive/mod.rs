@@ -5,14 +5,12 @@
 
 #![forbid(unsafe_code)]
 
+mod budget;
 mod create;
 mod extract;
 mod input;
 
-pub(crate) use create::{Creation, Depth};
+pub(crate) use budget::Budget;
+pub(crate) use create::{Creation, Depth, Stored};
 pub(crate) use extract::{Extraction, Policy, Verdict};
 pub(crate) use input::Input;
-
-/// How many names (of directories, of hard link sources, of what is to be deleted) are remembered at most until the
-/// end of a work. An archive of nothing but names would otherwise fill the memory.
-pub(crate) const MAX_NAMES: usize = 4_000_000;

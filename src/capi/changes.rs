@@ -87,14 +87,27 @@ unsafe fn changeable<'a>(pointer: *mut CRChangesOptions) -> Result<&'a mut Optio
     }
 }
 
-/// The options that C passes to be followed, or those that hold without any.
+/// Runs a detector with the options that C passes, or those that hold without any, and hands its
+/// list out.
 ///
 /// # Safety
 ///
-/// `pointer` is NULL, or live options that nobody changes during the call.
-unsafe fn followed(pointer: *const CRChangesOptions) -> Options {
+/// `options` is NULL, or live options that nobody changes during the call. As for
+/// [`argument::out`] for `list`.
+unsafe fn detect(
+    options: *const CRChangesOptions,
+    list: *mut *mut CRChangeList,
+    find: impl FnOnce(&Options) -> Result<Vec<Change>>,
+) -> Result<()> {
     // SAFETY: this function's caller guarantees it.
-    unsafe { pointer.as_ref() }.map_or_else(Options::default, |options| options.0.clone())
+    let out = unsafe { argument::out("list", list) }?;
+    // SAFETY: this function's caller guarantees it.
+    let found = match unsafe { options.as_ref() } {
+        Some(options) => find(&options.0),
+        None => find(&Options::default()),
+    };
+    out.write(CRChangeList::new(found?)?.into_raw());
+    Ok(())
 }
 
 fn truth(name: &str, value: u32) -> Result<bool> {
@@ -190,13 +203,10 @@ pub unsafe extern "C" fn CRChangesDirectories(
         let [new] = unsafe { paths([("new_directory", new_directory)]) }?;
         // SAFETY: as for the other string.
         let old = unsafe { argument::optional_path(old_directory) };
-        // SAFETY: the caller passes NULL or a place for one list.
-        let out = unsafe { argument::out("list", list) }?;
-        // SAFETY: the caller passes NULL or options that it doesn't change during the call.
-        let options = unsafe { followed(options) };
-        let found = changes::directories_ambient(new, old, &options)?;
-        out.write(CRChangeList::new(found)?.into_raw());
-        Ok(())
+        let find = |options: &Options| changes::directories_ambient(new, old, options);
+        // SAFETY: the caller passes NULL or a place for one list, and NULL or options that it doesn't
+        // change during the call.
+        unsafe { detect(options, list, find) }
     };
     // SAFETY: the caller passes NULL or a place for one error.
     unsafe { guard::status(error, work) }
@@ -237,13 +247,10 @@ pub unsafe extern "C" fn CRChangesOverlay(
         let lower = unsafe { path_array("lower_directories", lower, len) }?;
         // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
         let [upper] = unsafe { paths([("upper_directory", upper_directory)]) }?;
-        // SAFETY: the caller passes NULL or a place for one list.
-        let out = unsafe { argument::out("list", list) }?;
-        // SAFETY: the caller passes NULL or options that it doesn't change during the call.
-        let options = unsafe { followed(options) };
-        let found = changes::overlay_ambient(&lower, upper, &options)?;
-        out.write(CRChangeList::new(found)?.into_raw());
-        Ok(())
+        let find = |options: &Options| changes::overlay_ambient(&lower, upper, options);
+        // SAFETY: the caller passes NULL or a place for one list, and NULL or options that it doesn't
+        // change during the call.
+        unsafe { detect(options, list, find) }
     };
     // SAFETY: the caller passes NULL or a place for one error.
     unsafe { guard::status(error, work) }

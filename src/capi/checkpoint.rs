@@ -13,10 +13,10 @@ use crate::checkpoint;
 ///
 /// destination: the bundle. If it is missing, it and its parents are made (0755 less the umask,
 /// root's), once the archive has shown itself to be one; its path has to be absolute then. What is
-/// there already stays, unless the archive has a member of that name.
+/// there already stays, unless the archive has a member of that name; its own owner and mode do.
 ///
 /// input: the archive, a tar stream that may be compressed with gzip, zstd, xz or bzip2. An empty
-/// file is an archive without members.
+/// file is an archive without members. It may be a pipe, and is waited for then.
 ///
 /// Members are regular files, directories, hard links to regular files that came before them in the
 /// archive, and the symbolic link "parent" in checkpoint/ or pre-checkpoint/, which leads to
@@ -29,8 +29,8 @@ use crate::checkpoint;
 /// Errors: EPERM for a member that is a device or a fifo, or that is named config.json; EXDEV for
 /// any other link, or for a file in the place of the destination itself; EBADMSG for what is no
 /// archive, or is damaged or cut short; EOPNOTSUPP for a member of an unknown type; E2BIG for a
-/// header, a map of holes or a path longer than the limits, more than 4 million names to remember,
-/// or a compression window above 128 MiB; ENOTDIR if the destination is no directory; and those of
+/// header, a map of holes or a path longer than the limits, more names to remember than 4 million or
+/// 256 MiB, or a compression window above 128 MiB; ENOTDIR if the destination is no directory; and those of
 /// the system calls, such as ENOENT for a missing archive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn CRImportCheckpointWithoutConfig(
@@ -57,7 +57,10 @@ pub unsafe extern "C" fn CRImportCheckpointWithoutConfig(
 /// That one of them, or both, are missing is no error.
 ///
 /// Errors: EXDEV if one of them is a link or a directory, EPERM if it is a device or a fifo; E2BIG
-/// if it is larger than 16 MiB; else as for CRImportCheckpointWithoutConfig.
+/// if it is larger than 16 MiB, or for a header, a path or a window beyond the limits; EBADMSG for
+/// what is no archive, or is damaged or cut short; EOPNOTSUPP for a member of an unknown type;
+/// ENOTDIR if the destination is no directory; and those of the system calls. Other members are
+/// passed over, whatever they are.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn CRImportCheckpointConfigOnly(
     destination: *const c_char,
@@ -85,7 +88,8 @@ pub unsafe extern "C" fn CRImportCheckpointConfigOnly(
 ///
 /// Errors: ENODATA if there is no config.dump; EBADMSG if it is not JSON, or the value is not a
 /// string, or holds a NUL; EXDEV if it is a link or a directory, EPERM if it is a device or a fifo;
-/// E2BIG if it is larger than 16 MiB; else as for CRImportCheckpointWithoutConfig.
+/// E2BIG if it is larger than 16 MiB, or for a header, a path or a window beyond the limits; EBADMSG
+/// and EOPNOTSUPP for an archive as for CRImportCheckpointConfigOnly; and those of the system calls.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn CRGetRuntimeFromArchive(
     input: *const c_char,
@@ -119,7 +123,8 @@ pub unsafe extern "C" fn CRGetRuntimeFromArchive(
 /// security.selinux and the attributes that overlayfs keeps for itself.
 ///
 /// destination: an existing directory. What an earlier call left there is removed first. Both files
-/// appear whole, with mode 0600; after a failure there is neither.
+/// appear whole, with mode 0600; after a failure there is neither, unless the changes themselves
+/// could not be taken (EINVAL, E2BIG), when nothing is touched.
 ///
 /// include_files: receives a NULL-terminated array with the names of the files written,
 /// "rootfs-diff.tar" before "deleted.files", which the caller frees with CRStringArrayFree. It may
@@ -168,8 +173,8 @@ pub unsafe extern "C" fn CRCreateRootFsDiffTar(
 ///
 /// After a failure, what was extracted before it stays.
 ///
-/// Errors: EINVAL for a container root that is not absolute; ENOENT for one that is missing; EXDEV
-/// for a member other than a directory in the place of the root itself; ELOOP, EISDIR or EPERM if
+/// Errors: EINVAL for a container root that is not absolute; ENOENT for one that is missing while
+/// there is something to apply; EXDEV for a member other than a directory in the place of the root itself; ELOOP, EISDIR or EPERM if
 /// rootfs-diff.tar is not a regular file; EBADMSG, EOPNOTSUPP and E2BIG as for
 /// CRImportCheckpointWithoutConfig; and those of the system calls.
 #[unsafe(no_mangle)]
@@ -197,7 +202,7 @@ pub unsafe extern "C" fn CRApplyRootFsDiffTar(
 /// they lead to.
 ///
 /// Call it after CRApplyRootFsDiffTar: what rootfs-diff.tar in the same base_directory has put
-/// there is not removed. A listed path that is gone already is no error. Directories that something
+/// there is not removed, and nothing through a symbolic link that it has put there. A listed path that is gone already is no error. Directories that something
 /// is removed from keep their times.
 ///
 /// id: the container's name, for messages.
@@ -214,7 +219,7 @@ pub unsafe extern "C" fn CRApplyRootFsDiffTar(
 /// or for a damaged rootfs-diff.tar; EXDEV for a listed path that means the root itself, or is
 /// below another mount; E2BIG for a list above 64 MiB; ELOOP, EISDIR or EPERM for a list that is
 /// not a regular file; EINVAL for a container root that is not absolute; ENOENT for one that is
-/// missing. Later: EBUSY for a mount point in a listed directory; and those of the system calls.
+/// missing while there is a list. Later: EBUSY for a mount point in a listed directory; and those of the system calls.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn CRRemoveDeletedFiles(
     id: *const c_char,
@@ -280,7 +285,7 @@ pub unsafe extern "C" fn CRCreateFileWithLabel(
 ///
 /// runtime_path: the runtime, looked up in PATH if it has no "/".
 ///
-/// Any failure is false: NULL, a missing or hanging runtime (it is killed after 10 seconds), a host
+/// Any failure is false: NULL, a missing or hanging runtime (the answer comes within 10 seconds, and its process group is killed), a host
 /// process that reaps the library's child.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn CRRuntimeSupportsCheckpointRestore(runtime_path: *const c_char) -> bool {

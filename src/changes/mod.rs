@@ -7,7 +7,7 @@
 //!
 //! # How it is built
 //!
-//! Both are one walk over two [`View`](layers::View)s, the new and the old one. A view is a stack of layers seen as one
+//! Both are one walk over two `View`s, the new and the old one. A view is a stack of layers seen as one
 //! tree; a plain directory is a stack of one. An overlay's new view begins at its upper directory, its old one below it.
 //!
 //! | module | its job |

@@ -18,8 +18,8 @@ use super::{DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list};
 use super::{check_container_root, file_name, open_in_base_ambient};
 use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
 use crate::fs::{
-    Identity, Name, Node, Parent, Parents, Root, RootPath, file_type, in_user_namespace,
-    open_directory_ambient, open_regular_at, remove_tree, times_of,
+    Name, Node, Parent, Parents, Root, RootPath, file_type, open_directory_ambient,
+    open_regular_at, remove_tree_except, restore_times, times_of,
 };
 use crate::sys::mount_id;
 
@@ -52,8 +52,9 @@ impl From<Refusal> for Error {
 /// without the base directory, there is nothing to do; a path that isn't there is no error.
 ///
 /// A symlink is removed itself, not what it leads to. What `base_directory`/rootfs-diff.tar holds at or below a listed
-/// path stays, and the directories that lead there: they were made anew after the deletion. Directories that something
-/// is removed from keep their times.
+/// path stays, and the directories that lead there: they were made anew after the deletion. Nothing is removed through a
+/// symlink that it holds either: what was deleted was in a directory that had the symlink's place. Directories that
+/// something is removed from keep their times.
 ///
 /// # Errors
 ///
@@ -70,83 +71,102 @@ pub fn remove_deleted_files(
         return Ok(());
     };
     let step = || format!("remove deleted files of container {}", quote(id.as_bytes()));
-    let paths = read_list(file).context(|| DELETED_FILES).context(step)?;
+    let listed = read_list(file).context(|| DELETED_FILES).context(step)?;
     let root = Root::new(open_directory_ambient(
         container_root,
         "container_root_directory",
     )?);
-    Deletion { root: &root, paths }.run(&base).context(step)
+    Deletion {
+        root: &root,
+        listed,
+    }
+    .run(&base)
+    .context(step)
 }
 
-fn read_list(file: File) -> Result<Vec<RootPath>> {
+fn read_list(file: File) -> Result<Vec<Listed>> {
     let mut json = Vec::new();
     let read = file.take(MAX_DELETED_FILES + 1).read_to_end(&mut json);
     let read = read.map_err(|error| Error::io("read", error))?;
     if read as u64 > MAX_DELETED_FILES {
         return Err(Refusal::TooLarge.into());
     }
-    let listed = deleted_list::parse(&json)?;
-    listed
-        .iter()
-        .map(|bytes| clean(bytes).at_entry(bytes))
+    deleted_list::parse(&json)?
+        .into_iter()
+        .map(Listed::new)
         .collect()
 }
 
-fn clean(bytes: &[u8]) -> Result<RootPath> {
-    let path = RootPath::clean(bytes)?;
-    if path.is_root() {
-        Err(Refusal::Root.into())
-    } else {
-        Ok(path)
+/// A path as it is listed, and what it means.
+struct Listed {
+    spelled: Vec<u8>,
+    path: RootPath,
+}
+
+impl Listed {
+    fn new(spelled: Vec<u8>) -> Result<Self> {
+        let path = RootPath::clean(&spelled)
+            .map_err(Error::from)
+            .at_entry(&spelled)?;
+        if path.is_root() {
+            return Err(Error::from(Refusal::Root).at_entry(&spelled));
+        }
+        Ok(Self { spelled, path })
     }
 }
 
 struct Deletion<'r> {
     root: &'r Root,
-    paths: Vec<RootPath>,
+    listed: Vec<Listed>,
 }
 
 impl Deletion<'_> {
     fn run(&self, base: &OwnedFd) -> Result<()> {
-        let targets = self.find_targets()?;
-        if targets.is_empty() {
+        let found = self.find_all()?;
+        if found.is_empty() {
             return Ok(());
         }
+        let (listed, targets): (Vec<&Listed>, Vec<Target>) = found.into_iter().unzip();
         let held = match open_regular_at(base, &file_name(ROOTFS_DIFF_TAR)?)? {
             Some(tar) => Held::read(tar, self.root, &targets).context(|| ROOTFS_DIFF_TAR)?,
             None => Held::default(),
         };
         let mut parents = Parents::new(self.root);
-        for path in &self.paths {
-            remove(&mut parents, path, &held).at_entry(path.as_bytes())?;
+        for (listed, target) in listed.into_iter().zip(&targets) {
+            if !held.leads_elsewhere(target) {
+                remove(&mut parents, &listed.path, &held).at_entry(&listed.spelled)?;
+            }
         }
         Ok(())
     }
 
     /// The listed objects that are there.
-    fn find_targets(&self) -> Result<Vec<Target>> {
-        let directory = self.root.directory(&RootPath::root())?;
-        let mount = mount_id(directory.as_fd()).called(|| "statx")?;
+    fn find_all(&self) -> Result<Vec<(&Listed, Target)>> {
+        let mount = mount_id(self.root.as_fd()).called(|| "statx")?;
         let mut parents = Parents::new(self.root);
-        let mut targets = Vec::new();
-        for path in &self.paths {
-            let Some((parent, name, node)) = find(&mut parents, path).at_entry(path.as_bytes())?
-            else {
-                continue;
-            };
-            if parent.mount()? != mount {
-                return Err(Error::from(Refusal::OtherMount).at_entry(path.as_bytes()));
+        let mut found = Vec::new();
+        for listed in &self.listed {
+            let target = find_target(&mut parents, &listed.path, mount);
+            if let Some(target) = target.at_entry(&listed.spelled)? {
+                found.push((listed, target));
             }
-            let stat = node.stat()?;
-            let directory = crate::fs::is_directory(&stat).then(|| Identity::from(&stat));
-            targets.push(Target {
-                parent: parent.identity()?,
-                name,
-                directory,
-            });
         }
-        Ok(targets)
+        Ok(found)
     }
+}
+
+fn find_target(parents: &mut Parents<'_>, path: &RootPath, mount: u64) -> Result<Option<Target>> {
+    let Some((parent, name, _)) = find(parents, path)? else {
+        return Ok(None);
+    };
+    if parent.mount()? != mount {
+        return Err(Refusal::OtherMount.into());
+    }
+    let canonical = parent.canonical().join(&name)?;
+    Ok(Some(Target {
+        canonical,
+        links: parent.links().to_vec(),
+    }))
 }
 
 /// What `path` names, and where it is; a path that ends early isn't there.
@@ -158,7 +178,7 @@ fn find(
         return Ok(None);
     };
     let parent = match parents.get(&parent) {
-        Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ENOTDIR) => return Ok(None),
+        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR]) => return Ok(None),
         result => result?,
     };
     let node = Node::find_at(&*parent, &name)?;
@@ -175,14 +195,10 @@ fn remove(parents: &mut Parents<'_>, path: &RootPath, held: &Held) -> Result<()>
         // Paths through it lead elsewhere from now on.
         parents.forget();
     }
-    remove_tree(&*parent, &name, held)?;
+    remove_tree_except(&*parent, &name, &parent.canonical().join(&name)?, held)?;
     let after = times_of(&directory.stat()?);
     if (after.1.tv_sec, after.1.tv_nsec) == (before.1.tv_sec, before.1.tv_nsec) {
         return Ok(());
     }
-    match directory.set_times(before.0, before.1) {
-        // Whoever may write into a directory without owning it can't set its times.
-        Err(error) if error.is(Errno::EPERM) && in_user_namespace() => Ok(()),
-        result => result,
-    }
+    restore_times(&directory, before)
 }

@@ -193,6 +193,8 @@ fn judge_bundle_member(path: &RootPath, member: &Member) -> Result<Verdict> {
         return Err(Refusal::ConfigJson.into());
     }
     match member.kind {
+        // The bundle's own owner and mode are the engine's: others could get at what the runtime trusts.
+        MemberKind::Directory if path.is_root() => Ok(Verdict::Skip),
         // Whether a hard link's source is the archive's own is known when it is made.
         MemberKind::Regular | MemberKind::Directory | MemberKind::Hardlink => Ok(Verdict::Extract),
         MemberKind::Symlink if is_parent_link(path, &member.link) => Ok(Verdict::Extract),

@@ -17,6 +17,9 @@ use crate::{Error, Kind, Result};
 /// The time of an event that didn't happen, as engines write it.
 const NO_TIME: &str = "0001-01-01T00:00:00Z";
 
+/// How deep arrays and objects may be nested, as in the engines' own readers: what one of them refuses, none takes.
+const MAX_DEPTH: usize = 10_000;
+
 /// The part of `config.dump` that all engines write.
 ///
 /// A text that the file lacks is empty here: engines leave out empty ones. The times are RFC 3339 with up to
@@ -78,6 +81,10 @@ impl ContainerConfig {
     /// counting a byte that is not UTF-8 as three; it repeats nothing of the content.
     pub fn parse(json: &[u8]) -> Result<ContainerConfig> {
         let text = repair(json);
+        if is_too_deep(&text) {
+            let why = format!("the JSON text is nested deeper than {MAX_DEPTH} levels");
+            return Err(Error::new(Kind::Malformed, why));
+        }
         let mut config = ContainerConfig::default();
         let mut field = None;
         let mut reader = serde_json::Deserializer::from_str(&text);
@@ -258,4 +265,23 @@ fn escaped_unit(text: &str, at: usize) -> Option<u16> {
         .bytes()
         .all(|digit| digit.is_ascii_hexdigit())
         .then(|| u16::from_str_radix(digits, 16).ok())?
+}
+
+/// Whether arrays and objects are nested too deep, as far as brackets outside of strings tell.
+fn is_too_deep(json: &str) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return true;
+        }
+    }
+    false
 }

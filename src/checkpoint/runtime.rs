@@ -33,6 +33,8 @@ fn find_runtime(reader: &mut Reader<Input>) -> Result<String> {
             return read_runtime(&member, reader).at_entry(&member.path);
         }
     }
+    // A damaged archive may have had one.
+    reader.finish()?;
     Err(Error::new(
         Kind::NotInArchive,
         "no config.dump in the archive",
@@ -46,7 +48,15 @@ fn read_runtime(member: &Member, reader: &mut Reader<Input>) -> Result<String> {
         .data()
         .read_to_end(&mut stored)
         .map_err(|error| Error::io("read", error))?;
-    Ok(ContainerConfig::parse(&expand(member, &stored))?.runtime)
+    let runtime = ContainerConfig::parse(&expand(member, &stored))?.runtime;
+    if runtime.contains('\0') {
+        // Who takes it for a C string would see another name.
+        return Err(Error::new(
+            Kind::Malformed,
+            "the runtime's name holds a NUL",
+        ));
+    }
+    Ok(runtime)
 }
 
 /// The content of a file, zeros for its holes; `size` was checked against the limit.

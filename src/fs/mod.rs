@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod acl;
+mod canonical;
 mod copy;
 mod holes;
 mod host;
@@ -33,8 +34,8 @@ pub(crate) use name::Name;
 pub(crate) use node::{Node, file_type, is_directory};
 pub(crate) use output::Output;
 pub(crate) use parents::{Parent, Parents};
-pub(crate) use path::{MAX_PATH, RootPath, names_start};
-pub(crate) use remove::{Keep, KeepNothing, remove_tree, times_of};
+pub(crate) use path::{RootPath, names_start};
+pub(crate) use remove::{Keep, remove_tree, remove_tree_except, restore_times, times_of};
 pub(crate) use root::{Root, open_directory_ambient};
 pub(crate) use travels::travels;
 pub(crate) use userns::in_user_namespace;

@@ -78,7 +78,7 @@ impl Node {
     ///
     /// Only sensible for regular files and directories: reopening a device would act on it.
     pub(crate) fn reopen(&self, flags: OFlag) -> Result<OwnedFd> {
-        sys::reopen(&self.fd, flags).called(|| "open /proc/thread-self/fd")
+        sys::reopen(&self.fd, flags).called(|| "open through /proc/thread-self/fd")
     }
 
     /// Changes the owner, unless it is right already.
@@ -149,6 +149,12 @@ impl AsFd for Node {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// An O_PATH descriptor of the directory `name` in `parent`; ENOTDIR or ELOOP if it is something else.
+pub(super) fn open_directory_at(parent: impl AsFd, name: &Name) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(parent, name, flags, Mode::empty())
 }
 
 /// The file type bits of a mode.

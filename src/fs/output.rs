@@ -6,13 +6,13 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, openat, renameat};
+use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fchmod};
-use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::Name;
 use crate::error::{Called as _, Error, Result};
-use crate::sys::descriptor_path;
+use crate::sys::link_descriptor;
 
 /// How many temporary names are tried before somebody who takes each of them wins.
 const ATTEMPTS: u32 = 1000;
@@ -63,7 +63,9 @@ impl Output {
     /// Gives the file its name, in place of whatever file or symlink had it.
     pub(crate) fn publish(mut self) -> Result<()> {
         if self.temporary.is_none() {
-            let ((), name) = with_temporary_name(&self.name, |candidate| self.link(candidate))?;
+            let ((), name) = with_temporary_name(&self.name, |candidate| {
+                link_descriptor(self.file.as_fd(), self.directory.as_fd(), candidate)
+            })?;
             self.temporary = Some(name);
         }
         let Some(temporary) = &self.temporary else {
@@ -73,30 +75,6 @@ impl Output {
             .called(|| format!("rename to {}", self.name.quoted()))?;
         self.temporary = None;
         Ok(())
-    }
-
-    /// Names the unnamed file: through its descriptor, which takes a capability, or through `/proc`.
-    fn link(&self, name: &Name) -> Result<(), Errno> {
-        match linkat(
-            &self.file,
-            c"",
-            &self.directory,
-            name,
-            AtFlags::AT_EMPTY_PATH,
-        ) {
-            Err(Errno::ENOENT | Errno::EPERM) => {
-                let path = descriptor_path(self.file.as_fd());
-                let follow = AtFlags::AT_SYMLINK_FOLLOW;
-                linkat(
-                    nix::fcntl::AT_FDCWD,
-                    path.as_c_str(),
-                    &self.directory,
-                    name,
-                    follow,
-                )
-            }
-            result => result,
-        }
     }
 }
 

@@ -6,13 +6,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use once_cell::unsync::OnceCell;
 
 use super::acl::{has_default_acl, strip_inherited_acl};
-use super::node::Node;
-use super::{Identity, Name, Root, RootPath};
+use super::canonical::{MAX_STEPS, Resolved};
+use super::node::{Node, open_directory_at};
+use super::{Name, Root, RootPath};
 use crate::error::{Called as _, Error, Result};
 use crate::sys::mount_id;
 
@@ -26,60 +26,83 @@ const IMPLICIT_MODE: u32 = 0o755;
 pub(crate) struct Parents<'r> {
     root: &'r Root,
     last: Option<Rc<Parent>>,
+    steps_left: u64,
 }
 
 /// An open directory, by the path that led to it.
 pub(crate) struct Parent {
     path: RootPath,
-    fd: OwnedFd,
+    resolved: Resolved,
     default_acl: OnceCell<bool>,
-    identity: OnceCell<Identity>,
     mount: OnceCell<u64>,
 }
 
 impl Parent {
+    /// The directory's path without symlinks.
+    pub(crate) fn canonical(&self) -> &RootPath {
+        &self.resolved.canonical
+    }
+
+    /// The symlinks that led here, by their paths without symlinks.
+    pub(crate) fn links(&self) -> &[RootPath] {
+        &self.resolved.links
+    }
+
     /// Whether objects that are created here inherit an ACL; asked once.
     pub(crate) fn has_default_acl(&self) -> Result<bool> {
         self.default_acl
-            .get_or_try_init(|| has_default_acl(&self.fd))
-            .copied()
-    }
-
-    pub(crate) fn identity(&self) -> Result<Identity> {
-        self.identity
-            .get_or_try_init(|| Identity::of(&self.fd))
+            .get_or_try_init(|| has_default_acl(&self.resolved.fd))
             .copied()
     }
 
     /// The number of the mount that the directory is on.
     pub(crate) fn mount(&self) -> Result<u64> {
-        let ask = || mount_id(self.fd.as_fd()).called(|| "statx");
+        let ask = || mount_id(self.as_fd()).called(|| "statx");
         self.mount.get_or_try_init(ask).copied()
     }
 }
 
 impl AsFd for Parent {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.resolved.fd.as_fd()
     }
 }
 
+/// What is told of a directory before others are made in it: its path without symlinks, and a descriptor.
+pub(crate) type BeforeMaking<'b> = dyn FnMut(&RootPath, BorrowedFd<'_>) -> Result<()> + 'b;
+
 impl<'r> Parents<'r> {
     pub(crate) fn new(root: &'r Root) -> Self {
-        Self { root, last: None }
+        Self {
+            root,
+            last: None,
+            steps_left: MAX_STEPS,
+        }
     }
 
     /// The directory `path`, symlinks followed inside the root.
     pub(crate) fn get(&mut self, path: &RootPath) -> Result<Rc<Parent>> {
-        self.lookup(path, |root| root.directory(path))
+        if let Some(last) = self.remembered(path) {
+            return Ok(last);
+        }
+        let resolved = self.root.resolve(path, &mut self.steps_left)?;
+        Ok(self.remember(path, resolved))
     }
 
-    /// The directory `path`; what is missing on the way is made, mode 0755, owner 0:0 where the caller may.
-    pub(crate) fn get_or_create(&mut self, path: &RootPath) -> Result<Rc<Parent>> {
-        self.lookup(path, |root| match root.directory(path) {
-            Err(error) if error.is(Errno::ENOENT) => create(root, path),
+    /// The directory `path`; what is missing on the way is made, mode 0755, owner 0:0 where the caller may. The
+    /// directory that the first of them is made in is told to `before`.
+    pub(crate) fn get_or_create(
+        &mut self,
+        path: &RootPath,
+        before: &mut BeforeMaking<'_>,
+    ) -> Result<Rc<Parent>> {
+        match self.get(path) {
+            Err(error) if error.is(Errno::ENOENT) => {
+                let resolved = self.create(path, before)?;
+                Ok(self.remember(path, resolved))
+            }
             result => result,
-        })
+        }
     }
 
     /// Resolves anew next time.
@@ -87,83 +110,97 @@ impl<'r> Parents<'r> {
         self.last = None;
     }
 
-    fn lookup(
-        &mut self,
-        path: &RootPath,
-        open: impl FnOnce(&Root) -> Result<OwnedFd>,
-    ) -> Result<Rc<Parent>> {
-        if let Some(last) = &self.last
-            && last.path == *path
-        {
-            return Ok(Rc::clone(last));
-        }
-        let fd = open(self.root)?;
+    fn remembered(&self, path: &RootPath) -> Option<Rc<Parent>> {
+        self.last
+            .as_ref()
+            .filter(|last| last.path == *path)
+            .map(Rc::clone)
+    }
+
+    fn remember(&mut self, path: &RootPath, resolved: Resolved) -> Rc<Parent> {
+        let (default_acl, mount) = (OnceCell::new(), OnceCell::new());
         let parent = Rc::new(Parent {
             path: path.clone(),
-            fd,
-            default_acl: OnceCell::new(),
-            identity: OnceCell::new(),
-            mount: OnceCell::new(),
+            resolved,
+            default_acl,
+            mount,
         });
         self.last = Some(Rc::clone(&parent));
-        Ok(parent)
+        parent
     }
-}
 
-/// Walks down `path` from the root, and makes what is missing.
-fn create(root: &Root, path: &RootPath) -> Result<OwnedFd> {
-    let mut at = root.directory(&RootPath::root())?;
-    for step in path.steps_down() {
-        let Some((_, name)) = step.split() else {
-            continue;
-        };
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        at = match openat(&at, &name, flags, Mode::empty()) {
-            Ok(directory) => directory,
-            Err(Errno::ENOENT) => create_one(&at, &name, &step)?,
-            // A symlink, which leads elsewhere inside the root or nowhere.
-            Err(Errno::ENOTDIR | Errno::ELOOP) => resolve_link(root, path, &step)?,
-            Err(errno) => return Err(Error::system(format!("open {}", step.quoted()), errno)),
-        };
-    }
-    Ok(at)
-}
-
-/// The directory that the symlink `step` on the way to `path` leads to. Nothing is made through one that leads
-/// nowhere: on the way that is EEXIST, as mkdir(2) has it, at the end ENOENT.
-fn resolve_link(root: &Root, path: &RootPath, step: &RootPath) -> Result<OwnedFd> {
-    root.directory(step).map_err(|error| {
-        if error.is(Errno::ENOENT) && step != path {
-            Error::system(format!("mkdirat {}", step.quoted()), Errno::EEXIST)
-        } else {
-            error
+    /// Walks down `path` from the root, and makes what is missing.
+    fn create(&mut self, path: &RootPath, before: &mut BeforeMaking<'_>) -> Result<Resolved> {
+        let mut at = self.root.resolve(&RootPath::root(), &mut self.steps_left)?;
+        let mut making = false;
+        for step in path.steps_down() {
+            let Some((_, name)) = step.split() else {
+                continue;
+            };
+            let canonical = at.canonical.join(&name)?;
+            let fd = match open_directory_at(&at.fd, &name) {
+                Ok(directory) => directory,
+                Err(Errno::ENOENT) => {
+                    if !making {
+                        before(&at.canonical, at.fd.as_fd())?;
+                        making = true;
+                    }
+                    create_one(&at.fd, &name, &step)?
+                }
+                // A symlink, which leads elsewhere inside the root or nowhere.
+                Err(Errno::ENOTDIR | Errno::ELOOP) => {
+                    let resolved = self.root.resolve(&canonical, &mut self.steps_left);
+                    at = resolved.map_err(|error| through_nothing(error, path, &step))?;
+                    continue;
+                }
+                Err(errno) => return Err(Error::system(format!("open {}", step.quoted()), errno)),
+            };
+            at = Resolved {
+                fd,
+                canonical,
+                links: Vec::new(),
+            };
         }
-    })
+        Ok(at)
+    }
+}
+
+/// Nothing is made through a symlink on the way to `path` that leads nowhere: on the way that is EEXIST, as mkdir(2)
+/// has it, at the end ENOENT.
+fn through_nothing(error: Error, path: &RootPath, step: &RootPath) -> Error {
+    if error.is(Errno::ENOENT) && step != path {
+        Error::system(format!("mkdirat {}", step.quoted()), Errno::EEXIST)
+    } else {
+        error
+    }
 }
 
 fn create_one(parent: &OwnedFd, name: &Name, step: &RootPath) -> Result<OwnedFd> {
-    match mkdirat(parent, name, Mode::from_bits_truncate(IMPLICIT_MODE)) {
-        Ok(()) => adopt(parent, name)?,
+    let made = match mkdirat(parent, name, Mode::from_bits_truncate(IMPLICIT_MODE)) {
+        Ok(()) => true,
         // Somebody else made it just now.
-        Err(Errno::EEXIST) => {}
+        Err(Errno::EEXIST) => false,
         Err(errno) => return Err(Error::system(format!("mkdirat {}", step.quoted()), errno)),
+    };
+    let fd = open_directory_at(parent, name).called(|| format!("open {}", step.quoted()))?;
+    if made {
+        adopt(parent, &fd)?;
     }
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    openat(parent, name, flags, Mode::empty()).called(|| format!("open {}", step.quoted()))
+    Ok(fd)
 }
 
-/// Gives a directory that was made just now the owner, mode and (absent) ACLs that it would have anywhere.
-fn adopt(parent: &OwnedFd, name: &Name) -> Result<()> {
-    let node = Node::open_at(parent, name)?;
-    let stat = node.stat()?;
-    match node.set_owner(&stat, 0, 0) {
+/// Gives a directory that was made just now the owner, mode and (absent) ACLs that it would have anywhere; setgid is
+/// handed down by its parent.
+fn adopt(parent: &OwnedFd, directory: &OwnedFd) -> Result<()> {
+    let node = Node::dot(directory)?;
+    match node.set_owner(&node.stat()?, 0, 0) {
         // An unprivileged caller's directories are its own; no entry says otherwise.
-        Err(error) if error.is(Errno::EPERM) || error.is(Errno::EINVAL) => {}
+        Err(error) if error.is_any(&[Errno::EPERM, Errno::EINVAL]) => {}
         result => result?,
     }
     if has_default_acl(parent)? {
         strip_inherited_acl(&node, &[])?;
     }
-    let inherited_setgid = stat.st_mode & Mode::S_ISGID.bits();
-    node.set_mode(IMPLICIT_MODE | inherited_setgid)
+    let handed_down = Node::dot(parent)?.stat()?.st_mode & Mode::S_ISGID.bits();
+    node.set_mode(IMPLICIT_MODE | handed_down)
 }

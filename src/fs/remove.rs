@@ -11,53 +11,57 @@ use nix::sys::stat::{FileStat, Mode, fstat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::listing::Listing;
-use super::node::{Node, is_directory};
-use super::{Identity, Name};
+use super::node::{Node, is_directory, open_directory_at};
+use super::{Identity, Name, RootPath, in_user_namespace};
 use crate::error::{Called as _, Context as _, Error, Result};
 use crate::sys::{Timestamp, mount_id};
 
 /// How many levels keep their descriptors open; those above are reopened through `..` on the way back.
 const OPEN_LEVELS: usize = 16;
 
-/// How often one directory is read anew because it wasn't empty at the end. Somebody who goes on filling it wins
-/// after as many turns: the removal ends with ENOTEMPTY.
+/// How deep a tree may be. Somebody who goes on making directories in the deepest one wins at this depth.
+const MAX_LEVELS: usize = 100_000;
+
+/// How many names of one directory are read before it is read anew, and how often it is, because it wasn't empty
+/// at the end. Somebody who goes on filling it wins after as many turns, with ENOTEMPTY; an honest directory would
+/// need more than sixty million names.
+const NAMES_A_PASS: u32 = 1_000_000;
 const PASSES: u32 = 64;
 
-/// What a removal leaves alone.
+/// What a removal leaves alone, by paths without symlinks.
 pub(crate) trait Keep {
-    /// Whether the object `name` in `directory` stays. Of a directory that stays, the content is still looked at.
-    fn keeps(&self, directory: Identity, name: &Name) -> bool;
+    /// Whether the object stays. Of a directory that stays, the content is still looked at.
+    fn keeps(&self, path: &RootPath) -> bool;
 
-    /// Whether `directory` stays because something below it does.
-    fn leads_to_kept(&self, directory: Identity) -> bool;
+    /// Whether something below the directory stays, and so the directory itself.
+    fn keeps_below(&self, directory: &RootPath) -> bool;
 }
 
-/// Keeps nothing.
-pub(crate) struct KeepNothing;
-
-impl Keep for KeepNothing {
-    fn keeps(&self, _: Identity, _: &Name) -> bool {
-        false
-    }
-
-    fn leads_to_kept(&self, _: Identity) -> bool {
-        false
-    }
-}
-
-/// Removes the object `name` in `parent`, a directory with all its content, but for what `keep` names.
+/// Removes the object `name` in `parent`, a directory with all its content.
 ///
 /// Nothing is followed. Other mounts are never entered: one that is met is EBUSY, and what was removed before stays
-/// removed. Directories that stay keep their times. An object that isn't there counts as removed.
-pub(crate) fn remove_tree(parent: impl AsFd, name: &Name, keep: &dyn Keep) -> Result<()> {
-    let parent = parent.as_fd();
-    let identity = Identity::of(parent)?;
-    if keep.keeps(identity, name) && !is_directory_at(parent, name)? {
-        return Ok(());
-    }
-    if unlink(parent, name)? {
-        return Ok(());
-    }
+/// removed. An object that isn't there counts as removed.
+pub(crate) fn remove_tree(parent: impl AsFd, name: &Name) -> Result<()> {
+    remove(parent.as_fd(), name, None, None)
+}
+
+/// Like [`remove_tree`] for the object whose path without symlinks is `path`, but leaves alone what `keep` names.
+/// Directories that stay keep their times.
+pub(crate) fn remove_tree_except(
+    parent: impl AsFd,
+    name: &Name,
+    path: &RootPath,
+    keep: &dyn Keep,
+) -> Result<()> {
+    remove(parent.as_fd(), name, Some(path.clone()), Some(keep))
+}
+
+fn remove(
+    parent: BorrowedFd<'_>,
+    name: &Name,
+    path: Option<RootPath>,
+    keep: Option<&dyn Keep>,
+) -> Result<()> {
     let mount = mount_id(parent).called(|| "statx")?;
     let mut removal = Removal {
         mount,
@@ -65,39 +69,52 @@ pub(crate) fn remove_tree(parent: impl AsFd, name: &Name, keep: &dyn Keep) -> Re
         levels: Vec::new(),
         visited: HashSet::new(),
     };
-    removal.enter(parent, identity, name)?;
+    removal.remove_child(parent, path, name)?;
     removal.run(parent)
 }
 
 /// A removal under way: the directories from the top of the tree down to the one being emptied.
 struct Removal<'k> {
     mount: u64,
-    keep: &'k dyn Keep,
+    keep: Option<&'k dyn Keep>,
     levels: Vec<Level>,
     /// The directories that stay and are done with. A level that is read anew would find them again.
-    visited: HashSet<Identity>,
+    visited: HashSet<RootPath>,
 }
 
 struct Level {
     name: Name,
+    /// Nothing if no path can be that long, so that nothing is kept from here on.
+    path: Option<RootPath>,
     identity: Identity,
     stays: bool,
     times: (Timestamp, Timestamp),
     passes: u32,
+    /// How many names this pass has read.
+    names: u32,
     /// Nothing while too many deeper levels are open.
     open: Option<(OwnedFd, Listing)>,
 }
 
 impl Removal<'_> {
     fn run(&mut self, parent: BorrowedFd<'_>) -> Result<()> {
-        while let Some(top) = self.levels.len().checked_sub(1) {
-            let identity = self.levels[top].identity;
-            let Some((fd, mut listing)) = self.levels[top].open.take() else {
+        while let Some(level) = self.levels.last_mut() {
+            let Some((fd, mut listing)) = level.open.take() else {
                 return Err(Error::system("read directory", Errno::EBADF));
             };
-            let next = listing.next_name();
+            let next = if level.names < NAMES_A_PASS {
+                listing.next_name()
+            } else {
+                Ok(None)
+            };
+            level.names += 1;
+            let path = level.path.clone();
+            let top = self.levels.len() - 1;
             let result = match &next {
-                Ok(Some(name)) => self.remove_child(&fd, identity, name),
+                Ok(Some(name)) => {
+                    let path = path.and_then(|path| path.join(name).ok());
+                    self.remove_child(fd.as_fd(), path, name)
+                }
                 _ => Ok(()),
             };
             self.levels[top].open = Some((fd, listing));
@@ -109,21 +126,41 @@ impl Removal<'_> {
         Ok(())
     }
 
-    fn remove_child(&mut self, directory: &OwnedFd, identity: Identity, name: &Name) -> Result<()> {
-        if self.keep.keeps(identity, name) && !is_directory_at(directory.as_fd(), name)? {
+    /// Removes what is no directory, and goes down into what is one.
+    fn remove_child(
+        &mut self,
+        directory: BorrowedFd<'_>,
+        path: Option<RootPath>,
+        name: &Name,
+    ) -> Result<()> {
+        let kept = self.keeps(path.as_ref(), |keep, path| keep.keeps(path));
+        if kept && !is_directory_at(directory, name)? {
             return Ok(());
         }
-        if unlink(directory.as_fd(), name)? {
+        if unlink(directory, name)? {
             return Ok(());
         }
-        self.enter(directory.as_fd(), identity, name)
+        let stays = kept || self.keeps(path.as_ref(), |keep, path| keep.keeps_below(path));
+        self.enter(directory, path, name, stays)
+    }
+
+    fn keeps(&self, path: Option<&RootPath>, ask: fn(&dyn Keep, &RootPath) -> bool) -> bool {
+        match (self.keep, path) {
+            (Some(keep), Some(path)) => ask(keep, path),
+            _ => false,
+        }
     }
 
     /// Goes down into the directory `name`.
-    fn enter(&mut self, parent: BorrowedFd<'_>, parent_id: Identity, name: &Name) -> Result<()> {
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    fn enter(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        path: Option<RootPath>,
+        name: &Name,
+        stays: bool,
+    ) -> Result<()> {
         let call = || format!("open {}", name.quoted());
-        let fd = match openat(parent, name, flags, Mode::empty()) {
+        let fd = match open_directory_at(parent, name) {
             Err(Errno::ENOENT) => return Ok(()),
             result => result.called(call)?,
         };
@@ -133,19 +170,28 @@ impl Removal<'_> {
                 Errno::EBUSY,
             ));
         }
-        let stat = fstat(&fd).called(|| "fstat")?;
-        let identity = Identity::from(&stat);
-        if self.visited.contains(&identity) {
+        if path
+            .as_ref()
+            .is_some_and(|path| self.visited.contains(path))
+        {
             return Ok(());
         }
-        let stays = self.keep.keeps(parent_id, name) || self.keep.leads_to_kept(identity);
+        if self.levels.len() >= MAX_LEVELS {
+            return Err(Error::system(
+                format!("remove a tree deeper than {MAX_LEVELS}"),
+                Errno::E2BIG,
+            ));
+        }
+        let stat = fstat(&fd).called(|| "fstat")?;
         let listing = Listing::of(&fd).context(call)?;
         self.levels.push(Level {
             name: name.clone(),
-            identity,
+            path,
+            identity: Identity::from(&stat),
             stays,
             times: times_of(&stat),
             passes: 0,
+            names: 0,
             open: Some((fd, listing)),
         });
         if let Some(above) = self.levels.len().checked_sub(OPEN_LEVELS + 1) {
@@ -167,22 +213,21 @@ impl Removal<'_> {
             Some(level) => reopen_from_below(level, &fd)?,
         };
         if done.stays {
-            self.visited.insert(done.identity);
-            return Node::from_path_only(fd).set_times(done.times.0, done.times.1);
+            self.visited.extend(done.path);
+            return restore_times(&Node::from_path_only(fd), done.times);
         }
-        let call = || format!("rmdir {}", done.name.quoted());
         match unlinkat(above, &done.name, UnlinkatFlags::RemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(Errno::ENOTEMPTY | Errno::EEXIST) if done.passes < PASSES => {
-                done.passes += 1;
-                done.open = Some((
-                    fd.try_clone().map_err(|e| Error::io("dup", e))?,
-                    Listing::of(&fd)?,
-                ));
+                let listing = Listing::of(&fd)?;
+                (done.passes, done.names, done.open) = (done.passes + 1, 0, Some((fd, listing)));
                 self.levels.push(done);
                 Ok(())
             }
-            Err(errno) => Err(Error::system(call(), errno)),
+            Err(errno) => Err(Error::system(
+                format!("rmdir {}", done.name.quoted()),
+                errno,
+            )),
         }
     }
 }
@@ -190,7 +235,7 @@ impl Removal<'_> {
 /// The descriptor of `level`, opened again from the directory below it if it was closed.
 ///
 /// Somebody may have moved the lower directory elsewhere meanwhile; then `..` is another directory, and nothing in
-/// it may be touched.
+/// it may be touched. The lower directory's descriptor keeps the inode of the one above in memory, and so its number.
 fn reopen_from_below<'l>(level: &'l mut Level, below: &OwnedFd) -> Result<BorrowedFd<'l>> {
     if level.open.is_none() {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
@@ -240,4 +285,13 @@ pub(crate) fn times_of(stat: &FileStat) -> (Timestamp, Timestamp) {
             tv_nsec: stat.st_mtime_nsec,
         },
     )
+}
+
+/// Gives a directory the times back that it had before something in it was changed. Whoever may write into a
+/// directory without owning it can't: outside of a user namespace that is an error.
+pub(crate) fn restore_times(directory: &Node, times: (Timestamp, Timestamp)) -> Result<()> {
+    match directory.set_times(times.0, times.1) {
+        Err(error) if error.is(Errno::EPERM) && in_user_namespace() => Ok(()),
+        result => result,
+    }
 }

@@ -8,10 +8,12 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::Mode;
 use once_cell::sync::OnceCell;
 use pathrs::error::ErrorKind;
+use pathrs::flags::ResolverFlags;
 
-use super::{Identity, RootPath};
+use super::RootPath;
 use crate::error::{Called as _, Error, Kind, Result, quote};
 use crate::sys;
 
@@ -28,32 +30,41 @@ impl Root {
         Self(directory)
     }
 
-    /// Which directory this is.
-    pub(crate) fn identity(&self) -> Result<Identity> {
-        Identity::of(&self.0)
-    }
-
     /// An O_PATH descriptor of the directory `path`, every symlink on the way and the last one followed inside
     /// the root.
     pub(crate) fn directory(&self, path: &RootPath) -> Result<OwnedFd> {
+        self.open(path, Links::Followed)
+    }
+
+    /// Like [`Root::directory`], but ELOOP if there is any symlink on the way or at the end.
+    pub(crate) fn directory_without_links(&self, path: &RootPath) -> Result<OwnedFd> {
+        self.open(path, Links::Refused)
+    }
+
+    fn open(&self, path: &RootPath, links: Links) -> Result<OwnedFd> {
         let relative = if path.is_root() {
             OsStr::new(".")
         } else {
             path.as_os_str()
         };
         if openat2_works() {
-            return self
-                .resolve_in_kernel(relative)
-                .called(|| format!("openat2 {}", path.quoted()));
+            let fd = self.resolve_in_kernel(relative, links);
+            return fd.called(|| format!("openat2 {}", path.quoted()));
         }
-        self.resolve_in_steps(relative, path)
+        self.resolve_in_steps(relative, path, links)
     }
 
-    fn resolve_in_kernel(&self, path: &OsStr) -> Result<OwnedFd, Errno> {
+    fn resolve_in_kernel(&self, path: &OsStr, links: Links) -> Result<OwnedFd, Errno> {
+        let resolve = match links {
+            Links::Followed => ResolveFlag::empty(),
+            Links::Refused => ResolveFlag::RESOLVE_NO_SYMLINKS,
+        };
         let how = || {
             OpenHow::new()
                 .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
-                .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS)
+                .resolve(
+                    resolve | ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS,
+                )
         };
         let mut result = openat2(&self.0, path, how());
         for _ in 0..RACE_RETRIES {
@@ -66,9 +77,14 @@ impl Root {
     }
 
     /// Where openat2 is missing or blocked, libpathrs walks the path with O_PATH descriptors, one component a step.
-    fn resolve_in_steps(&self, relative: &OsStr, path: &RootPath) -> Result<OwnedFd> {
+    fn resolve_in_steps(&self, relative: &OsStr, path: &RootPath, links: Links) -> Result<OwnedFd> {
         let call = || format!("resolve {}", path.quoted());
+        let flags = match links {
+            Links::Followed => ResolverFlags::empty(),
+            Links::Refused => ResolverFlags::NO_SYMLINKS,
+        };
         let handle = pathrs::RootRef::from_fd(self.0.as_fd())
+            .with_resolver_flags(flags)
             .resolve(Path::new(relative))
             .map_err(|error| match error.kind() {
                 ErrorKind::OsError(Some(code)) => Error::system(call(), Errno::from_raw(code)),
@@ -78,14 +94,16 @@ impl Root {
                 _ => Error::new(Kind::Unsupported, format!("{}: {error}", call())),
             })?;
         // The dot makes the kernel check that it is a directory.
-        nix::fcntl::openat(
-            &handle,
-            ".",
-            OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-            nix::sys::stat::Mode::empty(),
-        )
-        .called(call)
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        nix::fcntl::openat(&handle, ".", flags, Mode::empty()).called(call)
     }
+}
+
+/// What a resolution does with symlinks.
+#[derive(Clone, Copy)]
+enum Links {
+    Followed,
+    Refused,
 }
 
 impl AsFd for Root {
@@ -114,8 +132,8 @@ pub(crate) fn open_directory_ambient(path: &Path, what: &str) -> Result<OwnedFd>
         return Err(Error::argument(what, "is empty"));
     }
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty()).called(|| {
+    nix::fcntl::open(path, flags, Mode::empty()).called(|| {
         use std::os::unix::ffi::OsStrExt;
-        format!("open {}", quote(path.as_os_str().as_bytes()))
+        format!("{what} {}", quote(path.as_os_str().as_bytes()))
     })
 }

@@ -6,6 +6,7 @@
 
 mod capability;
 mod handle;
+mod link;
 mod mode;
 mod proc;
 mod statx;
@@ -14,8 +15,9 @@ mod xattr;
 
 pub(crate) use capability::has_cap_sys_admin;
 pub(crate) use handle::file_handle;
+pub(crate) use link::link_descriptor;
 pub(crate) use mode::change_mode;
-pub(crate) use proc::{descriptor_path, reopen};
+pub(crate) use proc::reopen;
 pub(crate) use statx::mount_id;
 pub(crate) use times::{Timestamp, set_times};
 pub(crate) use xattr::{Handle, get_xattr, list_xattrs, remove_xattr, set_xattr};

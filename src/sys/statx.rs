@@ -22,7 +22,10 @@ pub(crate) fn mount_id(fd: BorrowedFd<'_>) -> Result<u64, Errno> {
             buffer.as_mut_ptr(),
         )
     };
-    Errno::result(result)?;
+    match Errno::result(result) {
+        Err(Errno::ENOSYS) => return mount_id_from_proc(fd),
+        result => drop(result?),
+    }
     // SAFETY: the call succeeded, so the structure is written; where it wasn't, it is zero, valid for all its fields.
     let statx = unsafe { buffer.assume_init() };
     if statx.stx_mask & libc::STATX_MNT_ID == 0 {

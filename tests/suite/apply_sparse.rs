@@ -20,6 +20,9 @@ fn dense(number: u64, size: usize) -> Vec<u8> {
     content
 }
 
+/// What a map lies about, the size it claims, and its parts.
+type Lie = (&'static str, u64, &'static [(u64, u64)]);
+
 api_tests! {
     fn every_form_of_sparse_file_is_read(t) {
         for form in Sparse::ALL {
@@ -51,7 +54,7 @@ api_tests! {
 
     fn a_map_that_lies_is_refused(t) {
         let body = vec![b'x'; 1024];
-        let lies: [(&str, u64, &[(u64, u64)]); 7] = [
+        let lies: [Lie; 7] = [
             ("overlapping", 8192, &[(0, 512), (256, 512)]),
             ("backwards", 8192, &[(4096, 512), (0, 512)]),
             ("beyond the size", 1024, &[(0, 512), (1024, 512)]),

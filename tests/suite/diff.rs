@@ -306,7 +306,7 @@ api_tests! {
             for path in ["d/a", "d/secret", "d/z"] {
                 stage.write(path, "x");
             }
-            fs::set_permissions(stage.at("d/secret"), PermissionsExt::from_mode(0)).unwrap();
+            fs::set_permissions(stage.at("d/secret"), PermissionsExt::from_mode(0o000)).unwrap();
             let failure = stage.create(&[add("/d"), delete("/gone")]).unwrap_err();
             assert_eq!(failure.errno, libc::EACCES);
             assert!(failure.message.contains("secret"), "{}", failure.message);

@@ -40,10 +40,10 @@ fn state() -> BTreeMap<String, String> {
     }
     for entry in fs::read_dir("/proc/self/fd").unwrap().map(Result::unwrap) {
         // Reading this very directory needs a descriptor, which is gone when its link is read.
-        if let Ok(target) = fs::read_link(entry.path()) {
-            if !target.ends_with("fd") {
-                found.insert(format!("fd {:?}", entry.file_name()), format!("{target:?}"));
-            }
+        if let Ok(target) = fs::read_link(entry.path())
+            && !target.ends_with("fd")
+        {
+            found.insert(format!("fd {:?}", entry.file_name()), format!("{target:?}"));
         }
     }
     found.insert(

@@ -154,12 +154,13 @@ impl<'d> Mutation<'d> {
     }
 
     fn create_at(&mut self, at: &Path) -> io::Result<()> {
-        match self.dice.below(12) {
+        match self.dice.below(13) {
             0..4 => fs::create_dir(at),
             4..8 => self.write(at),
             8 => symlink(self.name(), at),
             9 => symlink("/etc/hosts", at),
             10 => mknod(at, libc::S_IFIFO | 0o640, 0, 0),
+            11 => mknod(at, libc::S_IFSOCK | 0o640, 0, 0),
             _ => {
                 let kind = *self.dice.one(&[libc::S_IFCHR, libc::S_IFBLK]);
                 mknod(

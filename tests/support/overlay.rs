@@ -23,7 +23,7 @@ impl Overlay {
         match new.mount(options) {
             Ok(()) => Some(new),
             Err(reason) => {
-                eprintln!("skipped: overlay with {options:?}: {reason}");
+                super::say(format_args!("skipped: overlay with {options:?}: {reason}"));
                 None
             }
         }

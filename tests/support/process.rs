@@ -100,7 +100,7 @@ impl Test {
             "{within:?}: the inner test didn't run\n{out}{err}"
         );
         for line in err.lines().filter(|line| line.starts_with("skipped: ")) {
-            eprintln!("{line}");
+            super::say(format_args!("{line}"));
         }
     }
 }

@@ -63,7 +63,7 @@ impl Sandbox {
         match new.mount(fs) {
             Ok(()) => Some(new),
             Err(reason) => {
-                eprintln!("skipped: {fs:?}: {reason}");
+                super::say(format_args!("skipped: {fs:?}: {reason}"));
                 None
             }
         }
@@ -137,9 +137,11 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         while let Some(mount) = self.mounts.pop() {
-            if let Err(reason) = unmount(&mount) {
+            // A process that another test is just starting still has this one's descriptors and keeps the mount busy
+            // for a moment; a lazy unmount takes it out of sight at once and ends it then.
+            if let Err(reason) = run(&format!("umount -l {}", mount.display())) {
                 // What is still mounted must not be walked into by the removal.
-                eprintln!("{reason}");
+                super::say(format_args!("{reason}"));
                 return;
             }
         }

@@ -171,6 +171,53 @@ impl Entry {
         self.field(108, &text.as_bytes()[..text.len().min(8)])
     }
 
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name == name.as_bytes()
+    }
+
+    /// A hard link of this name to this file, which has the name `target`.
+    pub fn into_hardlink(mut self, name: &str, target: &str) -> Self {
+        self.kind = b'1';
+        self.body.clear();
+        self.name = name.into();
+        self.link = target.into();
+        self
+    }
+
+    pub fn is_global(&self) -> bool {
+        self.kind == b'g'
+    }
+
+    pub fn is_hardlink(&self) -> bool {
+        self.kind == b'1'
+    }
+
+    pub fn renamed(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The same without `./` at the beginning of the name.
+    pub fn without_dot(mut self) -> Self {
+        if self.name.starts_with(b"./") {
+            self.name.drain(..2);
+        }
+        self
+    }
+
+    /// The name as a relative path, without `.` and trailing slashes.
+    pub fn path(&self) -> std::path::PathBuf {
+        let sparse = self
+            .records
+            .iter()
+            .find(|(key, _)| key == b"GNU.sparse.name");
+        let name = sparse.map_or(&self.name, |(_, name)| name);
+        let name = String::from_utf8_lossy(name).into_owned();
+        std::path::Path::new(name.trim_start_matches("./"))
+            .components()
+            .collect()
+    }
+
     pub fn is_dir(&self) -> bool {
         self.kind == b'5'
     }

@@ -16,7 +16,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, SFlag};
 use thiserror::Error as ThisError;
 
-use super::MAX_NAMES;
+use super::Budget;
 use crate::error::{Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{
     Identity, Name, Node, Parent, Parents, Root, RootPath, file_type, is_directory, sorted_names,
@@ -34,6 +34,21 @@ pub(crate) enum Depth {
     Recursive,
 }
 
+/// What was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// The object isn't there.
+    Nothing,
+    /// Nothing either: the object is a socket.
+    Socket,
+    /// Something that has nothing below it: no directory, or a mount point.
+    Object,
+    /// A directory by itself.
+    Directory,
+    /// A directory with everything in it.
+    Tree,
+}
+
 /// Why an object can't be stored.
 #[derive(Debug, ThisError)]
 pub(crate) enum Refusal {
@@ -43,9 +58,6 @@ pub(crate) enum Refusal {
     /// A file that gets shorter while it is read would leave the archive with another file's bytes in its place.
     #[error("got shorter while it was read: {0} bytes are missing")]
     Shrank(u64),
-    /// Nothing else than the inode's number can tell that two names are one file; remembering them takes memory.
-    #[error("more than {MAX_NAMES} files with several names")]
-    TooManyLinks,
 }
 
 impl From<Refusal> for Error {
@@ -54,7 +66,6 @@ impl From<Refusal> for Error {
         match refusal {
             Refusal::OtherMount => Error::new(Kind::Escape, text),
             Refusal::Shrank(_) => Error::new(Kind::System, text).with_errno(Errno::ESTALE),
-            Refusal::TooManyLinks => Error::new(Kind::Limit, text),
         }
     }
 }
@@ -72,6 +83,7 @@ pub(crate) struct Creation<'r> {
     merges: bool,
     /// Under which path a file with several names was stored first.
     links: HashMap<Identity, RootPath>,
+    budget: Budget,
 }
 
 /// A directory being walked: the names that are still to come.
@@ -92,34 +104,28 @@ impl<'r> Creation<'r> {
             stream,
             merges: false,
             links: HashMap::new(),
+            budget: Budget::default(),
         })
     }
 
-    /// Stores the object `path`. Returns how much of it was stored: nothing if it isn't there,
-    /// [`Depth::Recursive`] only if it is a directory whose content was asked for.
+    /// Stores the object `path`, and with [`Depth::Recursive`] everything below it.
     ///
     /// `merges` says that the archive may be extracted where there are directories of the same names already: their
     /// xattrs are then those stored here and no others.
-    pub(crate) fn add(
-        &mut self,
-        path: &RootPath,
-        depth: Depth,
-        merges: bool,
-    ) -> Result<Option<Depth>> {
+    pub(crate) fn add(&mut self, path: &RootPath, depth: Depth, merges: bool) -> Result<Stored> {
         self.merges = merges;
-        let Some(found) = self.store(path).at_entry(path.as_bytes())? else {
-            return Ok(None);
-        };
-        if found == Walk::Past || depth == Depth::Alone {
-            return Ok(Some(Depth::Alone));
+        match (self.store(path)?, depth) {
+            (None, _) => Ok(Stored::Nothing),
+            (Some(Walk::Over), _) => Ok(Stored::Socket),
+            (Some(Walk::Past), _) => Ok(Stored::Object),
+            (Some(Walk::Into), Depth::Alone) => Ok(Stored::Directory),
+            (Some(Walk::Into), Depth::Recursive) => self.walk(path).map(|()| Stored::Tree),
         }
-        self.walk(path)?;
-        Ok(Some(Depth::Recursive))
     }
 
     /// An error if `path` is below a mount point, so that nothing but what is mounted there can be meant.
     pub(crate) fn check_mount(&mut self, path: &RootPath) -> Result<()> {
-        self.parent_of(path).map(drop).at_entry(path.as_bytes())
+        self.parent_of(path).map(drop)
     }
 
     /// Ends the stream.
@@ -167,7 +173,7 @@ impl<'r> Creation<'r> {
         let stat = node.stat()?;
         let mounted_on = mount_id(node.as_fd()).called(|| "statx")? != self.mount;
         match file_type(&stat) {
-            SFlag::S_IFSOCK => return Ok(Some(Walk::Past)),
+            SFlag::S_IFSOCK => return Ok(Some(Walk::Over)),
             // What is mounted on a name hides the file that the root has there; a place for it is what is kept.
             SFlag::S_IFREG if mounted_on => {
                 let member = describe::member(path, &node, &stat, MemberKind::Regular)?;
@@ -258,9 +264,7 @@ impl<'r> Creation<'r> {
         if let Some(first) = self.links.get(&Identity::from(stat)) {
             return Ok(Some(first.clone()));
         }
-        if self.links.len() >= MAX_NAMES {
-            return Err(Refusal::TooManyLinks.into());
-        }
+        self.budget.take(path.as_bytes().len())?;
         self.links.insert(Identity::from(stat), path.clone());
         Ok(None)
     }
@@ -269,11 +273,15 @@ impl<'r> Creation<'r> {
 /// Whether what was stored has content of its own to store.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Walk {
+    /// It is a directory.
     Into,
+    /// It has none.
     Past,
+    /// It wasn't stored itself.
+    Over,
 }
 
 /// Whether the error says that a path isn't there any more.
 fn vanished(error: &Error) -> bool {
-    error.is(Errno::ENOENT) || error.is(Errno::ENOTDIR)
+    error.is_any(&[Errno::ENOENT, Errno::ENOTDIR])
 }

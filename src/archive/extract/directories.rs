@@ -2,130 +2,165 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ffi::CStr;
+use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 
-use super::Refusal;
-use super::metadata::{set_xattr, times};
-use crate::archive::MAX_NAMES;
+use super::metadata::{keep_set_id, set_xattr, times};
+use crate::archive::Budget;
 use crate::error::{Context as _, Result};
-use crate::fs::{DEFAULT_ACL, Identity, Node, Parent, Root, RootPath, is_directory, times_of};
+use crate::fs::{
+    ACCESS_ACL, DEFAULT_ACL, Node, Root, RootPath, is_directory, restore_times, times_of,
+};
 use crate::sys::Timestamp;
 use crate::tar::Member;
 
-/// How many bytes of paths are remembered at most: a few long names a directory would otherwise fill the memory
-/// long before their number is too large.
-const MAX_PATH_BYTES: usize = 256 << 20;
 const OWNER_ALL: u32 = 0o700;
 
+/// The ACLs of directories wait for the end: a default ACL would be handed down to what is made in the directory, and
+/// an access ACL may lock an unprivileged owner out.
+pub(super) const DEFERRED: [&CStr; 2] = [ACCESS_ACL, DEFAULT_ACL];
+
 /// The directories that members described, each once, with the attributes of the last one, and those whose times are
-/// to be kept.
+/// to be kept; by their paths without symlinks.
 #[derive(Default)]
 pub(super) struct Directories {
-    remembered: HashMap<Identity, Directory>,
-    path_bytes: usize,
+    remembered: BTreeMap<RootPath, Directory>,
+    budget: Budget,
 }
 
 struct Directory {
-    path: RootPath,
     times: (Timestamp, Timestamp),
-    /// Only if it lacks something that the owner needs to work in the directory.
-    mode: Option<u32>,
-    default_acl: Option<Vec<u8>>,
+    /// What a member says of it; nothing if only its times are kept.
+    described: Option<Description>,
+}
+
+struct Description {
+    mode: u32,
+    acls: Vec<(&'static CStr, Vec<u8>)>,
+}
+
+impl Directory {
+    fn size(&self, path: &RootPath) -> usize {
+        let acls = self.described.iter().flat_map(|described| &described.acls);
+        path.as_bytes().len() + acls.map(|(_, value)| value.len()).sum::<usize>()
+    }
 }
 
 impl Directories {
-    pub(super) fn remember(
-        &mut self,
-        path: &RootPath,
-        identity: Identity,
-        member: &Member,
-    ) -> Result<()> {
-        let default_acl = member
-            .xattrs
-            .iter()
-            .find(|xattr| xattr.name == DEFAULT_ACL.to_bytes());
-        let directory = Directory {
-            path: path.clone(),
-            times: times(member),
-            mode: (member.mode & OWNER_ALL != OWNER_ALL).then_some(member.mode),
-            default_acl: default_acl.map(|xattr| xattr.value.clone()),
+    /// Remembers what a member says of the directory.
+    pub(super) fn remember(&mut self, path: RootPath, member: &Member) -> Result<()> {
+        let acl = |name: &'static CStr| {
+            let xattr = member
+                .xattrs
+                .iter()
+                .find(|xattr| xattr.name == name.to_bytes())?;
+            Some((name, xattr.value.clone()))
         };
-        self.insert(identity, directory)
-    }
-
-    fn insert(&mut self, identity: Identity, directory: Directory) -> Result<()> {
-        self.path_bytes += directory.path.as_bytes().len();
-        if self.remembered.len() >= MAX_NAMES || self.path_bytes > MAX_PATH_BYTES {
-            return Err(Refusal::TooManyNames.into());
-        }
-        if let Some(before) = self.remembered.insert(identity, directory) {
-            self.path_bytes -= before.path.as_bytes().len();
-        }
-        Ok(())
+        let acls = DEFERRED.into_iter().filter_map(acl).collect();
+        let described = Some(Description {
+            mode: member.mode,
+            acls,
+        });
+        self.insert(
+            path,
+            Directory {
+                times: times(member),
+                described,
+            },
+        )
     }
 
     /// Remembers the times of a directory that something is about to be made in, unless it is remembered already.
-    pub(super) fn keep(&mut self, path: &RootPath, directory: &Parent) -> Result<()> {
-        let identity = directory.identity()?;
-        if self.remembered.contains_key(&identity) {
+    pub(super) fn keep(&mut self, path: &RootPath, directory: BorrowedFd<'_>) -> Result<()> {
+        if self.remembered.contains_key(path) {
             return Ok(());
         }
         let times = times_of(&Node::dot(directory)?.stat()?);
-        let directory = Directory {
-            path: path.clone(),
-            times,
-            mode: None,
-            default_acl: None,
-        };
-        self.insert(identity, directory)
+        self.insert(
+            path.clone(),
+            Directory {
+                times,
+                described: None,
+            },
+        )
     }
 
-    /// Finishes them deepest first, so that one that locks its owner out does so after all below it.
-    pub(super) fn finish(self, root: &Root, user_namespace: bool) -> Result<()> {
-        let mut remembered: Vec<(Identity, Directory)> = self.remembered.into_iter().collect();
-        remembered.sort_unstable_by(|(_, a), (_, b)| b.path.cmp(&a.path));
-        for (identity, directory) in remembered {
-            if let Some(node) = find(root, &directory.path, identity)? {
-                directory
-                    .finish(&node, user_namespace)
-                    .at_entry(directory.path.as_bytes())?;
+    /// Forgets what is at the path and below: it is about to be removed.
+    pub(super) fn forget(&mut self, path: &RootPath) {
+        let within = self.remembered.range(path..).map(|(other, _)| other);
+        let gone: Vec<RootPath> = within
+            .take_while(|other| other.is_within(path))
+            .cloned()
+            .collect();
+        for path in gone {
+            if let Some(directory) = self.remembered.remove(&path) {
+                self.budget.give_back(directory.size(&path));
             }
         }
+    }
+
+    fn insert(&mut self, path: RootPath, directory: Directory) -> Result<()> {
+        self.budget.take(directory.size(&path))?;
+        let size = path.clone();
+        if let Some(before) = self.remembered.insert(path, directory) {
+            self.budget.give_back(before.size(&size));
+        }
         Ok(())
+    }
+
+    /// Finishes them deepest first, so that one that locks its owner out does so after all below it. All are tried;
+    /// the first error is told.
+    pub(super) fn finish(self, root: &Root, user_namespace: bool) -> Result<()> {
+        let finish = |(path, directory): (RootPath, Directory)| {
+            directory
+                .finish(root, &path, user_namespace)
+                .at_entry(path.as_bytes())
+        };
+        self.remembered
+            .into_iter()
+            .rev()
+            .map(finish)
+            .fold(Ok(()), Result::and)
     }
 }
 
 impl Directory {
-    fn finish(&self, node: &Node, user_namespace: bool) -> Result<()> {
-        if let Some(acl) = &self.default_acl {
-            set_xattr(node, DEFAULT_ACL, acl, user_namespace)?;
+    fn finish(&self, root: &Root, path: &RootPath, user_namespace: bool) -> Result<()> {
+        // Somebody else may have put something else there; that isn't described.
+        let Some(node) = find(root, path)? else {
+            return Ok(());
+        };
+        let Some(described) = &self.described else {
+            return restore_times(&node, self.times);
+        };
+        for (name, acl) in &described.acls {
+            set_xattr(&node, name, acl, user_namespace)?;
         }
-        if let Some(mode) = self.mode {
-            node.set_mode(mode)?;
+        if described.mode & OWNER_ALL != OWNER_ALL {
+            node.set_mode(described.mode)?;
         }
+        keep_set_id(&node, described.mode)?;
         node.set_times(self.times.0, self.times.1)
     }
 }
 
-/// The directory that was remembered, unless a later member has put something else in its place.
-fn find(root: &Root, path: &RootPath, identity: Identity) -> Result<Option<Node>> {
-    let node = match path.split() {
-        None => Some(Node::from_path_only(root.directory(path)?)),
-        Some((parent, name)) => match root.directory(&parent) {
-            Ok(parent) => Node::find_at(&parent, &name)?,
-            Err(error)
-                if [Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]
-                    .iter()
-                    .any(|&e| error.is(e)) =>
-            {
-                None
-            }
-            Err(error) => return Err(error),
-        },
+/// The directory at a path without symlinks.
+fn find(root: &Root, path: &RootPath) -> Result<Option<Node>> {
+    let Some((parent, name)) = path.split() else {
+        return Node::dot(root.directory(path)?).map(Some);
     };
-    let Some(node) = node else { return Ok(None) };
-    let stat = node.stat()?;
-    Ok((is_directory(&stat) && Identity::from(&stat) == identity).then_some(node))
+    let parent = match root.directory_without_links(&parent) {
+        Ok(parent) => parent,
+        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let Some(node) = Node::find_at(&parent, &name)? else {
+        return Ok(None);
+    };
+    Ok(is_directory(&node.stat()?).then_some(node))
 }

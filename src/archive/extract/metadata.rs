@@ -10,6 +10,7 @@ use std::ffi::{CStr, CString};
 
 use nix::errno::Errno;
 
+use super::directories::DEFERRED;
 use super::{Extraction, Refusal};
 use crate::error::{Error, Result, quote};
 use crate::fs::travels;
@@ -19,6 +20,7 @@ use crate::tar::{Member, Time};
 
 /// The bits without which a directory's owner can't work in it.
 const OWNER_ALL: u32 = 0o700;
+const OWNER_WRITE: u32 = 0o200;
 const SET_ID_BITS: u32 = 0o6000;
 
 /// Where the object that a member describes comes from.
@@ -46,11 +48,11 @@ impl Extraction<'_> {
         if origin == (Origin::Created { inherits_acl: true }) {
             strip_inherited_acl(node, &own_acls(member))?;
         }
-        let symlink = matches!(origin, Origin::Symlink | Origin::LinkedSymlink);
-        if !symlink {
-            self.set_mode(node, member.mode)?;
+        if matches!(origin, Origin::Symlink | Origin::LinkedSymlink) {
+            self.set_xattrs(node, member, |_| true)?;
+        } else {
+            self.set_mode_and_xattrs(node, member)?;
         }
-        self.set_xattrs(node, member, |_| true)?;
         if origin == Origin::LinkedSymlink {
             return Ok(());
         }
@@ -64,19 +66,20 @@ impl Extraction<'_> {
         &mut self,
         node: &Node,
         member: &Member,
-        path: &RootPath,
+        path: RootPath,
         origin: Origin,
     ) -> Result<()> {
         self.set_owner(node, member)?;
         if origin == (Origin::Created { inherits_acl: true }) {
-            strip_inherited_acl(node, &own_acls(member))?;
+            strip_inherited_acl(node, &[])?;
         }
-        self.set_mode(node, member.mode | OWNER_ALL)?;
         if origin == Origin::Merged && member.xattrs_complete {
             self.remove_other_xattrs(node, member)?;
         }
-        self.set_xattrs(node, member, |name| name != DEFAULT_ACL.to_bytes())?;
-        self.directories.remember(path, node.identity()?, member)
+        node.set_mode(member.mode | OWNER_ALL)?;
+        let deferred = |name: &[u8]| DEFERRED.iter().any(|acl| acl.to_bytes() == name);
+        self.set_xattrs(node, member, |name| !deferred(name))?;
+        self.directories.remember(path, member)
     }
 
     fn set_owner(&self, node: &Node, member: &Member) -> Result<()> {
@@ -90,16 +93,18 @@ impl Extraction<'_> {
             })
     }
 
-    fn set_mode(&self, node: &Node, mode: u32) -> Result<()> {
-        node.set_mode(mode)?;
-        // Without CAP_FSETID the kernel drops setgid of a foreign group and reports success.
-        if self.user_namespace && mode & SET_ID_BITS != 0 {
-            let kept = node.stat()?.st_mode & SET_ID_BITS;
-            if kept != mode & SET_ID_BITS {
-                return Err(Error::system(format!("chmod to {mode:04o}"), Errno::EPERM));
-            }
+    /// Without CAP_DAC_OVERRIDE only who may write to a file may set its user.* attributes, the owner included.
+    fn set_mode_and_xattrs(&self, node: &Node, member: &Member) -> Result<()> {
+        let read_only = member.mode & OWNER_WRITE == 0 && !member.xattrs.is_empty();
+        if self.user_namespace && read_only {
+            node.set_mode(member.mode | OWNER_WRITE)?;
+            self.set_xattrs(node, member, |_| true)?;
+            node.set_mode(member.mode)?;
+        } else {
+            node.set_mode(member.mode)?;
+            self.set_xattrs(node, member, |_| true)?;
         }
-        Ok(())
+        keep_set_id(node, member.mode)
     }
 
     fn set_xattrs(
@@ -113,7 +118,10 @@ impl Extraction<'_> {
             .iter()
             .filter(|xattr| travels(&xattr.name) && wanted(&xattr.name))
         {
-            let name = CString::new(xattr.name.as_slice()).map_err(|_| Refusal::XattrName)?;
+            let name = CString::new(xattr.name.as_slice())
+                .ok()
+                .filter(|name| !name.is_empty())
+                .ok_or(Refusal::XattrName)?;
             set_xattr(node, &name, &xattr.value, self.user_namespace)?;
         }
         Ok(())
@@ -139,6 +147,22 @@ impl Extraction<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Makes sure that setuid and setgid are set if `mode` has them: without CAP_FSETID the kernel drops setgid of a
+/// foreign group, when the mode is set and when an ACL is, and reports success.
+pub(super) fn keep_set_id(node: &Node, mode: u32) -> Result<()> {
+    let wanted = mode & SET_ID_BITS;
+    let is_kept = || -> Result<bool> { Ok(node.stat()?.st_mode & SET_ID_BITS == wanted) };
+    if wanted == 0 || is_kept()? {
+        return Ok(());
+    }
+    node.set_mode(mode)?;
+    if is_kept()? {
+        Ok(())
+    } else {
+        Err(Error::system(format!("chmod to {mode:04o}"), Errno::EPERM))
     }
 }
 

@@ -6,15 +6,17 @@ mod directories;
 mod link;
 mod metadata;
 mod object;
+mod replace;
 
 use std::collections::HashSet;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
 
-use super::{Input, MAX_NAMES};
+use super::{Budget, Input};
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Identity, Name, Parent, Parents, Root, RootPath, in_user_namespace, names_start};
 use crate::tar::{Data, Member, MemberKind, Reader};
@@ -55,12 +57,9 @@ pub(crate) enum Refusal {
     /// to it.
     #[error("hard link to something that is no regular file of this archive")]
     ForeignSource,
-    /// An attribute name with a NUL would reach the kernel as another name.
-    #[error("an xattr name holds a NUL")]
+    /// An attribute name with a NUL would reach the kernel as another name, an empty one as none.
+    #[error("an xattr name is empty or holds a NUL")]
     XattrName,
-    /// An archive of nothing but directories would fill the memory.
-    #[error("more than {MAX_NAMES} directories or files to remember")]
-    TooManyNames,
 }
 
 impl From<Refusal> for Error {
@@ -70,7 +69,6 @@ impl From<Refusal> for Error {
                 Kind::Escape
             }
             Refusal::XattrName => Kind::Malformed,
-            Refusal::TooManyNames => Kind::Limit,
         };
         Error::new(kind, refusal.to_string())
     }
@@ -80,33 +78,46 @@ impl From<Refusal> for Error {
 /// would have been in the way before: their times, default ACLs, and modes that lock the owner out.
 pub(crate) struct Extraction<'r> {
     root: &'r Root,
-    root_identity: Identity,
     parents: Parents<'r>,
     policy: Policy<'r>,
     user_namespace: bool,
     directories: Directories,
     /// The regular files made so far, if hard links may lead to those only.
     own_files: HashSet<Identity>,
+    own_files_budget: Budget,
+    /// Devices that can't be made in a user namespace, by their paths in the archive.
+    skipped_devices: HashSet<RootPath>,
+    skipped_budget: Budget,
 }
 
 /// Where a member goes.
 struct Place<'m> {
     member: &'m Member,
+    /// The path in the archive, cleaned.
     path: RootPath,
     parent: Rc<Parent>,
     name: Name,
+}
+
+impl Place<'_> {
+    /// The path without symlinks.
+    fn canonical(&self) -> Result<RootPath> {
+        Ok(self.parent.canonical().join(&self.name)?)
+    }
 }
 
 impl<'r> Extraction<'r> {
     pub(crate) fn new(root: &'r Root, policy: Policy<'r>) -> Result<Self> {
         Ok(Self {
             root,
-            root_identity: root.identity()?,
             parents: Parents::new(root),
             policy,
             user_namespace: in_user_namespace(),
             directories: Directories::default(),
             own_files: HashSet::new(),
+            own_files_budget: Budget::default(),
+            skipped_devices: HashSet::new(),
+            skipped_budget: Budget::default(),
         })
     }
 
@@ -130,7 +141,8 @@ impl<'r> Extraction<'r> {
     }
 
     fn place(&mut self, member: &Member, data: &mut Data<'_, Input>) -> Result<()> {
-        // The root directory keeps its own attributes: it may be a mount point of the engine's.
+        // What is called `.` is the root directory as the archive's maker saw it. The root that is extracted into
+        // keeps its own attributes: it may be a mount point of the engine's.
         if names_start(&member.path) {
             return Ok(());
         }
@@ -138,39 +150,49 @@ impl<'r> Extraction<'r> {
         if (self.policy.judge)(&path, member)? == Verdict::Skip {
             return Ok(());
         }
-        let Some((parent_path, name)) = path.split() else {
+        if path.is_root() {
             return self.extract_root(member);
-        };
-        let device = matches!(
-            member.kind,
-            MemberKind::CharDevice | MemberKind::BlockDevice
-        );
-        if device && self.user_namespace {
-            return Ok(());
         }
-        let parent = self.parents.get_or_create(&parent_path)?;
-        let protected = !parent_path.is_root() && self.policy.protected.contains(&name.bytes());
-        if protected && parent.identity()? == self.root_identity {
-            return Err(Refusal::ProtectedName.into());
-        }
-        if self.policy.keep_times {
-            self.directories.keep(&parent_path, &parent)?;
-        }
-        let place = Place {
-            member,
-            path,
-            parent,
-            name,
-        };
+        let place = self.find_place(member, path)?;
         match member.kind {
             MemberKind::Regular => self.make_file(&place, data),
             MemberKind::Directory => self.make_directory(&place),
             MemberKind::Symlink => self.make_symlink(&place),
             MemberKind::Hardlink => self.make_hardlink(&place),
+            MemberKind::CharDevice | MemberKind::BlockDevice if self.user_namespace => {
+                self.skip_device(&place)
+            }
             MemberKind::CharDevice => self.make_node(&place, SFlag::S_IFCHR),
             MemberKind::BlockDevice => self.make_node(&place, SFlag::S_IFBLK),
             MemberKind::Fifo => self.make_node(&place, SFlag::S_IFIFO),
         }
+    }
+
+    /// Finds the directory that the member goes into, or makes it, and remembers the times of what is changed by that.
+    fn find_place<'m>(&mut self, member: &'m Member, path: RootPath) -> Result<Place<'m>> {
+        let Some((parent_path, name)) = path.split() else {
+            return Err(Refusal::ReplacesRoot("member").into());
+        };
+        let (directories, keep) = (&mut self.directories, self.policy.keep_times);
+        let mut keep_times = |path: &RootPath, fd: BorrowedFd<'_>| {
+            if keep {
+                directories.keep(path, fd)
+            } else {
+                Ok(())
+            }
+        };
+        let parent = self.parents.get_or_create(&parent_path, &mut keep_times)?;
+        keep_times(parent.canonical(), parent.as_fd())?;
+        let through_link = parent.canonical().is_root() && !parent_path.is_root();
+        if through_link && self.policy.protected.contains(&name.bytes()) {
+            return Err(Refusal::ProtectedName.into());
+        }
+        Ok(Place {
+            member,
+            path,
+            parent,
+            name,
+        })
     }
 
     fn extract_root(&mut self, member: &Member) -> Result<()> {
@@ -193,9 +215,7 @@ impl<'r> Extraction<'r> {
     /// Remembers that this extraction made the regular file.
     fn remember_file(&mut self, identity: Identity) -> Result<()> {
         if self.policy.own_sources_only {
-            if self.own_files.len() >= MAX_NAMES {
-                return Err(Refusal::TooManyNames.into());
-            }
+            self.own_files_budget.take(size_of::<Identity>())?;
             self.own_files.insert(identity);
         }
         Ok(())

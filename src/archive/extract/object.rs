@@ -13,11 +13,8 @@ use nix::unistd::symlinkat;
 use super::metadata::Origin;
 use super::{Extraction, Input, Place, changed_meanwhile};
 use crate::error::{Called as _, Error, Kind, Result};
-use crate::fs::{KeepNothing, Name, Node, Parent, RootPath, file_type, remove_tree};
+use crate::fs::{Name, Node, Parent, RootPath, file_type};
 use crate::tar::{Data, Extent, Member};
-
-/// How often an object that is in the way is removed. Somebody who puts it back each time wins after as many turns.
-const REPLACE_ATTEMPTS: u32 = 16;
 
 impl Extraction<'_> {
     pub(super) fn make_file(
@@ -28,13 +25,8 @@ impl Extraction<'_> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
         // Nobody else may read the content or run the file before its owner is set.
         let private = Mode::from_bits_truncate(0o600);
-        let fd = self.replace("create", &place.parent, &place.name, || {
-            openat(
-                &place.parent,
-                &place.name,
-                flags | OFlag::O_CLOEXEC,
-                private,
-            )
+        let fd = self.replace("create", place, |name| {
+            openat(&place.parent, name, flags | OFlag::O_CLOEXEC, private)
         })?;
         let file = File::from(fd);
         write_data(place.member, data, &file)?;
@@ -45,72 +37,58 @@ impl Extraction<'_> {
 
     pub(super) fn make_directory(&mut self, place: &Place<'_>) -> Result<()> {
         let (parent, name) = (&place.parent, &place.name);
-        let make = || mkdirat(parent, name, Mode::S_IRWXU);
-        let (node, origin) = match make() {
+        let make = |name: &Name| mkdirat(parent, name, Mode::S_IRWXU);
+        let (node, origin) = match make(name) {
             Ok(()) => (open_directory(parent, name)?, self.created_in(parent)?),
             Err(Errno::EEXIST) => match open_directory(parent, name) {
                 Ok(node) => (node, Origin::Merged),
-                Err(error) if error.is(Errno::ENOTDIR) || error.is(Errno::ELOOP) => {
-                    self.replace("mkdirat", parent, name, make)?;
+                Err(error) if error.is_any(&[Errno::ENOTDIR, Errno::ELOOP]) => {
+                    self.replace("mkdirat", place, make)?;
                     (open_directory(parent, name)?, self.created_in(parent)?)
                 }
                 Err(error) => return Err(error),
             },
             Err(errno) => return Err(Error::system(format!("mkdirat {}", name.quoted()), errno)),
         };
-        self.describe_directory(&node, place.member, &place.path, origin)
+        self.describe_directory(&node, place.member, place.canonical()?, origin)
     }
 
     /// Gives the root itself the attributes of a member that names it.
     pub(super) fn describe_root(&mut self, member: &Member) -> Result<()> {
         let node = Node::from_path_only(self.root.directory(&RootPath::root())?);
-        self.describe_directory(&node, member, &RootPath::root(), Origin::Merged)
+        self.describe_directory(&node, member, RootPath::root(), Origin::Merged)
     }
 
     pub(super) fn make_symlink(&mut self, place: &Place<'_>) -> Result<()> {
-        let (parent, name) = (&place.parent, &place.name);
-        let target = place.member.link.as_slice();
-        self.replace("symlinkat", parent, name, || {
-            symlinkat(target, parent, name)
-        })?;
+        let (parent, target) = (&place.parent, place.member.link.as_slice());
+        self.replace("symlinkat", place, |name| symlinkat(target, parent, name))?;
         self.parents.forget();
-        let node = open_made(parent, name, SFlag::S_IFLNK)?;
+        let node = open_made(place, SFlag::S_IFLNK, 0)?;
         self.describe(&node, place.member, Origin::Symlink)
     }
 
     pub(super) fn make_node(&mut self, place: &Place<'_>, kind: SFlag) -> Result<()> {
-        let (parent, name, member) = (&place.parent, &place.name, place.member);
+        let (parent, member) = (&place.parent, place.member);
         let device = match kind {
             SFlag::S_IFIFO => 0,
             _ => makedev(u64::from(member.major), u64::from(member.minor)),
         };
         let private = Mode::from_bits_truncate(0o600);
-        self.replace("mknodat", parent, name, || {
+        self.replace("mknodat", place, |name| {
             mknodat(parent, name, kind, private, device)
         })?;
-        let node = open_made(parent, name, kind)?;
+        let node = open_made(place, kind, device)?;
         self.describe(&node, member, self.created_in(parent)?)
     }
 
-    /// Calls `make` for the object `name`, and removes what has that name if there is something.
-    pub(super) fn replace<T>(
-        &mut self,
-        call: &str,
-        parent: &Parent,
-        name: &Name,
-        make: impl Fn() -> Result<T, Errno>,
-    ) -> Result<T> {
-        for _ in 0..REPLACE_ATTEMPTS {
-            match make() {
-                Err(Errno::EEXIST) => remove_tree(parent, name, &KeepNothing)?,
-                result => return result.called(|| format!("{call} {}", name.quoted())),
-            }
-            self.parents.forget();
+    /// In a user namespace the kernel doesn't let anyone make a device. What it would have replaced goes all the same,
+    /// and so do hard links to it.
+    pub(super) fn skip_device(&mut self, place: &Place<'_>) -> Result<()> {
+        if !self.skipped_devices.contains(&place.path) {
+            self.skipped_budget.take(place.path.as_bytes().len())?;
+            self.skipped_devices.insert(place.path.clone());
         }
-        Err(Error::system(
-            format!("{call} {}", name.quoted()),
-            Errno::EEXIST,
-        ))
+        self.remove_old(place)
     }
 
     fn created_in(&self, parent: &Parent) -> Result<Origin> {
@@ -158,12 +136,14 @@ fn open_directory(parent: &Parent, name: &Name) -> Result<Node> {
     }
 }
 
-/// Holds the object that was made a moment ago, unless it is of another type by now.
-fn open_made(parent: &Parent, name: &Name, kind: SFlag) -> Result<Node> {
-    let node = Node::open_at(parent, name)?;
-    if file_type(&node.stat()?) == kind {
+/// Holds the object that was made a moment ago, unless somebody has put another in its place, which must not get the
+/// member's owner and mode.
+fn open_made(place: &Place<'_>, kind: SFlag, device: u64) -> Result<Node> {
+    let node = Node::open_at(&*place.parent, &place.name)?;
+    let stat = node.stat()?;
+    if file_type(&stat) == kind && stat.st_rdev == device && stat.st_nlink == 1 {
         Ok(node)
     } else {
-        Err(changed_meanwhile(name))
+        Err(changed_meanwhile(&place.name))
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct Layer {
 
 impl Layer {
     pub(super) fn new(root: Root) -> Result<Self> {
-        let identity = root.identity()?;
+        let identity = Identity::of(&root)?;
         let mount = mount_id(root.as_fd()).called(|| "statx")?;
         Ok(Self {
             root,

@@ -11,7 +11,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use crate::archive::{Creation, Depth};
+use crate::archive::{Creation, Depth, Stored};
 use crate::changes::{Change, ChangeKind};
 use crate::checkpoint::{DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list, file_name};
 use crate::error::{Context as _, Error, Result};
@@ -27,28 +27,23 @@ use crate::fs::{Output, Root, RootPath, open_directory_ambient};
 ///
 /// # Errors
 ///
-/// EINVAL for an empty path or a deletion of the root; EXDEV for a path below a mount point; ESTALE for a file that got
-/// shorter while it was read; the system calls' own. No output exists then.
+/// EINVAL for an empty path or a deletion of the root, and E2BIG for a path longer than 4095 bytes, with nothing touched.
+/// EXDEV for a path below a mount point; ESTALE for a file that got shorter while it was read; the system calls' own: no
+/// output exists then.
 pub fn create_rootfs_diff_tar(
     changes: &[Change],
     mount_point: &Path,
     destination: &Path,
 ) -> Result<Vec<&'static str>> {
+    let mut plan = Plan::new(changes)?;
     let destination = open_directory_ambient(destination, "destination")?;
-    let plan = Plan::new(changes)?;
-    // With no change the mount point isn't looked at: engines pass one that may be gone.
-    let root = match changes {
-        [] => None,
-        _ => Some(Root::new(open_directory_ambient(
-            mount_point,
-            "mount_point",
-        )?)),
-    };
+    // Whatever fails from here on, nobody takes an earlier call's output for this one's.
     remove_output(&destination, ROOTFS_DIFF_TAR)?;
     remove_output(&destination, DELETED_FILES)?;
-    let Some(root) = root else {
+    if changes.is_empty() {
         return Ok(Vec::new());
-    };
+    }
+    let root = Root::new(open_directory_ambient(mount_point, "mount_point")?);
     let tar = plan
         .write_tar(&root, &destination)
         .context(|| format!("create {ROOTFS_DIFF_TAR}"))?;
@@ -90,20 +85,21 @@ fn remove_output(destination: impl AsFd, name: &str) -> Result<()> {
 /// What is to be stored and listed. Sorted by path, so that a directory that took the place of a file or a symlink
 /// comes before what is in it, whatever the order of the changes.
 struct Plan<'c> {
-    entries: BTreeMap<RootPath, Listed>,
-    /// In the caller's order, as the caller wrote them.
+    entries: BTreeMap<RootPath, Listed<'c>>,
+    /// In the caller's order, as the caller wrote them; then what a socket has replaced.
     deleted: Vec<&'c [u8]>,
 }
 
 /// What the changes say of one path; several of them may.
-#[derive(Default)]
-struct Listed {
+struct Listed<'c> {
+    /// The path as the caller spelled it first.
+    spelled: &'c [u8],
     added: bool,
     modified: bool,
     deleted: bool,
 }
 
-impl Listed {
+impl Listed<'_> {
     /// How much of the object is stored.
     fn depth(&self) -> Depth {
         if self.added {
@@ -146,7 +142,14 @@ impl<'c> Plan<'c> {
             }
             self.deleted.push(bytes);
         }
-        let listed = self.entries.entry(path).or_default();
+        let (added, modified, deleted) = (false, false, false);
+        let listed = self.entries.entry(path);
+        let listed = listed.or_insert(Listed {
+            spelled: bytes,
+            added,
+            modified,
+            deleted,
+        });
         match kind {
             ChangeKind::Modify => listed.modified = true,
             ChangeKind::Add => listed.added = true,
@@ -156,24 +159,39 @@ impl<'c> Plan<'c> {
     }
 
     /// Writes the tar, unless there is nothing to go into it.
-    fn write_tar(&self, root: &Root, destination: &OwnedFd) -> Result<Option<Output>> {
+    fn write_tar(&mut self, root: &Root, destination: &OwnedFd) -> Result<Option<Output>> {
         let output = Output::create(destination, &file_name(ROOTFS_DIFF_TAR)?)?;
         let mut creation = Creation::new(root, output.file())?;
         let mut wanted = false;
         let mut covered: Option<&RootPath> = None;
+        let mut replaced: Option<&RootPath> = None;
+        let mut replaced_by_sockets = Vec::new();
         for (path, listed) in &self.entries {
             wanted |= listed.exists();
-            if covered.is_some_and(|directory| path.is_within(directory)) {
-                // Stored with the directory above, unless it is on another mount.
-                creation.check_mount(path)?;
+            let is_within =
+                |above: Option<&RootPath>| above.is_some_and(|above| path.is_within(above));
+            // Stored with the directory above, unless it is on another mount; or gone with the directory that was in
+            // the place of what is above now: a symlink there leads to something else.
+            if is_within(covered) || (is_within(replaced) && !listed.exists()) {
+                creation.check_mount(path).at_entry(listed.spelled)?;
                 continue;
             }
             let merges = listed.modified || self.was_deleted(path) || self.replaces_below(path);
-            let stored = creation.add(path, listed.depth(), merges)?;
-            wanted |= stored.is_some();
-            covered = (stored == Some(Depth::Recursive)).then_some(path);
+            let stored = creation
+                .add(path, listed.depth(), merges)
+                .at_entry(listed.spelled)?;
+            wanted |= !matches!(stored, Stored::Nothing | Stored::Socket);
+            if stored == Stored::Socket && listed.modified {
+                // Nothing else takes what the image has there away.
+                replaced_by_sockets.push(listed.spelled);
+            }
+            covered = (stored == Stored::Tree).then_some(path);
+            if !is_within(replaced) {
+                replaced = (stored == Stored::Object).then_some(path);
+            }
         }
         creation.finish()?;
+        self.deleted.append(&mut replaced_by_sockets);
         Ok(wanted.then_some(output))
     }
 

@@ -87,6 +87,7 @@ fn within_ignored_children() {
 fn nothing_is_left_behind() {
     let directory = Directory::new();
     let runtime = directory.script("sleep 1000 & echo requires an argument");
+    directory.program("hangs", "#!/bin/sh\nexec sleep 1000\n");
     alone("within_a_clean_process", r#"exec "$@""#, &runtime);
 }
 
@@ -98,7 +99,7 @@ fn within_a_clean_process() {
     assert!(knows_checkpoint(&runtime, AMPLE));
     assert!(knows_mount_context(&runtime, AMPLE));
     assert!(!knows_mount_context(
-        &runtime,
+        &runtime.with_file_name("hangs"),
         Patience {
             answer: Duration::ZERO,
             ..AMPLE

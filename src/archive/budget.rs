@@ -1,0 +1,53 @@
+//! How much may be remembered to the end of a work.
+
+#![forbid(unsafe_code)]
+
+use thiserror::Error as ThisError;
+
+use crate::error::{Error, Kind};
+
+/// How many names (of directories, of files with several names, of what is to be deleted) are remembered at most.
+const MAX_NAMES: usize = 4_000_000;
+/// How many bytes of them. A few long names would otherwise fill the memory long before their number is too large.
+const MAX_BYTES: usize = 256 << 20;
+
+/// What is left of the names, and of the bytes, that one work may remember.
+pub(crate) struct Budget {
+    names: usize,
+    bytes: usize,
+}
+
+/// An archive of nothing but names would fill the memory.
+#[derive(Debug, ThisError)]
+#[error("more than {MAX_NAMES} names, or {} MiB of them, to remember", MAX_BYTES >> 20)]
+pub(crate) struct Exceeded;
+
+impl From<Exceeded> for Error {
+    fn from(exceeded: Exceeded) -> Self {
+        Error::new(Kind::Limit, exceeded.to_string())
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            names: MAX_NAMES,
+            bytes: MAX_BYTES,
+        }
+    }
+}
+
+impl Budget {
+    /// Takes the room for one name, with what is remembered of it.
+    pub(crate) fn take(&mut self, bytes: usize) -> Result<(), Exceeded> {
+        self.names = self.names.checked_sub(1).ok_or(Exceeded)?;
+        self.bytes = self.bytes.checked_sub(bytes).ok_or(Exceeded)?;
+        Ok(())
+    }
+
+    /// Gives the room back.
+    pub(crate) fn give_back(&mut self, bytes: usize) {
+        self.names += 1;
+        self.bytes += bytes;
+    }
+}

@@ -1,0 +1,135 @@
+//! What an archive of four gibibytes costs: memory that doesn't depend on its size, and no reads that aren't needed.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::support::api::Rust;
+use crate::support::process::{Test, Within};
+use crate::support::sandbox::Sandbox;
+use crate::support::tarball::{Dialect, archive, file, unended};
+
+const SIZE: u64 = 4 << 30;
+const LIMIT: u64 = 64 << 20;
+
+/// The header of a member of four gibibytes, and what comes after its data.
+fn around() -> (Vec<u8>, Vec<u8>) {
+    let pages = file("checkpoint/pages-1.img", "")
+        .size(SIZE as i64)
+        .dialect(Dialect::Gnu);
+    (
+        unended([pages]),
+        archive([
+            file("config.dump", r#"{"runtime":"crun"}"#),
+            file("spec.dump", "{}"),
+            file("ctr.log", "x"),
+        ]),
+    )
+}
+
+/// A plain archive whose large member is a hole.
+fn plain(sandbox: &Sandbox) -> PathBuf {
+    let (path, (head, tail)) = (sandbox.path().join("plain.tar"), around());
+    let file = File::create(&path).unwrap();
+    file.write_all_at(&head, 0).unwrap();
+    file.write_all_at(&tail, head.len() as u64 + SIZE).unwrap();
+    path
+}
+
+/// The same, compressed by a program as it is made.
+fn compressed(sandbox: &Sandbox, program: &[&str]) -> PathBuf {
+    let (path, (head, tail)) = (sandbox.path().join("packed.tar"), around());
+    let output = File::create(&path).unwrap();
+    let mut child = Command::new(program[0])
+        .args(&program[1..])
+        .stdin(Stdio::piped())
+        .stdout(output)
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&head).unwrap();
+    std::io::copy(&mut File::open("/dev/zero").unwrap().take(SIZE), &mut stdin).unwrap();
+    stdin.write_all(&tail).unwrap();
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+    path
+}
+
+fn number_in(path: &str, key: &str) -> u64 {
+    let text = fs::read_to_string(path).unwrap();
+    let line = text.lines().find(|line| line.starts_with(key)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// The most memory that this process ever had, in bytes.
+fn peak() -> u64 {
+    number_in("/proc/self/status", "VmHWM:") << 10
+}
+
+/// Imports in this process, which must have done nothing large before.
+fn import(t: &Test, input: &Path, sandbox: &Sandbox) {
+    let bundle = sandbox.path().join("bundle");
+    t.import_without_config(&bundle, input).unwrap();
+    assert_eq!(
+        fs::metadata(bundle.join("checkpoint/pages-1.img"))
+            .unwrap()
+            .len(),
+        SIZE
+    );
+    assert_eq!(fs::read_to_string(bundle.join("ctr.log")).unwrap(), "x");
+    assert!(peak() < LIMIT, "{} MiB", peak() >> 20);
+}
+
+mod importing_a_plain_archive_takes_under_64_mebibytes {
+    use super::*;
+
+    #[test]
+    fn rust() {
+        Test::run(module_path!(), "rust", &Rust, |t| {
+            t.within(Within::Process, || {
+                let sandbox = Sandbox::new();
+                import(t, &plain(&sandbox), &sandbox);
+            });
+        });
+    }
+}
+
+mod importing_a_compressed_archive_takes_under_64_mebibytes {
+    use super::*;
+
+    #[test]
+    fn rust() {
+        Test::run(module_path!(), "rust", &Rust, |t| {
+            t.within(Within::Process, || {
+                let sandbox = Sandbox::new();
+                import(t, &compressed(&sandbox, &["zstd", "-q", "-1"]), &sandbox);
+            });
+        });
+    }
+}
+
+mod finding_the_runtime_in_a_plain_archive_reads_little {
+    use super::*;
+
+    #[test]
+    fn rust() {
+        Test::run(module_path!(), "rust", &Rust, |t| {
+            t.within(Within::Process, || {
+                let sandbox = Sandbox::new();
+                let input = plain(&sandbox);
+                let read = || number_in("/proc/self/io", "rchar:");
+                let before = read();
+                assert_eq!(t.runtime_from_archive(&input).unwrap(), "crun");
+                let bundle = sandbox.path().join("bundle");
+                t.import_config_only(&bundle, &input).unwrap();
+                assert!(
+                    read() - before < 16 << 20,
+                    "{} MiB were read",
+                    (read() - before) >> 20
+                );
+            });
+        });
+    }
+}
