@@ -6,8 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crutils::changes::{CRIO, Options, PODMAN};
+use crutils::changes::{CRIO, Options, PODMAN, directories_ambient};
 
 use crate::changes::{copy, directories, lines, write};
 use crate::support::acl;
@@ -542,6 +543,26 @@ fn what_is_no_directory_is_refused() {
         failure.message
     );
     assert!(Options::default().exclude.exact("").is_err());
+}
+
+#[test]
+fn a_tree_that_changes_meanwhile_is_no_error() {
+    let two = Two::of(tree);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                write(&two.new, "x/y/z", "");
+                let _ = fs::rename(two.new.join("x"), two.new.join("d/x"));
+                fs::remove_dir_all(two.new.join("d/x")).unwrap();
+            }
+        });
+        let found: Vec<_> = (0..300)
+            .map(|_| directories_ambient(&two.new, Some(&two.old), &Options::default()))
+            .collect();
+        done.store(true, Ordering::Relaxed);
+        found.into_iter().for_each(|found| drop(found.unwrap()));
+    });
 }
 
 api_tests! {

@@ -635,3 +635,60 @@ fn what_is_no_directory_is_refused() {
     let many = vec![dir.as_path(); 501];
     assert_errno(overlay(&many, &dir, &options), libc::E2BIG);
 }
+
+#[test]
+fn an_opaque_directory_is_modified_even_if_it_hides_nothing() {
+    let o = Overlay::unmounted(1, |_, root| fs::create_dir(root.join("d")).unwrap());
+    let o = needs_overlay!(o);
+    copy_up(&o.upper, &o.lower[0], "d");
+    assert_eq!(found(&o), [""; 0]);
+    set_xattr(&o.upper.join("d"), "trusted.overlay.opaque", b"y").unwrap();
+    assert_eq!(found(&o), ["C /d"]);
+}
+
+#[test]
+fn a_copied_up_name_of_a_file_with_several_is_listed_although_nothing_else_differs() {
+    let o = Overlay::new(1, PLAIN, |_, root| {
+        write(root, "a", "one file");
+        fs::hard_link(root.join("a"), root.join("b")).unwrap();
+    });
+    let o = needs_overlay!(o);
+    drop(fs::OpenOptions::new().append(true).open(o.at("a")).unwrap());
+    assert_eq!(found(&o), ["C /a"]);
+}
+
+#[test]
+fn what_stands_in_the_way_of_a_redirect_hides_what_is_below_it() {
+    type Make = fn(&Path);
+    let ways: [(Make, &[&str]); 4] = [
+        (|root| write(root, "p", "a file"), &["A /z"]),
+        (
+            |root| mknod(&root.join("p"), libc::S_IFCHR, 0, 0).unwrap(),
+            &["A /z"],
+        ),
+        (
+            |root| {
+                fs::create_dir(root.join("p")).unwrap();
+                set_xattr(&root.join("p"), "trusted.overlay.opaque", b"y").unwrap();
+            },
+            &["A /z"],
+        ),
+        (
+            |root| fs::create_dir(root.join("p")).unwrap(),
+            &["A /z", "A /z/inside"],
+        ),
+    ];
+    for (number, (make, expected)) in ways.into_iter().enumerate() {
+        let o = Overlay::unmounted(2, |layer, root| {
+            if layer == 0 {
+                make(root);
+            } else {
+                write(root, "p/q/inside", "");
+            }
+        });
+        let o = needs_overlay!(o);
+        fs::create_dir(o.upper.join("z")).unwrap();
+        set_xattr(&o.upper.join("z"), "trusted.overlay.redirect", b"/p/q").unwrap();
+        assert_eq!(found(&o), expected, "{number}");
+    }
+}

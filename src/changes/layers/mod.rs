@@ -238,3 +238,6 @@ fn is_gone(error: &Error) -> bool {
         .iter()
         .any(|&errno| error.is(errno))
 }
+
+#[cfg(test)]
+mod tests;
