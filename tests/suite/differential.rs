@@ -23,7 +23,8 @@ const DIFFERENCES: &str = include_str!("../differential/differences.txt");
 const PYTHON: &str = "
 import sys, tarfile
 with tarfile.open(sys.argv[1], 'r:', encoding='utf-8', errors='surrogateescape') as archive:
-    archive.extractall(sys.argv[2], numeric_owner=True, filter='fully_trusted')
+    trusting = {'filter': 'fully_trusted'} if hasattr(tarfile, 'fully_trusted_filter') else {}
+    archive.extractall(sys.argv[2], numeric_owner=True, **trusting)
 ";
 
 /// Numbers that follow from a seed.

@@ -231,6 +231,8 @@ impl Node {
         })
     }
 
+    // One question after the other, however many there are.
+    #[allow(clippy::too_many_lines)]
     fn differences(&self, name: &str, other: &Self, aspects: Aspects, found: &mut Vec<String>) {
         let mut say = |what: &str, ours: String, theirs: String| {
             if ours != theirs {
