@@ -34,7 +34,8 @@
  * Strings. Arguments end with a NUL and are bytes, not necessarily UTF-8. They are the caller's,
  * are not changed, and are not kept after the call. What a function stores through a pointer
  * belongs to the caller and is freed once, with the function that its comment names; a pointer that
- * a function returns is borrowed. The functions that free accept NULL.
+ * a function returns is borrowed, but for options, which are made by a function of their own. The
+ * functions that free accept NULL.
  *
  * NULL. A pointer argument that is NULL is -EINVAL, and the message names the argument. The
  * exceptions are the place for the error, and those that a function's comment names. Apart from
@@ -50,8 +51,9 @@
  * container. Nothing outside of the directory named is read, made, changed or removed, whatever an
  * archive holds, and whoever changes that directory meanwhile.
  *
- * Threads and the process. All functions may be called from any thread, at the same time; an error
- * or a string may be used and freed by another thread than it came to. The working directory,
+ * Threads and the process. All functions may be called from any thread, at the same time; an error,
+ * a string, a list or options may be used and freed by another thread than it came to; options are
+ * set by one thread at a time, while no other uses them. The working directory,
  * umask, root, environment and signal dispositions of the process are not touched, and no
  * descriptor is inherited by a child; one of /proc may stay open where openat2 can't be used. Only
  * the two functions that ask a runtime start a process. Calls that work on the same directory at
@@ -229,8 +231,7 @@ size_t CRChangeListLen(const struct CRChangeList *list);
 // Frees a list and the changes that belong to it.
 void CRChangeListFree(struct CRChangeList *list);
 
-// Makes options that change nothing yet, which the caller frees with CRChangesOptionsFree. One
-// thread at a time may set them; any number may use them meanwhile nobody does.
+// Makes options that change nothing yet, which the caller frees with CRChangesOptionsFree.
 struct CRChangesOptions *CRChangesOptionsNew(void);
 
 // Frees options.

@@ -284,8 +284,7 @@ pub unsafe extern "C" fn CRChangeListFree(list: *mut CRChangeList) {
     guard::run(|| unsafe { argument::free(list) });
 }
 
-/// Makes options that change nothing yet, which the caller frees with CRChangesOptionsFree. One
-/// thread at a time may set them; any number may use them meanwhile nobody does.
+/// Makes options that change nothing yet, which the caller frees with CRChangesOptionsFree.
 #[unsafe(no_mangle)]
 pub extern "C" fn CRChangesOptionsNew() -> *mut CRChangesOptions {
     guard::value(ptr::null_mut(), || Ok(Box::into_raw(Box::default())))

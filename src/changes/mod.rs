@@ -24,8 +24,8 @@
 //! | `exclude` | what isn't to be listed, and the engines' own lists of it |
 //!
 //! A directory is processed as a whole before the next one is opened: descriptors are open for one pair of directories
-//! at a time, one for each layer that has it. Nothing is followed: every component is opened by its name in the directory
-//! above, in its own layer. What lies below a mount point isn't looked into. What vanishes meanwhile counts as not there.
+//! at a time, one for each layer that has it. Nothing is followed: an object is opened by its name in the directory above,
+//! in its own layer, and the path to a directory has to lead to the very directory that was found there. What lies below a mount point isn't looked into. What vanishes meanwhile counts as not there.
 
 #![forbid(unsafe_code)]
 

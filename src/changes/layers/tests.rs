@@ -1,5 +1,7 @@
 //! What becomes of directories that vanish, or are replaced, between two looks.
 
+#![forbid(unsafe_code)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
