@@ -17,6 +17,17 @@ use crate::support::api::{CRError, Failure, Outcome, outcome};
 use crate::support::os::c_path;
 use crate::support::sandbox::run;
 
+/// The overlay, or the end of a test that can't have one.
+#[macro_export]
+macro_rules! needs_overlay {
+    ($what:expr) => {
+        match $what {
+            Some(overlaid) => overlaid,
+            None => return,
+        }
+    };
+}
+
 /// The changes as `podman diff` shows them, a letter and a path each; bytes that aren't ASCII escaped.
 pub fn lines(changes: &[Change]) -> Vec<String> {
     let line = |one: &Change| {

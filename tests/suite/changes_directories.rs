@@ -8,7 +8,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crutils::changes::{CRIO, Options, PODMAN, directories_ambient};
+use crutils::changes::{Options, directories_ambient};
 
 use crate::changes::{copy, directories, lines, write};
 use crate::support::acl;
@@ -18,10 +18,10 @@ use crate::support::sandbox::{Fs, Sandbox};
 use crate::support::stage::assert_errno;
 
 /// An old tree and its copy, to be changed.
-struct Two {
-    sandbox: Sandbox,
-    old: PathBuf,
-    new: PathBuf,
+pub struct Two {
+    pub sandbox: Sandbox,
+    pub old: PathBuf,
+    pub new: PathBuf,
 }
 
 impl Two {
@@ -33,22 +33,22 @@ impl Two {
         Some(Self { sandbox, old, new })
     }
 
-    fn of(make: impl Fn(&Path)) -> Self {
+    pub fn of(make: impl Fn(&Path)) -> Self {
         Self::on(Fs::Host, make).unwrap()
     }
 
     #[track_caller]
-    fn with(&self, options: &Options) -> Vec<String> {
+    pub fn with(&self, options: &Options) -> Vec<String> {
         lines(&directories(&self.new, Some(&self.old), options).unwrap())
     }
 
     #[track_caller]
-    fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         self.with(&Options::default())
     }
 }
 
-fn tree(root: &Path) {
+pub fn tree(root: &Path) {
     write(root, "d/e/f", "content");
     write(root, "d/g", "content");
     write(root, "h", "content");
@@ -60,15 +60,6 @@ fn content() -> Options {
         compare_content: true,
         ..Options::default()
     }
-}
-
-fn excluding(exact: &[&str], subtrees: &[&str]) -> Options {
-    let mut options = Options::default();
-    options.exclude.all_exact(exact).unwrap();
-    subtrees
-        .iter()
-        .for_each(|path| options.exclude.subtree(path).unwrap());
-    options
 }
 
 /// Moves the modification time by this many seconds.
@@ -435,96 +426,6 @@ fn names_that_were_one_file_and_names_that_have_become_one_are_listed() {
     fs::remove_file(at("b")).unwrap();
     fs::hard_link(at("c"), at("b")).unwrap();
     assert_eq!(two.lines(), ["C /b", "C /c"], "joined with another");
-}
-
-#[test]
-fn exact_paths_and_subtrees_are_left_out() {
-    let two = Two::of(tree);
-    for path in ["d/e/f", "d/g", "h"] {
-        fs::write(two.new.join(path), "changed here").unwrap();
-    }
-    assert_eq!(
-        two.with(&excluding(&["/h", "d/"], &[])),
-        ["C /d/e", "C /d/e/f", "C /d/g"]
-    );
-    assert_eq!(
-        two.with(&excluding(&[], &["/d/e"])),
-        ["C /d", "C /d/g", "C /h"]
-    );
-    assert_eq!(two.with(&excluding(&[], &["/d"])), ["C /h"]);
-    assert_eq!(two.with(&excluding(&[], &["/"])), [""; 0]);
-    assert_eq!(
-        two.with(&excluding(&["/d/ex", "/d/e/f/x"], &["/dd", "/hh"]))
-            .len(),
-        5,
-        "whole components only"
-    );
-}
-
-#[test]
-fn an_added_directory_with_something_left_out_does_not_stand_for_its_content() {
-    let two = Two::of(|_| {});
-    write(&two.new, "run/secrets/key", "");
-    write(&two.new, "run/app/pid", "");
-    write(&two.new, "etc/hosts", "");
-    write(&two.new, "etc/passwd", "");
-    let options = excluding(&["/etc/hosts"], &["/run/secrets"]);
-    let expected = [
-        "C /etc",
-        "A /etc/passwd",
-        "C /run",
-        "A /run/app",
-        "A /run/app/pid",
-    ];
-    assert_eq!(two.with(&options), expected);
-}
-
-#[test]
-fn the_engines_own_files_can_be_left_out() {
-    let two = Two::of(|_| {});
-    for path in [
-        "dev/shm/x",
-        "etc/hostname",
-        "etc/mtab",
-        "proc/1",
-        "run/.containerenv",
-        "run/x",
-        "sys/y",
-    ] {
-        write(&two.new, path, "");
-    }
-    let podman = [
-        "A /dev/shm",
-        "A /dev/shm/x",
-        "C /etc",
-        "A /proc/1",
-        "A /run/x",
-        "A /sys/y",
-    ];
-    assert_eq!(two.with(&excluding(PODMAN, &[])), podman);
-    let crio = [
-        "A /dev/shm/x",
-        "A /etc",
-        "A /etc/hostname",
-        "A /etc/mtab",
-        "A /proc/1",
-        "A /run/x",
-        "A /sys/y",
-    ];
-    assert_eq!(two.with(&excluding(CRIO, &[])), crio);
-}
-
-#[test]
-fn what_is_mounted_in_the_new_directory_is_not_looked_into() {
-    needs_root!("mount");
-    let mut two = Two::of(tree);
-    fs::create_dir(two.new.join("added")).unwrap();
-    for path in ["d", "added"] {
-        let at = two.new.join(path);
-        two.sandbox.mount_tmpfs(&at);
-        fs::write(at.join("foreign"), "").unwrap();
-    }
-    assert_eq!(two.lines(), ["A /added"]);
 }
 
 #[test]

@@ -30,8 +30,11 @@ mod apply_sparse;
 mod apply_types;
 mod archives;
 mod cases;
+#[macro_use]
 mod changes;
 mod changes_directories;
+mod changes_exclude;
+mod changes_layers;
 mod changes_overlay;
 mod changes_round_trip;
 mod compression;
