@@ -34,7 +34,8 @@
  * Strings. Arguments end with a NUL and are bytes, not necessarily UTF-8. They are the caller's,
  * are not changed, and are not kept after the call. What a function stores through a pointer
  * belongs to the caller and is freed once, with the function that its comment names; a pointer that
- * a function returns is borrowed. The functions that free accept NULL.
+ * a function returns is borrowed, but for options, which are made by a function of their own. The
+ * functions that free accept NULL.
  *
  * NULL. A pointer argument that is NULL is -EINVAL, and the message names the argument. The
  * exceptions are the place for the error, and those that a function's comment names. Apart from
@@ -50,8 +51,9 @@
  * container. Nothing outside of the directory named is read, made, changed or removed, whatever an
  * archive holds, and whoever changes that directory meanwhile.
  *
- * Threads and the process. All functions may be called from any thread, at the same time; an error
- * or a string may be used and freed by another thread than it came to. The working directory,
+ * Threads and the process. All functions may be called from any thread, at the same time; an error,
+ * a string, a list or options may be used and freed by another thread than it came to; options are
+ * set by one thread at a time, while no other uses them. The working directory,
  * umask, root, environment and signal dispositions of the process are not touched, and no
  * descriptor is inherited by a child; one of /proc may stay open where openat2 can't be used. Only
  * the two functions that ask a runtime start a process. Calls that work on the same directory at
@@ -74,6 +76,30 @@
 // The object is gone. A directory that was deleted and made again is deleted, and its
 // new content added.
 #define CR_CHANGE_DELETE 2
+
+// Leaves out the object itself, not what is below it.
+#define CR_EXCLUDE_EXACT 0
+
+// Leaves out the object and everything below it, without looking there.
+#define CR_EXCLUDE_SUBTREE 1
+
+// What podman leaves out: what it mounts or writes itself when it starts a container.
+#define CR_EXCLUDE_PODMAN 0
+
+// What CRI-O leaves out, beside bind mounts.
+#define CR_EXCLUDE_CRIO 1
+
+// CR_OVERLAY_USER in a user namespace, else CR_OVERLAY_TRUSTED.
+#define CR_OVERLAY_AUTO 0
+
+// trusted.overlay.*: the kernel's overlay.
+#define CR_OVERLAY_TRUSTED 1
+
+// user.overlay.*: the kernel's overlay, mounted with userxattr.
+#define CR_OVERLAY_USER 2
+
+// fuse-overlayfs, which uses user.fuseoverlayfs.* beside both, and files that begin with ".wh.".
+#define CR_OVERLAY_FUSE 3
 
 // There is no error; the answer for NULL.
 #define CR_ERROR_NONE 0
@@ -118,6 +144,12 @@
 // See CRUTILS_VERSION_MAJOR.
 #define CRUTILS_VERSION_PATCH 0
 
+// Changes that were found, sorted by the bytes of their paths, each path once.
+typedef struct CRChangeList CRChangeList;
+
+// How changes are looked for, and which aren't listed.
+typedef struct CRChangesOptions CRChangesOptions;
+
 // Why a function failed.
 typedef struct CRError CRError;
 
@@ -134,6 +166,149 @@ typedef struct CRChange {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+// Finds what differs between two directories, such as the mounted root file system of a container
+// and that of its image.
+//
+// new_directory: what is there now. What is mounted below it is not looked into.
+//
+// old_directory: what was there before; NULL if nothing was, so that everything is new.
+//
+// options: NULL for none.
+//
+// list: receives the changes, which the caller frees with CRChangeListFree.
+//
+// Compared are type, permissions, owner, device number, size, modification time, the target of a
+// symbolic link, and all extended attributes but security.selinux and those that overlayfs keeps
+// for itself. An object of another type than before is modified. The directories above a change
+// are modified, too, and so are all names of a file with several if one is listed or if other
+// names belong to it than before. The directories themselves are never listed. What vanishes
+// meanwhile counts as not there.
+//
+// Errors: ENOTDIR or ENOENT for what is no directory; E2BIG for more than 4 million changes, and
+// for a path above 4095 bytes; and those of the system calls, such as EACCES.
+int CRChangesDirectories(const char *new_directory,
+                         const char *old_directory,
+                         const struct CRChangesOptions *options,
+                         struct CRChangeList **list,
+                         struct CRError **error);
+
+// Finds what the upper directory of an overlay changes in the lower ones. The overlay needn't be
+// mounted, and what didn't change isn't looked at.
+//
+// lower_directories: an array of lower_directories_len paths, the top one first; it may be NULL
+// if lower_directories_len is 0.
+//
+// upper_directory: what was written to.
+//
+// options: NULL for none. An overlay that is mounted with an index needs its work directory.
+//
+// list: receives the changes, which the caller frees with CRChangeListFree.
+//
+// A directory that hides the one below it is modified, and each name that it hides is deleted. A
+// renamed directory is added, with all that came along. A file that was copied up is listed if
+// something about it differs, its bytes included, or if it has several names. The directories
+// above what was added or deleted are modified. Nothing outside of the directories is read,
+// whatever they say about redirects.
+//
+// Errors: as for CRChangesDirectories; E2BIG for more than 500 lower directories; EBADMSG for a
+// redirect that is none, and for a file whose data should be in a lower directory and is in none.
+int CRChangesOverlay(const char *const *lower_directories,
+                     size_t lower_directories_len,
+                     const char *upper_directory,
+                     const struct CRChangesOptions *options,
+                     struct CRChangeList **list,
+                     struct CRError **error);
+
+// Answers the changes of a list: an array of CRChangeListLen changes, which goes into
+// CRCreateRootFsDiffTar as it is. It belongs to the list and lives as long as it does, and so do
+// the paths. NULL for NULL.
+const struct CRChange *CRChangeListChanges(const struct CRChangeList *list);
+
+// Answers how many changes a list has. 0 for NULL.
+size_t CRChangeListLen(const struct CRChangeList *list);
+
+// Frees a list and the changes that belong to it.
+void CRChangeListFree(struct CRChangeList *list);
+
+// Makes options that change nothing yet, which the caller frees with CRChangesOptionsFree.
+struct CRChangesOptions *CRChangesOptionsNew(void);
+
+// Frees options.
+void CRChangesOptionsFree(struct CRChangesOptions *options);
+
+// Says whether CRChangesDirectories compares the bytes of two files whose size and modification
+// time agree.
+//
+// yes: 0 (as without options) or 1.
+//
+// Errors: EINVAL alone.
+int CRChangesOptionsCompareContent(struct CRChangesOptions *options,
+                                   uint32_t yes,
+                                   struct CRError **error);
+
+// Says whether CRChangesDirectories tells modification times within the same second apart even
+// where one of them has no nanoseconds, as times have that were kept in whole seconds only.
+//
+// yes: 0 (as without options) or 1.
+//
+// Errors: EINVAL alone.
+int CRChangesOptionsExactTimes(struct CRChangesOptions *options,
+                               uint32_t yes,
+                               struct CRError **error);
+
+// Says in which extended attributes the overlay keeps its state. It matters that it is these: a
+// container can set the others itself.
+//
+// xattrs: one of CR_OVERLAY_*; without options CR_OVERLAY_AUTO.
+//
+// Errors: EINVAL alone.
+int CRChangesOptionsOverlayXattrs(struct CRChangesOptions *options,
+                                  uint32_t xattrs,
+                                  struct CRError **error);
+
+// Names the work directory of an overlay that is mounted with an index (index=on or
+// nfs_export=on): a file with several names that changed may be there alone.
+//
+// Errors: EINVAL alone; CRChangesOverlay opens the directory.
+int CRChangesOptionsWorkDirectory(struct CRChangesOptions *options,
+                                  const char *work_directory,
+                                  struct CRError **error);
+
+// Leaves a path out of the list. It may be called for any number of paths.
+//
+// path: as the container sees it, such as "/etc/hosts". A directory above it that was added is
+// listed as modified instead, and its other content name by name, since an added directory stands
+// for all that is below it.
+//
+// how: CR_EXCLUDE_EXACT or CR_EXCLUDE_SUBTREE.
+//
+// Errors: E2BIG for a path above 4095 bytes.
+int CRChangesOptionsExclude(struct CRChangesOptions *options,
+                            const char *path,
+                            uint32_t how,
+                            struct CRError **error);
+
+// Leaves out, each as CR_EXCLUDE_EXACT does, the paths that an engine leaves out of a rootfs diff.
+//
+// engine: CR_EXCLUDE_PODMAN or CR_EXCLUDE_CRIO.
+//
+// Errors: EINVAL alone.
+int CRChangesOptionsExcludeEngine(struct CRChangesOptions *options,
+                                  uint32_t engine,
+                                  struct CRError **error);
+
+// Leaves out, each as CR_EXCLUDE_EXACT does, the destinations of a container's bind mounts.
+//
+// spec: the container's OCI runtime specification, such as config.json of a bundle or spec.dump of
+// a checkpoint: a regular file, not followed if it is a symbolic link.
+//
+// Errors: ENOENT if it is missing; ELOOP, EISDIR or EPERM if it is not a regular file; EBADMSG if
+// it is not JSON, or a mount is not as the specification has it; E2BIG above 16 MiB; and those of
+// the system calls.
+int CRChangesOptionsExcludeBindMounts(struct CRChangesOptions *options,
+                                      const char *spec,
+                                      struct CRError **error);
 
 // Extracts a checkpoint archive into a bundle, all but its members config.dump and spec.dump.
 //

@@ -2,7 +2,8 @@
 //!
 //! A checkpoint archive holds CRIU's memory images, a container's configuration and the changes of its root file
 //! system. This crate imports it, applies and creates the root file system diff, and answers the small questions that
-//! engines ask around it. [`checkpoint`] is the whole API; [`capi`] offers the same to C.
+//! engines ask around it. [`checkpoint`] and [`changes`], which finds what a diff is made of, are the whole API; [`capi`]
+//! offers the same to C.
 //!
 //! # Floors
 //!

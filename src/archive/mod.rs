@@ -9,7 +9,6 @@ mod budget;
 mod create;
 mod extract;
 mod input;
-mod xattrs;
 
 pub(crate) use budget::Budget;
 pub(crate) use create::{Creation, Depth, Stored};

@@ -44,6 +44,29 @@ pub(super) unsafe fn paths<'a, const N: usize>(
     Ok(paths)
 }
 
+/// A string argument that is a path and may be NULL.
+///
+/// # Safety
+///
+/// As for [`string`].
+pub(super) unsafe fn optional_path<'a>(pointer: *const c_char) -> Option<&'a Path> {
+    // SAFETY: this function's caller guarantees it, and NULL is told apart.
+    let string = (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) })?;
+    Some(Path::new(OsStr::from_bytes(string.to_bytes())))
+}
+
+/// Frees an object that C was given, if there is one.
+///
+/// # Safety
+///
+/// `pointer` is NULL or a box that was made into a pointer, and not freed before.
+pub(super) unsafe fn free<T>(pointer: *mut T) {
+    if !pointer.is_null() {
+        // SAFETY: it isn't NULL, and this function's caller guarantees the rest.
+        drop(unsafe { Box::from_raw(pointer) });
+    }
+}
+
 /// An array argument and its length. With the length 0 the array may be NULL.
 ///
 /// # Safety

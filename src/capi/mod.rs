@@ -23,6 +23,7 @@
 
 mod argument;
 mod change;
+mod changes;
 mod checkpoint;
 mod error;
 mod guard;
@@ -30,6 +31,15 @@ mod string;
 mod version;
 
 pub use change::{CR_CHANGE_ADD, CR_CHANGE_DELETE, CR_CHANGE_MODIFY, CRChange};
+pub use changes::{
+    CR_EXCLUDE_CRIO, CR_EXCLUDE_EXACT, CR_EXCLUDE_PODMAN, CR_EXCLUDE_SUBTREE, CR_OVERLAY_AUTO,
+    CR_OVERLAY_FUSE, CR_OVERLAY_TRUSTED, CR_OVERLAY_USER, CRChangeList, CRChangeListChanges,
+    CRChangeListFree, CRChangeListLen, CRChangesDirectories, CRChangesOptions,
+    CRChangesOptionsCompareContent, CRChangesOptionsExactTimes, CRChangesOptionsExclude,
+    CRChangesOptionsExcludeBindMounts, CRChangesOptionsExcludeEngine, CRChangesOptionsFree,
+    CRChangesOptionsNew, CRChangesOptionsOverlayXattrs, CRChangesOptionsWorkDirectory,
+    CRChangesOverlay,
+};
 pub use checkpoint::{
     CRApplyRootFsDiffTar, CRCreateFileWithLabel, CRCreateRootFsDiffTar, CRGetRuntimeFromArchive,
     CRImportCheckpointConfigOnly, CRImportCheckpointWithoutConfig, CRRemoveDeletedFiles,

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 /// The files that exports are in.
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
+    include_str!("changes.rs"),
     include_str!("checkpoint.rs"),
     include_str!("error.rs"),
     include_str!("string.rs"),

@@ -1,8 +1,55 @@
 //! What changed in a container's root file system since its image.
+//!
+//! Two detectors, one result. [`directories_ambient`] compares two trees; [`overlay_ambient`] reads the upper and the
+//! lower directories of an overlay, and what didn't change isn't looked at. Both give a list that goes into
+//! [`create_rootfs_diff_tar`](crate::checkpoint::create_rootfs_diff_tar) as it is: sorted by the bytes of the paths, each
+//! object once, the root itself never.
+//!
+//! # How it is built
+//!
+//! Both are one walk over two `View`s, the new and the old one. A view is a stack of layers seen as one
+//! tree; a plain directory is a stack of one. An overlay's new view begins at its upper directory, its old one below it.
+//!
+//! | module | its job |
+//! | --- | --- |
+//! | `layers` | looks up a name in a stack of layers, and lists the names of a directory there |
+//! | `layers::markers` | what a layer says in xattrs and devices: whiteouts, opaque directories, redirects, metacopy |
+//! | `layers::index`, `layers::origin` | which upper file stands for which lower one under all its names |
+//! | `layers::route` | where the layers below have an object that was renamed |
+//! | `walk` | goes through both views at once, one directory at a time |
+//! | `compare` | whether two objects of one type differ |
+//! | `content` | whether two files' bytes differ |
+//! | `links` | names of one file that belong together: if one is listed, all are |
+//! | `list` | the result: sorted, unique, with the directories on the way |
+//! | `exclude` | what isn't to be listed, and the engines' own lists of it |
+//!
+//! A directory is processed as a whole before the next one is opened: descriptors are open for one pair of directories
+//! at a time, one for each layer that has it. Nothing is followed: an object is opened by its name in the directory above,
+//! in its own layer, and the path to a directory has to lead to the very directory that was found there. What lies below a mount point isn't looked into. What vanishes meanwhile counts as not there.
 
 #![forbid(unsafe_code)]
 
+mod compare;
+mod content;
+mod exclude;
+mod layers;
+mod links;
+mod list;
+mod walk;
+
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+pub use exclude::{CRIO, Exclude, PODMAN};
+pub use layers::OverlayXattrs;
+
+use crate::error::{Context as _, Error, Result, quote};
+use crate::fs::{Root, in_user_namespace, open_directory_ambient};
+use compare::{Comparison, Content};
+use layers::{Layer, MAX_LAYERS, Markers, View, indexed_files};
+use list::OnTheWay;
+use walk::Walk;
 
 /// One changed object of a root file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,4 +70,124 @@ pub enum ChangeKind {
     Add = 1,
     /// It is gone. (A directory that was deleted and made again is deleted, and its new content added.)
     Delete = 2,
+}
+
+/// How changes are looked for, and which aren't listed.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Whether the bytes of two files are compared where size and modification time agree. Only for
+    /// [`directories_ambient`]: a file in an overlay's upper directory is compared anyway.
+    pub compare_content: bool,
+    /// Whether modification times within the same second are told apart even where one of them has no nanoseconds.
+    /// Without it they count as equal, since many image layers keep whole seconds only. Only for
+    /// [`directories_ambient`]: an overlay copies times as they are.
+    pub exact_times: bool,
+    /// Which xattrs an overlay speaks in. Only for [`overlay_ambient`].
+    pub overlay_xattrs: OverlayXattrs,
+    /// The work directory of an overlay that is mounted with an index (`index=on`, `nfs_export=on`): a lower file with
+    /// several names may have changed and be there alone. Without an index it may be missing. Only for
+    /// [`overlay_ambient`].
+    pub work_directory: Option<PathBuf>,
+    /// What isn't listed.
+    pub exclude: Exclude,
+}
+
+/// Finds what differs between the directory `new` and the directory `old`. Without an old one everything is new.
+///
+/// Compared are type, permissions, owner, device number, size, modification time, a symlink's target and all xattrs that
+/// travel in archives: ACLs, capabilities and trusted ones, but neither SELinux labels nor an overlay's own. What is the
+/// same object on both sides isn't looked into. An object that changed its type is modified; of a directory that became
+/// something else, the content isn't listed. A directory with a change in it is listed as modified, too. So are all names
+/// of a file with several, if one of them is listed or they belong together otherwise than before.
+///
+/// # Errors
+///
+/// ENOENT and ENOTDIR for what is no directory, E2BIG for more than 4 million changes or a path above 4095 bytes, and the
+/// system calls' own, such as EACCES for a directory that may not be read.
+pub fn directories_ambient(
+    new: &Path,
+    old: Option<&Path>,
+    options: &Options,
+) -> Result<Vec<Change>> {
+    let new = [open_layer_ambient(new, "new_directory")?];
+    let old = match old {
+        Some(old) => vec![open_layer_ambient(old, "old_directory")?],
+        None => Vec::new(),
+    };
+    let comparison = Comparison {
+        exact_times: options.exact_times,
+        content: if options.compare_content {
+            Content::Compared
+        } else {
+            Content::Trusted
+        },
+    };
+    Walk::new(
+        View::new(&new, 0, None),
+        View::new(&old, 0, None),
+        comparison,
+        &options.exclude,
+        OnTheWay::ToAnyChange,
+    )
+    .run()
+    .context(|| "compare directories")
+}
+
+/// Finds what an overlay's `upper` directory changes in its `lower` directories, the top one first. The overlay needn't
+/// be mounted; if it is, and is written to meanwhile, what is found is a mixture of before and after.
+///
+/// Understood are whiteouts (devices and xattrs), opaque directories, redirected directories and files, and files whose
+/// data is still in a lower layer. A directory that hides its lower one is listed as modified, and what it hides as
+/// deleted, name by name; a renamed one as added, with all that came along. A file that was copied up is listed only
+/// if something about it differs, its bytes included, or if it has several names. The directories above what was added
+/// or deleted are listed as modified. Several names of one file are treated as by [`directories_ambient`]; other names
+/// of a lower file that the overlay's index holds together with a changed one are found. What the index alone has is
+/// found only with [`Options::work_directory`].
+///
+/// # Errors
+///
+/// As for [`directories_ambient`]; E2BIG for more than 500 lower directories, EBADMSG for a redirect that is none, or a
+/// file whose data is in no layer.
+pub fn overlay_ambient(
+    lower: &[impl AsRef<Path>],
+    upper: &Path,
+    options: &Options,
+) -> Result<Vec<Change>> {
+    if lower.len() > MAX_LAYERS {
+        let text = format!("more than {MAX_LAYERS} lower directories");
+        return Err(Error::new(crate::Kind::Limit, text));
+    }
+    let mut layers = vec![open_layer_ambient(upper, "upper_directory")?];
+    for directory in lower {
+        layers.push(open_layer_ambient(directory.as_ref(), "lower_directories")?);
+    }
+    let markers = Markers::new(options.overlay_xattrs, in_user_namespace());
+    let comparison = Comparison {
+        exact_times: true,
+        content: Content::Compared,
+    };
+    let indexed = match &options.work_directory {
+        Some(work) => {
+            let work = Root::new(open_directory_ambient(work, "work_directory")?);
+            indexed_files(&work).context(|| "work_directory")?
+        }
+        None => Vec::new(),
+    };
+    Walk::new(
+        View::new(&layers, 0, Some(markers)),
+        View::new(&layers, 1, Some(markers)),
+        comparison,
+        &options.exclude,
+        OnTheWay::ToAddedAndDeleted,
+    )
+    .with_indexed(indexed)
+    .run()
+    .context(|| "compare the layers of an overlay")
+}
+
+fn open_layer_ambient(directory: &Path, what: &str) -> Result<Layer> {
+    let step = || format!("{what} {}", quote(directory.as_os_str().as_bytes()));
+    open_directory_ambient(directory, what)
+        .and_then(|fd| Layer::new(Root::new(fd)))
+        .context(step)
 }

@@ -19,6 +19,7 @@ mod probe;
 mod rootfs_diff;
 mod runtime;
 mod selinux;
+mod spec;
 
 pub use deleted_files::remove_deleted_files;
 pub use import::{import_checkpoint_config_only, import_checkpoint_without_config};
@@ -27,6 +28,7 @@ pub use metadata::ContainerConfig;
 pub use probe::{runtime_supports_checkpoint_restore, runtime_supports_pod_checkpoint_restore};
 pub use rootfs_diff::{apply_rootfs_diff_tar, create_rootfs_diff_tar};
 pub use runtime::runtime_from_archive;
+pub use spec::bind_destinations;
 
 use std::fs::File;
 use std::os::fd::OwnedFd;

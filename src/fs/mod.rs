@@ -19,6 +19,7 @@ mod parents;
 mod path;
 mod remove;
 mod root;
+mod travels;
 mod userns;
 
 pub(crate) use acl::{ACCESS_ACL, DEFAULT_ACL, strip_inherited_acl};
@@ -36,4 +37,5 @@ pub(crate) use parents::{Parent, Parents};
 pub(crate) use path::{RootPath, names_start};
 pub(crate) use remove::{Keep, remove_tree, remove_tree_except, restore_times, times_of};
 pub(crate) use root::{Root, open_directory_ambient};
+pub(crate) use travels::travels;
 pub(crate) use userns::in_user_namespace;

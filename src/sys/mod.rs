@@ -5,6 +5,7 @@
 //! new one first and then the descriptor's name below `/proc`, never a call that would follow a link.
 
 mod capability;
+mod handle;
 mod link;
 mod mode;
 mod proc;
@@ -13,6 +14,7 @@ mod times;
 mod xattr;
 
 pub(crate) use capability::has_cap_sys_admin;
+pub(crate) use handle::file_handle;
 pub(crate) use link::link_descriptor;
 pub(crate) use mode::change_mode;
 pub(crate) use proc::reopen;

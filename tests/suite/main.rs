@@ -31,6 +31,13 @@ mod apply_types;
 mod archives;
 mod capabilities;
 mod cases;
+#[macro_use]
+mod changes;
+mod changes_directories;
+mod changes_exclude;
+mod changes_layers;
+mod changes_overlay;
+mod changes_round_trip;
 mod compression;
 mod conformance;
 mod deleted;

@@ -160,7 +160,7 @@ pub struct C;
 use crutils as _;
 
 #[repr(C)]
-struct CRError {
+pub struct CRError {
     opaque: [u8; 0],
 }
 
@@ -194,7 +194,7 @@ unsafe extern "C" {
 }
 
 /// Makes an outcome of a result and the error slot, and checks the conventions that bind the two.
-fn outcome(result: c_int, error: *mut CRError) -> Outcome {
+pub fn outcome(result: c_int, error: *mut CRError) -> Outcome {
     if result == 0 {
         assert!(error.is_null(), "a success leaves the error slot alone");
         return Ok(());

@@ -3,7 +3,9 @@
 
 pub mod api;
 pub mod compressor;
+pub mod mutate;
 pub mod os;
+pub mod overlay;
 pub mod process;
 pub mod sandbox;
 pub mod stage;

@@ -122,7 +122,7 @@ impl Sandbox {
         let mount = |new: &mut Self, line: &str, on: &Path| {
             fs::create_dir_all(on).map_err(|error| error.to_string())?;
             run(&format!("mount {line} {}", on.display()))?;
-            new.mounts.push(on.to_path_buf());
+            new.unmount_later(on);
             Ok::<_, String>(())
         };
         mount(self, "-t tmpfs tmpfs", &layers)?;
@@ -156,7 +156,12 @@ impl Sandbox {
             on.display()
         ))
         .expect("a tmpfs");
-        self.mounts.push(on.to_path_buf());
+        self.unmount_later(on);
+    }
+
+    /// Takes over what a test has mounted in the sandbox.
+    pub fn unmount_later(&mut self, mount: &Path) {
+        self.mounts.push(mount.to_path_buf());
     }
 }
 
@@ -195,4 +200,18 @@ pub fn run(line: &str) -> Result<(), String> {
         output.status,
         String::from_utf8_lossy(&output.stderr).trim()
     ))
+}
+
+/// Unmounts. Another test's process holds all of this one's descriptors from its fork to its exec, so that a mount may be
+/// busy for a moment.
+pub fn unmount(mount: &Path) -> Result<(), String> {
+    let line = format!("umount {}", mount.display());
+    let mut result = run(&line);
+    for _ in 0..100 {
+        match &result {
+            Err(reason) if reason.contains("busy") => result = run(&line),
+            _ => break,
+        }
+    }
+    result
 }

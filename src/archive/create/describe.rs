@@ -10,8 +10,8 @@ use nix::errno::Errno;
 use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, major, minor};
 
-use crate::archive::xattrs::travels;
 use crate::error::{Called as _, Error, Kind, Result, quote};
+use crate::fs::travels;
 use crate::fs::{Node, RootPath, data_extents};
 use crate::tar::{Extent, Member, MemberKind, Time, Xattr, sparse};
 

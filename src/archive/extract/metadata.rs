@@ -12,8 +12,8 @@ use nix::errno::Errno;
 
 use super::directories::DEFERRED;
 use super::{Extraction, Refusal};
-use crate::archive::xattrs::travels;
 use crate::error::{Error, Result, quote};
+use crate::fs::travels;
 use crate::fs::{ACCESS_ACL, DEFAULT_ACL, Node, RootPath, strip_inherited_acl};
 use crate::sys::Timestamp;
 use crate::tar::{Member, Time};

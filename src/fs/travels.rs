@@ -13,7 +13,7 @@ const OVERLAY_INTERNAL: [&[u8]; 3] = [
 
 /// Whether the attribute is stored into archives and taken from them: all but the SELinux label, which the policy of
 /// the restoring host decides, and the overlay's own state.
-pub(super) fn travels(name: &[u8]) -> bool {
+pub(crate) fn travels(name: &[u8]) -> bool {
     name != b"security.selinux"
         && !OVERLAY_INTERNAL
             .iter()

@@ -1,0 +1,89 @@
+//! Whether two objects of one type differ.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+
+use nix::errno::Errno;
+use nix::fcntl::readlinkat;
+use nix::sys::stat::{FileStat, SFlag};
+
+use super::content;
+use super::layers::Object;
+use crate::error::{Called as _, Error, Result, quote};
+use crate::fs::{Node, file_type, travels};
+
+/// How closely is looked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Comparison {
+    /// Whether a time without nanoseconds differs from one with them in the same second.
+    pub(super) exact_times: bool,
+    pub(super) content: Content,
+}
+
+/// Whether two files with the same metadata may differ in their bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Size and modification time vouch for them.
+    Trusted,
+    /// They are read.
+    Compared,
+}
+
+impl Comparison {
+    /// Whether the two, which are of the same type, differ in anything that a restore brings back.
+    pub(super) fn differ(self, new: &Object, old: &Object) -> Result<bool> {
+        let (a, b) = (&new.stat, &old.stat);
+        if (a.st_mode, a.st_uid, a.st_gid) != (b.st_mode, b.st_uid, b.st_gid)
+            || !self.same_time(a, b)
+        {
+            return Ok(true);
+        }
+        let differ = match file_type(a) {
+            SFlag::S_IFREG => a.st_size != b.st_size,
+            SFlag::S_IFCHR | SFlag::S_IFBLK => a.st_rdev != b.st_rdev,
+            SFlag::S_IFLNK => target(&new.node)? != target(&old.node)?,
+            _ => false,
+        };
+        if differ || xattrs(&new.node)? != xattrs(&old.node)? {
+            return Ok(true);
+        }
+        if file_type(a) == SFlag::S_IFREG && self.content == Content::Compared {
+            return content::differ(new.data()?, old.data()?);
+        }
+        Ok(false)
+    }
+
+    fn same_time(self, a: &FileStat, b: &FileStat) -> bool {
+        let whole = |stat: &FileStat| !self.exact_times && stat.st_mtime_nsec == 0;
+        a.st_mtime == b.st_mtime && (a.st_mtime_nsec == b.st_mtime_nsec || whole(a) || whole(b))
+    }
+}
+
+fn target(node: &Node) -> Result<Vec<u8>> {
+    use std::os::fd::AsFd as _;
+    use std::os::unix::ffi::OsStringExt as _;
+    let target = readlinkat(node.as_fd(), c"").called(|| "readlinkat")?;
+    Ok(target.into_vec())
+}
+
+/// The xattrs that a diff would carry.
+fn xattrs(node: &Node) -> Result<BTreeMap<CString, Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for name in node.xattr_names()? {
+        if !travels(name.to_bytes()) {
+            continue;
+        }
+        match node.xattr(&name) {
+            Ok(Some(value)) => drop(found.insert(name, value)),
+            // Listed by the file system, but not for this type of object; or removed meanwhile.
+            Ok(None) | Err(Errno::EOPNOTSUPP) => {}
+            Err(errno) => {
+                let call = format!("getxattr {}", quote(name.to_bytes()));
+                return Err(Error::system(call, errno));
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,74 @@
+//! What becomes of directories that vanish, or are replaced, between two looks.
+
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::fs::open_directory_ambient;
+
+struct Temp(PathBuf);
+
+impl Temp {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("crutils-{name}-{}", std::process::id()));
+        fs::create_dir_all(path.join("layer/d/e")).unwrap();
+        Self(path)
+    }
+
+    fn layer(&self) -> PathBuf {
+        self.0.join("layer")
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn layers(path: &Path) -> Vec<Layer> {
+    let root = open_directory_ambient(path, "layer").unwrap();
+    vec![Layer::new(Root::new(root)).unwrap()]
+}
+
+/// The stack of the directory `d`, found before `change` and opened after it.
+fn opened_after(name: &str, change: impl FnOnce(&Path)) -> usize {
+    let temp = Temp::new(name);
+    let layers = layers(&temp.layer());
+    let view = View::new(&layers, 0, None);
+    let root = view.open(&view.root(), &[]).unwrap();
+    let found = view.find(&root, &Name::new(b"d").unwrap()).unwrap();
+    let stack = found.unwrap().stack;
+    assert_eq!(view.open(&stack, &[]).unwrap().len(), 1);
+    change(&temp.layer());
+    view.open(&stack, &[]).unwrap().len()
+}
+
+#[test]
+fn a_directory_that_has_vanished_is_left_out() {
+    let open = opened_after("vanished", |layer| {
+        fs::remove_dir_all(layer.join("d")).unwrap();
+    });
+    assert_eq!(open, 0);
+}
+
+#[test]
+fn a_file_in_its_place_is_left_out() {
+    let open = opened_after("file", |layer| {
+        fs::remove_dir_all(layer.join("d")).unwrap();
+        fs::write(layer.join("d"), "").unwrap();
+    });
+    assert_eq!(open, 0);
+}
+
+#[test]
+fn another_directory_behind_a_link_in_its_place_is_left_out() {
+    let open = opened_after("link", |layer| {
+        fs::create_dir(layer.join("other")).unwrap();
+        fs::rename(layer.join("d"), layer.join("moved")).unwrap();
+        std::os::unix::fs::symlink("other", layer.join("d")).unwrap();
+    });
+    assert_eq!(open, 0);
+}

@@ -1,0 +1,492 @@
+//! What differs between two directories.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crutils::changes::{Options, directories_ambient};
+
+use crate::changes::{copy, directories, lines, write};
+use crate::support::acl;
+use crate::support::os::{self, chown, mknod, set_times, set_xattr};
+use crate::support::process::Within;
+use crate::support::sandbox::{Fs, Sandbox};
+use crate::support::stage::assert_errno;
+
+/// An old tree and its copy, to be changed.
+pub struct Two {
+    pub sandbox: Sandbox,
+    pub old: PathBuf,
+    pub new: PathBuf,
+}
+
+impl Two {
+    fn on(fs: Fs, make: impl Fn(&Path)) -> Option<Self> {
+        let sandbox = Sandbox::on(fs)?;
+        let (old, new) = (sandbox.dir("old"), sandbox.path().join("new"));
+        make(&old);
+        copy(&old, &new);
+        Some(Self { sandbox, old, new })
+    }
+
+    pub fn of(make: impl Fn(&Path)) -> Self {
+        Self::on(Fs::Host, make).unwrap()
+    }
+
+    #[track_caller]
+    pub fn with(&self, options: &Options) -> Vec<String> {
+        lines(&directories(&self.new, Some(&self.old), options).unwrap())
+    }
+
+    #[track_caller]
+    pub fn lines(&self) -> Vec<String> {
+        self.with(&Options::default())
+    }
+}
+
+pub fn tree(root: &Path) {
+    write(root, "d/e/f", "content");
+    write(root, "d/g", "content");
+    write(root, "h", "content");
+    symlink("h", root.join("l")).unwrap();
+}
+
+fn content() -> Options {
+    Options {
+        compare_content: true,
+        ..Options::default()
+    }
+}
+
+/// Moves the modification time by this many seconds.
+fn touch(path: &Path, by: i64) {
+    use std::os::unix::fs::MetadataExt;
+    let meta = fs::symlink_metadata(path).unwrap();
+    let later = (meta.mtime() + by, meta.mtime_nsec());
+    set_times(path, later, later).unwrap();
+}
+
+/// Makes the times of all below the same in both trees, so that only what a test is about differs.
+fn same_times(two: &Two, paths: &[&str]) {
+    for path in paths {
+        for root in [&two.old, &two.new] {
+            set_times(&root.join(path), (1_500_000_000, 5), (1_500_000_000, 5)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn copies_do_not_differ() {
+    for fs in [
+        Fs::Host,
+        Fs::Tmpfs,
+        Fs::Ext4,
+        Fs::Xfs,
+        Fs::Btrfs,
+        Fs::Overlay,
+    ] {
+        let Some(two) = Two::on(fs, tree) else {
+            continue;
+        };
+        assert_eq!(two.lines(), [""; 0], "{fs:?}");
+        assert_eq!(two.with(&content()), [""; 0], "{fs:?}");
+    }
+}
+
+#[test]
+fn each_sort_of_change_is_one_entry() {
+    for fs in [Fs::Tmpfs, Fs::Ext4] {
+        let two = Two::on(fs, |root| {
+            write(root, "file1", "hello\n");
+            write(root, "file2", "hello\n");
+            write(root, "file3", "hello\n");
+            write(root, "file4", "hello\n");
+            write(root, "file5", "hello\n");
+            for dir in ["dir1", "dir2", "dir3", "dir4"] {
+                write(root, &format!("{dir}/inside"), "hello\n");
+            }
+            symlink("file1", root.join("symlink1")).unwrap();
+            symlink("file2", root.join("symlink2")).unwrap();
+        });
+        let Some(two) = two else { continue };
+        let at = |name: &str| two.new.join(name);
+        fs::remove_file(at("file1")).unwrap();
+        fs::remove_dir_all(at("dir1")).unwrap();
+        fs::remove_file(at("symlink1")).unwrap();
+        fs::write(at("file2"), "rewritten\n").unwrap();
+        fs::remove_file(at("file3")).unwrap();
+        fs::write(at("file3"), "another file").unwrap();
+        touch(&at("file4"), 1);
+        fs::remove_file(at("file5")).unwrap();
+        fs::create_dir(at("file5")).unwrap();
+        fs::write(at("filenew"), "filenew\n").unwrap();
+        fs::create_dir(at("dirnew")).unwrap();
+        symlink("targetnew", at("symlinknew")).unwrap();
+        fs::remove_file(at("symlink2")).unwrap();
+        symlink("target2change", at("symlink2")).unwrap();
+        for root in [&two.old, &two.new] {
+            set_times(&root.join("symlink2"), (7, 7), (7, 7)).unwrap();
+        }
+        fs::remove_dir_all(at("dir2")).unwrap();
+        fs::write(at("dir2"), "a file now").unwrap();
+        touch(&at("dir3"), 1);
+        let expected = [
+            "D /dir1",
+            "C /dir2",
+            "C /dir3",
+            "A /dirnew",
+            "D /file1",
+            "C /file2",
+            "C /file3",
+            "C /file4",
+            "C /file5",
+            "A /filenew",
+            "D /symlink1",
+            "C /symlink2",
+            "A /symlinknew",
+        ];
+        assert_eq!(two.lines(), expected, "{fs:?}");
+    }
+}
+
+#[test]
+fn the_directories_above_a_change_are_listed_before_it() {
+    let two = Two::of(tree);
+    write(&two.new, "d/e/new", "");
+    for path in ["d", "d/e"] {
+        set_times(&two.old.join(path), (5, 0), (5, 0)).unwrap();
+        set_times(&two.new.join(path), (5, 0), (5, 0)).unwrap();
+    }
+    assert_eq!(two.lines(), ["C /d", "C /d/e", "A /d/e/new"]);
+    fs::remove_file(two.new.join("d/e/new")).unwrap();
+    fs::write(two.new.join("d/e/f"), "other content").unwrap();
+    same_times(&two, &["d/e", "d"]);
+    assert_eq!(two.lines(), ["C /d", "C /d/e", "C /d/e/f"]);
+}
+
+#[test]
+fn without_an_old_directory_everything_is_added() {
+    let two = Two::of(tree);
+    let all = ["A /d", "A /d/e", "A /d/e/f", "A /d/g", "A /h", "A /l"];
+    assert_eq!(
+        lines(&directories(&two.new, None, &Options::default()).unwrap()),
+        all
+    );
+}
+
+#[test]
+fn a_directory_that_was_added_or_deleted_stands_with_and_without_its_content() {
+    let two = Two::of(tree);
+    fs::rename(two.new.join("d"), two.new.join("z")).unwrap();
+    assert_eq!(
+        two.lines(),
+        ["D /d", "A /z", "A /z/e", "A /z/e/f", "A /z/g"]
+    );
+}
+
+#[test]
+fn metadata_of_files_and_directories_are_compared() {
+    needs_root!("change owners and set trusted attributes");
+    for path in ["h", "d/e", "l"] {
+        let two = Two::of(tree);
+        let (at, above) = (
+            two.new.join(path),
+            if path == "d/e" {
+                vec!["C /d".to_owned()]
+            } else {
+                Vec::new()
+            },
+        );
+        let expected = [above, vec![format!("C /{path}")]].concat();
+        let check = |what: &str| assert_eq!(two.lines(), expected, "{what} of {path}");
+        chown(&at, 0, 7).unwrap();
+        check("group");
+        chown(&at, 7, 0).unwrap();
+        check("owner");
+        chown(&at, 0, 0).unwrap();
+        assert_eq!(two.lines(), [""; 0]);
+        set_xattr(&at, "trusted.x", b"y").unwrap();
+        check("trusted attribute");
+        set_xattr(&two.old.join(path), "trusted.x", b"z").unwrap();
+        check("value of an attribute");
+        set_xattr(&two.old.join(path), "trusted.x", b"y").unwrap();
+        set_xattr(&at, "trusted.overlay.origin", b"z").unwrap();
+        assert_eq!(two.lines(), [""; 0], "an overlay's own");
+        if path != "l" {
+            set_xattr(&at, "system.posix_acl_access", &acl(&[7])).unwrap();
+            let mode = fs::metadata(&at).unwrap().permissions();
+            fs::set_permissions(two.old.join(path), mode.clone()).unwrap();
+            check("access ACL");
+            set_xattr(&two.old.join(path), "system.posix_acl_access", &acl(&[7])).unwrap();
+            fs::set_permissions(&at, std::os::unix::fs::PermissionsExt::from_mode(0o4711)).unwrap();
+            check("mode");
+            fs::set_permissions(&at, mode).unwrap();
+        }
+        touch(&at, 1);
+        check("modification time");
+    }
+    let two = Two::of(tree);
+    set_xattr(&two.new.join("d/e"), "system.posix_acl_default", &acl(&[7])).unwrap();
+    assert_eq!(two.lines(), ["C /d", "C /d/e"], "default ACL");
+    let capability = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    set_xattr(&two.new.join("h"), "security.capability", &capability).unwrap();
+    assert_eq!(two.lines(), ["C /d", "C /d/e", "C /h"], "capability");
+}
+
+#[test]
+fn the_root_itself_is_never_listed() {
+    let two = Two::of(tree);
+    fs::set_permissions(
+        &two.new,
+        std::os::unix::fs::PermissionsExt::from_mode(0o700),
+    )
+    .unwrap();
+    touch(&two.new, 100);
+    assert_eq!(two.lines(), [""; 0]);
+}
+
+#[test]
+fn whole_seconds_equal_fractions_unless_times_are_to_be_exact() {
+    let two = Two::of(tree);
+    let exact = Options {
+        exact_times: true,
+        ..Options::default()
+    };
+    for (old, new, loose, strict) in [
+        (0, 500_000_000, false, true),
+        (500_000_000, 0, false, true),
+        (250_000_000, 500_000_000, true, true),
+        (7, 7, false, false),
+    ] {
+        set_times(&two.old.join("h"), (1, 0), (1, old)).unwrap();
+        set_times(&two.new.join("h"), (1, 0), (1, new)).unwrap();
+        assert_eq!(two.lines() == ["C /h"], loose, "{old} {new}");
+        assert_eq!(two.with(&exact) == ["C /h"], strict, "{old} {new}");
+    }
+}
+
+#[test]
+fn content_is_compared_if_that_is_asked_for() {
+    let two = Two::of(tree);
+    fs::write(two.new.join("h"), "CONTENT").unwrap();
+    same_times(&two, &["h"]);
+    assert_eq!(two.lines(), [""; 0]);
+    assert_eq!(two.with(&content()), ["C /h"]);
+}
+
+#[test]
+fn content_is_compared_around_holes() {
+    let two = Two::of(|root| {
+        let file = fs::File::create(root.join("h")).unwrap();
+        file.set_len(8 << 30).unwrap();
+    });
+    let write_at = |root: &Path, bytes: &[u8], at: u64| {
+        use std::os::unix::fs::FileExt;
+        fs::OpenOptions::new()
+            .write(true)
+            .open(root.join("h"))
+            .unwrap()
+            .write_all_at(bytes, at)
+            .unwrap();
+        same_times(&two, &["h"]);
+    };
+    write_at(&two.new, &[0; 4096], 5 << 30);
+    assert_eq!(two.with(&content()), [""; 0], "zeros equal a hole");
+    write_at(&two.old, b"x", (8 << 30) - 1);
+    assert_eq!(two.with(&content()), ["C /h"]);
+    write_at(&two.new, b"x", (8 << 30) - 1);
+    assert_eq!(two.with(&content()), [""; 0]);
+}
+
+#[test]
+fn another_type_is_one_modification_with_the_new_content() {
+    needs_root!("make devices");
+    type Make = fn(&Path);
+    let makes: [(&str, Make, &[&str]); 7] = [
+        ("file", |at| fs::write(at, "").unwrap(), &[]),
+        (
+            "directory",
+            |at| fs::create_dir_all(at.join("in")).unwrap(),
+            &["A /x/in"],
+        ),
+        ("symlink", |at| symlink("y", at).unwrap(), &[]),
+        (
+            "fifo",
+            |at| mknod(at, libc::S_IFIFO | 0o644, 0, 0).unwrap(),
+            &[],
+        ),
+        ("socket", |at| drop(UnixListener::bind(at).unwrap()), &[]),
+        (
+            "char",
+            |at| mknod(at, libc::S_IFCHR | 0o644, 1, 3).unwrap(),
+            &[],
+        ),
+        (
+            "block",
+            |at| mknod(at, libc::S_IFBLK | 0o644, 1, 3).unwrap(),
+            &[],
+        ),
+    ];
+    for (from, make_old, _) in makes {
+        for (to, make_new, inside) in makes.into_iter().filter(|(to, _, _)| *to != from) {
+            let sandbox = Sandbox::new();
+            let two = Two {
+                old: sandbox.dir("old"),
+                new: sandbox.dir("new"),
+                sandbox,
+            };
+            make_old(&two.old.join("x"));
+            make_new(&two.new.join("x"));
+            assert_eq!(two.lines(), [&["C /x"], inside].concat(), "{from} to {to}");
+        }
+    }
+}
+
+#[test]
+fn another_device_number_is_a_modification() {
+    needs_root!("make devices");
+    let two = Two::of(|root| mknod(&root.join("x"), libc::S_IFCHR | 0o600, 1, 3).unwrap());
+    fs::remove_file(two.new.join("x")).unwrap();
+    mknod(&two.new.join("x"), libc::S_IFCHR | 0o600, 1, 5).unwrap();
+    same_times(&two, &["x"]);
+    assert_eq!(two.lines(), ["C /x"]);
+}
+
+#[test]
+fn names_are_sorted_as_bytes_and_kept_as_bytes() {
+    let two = Two::of(|_| {});
+    for name in [
+        &b"\xff\xfe"[..],
+        b"a\nb",
+        "\u{e9}".as_bytes(),
+        b"a-b",
+        b"a/c",
+        b"A",
+    ] {
+        let path = two.new.join(OsStr::from_bytes(name));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    let expected = [
+        "A /A",
+        "A /a",
+        "A /a\\nb",
+        "A /a-b",
+        "A /a/c",
+        "A /\\xc3\\xa9",
+        "A /\\xff\\xfe",
+    ];
+    assert_eq!(two.lines(), expected);
+}
+
+#[test]
+fn what_is_the_same_object_on_both_sides_is_passed_over() {
+    let two = Two::of(tree);
+    fs::remove_file(two.new.join("h")).unwrap();
+    fs::hard_link(two.old.join("h"), two.new.join("h")).unwrap();
+    assert_eq!(two.lines(), [""; 0]);
+    assert_eq!(
+        lines(&directories(&two.old, Some(&two.old), &Options::default()).unwrap()),
+        [""; 0]
+    );
+}
+
+#[test]
+fn all_names_of_a_file_are_listed_if_one_is() {
+    let two = Two::of(|root| {
+        write(root, "a", "one file");
+        fs::hard_link(root.join("a"), root.join("b")).unwrap();
+        write(root, "c", "another");
+    });
+    assert_eq!(two.lines(), [""; 0]);
+    fs::hard_link(two.new.join("a"), two.new.join("new")).unwrap();
+    assert_eq!(two.lines(), ["C /a", "C /b", "A /new"]);
+    fs::remove_file(two.new.join("new")).unwrap();
+    assert_eq!(two.lines(), [""; 0]);
+    fs::hard_link(two.new.join("c"), two.new.join("new")).unwrap();
+    assert_eq!(two.lines(), ["C /c", "A /new"]);
+}
+
+#[test]
+fn names_that_were_one_file_and_names_that_have_become_one_are_listed() {
+    let two = Two::of(|root| {
+        write(root, "a", "same");
+        fs::hard_link(root.join("a"), root.join("b")).unwrap();
+        write(root, "c", "same");
+    });
+    let at = |name: &str| two.new.join(name);
+    fs::remove_file(at("b")).unwrap();
+    fs::write(at("b"), "same").unwrap();
+    same_times(&two, &["a", "b", "c"]);
+    assert_eq!(two.lines(), ["C /b"], "parted");
+    fs::remove_file(at("b")).unwrap();
+    fs::hard_link(at("c"), at("b")).unwrap();
+    assert_eq!(two.lines(), ["C /b", "C /c"], "joined with another");
+}
+
+#[test]
+fn what_is_no_directory_is_refused() {
+    let two = Two::of(tree);
+    let (file, none, options) = (two.new.join("h"), two.new.join("none"), Options::default());
+    assert_errno(directories(&file, Some(&two.old), &options), libc::ENOTDIR);
+    assert_errno(directories(&two.new, Some(&file), &options), libc::ENOTDIR);
+    assert_errno(directories(&none, Some(&two.old), &options), libc::ENOENT);
+    assert_errno(directories(&two.new, Some(&none), &options), libc::ENOENT);
+    assert_errno(directories(Path::new(""), None, &options), libc::EINVAL);
+    let failure = directories(&none, None, &options).unwrap_err();
+    assert!(
+        failure.message.contains("new_directory"),
+        "{}",
+        failure.message
+    );
+    assert!(Options::default().exclude.exact("").is_err());
+}
+
+#[test]
+fn a_tree_that_changes_meanwhile_is_no_error() {
+    let two = Two::of(tree);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                write(&two.new, "x/y/z", "");
+                let _ = fs::rename(two.new.join("x"), two.new.join("d/x"));
+                fs::remove_dir_all(two.new.join("d/x")).unwrap();
+            }
+        });
+        let found: Vec<_> = (0..300)
+            .map(|_| directories_ambient(&two.new, Some(&two.old), &Options::default()))
+            .collect();
+        done.store(true, Ordering::Relaxed);
+        found.into_iter().for_each(|found| drop(found.unwrap()));
+    });
+}
+
+api_tests! {
+    fn a_directory_that_may_not_be_read_is_an_error_that_names_it(t) {
+        if !os::is_real_root() { skip!("only root can become another user"); }
+        t.within(Within::User, || {
+            let two = Two::of(tree);
+            fs::set_permissions(two.new.join("d/e"), std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
+            let failure = directories(&two.new, Some(&two.old), &Options::default()).unwrap_err();
+            assert_eq!((failure.errno, failure.entry.as_deref()), (libc::EACCES, Some(&b"d/e"[..])), "{failure:?}");
+        });
+    }
+
+    fn few_descriptors_are_enough_for_deep_and_wide_trees(t) {
+        t.within(Within::Descriptors(24), || {
+            let two = Two::of(|root| {
+                let deep = vec!["d"; 300].join("/");
+                write(root, &format!("{deep}/f"), "");
+                (0..300).for_each(|number| write(root, &format!("w{number}/f"), ""));
+            });
+            let deep = format!("/{}", vec!["d"; 300].join("/"));
+            write(&two.new, &format!("{}/new", &deep[1..]), "");
+            assert_eq!(two.lines().last().unwrap(), &format!("A {deep}/new"));
+        });
+    }
+}

@@ -1,0 +1,107 @@
+//! What is left out of the list of changes.
+
+use std::fs;
+
+use crutils::changes::{CRIO, Options, PODMAN};
+
+use crate::changes::write;
+use crate::changes_directories::{Two, tree};
+
+fn excluding(exact: &[&str], subtrees: &[&str]) -> Options {
+    let mut options = Options::default();
+    options.exclude.all_exact(exact).unwrap();
+    subtrees
+        .iter()
+        .for_each(|path| options.exclude.subtree(path).unwrap());
+    options
+}
+
+#[test]
+fn exact_paths_and_subtrees_are_left_out() {
+    let two = Two::of(tree);
+    for path in ["d/e/f", "d/g", "h"] {
+        fs::write(two.new.join(path), "changed here").unwrap();
+    }
+    assert_eq!(
+        two.with(&excluding(&["/h", "d/"], &[])),
+        ["C /d/e", "C /d/e/f", "C /d/g"]
+    );
+    assert_eq!(
+        two.with(&excluding(&[], &["/d/e"])),
+        ["C /d", "C /d/g", "C /h"]
+    );
+    assert_eq!(two.with(&excluding(&[], &["/d"])), ["C /h"]);
+    assert_eq!(two.with(&excluding(&[], &["/"])), [""; 0]);
+    assert_eq!(
+        two.with(&excluding(&["/d/ex", "/d/e/f/x"], &["/dd", "/hh"]))
+            .len(),
+        5,
+        "whole components only"
+    );
+}
+
+#[test]
+fn an_added_directory_with_something_left_out_does_not_stand_for_its_content() {
+    let two = Two::of(|_| {});
+    write(&two.new, "run/secrets/key", "");
+    write(&two.new, "run/app/pid", "");
+    write(&two.new, "etc/hosts", "");
+    write(&two.new, "etc/passwd", "");
+    let options = excluding(&["/etc/hosts"], &["/run/secrets"]);
+    let expected = [
+        "C /etc",
+        "A /etc/passwd",
+        "C /run",
+        "A /run/app",
+        "A /run/app/pid",
+    ];
+    assert_eq!(two.with(&options), expected);
+}
+
+#[test]
+fn the_engines_own_files_can_be_left_out() {
+    let two = Two::of(|_| {});
+    for path in [
+        "dev/shm/x",
+        "etc/hostname",
+        "etc/mtab",
+        "proc/1",
+        "run/.containerenv",
+        "run/x",
+        "sys/y",
+    ] {
+        write(&two.new, path, "");
+    }
+    let podman = [
+        "A /dev/shm",
+        "A /dev/shm/x",
+        "C /etc",
+        "A /proc/1",
+        "A /run/x",
+        "A /sys/y",
+    ];
+    assert_eq!(two.with(&excluding(PODMAN, &[])), podman);
+    let crio = [
+        "A /dev/shm/x",
+        "A /etc",
+        "A /etc/hostname",
+        "A /etc/mtab",
+        "A /proc/1",
+        "A /run/x",
+        "A /sys/y",
+    ];
+    assert_eq!(two.with(&excluding(CRIO, &[])), crio);
+}
+
+#[test]
+fn what_is_mounted_in_the_new_directory_is_not_looked_into() {
+    needs_root!("mount");
+    let mut two = Two::of(tree);
+    fs::create_dir(two.new.join("added")).unwrap();
+    for path in ["d", "added"] {
+        let at = two.new.join(path);
+        two.sandbox.mount_tmpfs(&at);
+        fs::write(at.join("foreign"), "").unwrap();
+    }
+    assert_eq!(two.lines(), ["A /added"]);
+}

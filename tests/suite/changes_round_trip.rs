@@ -1,0 +1,309 @@
+//! Random images, randomly changed: what the detectors list, made into a diff and applied to the image, is what the
+//! container saw.
+//!
+//! CRUTILS_ROUND_TRIPS is how many are made (500), CRUTILS_ROUND_TRIP_SEED the first one's seed (1). A failure prints its
+//! seed; that seed with one round trip is the same again.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crutils::changes::{Change, ChangeKind, Options};
+use crutils::checkpoint;
+
+use crate::changes::{copy, directories, lines, overlay};
+use crate::support::mutate::{Dice, Mutation};
+use crate::support::overlay::{Overlay, mounted};
+use crate::support::sandbox::{Fs, Sandbox, run};
+use crate::support::stage::archives;
+use crate::support::tree::{Aspects, Kind, Snapshot};
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
+}
+
+/// Runs `trip` for each seed; it says what was wrong. Ends with the seeds that failed.
+fn round_trips(trip: impl Fn(u64) -> Result<(), String>) {
+    let first = number("CRUTILS_ROUND_TRIP_SEED", 1);
+    let mut failed = Vec::new();
+    for seed in first..first + number("CRUTILS_ROUND_TRIPS", 500) {
+        if let Err(what) = trip(seed) {
+            eprintln!("seed {seed}: {what}\n");
+            failed.push(seed);
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "{} failed: CRUTILS_ROUND_TRIP_SEED={failed:?}",
+        failed.len()
+    );
+}
+
+/// Makes the diff of `changes` from `merged`, applies it to `root`, and compares the two.
+fn restore(changes: &[Change], merged: &Path, root: &Path, bundle: &Path) -> Result<(), String> {
+    fs::create_dir(bundle).unwrap();
+    checkpoint::create_rootfs_diff_tar(changes, merged, bundle)
+        .map_err(|error| format!("create: {error}"))?;
+    checkpoint::apply_rootfs_diff_tar(bundle, root).map_err(|error| format!("apply: {error}"))?;
+    checkpoint::remove_deleted_files("id".as_ref(), bundle, root)
+        .map_err(|error| format!("delete: {error}"))?;
+    let [mut expected, mut restored] = [merged, root].map(Snapshot::of);
+    for tree in [&mut expected, &mut restored] {
+        // No archive holds them; what one has replaced has to go all the same.
+        tree.0.retain(|_, node| node.kind != Kind::Socket);
+    }
+    let mut found = expected.differences(&restored, Aspects::RESTORE);
+    let listed: Vec<String> = changes
+        .iter()
+        .map(|one| format!("{:?}", &one.path.to_string_lossy()[1..]))
+        .collect();
+    found.retain(|line| {
+        // An overlay counts the names of a file that isn't in its index as its layer does, gone ones included. And it fills
+        // holes when it copies a file up, which doesn't change it.
+        let of_a_listed_one = listed
+            .iter()
+            .any(|path| line.starts_with(&format!("{path}:")));
+        !line.contains("number of names") && (of_a_listed_one || !line.contains("data map"))
+    });
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(found.join("\n"))
+    }
+}
+
+/// What both detectors must say: what was added and deleted, and the modified objects that are neither directories nor
+/// names of a file with several, in any of the trees. Of directories and linked files one lists more than the other.
+fn common(changes: &[Change], trees: &[&Path]) -> Vec<String> {
+    let plain = |one: &Path| {
+        fs::symlink_metadata(one).map_or(true, |meta| !meta.is_dir() && meta.nlink() == 1)
+    };
+    let kept = changes.iter().filter(|one| {
+        let below = OsStr::from_bytes(&one.path.as_bytes()[1..]);
+        one.kind != ChangeKind::Modify || trees.iter().all(|tree| plain(&tree.join(below)))
+    });
+    lines(&kept.cloned().collect::<Vec<_>>())
+}
+
+fn options(dice: &mut Dice) -> String {
+    let redirect = dice.flip();
+    let metacopy = redirect && dice.flip();
+    let on = |on| if on { "on" } else { "off" };
+    format!(
+        "redirect_dir={},metacopy={},index={}",
+        on(redirect),
+        on(metacopy),
+        on(dice.flip())
+    )
+}
+
+/// Lower layers as an engine stacks them: each but the first is what an overlay of those below has put into its upper
+/// directory.
+fn layers(dice: &mut Dice, options: &str) -> Option<Overlay> {
+    let count = 1 + dice.below(3);
+    let o = Overlay::unmounted(count, |_, _| {})?;
+    let bottom = o.lower.last().unwrap();
+    Mutation::new(bottom, dice).fill();
+    for number in (0..count - 1).rev() {
+        let below = &o.lower[number + 1..];
+        let work = o.sandbox.dir(&format!("w{number}"));
+        mounted(
+            &o.merged,
+            below,
+            Some((&o.lower[number], &work)),
+            options,
+            || {
+                let changes = 1 + dice.below(12);
+                Mutation::new(&o.merged, dice).change(changes);
+            },
+        )
+        .unwrap();
+    }
+    Some(o)
+}
+
+fn overlay_trip(seed: u64) -> Result<(), String> {
+    let mut dice = Dice::new(seed);
+    let options = options(&mut dice);
+    let o = layers(&mut dice, &options).ok_or("no overlay")?;
+    let at = |name: &str| o.sandbox.path().join(name);
+    let flat = at("flat");
+    match o.lower.len() {
+        1 => copy(&o.lower[0], &flat),
+        _ => mounted(&o.merged, &o.lower, None, &options, || {
+            copy(&o.merged, &flat)
+        })
+        .unwrap(),
+    }
+    let second = at("second");
+    copy(&flat, &second);
+    let (mut result, mut done) = (Ok(()), Vec::new());
+    mounted(
+        &o.merged,
+        &o.lower,
+        Some((&o.upper, &at("w"))),
+        &options,
+        || {
+            let changes = 1 + dice.below(30);
+            done = Mutation::new(&o.merged, &mut dice).change(changes);
+            result = compare(&o, &flat, &second, &at);
+        },
+    )
+    .unwrap();
+    result.map_err(|what| {
+        format!(
+            "{options}, {} layers\n{}\n{what}",
+            o.lower.len(),
+            done.join("\n")
+        )
+    })
+}
+
+fn compare(
+    o: &Overlay,
+    flat: &Path,
+    second: &Path,
+    at: &dyn Fn(&str) -> PathBuf,
+) -> Result<(), String> {
+    let work = Options {
+        work_directory: Some(at("w")),
+        ..Options::default()
+    };
+    let found =
+        overlay(&o.lowers(), &o.upper, &work).map_err(|error| format!("overlay: {error:?}"))?;
+    let exact = Options {
+        exact_times: true,
+        compare_content: true,
+        ..Options::default()
+    };
+    let other = directories(&o.merged, Some(flat), &exact)
+        .map_err(|error| format!("directories: {error:?}"))?;
+    let mut trees = o.lowers();
+    trees.extend([&o.upper, &o.merged, flat]);
+    let trees = trees.as_slice();
+    if common(&found, trees) != common(&other, trees) {
+        return Err(format!(
+            "overlay: {:#?}\ndirectories: {:#?}",
+            common(&found, trees),
+            common(&other, trees)
+        ));
+    }
+    let shown = |what: &str, list: &[Change]| format!("{what}\n  {}", lines(list).join("\n  "));
+    restore(&found, &o.merged, flat, &at("b1"))
+        .map_err(|what| format!("{}\n{what}", shown("overlay:", &found)))?;
+    restore(&other, &o.merged, second, &at("b2"))
+        .map_err(|what| format!("{}\n{what}", shown("directories:", &other)))?;
+    Ok(())
+}
+
+#[test]
+fn of_overlays() {
+    needs_root!("mount overlays");
+    round_trips(overlay_trip);
+}
+
+#[test]
+fn of_directories() {
+    needs_root!("make devices");
+    round_trips(|seed| {
+        let mut dice = Dice::new(seed);
+        let sandbox = Sandbox::on(Fs::Tmpfs).ok_or("no tmpfs")?;
+        let at = |name: &str| sandbox.path().join(name);
+        Mutation::new(&sandbox.dir("old"), &mut dice).fill();
+        copy(&at("old"), &at("new"));
+        copy(&at("old"), &at("root"));
+        let changes = 1 + dice.below(30);
+        let done = Mutation::new(&at("new"), &mut dice).change(changes);
+        let options = Options {
+            exact_times: true,
+            ..Options::default()
+        };
+        let found = directories(&at("new"), Some(&at("old")), &options)
+            .map_err(|error| format!("{error:?}"))?;
+        restore(&found, &at("new"), &at("root"), &at("bundle")).map_err(|what| {
+            format!(
+                "{}\n  {}\n{what}",
+                done.join("\n"),
+                lines(&found).join("\n  ")
+            )
+        })
+    });
+}
+
+/// Unpacks one of the recorded trees.
+fn unpack(name: &str, into: &Path) {
+    fs::create_dir_all(into).unwrap();
+    let options = "--zstd --xattrs --xattrs-include=* --numeric-owner --same-owner --same-permissions --sparse";
+    run(&format!(
+        "tar {options} -xf {} -C {}",
+        archives().join(name).display(),
+        into.display()
+    ))
+    .unwrap();
+}
+
+#[test]
+fn of_an_engines_container() {
+    needs_root!("unpack root's files");
+    let sandbox = Sandbox::new();
+    let at = |name: &str| sandbox.path().join(name);
+    for name in ["lower", "upper", "merged"] {
+        unpack(&format!("rich.{name}.tar.zst"), &at(name));
+    }
+    for name in ["proc", "sys", "dev", "run"] {
+        fs::remove_dir(at("lower").join(name)).unwrap();
+    }
+    // The recording left out a file here, of which the upper directory knows nothing.
+    run(&format!(
+        "touch -r {0}/merged/bin {0}/lower/bin",
+        sandbox.path().display()
+    ))
+    .unwrap();
+    let mut options = Options::default();
+    options.exclude.subtree("/run").unwrap();
+    let found = overlay(&[&at("lower")], &at("upper"), &options).unwrap();
+    let expected = [
+        "C /data",
+        "A /data/a",
+        "A /data/a/b",
+        "A /data/a/b/c",
+        "A /data/a/b/c/numbers",
+        "A /data/abs",
+        "A /data/fifo",
+        "A /data/hard",
+        "A /data/sp ace",
+        "A /data/sparse",
+        "C /etc",
+        "C /etc/app",
+        "C /etc/app/conf.d",
+        "C /etc/app/conf.d/2.conf",
+        "A /etc/app/conf.d/21.conf",
+        "C /etc/app/main.conf",
+        "D /etc/app/old.conf",
+        "A /etc/hostname",
+        "A /etc/hosts",
+        "A /etc/mtab",
+        "C /opt/tool/owned",
+        "C /usr",
+        "C /usr/lib",
+        "C /usr/lib/gone",
+        "D /usr/lib/gone/a",
+        "A /usr/lib/gone/fresh",
+        "D /usr/lib/gone/sub",
+        "D /usr/lib/lk",
+        "A /vol",
+    ];
+    assert_eq!(lines(&found), expected);
+    let exact = Options {
+        exact_times: true,
+        compare_content: true,
+        ..Options::default()
+    };
+    let other = directories(&at("merged"), Some(&at("lower")), &exact).unwrap();
+    let trees = [at("merged"), at("lower")];
+    let trees: &[&Path] = &[&trees[0], &trees[1]];
+    assert_eq!(common(&found, trees), common(&other, trees));
+    restore(&found, &at("merged"), &at("lower"), &at("bundle")).unwrap();
+}
