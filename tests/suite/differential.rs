@@ -23,8 +23,14 @@ const DIFFERENCES: &str = include_str!("../differential/differences.txt");
 const PYTHON: &str = "
 import sys, tarfile
 with tarfile.open(sys.argv[1], 'r:', encoding='utf-8', errors='surrogateescape') as archive:
+    # Which of several descriptions of a directory is the one that stays depends on tarfile's version.
+    members = archive.getmembers()
+    last = {member.name: member for member in members if member.isdir()}
+    for member in filter(tarfile.TarInfo.isdir, members):
+        for attribute in 'mode', 'uid', 'gid', 'mtime':
+            setattr(member, attribute, getattr(last[member.name], attribute))
     trusting = {'filter': 'fully_trusted'} if hasattr(tarfile, 'fully_trusted_filter') else {}
-    archive.extractall(sys.argv[2], numeric_owner=True, **trusting)
+    archive.extractall(sys.argv[2], members, numeric_owner=True, **trusting)
 ";
 
 /// Numbers that follow from a seed.
