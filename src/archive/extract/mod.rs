@@ -149,7 +149,10 @@ impl<'r> Extraction<'r> {
             return self.extract_root(member);
         }
         let place = self.find_place(member, &path)?;
-        self.skipped_devices.forget(&place.canonical()?);
+        if member.kind != MemberKind::Directory {
+            // A directory, though, may hold devices that were left out before it was described.
+            self.skipped_devices.forget(&place.canonical()?);
+        }
         match member.kind {
             MemberKind::Regular => self.make_file(&place, data),
             MemberKind::Directory => self.make_directory(&place),
