@@ -8,7 +8,7 @@ use crate::support::os;
 use crate::support::process::Within;
 use crate::support::sandbox::Fs;
 use crate::support::stage::{Stage, assert_errno};
-use crate::support::tarball::{archive, dir, file};
+use crate::support::tarball::{Dialect, archive, dir, file};
 use crate::support::tree::{Aspects, Snapshot, bytes};
 
 api_tests! {
@@ -265,5 +265,33 @@ api_tests! {
         stage.remove(r#"["/gone"]"#).unwrap();
         let after: Snapshot = stage.tree();
         before.assert_same(&after, Aspects::UNTOUCHED, "the rest");
+    }
+
+    fn what_the_diff_holds_deep_below_a_listed_path_stays(t) {
+        let stage = Stage::new(t);
+        let deep = format!("top/{}", vec!["d"; 1850].join("/"));
+        let above = format!("top/{}", vec!["d"; 900].join("/"));
+        stage.write(&format!("{deep}/old"), "old");
+        stage.write(&format!("{above}/old/f"), "old");
+        let kept: Vec<_> = (0..2000).map(|number| format!("{deep}/{number}")).collect();
+        stage.apply(kept.iter().map(|name| file(name, "x").dialect(Dialect::Gnu))).unwrap();
+        stage.remove(r#"["/top", "/top/d", "/top/d/d/d"]"#).unwrap();
+        assert_eq!(fs::read_dir(stage.at(&deep)).unwrap().count(), 2000);
+        assert!(kept.iter().all(|name| stage.exists(name)));
+        assert!(!stage.exists(&format!("{above}/old")));
+    }
+
+    fn all_that_the_diff_does_not_hold_goes_from_among_much_that_it_holds(t) {
+        // Each of the deep ones costs a new look at the directory that they are in.
+        let stage = Stage::new(t);
+        let kept: Vec<_> = (0..2000).map(|number| format!("d/k{number}")).collect();
+        stage.apply(kept.iter().map(|name| file(name, "x"))).unwrap();
+        let levels = vec!["s"; 19].join("/");
+        for number in 0..1200 {
+            fs::create_dir_all(stage.at(&format!("d/u{number}/{levels}"))).unwrap();
+        }
+        stage.remove(r#"["/d"]"#).unwrap();
+        assert_eq!(fs::read_dir(stage.at("d")).unwrap().count(), 2000);
+        assert!(kept.iter().all(|name| stage.exists(name)));
     }
 }

@@ -167,4 +167,20 @@ api_tests! {
         stage.remove(r#"["/old/k", "/real"]"#).unwrap();
         assert_eq!(stage.read("real/k"), "new");
     }
+
+    fn a_link_with_two_names_takes_a_directorys_place_and_nothing_of_what_it_leads_to(t) {
+        let (stage, other) = (Stage::new(t), Stage::new(t));
+        for one in [&stage, &other] {
+            one.write("real/k", "the image's");
+            for path in ["real/k", "real"] {
+                os::set_times(&one.at(path), (5, 5), (5, 5)).unwrap();
+            }
+        }
+        make_symlink("real", stage.at("aaa")).unwrap();
+        fs::hard_link(stage.at("aaa"), stage.at("old")).unwrap();
+        other.write("old/k", "old");
+        carry_over(&stage, &other, &[add("/aaa"), modify("/old"), delete("/old/k")]);
+        assert_eq!(other.tree().get("old").kind, Kind::Symlink(b"real".to_vec()));
+        assert_eq!((other.read("real/k"), other.tree().get("old").names), ("the image's".into(), 2));
+    }
 }

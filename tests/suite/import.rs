@@ -8,7 +8,7 @@ use crate::support::api::{MALFORMED, NOT_IN_ARCHIVE};
 use crate::support::compressor::Compression;
 use crate::support::os;
 use crate::support::process::{Test, Within};
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Fs, Sandbox};
 use crate::support::stage::assert_errno;
 use crate::support::tarball::{
     Entry, archive, block_device, char_device, dir, fifo, file, hardlink, symlink, unended,
@@ -26,7 +26,10 @@ struct Import {
 
 impl Import {
     fn of(bytes: &[u8]) -> Self {
-        let sandbox = Sandbox::new();
+        Self::within(Sandbox::new(), bytes)
+    }
+
+    fn within(sandbox: Sandbox, bytes: &[u8]) -> Self {
         let (input, bundle) = (sandbox.path().join("input"), sandbox.path().join("bundle"));
         fs::write(&input, bytes).unwrap();
         fs::create_dir(&bundle).unwrap();
@@ -363,5 +366,40 @@ api_tests! {
         let x = tree.get("checkpoint/x");
         assert_eq!((x.mode, x.mtime, i64::from(x.uid), i64::from(x.gid)), (0o640, (7, 250_000_000), id, id));
         assert_eq!((tree.get("checkpoint").mode, tree.get("checkpoint").mtime), (0o700, (5, 0)));
+    }
+
+    fn an_inode_number_that_is_used_again_makes_no_link_the_archives_own(t) {
+        // Forty files give up their numbers for directories; on ext4 the link that comes next gets one of them.
+        let names = || (0..40).map(|number| format!("f{number}"));
+        let mut entries: Vec<_> = names().map(|name| file(name, "x")).chain(names().map(dir)).collect();
+        entries.extend([symlink("checkpoint/parent", "../victim"), hardlink("ctr.log", "checkpoint/parent")]);
+        for fs in [Fs::Host, Fs::Ext4] {
+            let Some(sandbox) = Sandbox::on(fs) else { continue };
+            let import = Import::within(sandbox, &archive(entries.clone()));
+            assert_errno(import.guarded(|| t.import_without_config(&import.bundle, &import.input)), libc::EXDEV);
+            assert!(fs::symlink_metadata(import.bundle.join("ctr.log")).is_err(), "{fs:?}");
+            assert_eq!(import.tree().get("checkpoint/parent").names, 1);
+        }
+    }
+
+    fn a_name_that_was_the_archives_own_file_is_none_once_a_link_has_its_place(t) {
+        for (before, source) in [("checkpoint/parent", "checkpoint/parent"), ("checkpoint/parent/f", "checkpoint/parent/f"), ("checkpoint/parent/f", "victim/f")] {
+            let import = Import::from([file(before, "x"), symlink("checkpoint/parent", "../victim"), hardlink("ctr.log", source)]);
+            fs::create_dir(import.bundle.join("victim")).unwrap();
+            fs::write(import.bundle.join("victim/f"), "foreign").unwrap();
+            assert_errno(import.guarded(|| t.import_without_config(&import.bundle, &import.input)), libc::EXDEV);
+            assert!(fs::symlink_metadata(import.bundle.join("ctr.log")).is_err(), "{source}");
+            assert_eq!(import.tree().get("victim/f").names, 1);
+        }
+    }
+
+    fn a_file_that_took_another_ones_place_is_the_archives_own(t) {
+        let import = Import::from([
+            file("a", "1"), dir("a"), file("a", "2"), hardlink("b", "a"), file("a", "3"), hardlink("c", "b"), hardlink("d", "./x/../a"),
+        ]);
+        fs::write(import.bundle.join("a"), "0").unwrap();
+        t.import_without_config(&import.bundle, &import.input).unwrap();
+        let content = ["a", "b", "c", "d"].map(|name| fs::read_to_string(import.bundle.join(name)).unwrap());
+        assert_eq!(content, ["3", "2", "2", "3"]);
     }
 }

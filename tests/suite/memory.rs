@@ -1,14 +1,16 @@
 //! What an archive of four gibibytes costs: memory that doesn't depend on its size, and no reads that aren't needed.
+//! What a long list costs.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, symlink as make_symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::support::api::Rust;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::Sandbox;
+use crate::support::stage::Stage;
 use crate::support::tarball::{Dialect, archive, file, unended};
 
 const SIZE: u64 = 4 << 30;
@@ -130,6 +132,28 @@ mod finding_the_runtime_in_a_plain_archive_reads_little {
                     (read() - before) >> 20
                 );
             });
+        });
+    }
+}
+
+api_tests! {
+    fn a_path_that_is_listed_again_and_again_takes_under_300_mebibytes(t) {
+        t.within(Within::AddressSpace(1024), || {
+            let stage = Stage::new(t);
+            // The names of the links on the way take more than a hundred kilobytes.
+            let deep = vec!["d".repeat(200); 17].join("/");
+            stage.write(&format!("{deep}/f"), "x");
+            make_symlink(".", stage.at(&format!("{deep}/l0"))).unwrap();
+            for number in 1..38 {
+                make_symlink(format!("l{}", number - 1), stage.at(&format!("{deep}/l{number}"))).unwrap();
+            }
+            make_symlink(format!("{deep}/l37"), stage.at("s")).unwrap();
+            let list = vec![r#""/s/f""#; 200_000].join(",");
+            match stage.remove(format!("[{list}]")) {
+                Ok(()) => assert!(!stage.exists(&format!("{deep}/f"))),
+                Err(failure) => assert_eq!(failure.errno, libc::E2BIG, "{failure:?}"),
+            }
+            assert!(peak() < 300 << 20, "{} MiB", peak() >> 20);
         });
     }
 }

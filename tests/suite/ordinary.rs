@@ -174,6 +174,38 @@ api_tests! {
             let stage = Stage::new(t);
             stage.apply([char_device("c", 1, 3), file("c", "x"), hardlink("l", "c")]).unwrap();
             assert_eq!((stage.tree().paths(), stage.tree().get("l").names), (vec!["c".into(), "l".into()], 2));
+            let stage = Stage::new(t);
+            stage.apply([char_device("dev/x", 1, 3), file("./dev/x", "x"), hardlink("y", "dev/x"), hardlink("z", "/dev//x")]).unwrap();
+            assert_eq!((stage.tree().paths(), stage.tree().get("z").names), (["dev", "dev/x", "y", "z"].map(Into::into).to_vec(), 3));
+        });
+    }
+
+    fn a_left_out_device_is_known_by_every_spelling_of_its_path(t) {
+        t.within(Within::UserNamespace, || {
+            let stage = Stage::new(t);
+            let links = ["dev/x", "/./dev//x", "../dev/y/../x", "via/x", "/via/../via/./x", "via/up/dev/x"];
+            let links = links.iter().enumerate().map(|(number, source)| hardlink(format!("l{number}"), source));
+            let members = [dir("dev"), symlink("via", "/dev"), symlink("dev/up", ".."), char_device("via/x", 1, 3)];
+            stage.apply(members.into_iter().chain(links)).unwrap();
+            assert_eq!(stage.tree().paths(), ["dev", "dev/up", "via"]);
+        });
+    }
+
+    fn a_left_out_device_stays_known_when_its_directory_is_described_afterwards(t) {
+        t.within(Within::UserNamespace, || {
+            let stage = Stage::new(t);
+            stage.apply([char_device("dev/x", 1, 3), dir("dev").mode(0o700), hardlink("y", "dev/x")]).unwrap();
+            assert_eq!(stage.tree().paths(), ["dev"]);
+        });
+    }
+
+    fn a_left_out_device_is_forgotten_with_its_directory(t) {
+        t.within(Within::UserNamespace, || {
+            let stage = Stage::new(t);
+            let members = [char_device("dev/x", 1, 3), symlink("dev", "other"), dir("other"), hardlink("y", "dev/x")];
+            assert_errno(stage.apply(members), libc::ENOENT);
+            let members = [char_device("e/x", 1, 3), file("e", "x"), dir("e"), hardlink("y", "e/x")];
+            assert_errno(stage.apply(members), libc::ENOENT);
         });
     }
 }

@@ -1,7 +1,7 @@
 //! Applying: what happens to an old object when a new one takes its place, and to what was known of it.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink as make_symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink as make_symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::os;
@@ -10,7 +10,7 @@ use crate::support::stage::{Stage, assert_errno};
 use crate::support::tarball::{
     archive, block_device, char_device, dir, fifo, file, hardlink, symlink,
 };
-use crate::support::tree::Aspects;
+use crate::support::tree::{Aspects, Kind};
 
 const ROUNDS: usize = 300;
 
@@ -155,5 +155,92 @@ api_tests! {
             assert_errno(stage.apply([entry]), libc::EBUSY);
             assert_eq!(temporary_names(&stage), Vec::<String>::new());
         }
+    }
+
+    fn what_does_not_fit_on_the_disk_leaves_what_is_there(t) {
+        needs_root!("mount file systems");
+        for old in ["file", "tree", "link"] {
+            let mut stage = Stage::new(t);
+            let root = stage.root.clone();
+            stage.sandbox.mount_tmpfs_with(&root, "size=1m");
+            stage.write("other", "other");
+            match old {
+                "file" => stage.write("x", "old"),
+                "tree" => stage.write("x/sub/f", "old"),
+                _ => make_symlink("other", stage.at("x")).unwrap(),
+            }
+            let before = stage.tree();
+            assert_errno(stage.apply([file("x", vec![b'x'; 2 << 20])]), libc::ENOSPC);
+            before.assert_same(&stage.tree(), Aspects { mtimes: false, ..Aspects::UNTOUCHED }, old);
+        }
+    }
+
+    fn calls_that_replace_different_objects_of_one_directory_are_in_nobodys_way(t) {
+        let stage = Stage::new(t);
+        let kinds = ["f", "l", "s", "p", "d"];
+        for number in 0..8 {
+            for kind in kinds {
+                stage.write(&format!("d/{kind}{number}"), "old");
+            }
+        }
+        let members = |n: usize| archive([
+            file(format!("d/f{n}"), n.to_string()), hardlink(format!("d/l{n}"), format!("d/f{n}")), symlink(format!("d/s{n}"), "x"),
+            fifo(format!("d/p{n}")), dir(format!("d/d{n}")), file(format!("d/d{n}"), "x"), dir(format!("d/d{n}")),
+        ]);
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let (stage, base) = (&stage, stage.sandbox.dir(&format!("base{number}")));
+                fs::write(base.join("rootfs-diff.tar"), members(number)).unwrap();
+                scope.spawn(move || for _ in 0..20 {
+                    t.apply_rootfs_diff_tar(&base, &stage.root).unwrap();
+                });
+            }
+        });
+        let tree = stage.tree();
+        for number in 0..8 {
+            let at = |kind: &str| tree.get(&format!("d/{kind}{number}"));
+            assert_eq!((stage.read(&format!("d/l{number}")), at("f").names), (number.to_string(), 2));
+            assert_eq!([&at("s").kind, &at("p").kind, &at("d").kind], [&Kind::Symlink(b"x".to_vec()), &Kind::Fifo, &Kind::Directory]);
+        }
+        assert_eq!(tree.paths().len(), 1 + 8 * kinds.len());
+    }
+
+    fn a_replaced_object_has_the_new_ones_attributes_and_none_of_the_old_ones(t) {
+        let new = [file("x", "new"), dir("x"), symlink("x", "other"), fifo("x")];
+        for entry in new.map(|entry| entry.mode(0o640).mtime(77)) {
+            let mode = if entry.is_symlink() { 0o777 } else { 0o640 };
+            for file_before in [true, false] {
+                let stage = Stage::new(t);
+                if file_before || entry.is_dir() {
+                    stage.write("x", "old");
+                } else {
+                    stage.write("x/sub/f", "old");
+                }
+                os::set_xattr(&stage.at("x"), "user.old", b"1").unwrap();
+                stage.apply([entry.clone()]).unwrap();
+                let tree = stage.tree();
+                let x = tree.get("x");
+                assert_eq!((x.mode, x.mtime, x.xattrs.len(), tree.paths().len()), (mode, (77, 0), 0, 1), "{entry:?}");
+            }
+        }
+    }
+
+    fn a_file_that_is_being_replaced_is_whole_whenever_somebody_looks(t) {
+        let stage = Stage::new(t);
+        let entry = file("x", vec![b'x'; 1 << 20]).mode(0o640).mtime(77).xattr("user.a", "1");
+        stage.apply([entry]).unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let looker = scope.spawn(|| while !done.load(Ordering::Relaxed) {
+                let x = fs::File::open(stage.at("x")).unwrap();
+                let found = x.metadata().unwrap();
+                assert_eq!((found.len(), found.mode() & 0o7777, found.mtime()), (1 << 20, 0o640, 77));
+            });
+            for _ in 0..30 {
+                t.apply_rootfs_diff_tar(&stage.base, &stage.root).unwrap();
+            }
+            done.store(true, Ordering::Relaxed);
+            looker.join().unwrap();
+        });
     }
 }

@@ -51,6 +51,8 @@ pub enum Within {
     Environment(&'static str),
     /// One that may have this many descriptors open.
     Descriptors(u32),
+    /// One that may have this many MiB of address space.
+    AddressSpace(u32),
     /// One of the real root that lacks this capability: its name without `cap_`.
     Without(&'static str),
 }
@@ -87,6 +89,9 @@ impl Test {
         if self.is_inner() {
             return body();
         }
+        if let Err(reason) = permitted(within) {
+            return super::say(format_args!("skipped: {}: {reason}", self.name));
+        }
         self.run_inner(within, wrapper(within));
     }
 
@@ -107,6 +112,9 @@ impl Test {
                 "skipped: {}: only root can prepare it",
                 self.name
             ));
+        }
+        if let Err(reason) = permitted(within) {
+            return super::say(format_args!("skipped: {}: {reason}", self.name));
         }
         let sandbox = Sandbox::new();
         prepare(sandbox.path());
@@ -144,6 +152,20 @@ impl Test {
     }
 }
 
+/// Whether there may be such a process, or why not: a system can forbid user namespaces, and in a chroot the kernel
+/// makes none.
+fn permitted(within: Within) -> Result<(), String> {
+    if !matches!(within, Within::UserNamespace | Within::RootsNamespace) {
+        return Ok(());
+    }
+    let output = wrapper(within).arg("true").output().expect("a new process");
+    if output.status.success() {
+        return Ok(());
+    }
+    let reason = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{within:?}: {}", reason.trim()))
+}
+
 /// The command that makes the process and then executes its further arguments.
 fn wrapper(within: Within) -> Command {
     let mut line: Vec<String> = Vec::new();
@@ -168,6 +190,13 @@ fn wrapper(within: Within) -> Command {
         }
         Within::Without(capability) => add(&format!("setpriv --bounding-set -{capability}")),
         Within::Environment(words) => add(&format!("env {words}")),
+        Within::AddressSpace(mebibytes) => {
+            add("sh -c");
+            line.extend([
+                format!("ulimit -v {}; exec \"$@\"", mebibytes * 1024),
+                "sh".into(),
+            ]);
+        }
         Within::Descriptors(number) => {
             add("sh -c");
             line.extend([format!("ulimit -n {number}; exec \"$@\""), "sh".into()]);

@@ -188,6 +188,10 @@ impl Entry {
         self.kind == b'g'
     }
 
+    pub fn is_symlink(&self) -> bool {
+        self.kind == b'2'
+    }
+
     pub fn is_hardlink(&self) -> bool {
         self.kind == b'1'
     }
