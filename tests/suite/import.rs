@@ -369,16 +369,21 @@ api_tests! {
     }
 
     fn an_inode_number_that_is_used_again_makes_no_link_the_archives_own(t) {
-        // Forty files give up their numbers for directories; on ext4 the link that comes next gets one of them.
-        let names = || (0..40).map(|number| format!("f{number}"));
-        let mut entries: Vec<_> = names().map(|name| file(name, "x")).chain(names().map(dir)).collect();
-        entries.extend([symlink("checkpoint/parent", "../victim"), hardlink("ctr.log", "checkpoint/parent")]);
+        // Forty files give up their numbers, one after the other or all at once; on ext4 the link that comes next gets
+        // one of them.
+        let names = || (0..40).map(|number| format!("checkpoint/d/f{number}"));
+        let files = || [dir("checkpoint"), dir("checkpoint/d")].into_iter().chain(names().map(|name| file(name, "x")));
+        let hostile = [symlink("checkpoint/parent", "../victim"), hardlink("ctr.log", "checkpoint/parent")];
+        let replaced: Vec<_> = files().chain(names().map(dir)).chain(hostile.clone()).collect();
+        let gone: Vec<_> = files().chain([file("checkpoint/d", "x")]).chain(hostile).collect();
         for fs in [Fs::Host, Fs::Ext4] {
-            let Some(sandbox) = Sandbox::on(fs) else { continue };
-            let import = Import::within(sandbox, &archive(entries.clone()));
-            assert_errno(import.guarded(|| t.import_without_config(&import.bundle, &import.input)), libc::EXDEV);
-            assert!(fs::symlink_metadata(import.bundle.join("ctr.log")).is_err(), "{fs:?}");
-            assert_eq!(import.tree().get("checkpoint/parent").names, 1);
+            for entries in [&replaced, &gone] {
+                let Some(sandbox) = Sandbox::on(fs) else { continue };
+                let import = Import::within(sandbox, &archive(entries.clone()));
+                assert_errno(import.guarded(|| t.import_without_config(&import.bundle, &import.input)), libc::EXDEV);
+                assert!(fs::symlink_metadata(import.bundle.join("ctr.log")).is_err(), "{fs:?}");
+                assert_eq!(import.tree().get("checkpoint/parent").names, 1);
+            }
         }
     }
 
