@@ -185,8 +185,8 @@ extern "C" {
 // names belong to it than before. The directories themselves are never listed. What vanishes
 // meanwhile counts as not there.
 //
-// Errors: ENOTDIR or ENOENT for what is no directory; E2BIG for more than 4 million changes, and
-// for a path above 4095 bytes; and those of the system calls, such as EACCES.
+// Errors: ENOTDIR or ENOENT for what is no directory; E2BIG for more than 4 million changes, or
+// 256 MiB of them, and for a path above 4095 bytes; and those of the system calls, such as EACCES.
 int CRChangesDirectories(const char *new_directory,
                          const char *old_directory,
                          const struct CRChangesOptions *options,

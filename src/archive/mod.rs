@@ -5,12 +5,10 @@
 
 #![forbid(unsafe_code)]
 
-mod budget;
 mod create;
 mod extract;
 mod input;
 
-pub(crate) use budget::Budget;
 pub(crate) use create::{Creation, Depth, Stored};
 pub(crate) use extract::{Extraction, Policy, Verdict};
 pub(crate) use input::Input;

@@ -188,8 +188,8 @@ unsafe fn path_array<'a>(
 /// names belong to it than before. The directories themselves are never listed. What vanishes
 /// meanwhile counts as not there.
 ///
-/// Errors: ENOTDIR or ENOENT for what is no directory; E2BIG for more than 4 million changes, and
-/// for a path above 4095 bytes; and those of the system calls, such as EACCES.
+/// Errors: ENOTDIR or ENOENT for what is no directory; E2BIG for more than 4 million changes, or
+/// 256 MiB of them, and for a path above 4095 bytes; and those of the system calls, such as EACCES.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn CRChangesDirectories(
     new_directory: *const c_char,

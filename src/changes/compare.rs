@@ -2,17 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
-use std::ffi::CString;
-
-use nix::errno::Errno;
 use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, SFlag};
 
 use super::content;
 use super::layers::Object;
-use crate::error::{Called as _, Error, Result, quote};
-use crate::fs::{Node, file_type, travels};
+use crate::error::{Called as _, Result};
+use crate::fs::{Node, file_type, travelling_xattrs};
 
 /// How closely is looked.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +42,7 @@ impl Comparison {
             SFlag::S_IFLNK => target(&new.node)? != target(&old.node)?,
             _ => false,
         };
-        if differ || xattrs(&new.node)? != xattrs(&old.node)? {
+        if differ || travelling_xattrs(&new.node)? != travelling_xattrs(&old.node)? {
             return Ok(true);
         }
         if file_type(a) == SFlag::S_IFREG && self.content == Content::Compared {
@@ -66,24 +62,4 @@ fn target(node: &Node) -> Result<Vec<u8>> {
     use std::os::unix::ffi::OsStringExt as _;
     let target = readlinkat(node.as_fd(), c"").called(|| "readlinkat")?;
     Ok(target.into_vec())
-}
-
-/// The xattrs that a diff would carry.
-fn xattrs(node: &Node) -> Result<BTreeMap<CString, Vec<u8>>> {
-    let mut found = BTreeMap::new();
-    for name in node.xattr_names()? {
-        if !travels(name.to_bytes()) {
-            continue;
-        }
-        match node.xattr(&name) {
-            Ok(Some(value)) => drop(found.insert(name, value)),
-            // Listed by the file system, but not for this type of object; or removed meanwhile.
-            Ok(None) | Err(Errno::EOPNOTSUPP) => {}
-            Err(errno) => {
-                let call = format!("getxattr {}", quote(name.to_bytes()));
-                return Err(Error::system(call, errno));
-            }
-        }
-    }
-    Ok(found)
 }

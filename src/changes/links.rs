@@ -10,16 +10,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::ChangeKind;
 use super::layers::{Object, Origin};
 use super::list::List;
-use crate::error::{Error, Kind, Result};
-use crate::fs::{Identity, RootPath};
-
-/// How many names are remembered at most.
-const MAX_NAMES: usize = 4_000_000;
+use crate::error::Result;
+use crate::fs::{Budget, Identity, RootPath};
 
 /// The names of files that have several, now or before.
 #[derive(Default)]
 pub(super) struct Links {
     names: BTreeMap<Vec<u8>, Noted>,
+    budget: Budget,
     /// Lower files of which not all names may have been noted.
     lower: HashSet<Identity>,
     /// Upper files that stand for lower ones under all names of those.
@@ -77,17 +75,17 @@ impl Links {
             None => return Ok(()),
         };
         let old = match self.names.remove(path.as_bytes()) {
-            Some(noted) => noted.old,
+            Some(noted) => {
+                self.budget.give_back(path.as_bytes().len());
+                noted.old
+            }
             None => Some(own),
         };
         self.insert(path, Noted { new, old })
     }
 
     fn insert(&mut self, path: &RootPath, noted: Noted) -> Result<()> {
-        if self.names.len() >= MAX_NAMES {
-            let text = format!("more than {MAX_NAMES} names of files with several");
-            return Err(Error::new(Kind::Limit, text));
-        }
+        self.budget.take(path.as_bytes().len())?;
         self.names.insert(path.as_bytes().to_vec(), noted);
         Ok(())
     }

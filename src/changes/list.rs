@@ -6,11 +6,8 @@ use std::collections::BTreeMap;
 
 use super::exclude::{Exclude, absolute};
 use super::{Change, ChangeKind};
-use crate::error::{Error, Kind, Result};
-use crate::fs::RootPath;
-
-/// How many changes a list holds at most: names fill the memory.
-const MAX_CHANGES: usize = 4_000_000;
+use crate::error::Result;
+use crate::fs::{Budget, RootPath};
 
 /// Which directories are listed as modified although nothing about them is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +21,7 @@ pub(super) enum OnTheWay {
 /// The changes found so far, by path: each once, in the order of the paths' bytes.
 pub(super) struct List<'e> {
     changes: BTreeMap<Vec<u8>, ChangeKind>,
+    budget: Budget,
     exclude: &'e Exclude,
 }
 
@@ -31,6 +29,7 @@ impl<'e> List<'e> {
     pub(super) fn new(exclude: &'e Exclude) -> Self {
         Self {
             changes: BTreeMap::new(),
+            budget: Budget::default(),
             exclude,
         }
     }
@@ -43,11 +42,10 @@ impl<'e> List<'e> {
             }
             return Ok(());
         }
-        if self.changes.len() >= MAX_CHANGES {
-            let text = format!("more than {MAX_CHANGES} changes");
-            return Err(Error::new(Kind::Limit, text));
+        if !self.holds(path.as_bytes()) {
+            self.budget.take(path.as_bytes().len())?;
+            self.changes.insert(path.as_bytes().to_vec(), kind);
         }
-        self.changes.entry(path.as_bytes().to_vec()).or_insert(kind);
         Ok(())
     }
 

@@ -102,7 +102,7 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// ENOENT and ENOTDIR for what is no directory, E2BIG for more than 4 million changes or a path above 4095 bytes, and the
+/// ENOENT and ENOTDIR for what is no directory, E2BIG for more than 4 million changes, or 256 MiB of them, or a path above 4095 bytes, and the
 /// system calls' own, such as EACCES for a directory that may not be read.
 pub fn directories_ambient(
     new: &Path,

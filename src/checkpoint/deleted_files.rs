@@ -18,8 +18,8 @@ use thiserror::Error as ThisError;
 use super::held::{Held, Target};
 use super::{DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list};
 use super::{check_container_root, file_name, open_in_base_ambient};
-use crate::archive::Budget;
 use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
+use crate::fs::Budget;
 use crate::fs::{
     Name, Node, Parent, Parents, Root, RootPath, file_type, open_directory_ambient,
     open_regular_at, remove_tree_except, restore_times, times_of,

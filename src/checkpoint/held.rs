@@ -11,8 +11,9 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 
-use crate::archive::{Budget, Input};
+use crate::archive::Input;
 use crate::error::{Context as _, Result};
+use crate::fs::Budget;
 use crate::fs::{Keep, Parents, Root, RootPath, names_start};
 use crate::tar::{Member, MemberKind, Reader};
 

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod acl;
+mod budget;
 mod canonical;
 mod copy;
 mod holes;
@@ -23,6 +24,7 @@ mod travels;
 mod userns;
 
 pub(crate) use acl::{ACCESS_ACL, DEFAULT_ACL, strip_inherited_acl};
+pub(crate) use budget::Budget;
 pub(crate) use copy::copy_range;
 pub(crate) use holes::data_extents;
 pub(crate) use host::{
@@ -37,5 +39,5 @@ pub(crate) use parents::{Parent, Parents};
 pub(crate) use path::{RootPath, names_start};
 pub(crate) use remove::{Keep, remove_tree, remove_tree_except, restore_times, times_of};
 pub(crate) use root::{Root, open_directory_ambient};
-pub(crate) use travels::travels;
+pub(crate) use travels::{travelling_xattrs, travels};
 pub(crate) use userns::in_user_namespace;

@@ -2,6 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+use std::ffi::CString;
+
+use nix::errno::Errno;
+
+use super::Node;
+use crate::error::{Error, Result, quote};
+
 /// Prefixes that overlay file systems keep their own state under. Taken from an archive they could make a directory
 /// opaque, redirect it elsewhere in a lower layer or pass off another file's content; stored in one they would mean
 /// nothing elsewhere. (Kernel overlayfs documentation; fuse-overlayfs.)
@@ -18,6 +25,29 @@ pub(crate) fn travels(name: &[u8]) -> bool {
         && !OVERLAY_INTERNAL
             .iter()
             .any(|prefix| name.starts_with(prefix))
+}
+
+/// All attributes of an object that travel, with their values, sorted by name.
+pub(crate) fn travelling_xattrs(node: &Node) -> Result<Vec<(CString, Vec<u8>)>> {
+    let mut found = Vec::new();
+    for name in node
+        .xattr_names()?
+        .into_iter()
+        .filter(|name| travels(name.to_bytes()))
+    {
+        match node.xattr(&name) {
+            Ok(Some(value)) => found.push((name, value)),
+            // Listed by the file system, but not for this type of object; or removed meanwhile.
+            Ok(None) | Err(Errno::EOPNOTSUPP) => {}
+            Err(errno) => {
+                return Err(Error::system(
+                    format!("getxattr {}", quote(name.to_bytes())),
+                    errno,
+                ));
+            }
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

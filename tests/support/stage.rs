@@ -137,16 +137,9 @@ impl<'t> Stage<'t> {
     }
 }
 
-/// A directory of the real archives: the crate's own copy, or where they were made.
+/// The directory of the real archives.
 pub fn archives() -> &'static Path {
-    const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data");
-    const MADE: &str = "/work/shared/archives";
-    let own = Path::new(OWN);
-    if own.join("rich.tar.zst").exists() {
-        own
-    } else {
-        Path::new(MADE)
-    }
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data"))
 }
 
 /// Asserts that an outcome is this errno.

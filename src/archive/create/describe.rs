@@ -2,17 +2,16 @@
 
 #![forbid(unsafe_code)]
 
+use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStringExt as _;
 
-use nix::errno::Errno;
 use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, major, minor};
 
-use crate::error::{Called as _, Error, Kind, Result, quote};
-use crate::fs::travels;
-use crate::fs::{Node, RootPath, data_extents};
+use crate::error::{Called as _, Error, Kind, Result};
+use crate::fs::{Node, RootPath, data_extents, travelling_xattrs};
 use crate::tar::{Extent, Member, MemberKind, Time, Xattr, sparse};
 
 /// From how many bytes of holes on a file is stored as a sparse member.
@@ -98,28 +97,11 @@ fn device_numbers(stat: &FileStat) -> Result<(u32, u32)> {
 }
 
 fn xattrs(node: &Node) -> Result<Vec<Xattr>> {
-    let mut xattrs = Vec::new();
-    for name in node
-        .xattr_names()?
-        .into_iter()
-        .filter(|name| travels(name.to_bytes()))
-    {
-        match node.xattr(&name) {
-            Ok(Some(value)) => xattrs.push(Xattr {
-                name: name.into_bytes(),
-                value,
-            }),
-            // Listed by the file system, but not for this type of object; or removed meanwhile.
-            Ok(None) | Err(Errno::EOPNOTSUPP) => {}
-            Err(errno) => {
-                return Err(Error::system(
-                    format!("getxattr {}", quote(name.to_bytes())),
-                    errno,
-                ));
-            }
-        }
-    }
-    Ok(xattrs)
+    let xattr = |(name, value): (CString, Vec<u8>)| Xattr {
+        name: name.into_bytes(),
+        value,
+    };
+    Ok(travelling_xattrs(node)?.into_iter().map(xattr).collect())
 }
 
 /// The member of a regular file with its holes, if they are worth it.

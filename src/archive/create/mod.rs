@@ -16,8 +16,8 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, SFlag};
 use thiserror::Error as ThisError;
 
-use super::Budget;
 use crate::error::{Called as _, Context as _, Error, Kind, Result};
+use crate::fs::Budget;
 use crate::fs::{
     Identity, Name, Node, Parent, Parents, Root, RootPath, file_type, is_directory, sorted_names,
 };
