@@ -1,4 +1,4 @@
-//! Floor 3: what is in a checkpoint archive, and what engines do with it. The whole public API.
+//! Floor 3: what is in a checkpoint archive, and what engines do with it.
 //!
 //! An engine that restores a container calls, in this order, [`runtime_from_archive`],
 //! [`import_checkpoint_config_only`], [`import_checkpoint_without_config`], [`apply_rootfs_diff_tar`] and
@@ -75,10 +75,17 @@ fn open_in_base_ambient(base_directory: &Path, name: &str) -> Result<Option<(Own
         Err(error) if error.is(Errno::ENOENT) => return Ok(None),
         result => result?,
     };
-    Ok(open_regular_at(&base, &file_name(name)?)?.map(|file| (base, file)))
+    let step = || {
+        format!(
+            "base_directory {}",
+            quote(base_directory.as_os_str().as_bytes())
+        )
+    };
+    let file = open_regular_at(&base, &file_name(name)?).context(step)?;
+    Ok(file.map(|file| (base, file)))
 }
 
-/// Opens a container's root directory, which has to be absolute: "" or a relative path would quietly mean some other
+/// Refuses a container's root directory that isn't absolute: "" or a relative path would quietly mean some other
 /// directory, the host's root in the worst case.
 fn check_container_root(path: &Path) -> Result<()> {
     if path.is_absolute() {
