@@ -28,7 +28,7 @@ fn checkpoints(sandbox: &Sandbox) -> Vec<PathBuf> {
 }
 
 /// Unpacks one of the three trees with GNU tar.
-fn unpack(name: &str, into: &Path) {
+pub fn unpack(name: &str, into: &Path) {
     fs::create_dir_all(into).unwrap();
     let options = "--zstd --xattrs --xattrs-include=* --numeric-owner --same-owner --same-permissions --sparse";
     run(&format!(

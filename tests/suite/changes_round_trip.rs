@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use crutils::changes::{Change, ChangeKind, Options};
 use crutils::checkpoint;
 
+use crate::archives::unpack;
 use crate::changes::{copy, directories, lines, overlay};
 use crate::support::mutate::{Dice, Mutation};
 use crate::support::overlay::{Overlay, mounted};
 use crate::support::sandbox::{Fs, Sandbox, run};
-use crate::support::stage::archives;
 use crate::support::tree::{Aspects, Kind, Snapshot};
 
 fn number(name: &str, default: u64) -> u64 {
@@ -230,18 +230,6 @@ fn of_directories() {
             )
         })
     });
-}
-
-/// Unpacks one of the recorded trees.
-fn unpack(name: &str, into: &Path) {
-    fs::create_dir_all(into).unwrap();
-    let options = "--zstd --xattrs --xattrs-include=* --numeric-owner --same-owner --same-permissions --sparse";
-    run(&format!(
-        "tar {options} -xf {} -C {}",
-        archives().join(name).display(),
-        into.display()
-    ))
-    .unwrap();
 }
 
 #[test]
