@@ -19,6 +19,7 @@
 //! | 1 | `compress` | which compression a stream has, and how to undo it |
 //! | 0 | `fs` | a root directory that paths may not leave, and what is done below it on descriptors |
 //! | 0 | `sys` | one thin function per system call that `nix` lacks or offers unsafely |
+//! | - | [`watch`] | how a caller watches a long work, and ends it early |
 //! | - | `error` | [`Error`], [`Kind`] and context |
 //!
 //! Below `checkpoint` nothing takes a host path: everything works on descriptors, and the few functions that do open
@@ -33,5 +34,7 @@ mod error;
 mod fs;
 mod sys;
 mod tar;
+pub mod watch;
 
 pub use error::{Error, Kind, Result};
+pub use fs::Directory;

@@ -10,6 +10,7 @@ use crate::compress::{self, Compression, MAGIC_LEN};
 use crate::error::{Error, Result};
 use crate::fs::copy_range;
 use crate::tar::Source;
+use crate::watch::Watch;
 
 /// How much of a plain file is read ahead, for headers and small members.
 const WINDOW: usize = 64 << 10;
@@ -83,7 +84,7 @@ impl Input {
 
 impl FileInput {
     fn copy_range_to(&mut self, target: &File, at: u64, len: u64) -> Result<u64> {
-        let copied = copy_range(&self.file, self.position, target, at, len)?;
+        let copied = copy_range(&self.file, self.position, target, at, len, &Watch::new())?;
         self.position += copied;
         Ok(copied)
     }

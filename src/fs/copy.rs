@@ -9,25 +9,26 @@ use nix::errno::Errno;
 use nix::fcntl::copy_file_range;
 
 use crate::error::{Error, Result};
+use crate::watch::{MAX_COPIED, Watch};
 
-/// How much a single call moves at most: large enough that calls don't count, small enough to be interrupted.
-const STEP: u64 = 128 << 20;
 /// The buffer of the copy through user space.
 const BUFFER: usize = 256 << 10;
 
 /// Copies up to `len` bytes from `source` at `from` to `target` at `to`, inside the kernel where it can be (which
-/// file systems with reflinks answer by sharing blocks). Returns the bytes copied: fewer if `source` ends.
+/// file systems with reflinks answer by sharing blocks). Returns the bytes copied: fewer if `source` ends. `watch` is
+/// told of each step.
 pub(crate) fn copy_range(
     source: &File,
     mut from: u64,
     target: &File,
     mut to: u64,
     len: u64,
+    watch: &Watch,
 ) -> Result<u64> {
     let mut left = len;
     while left > 0 {
         let (mut source_at, mut target_at) = (offset(from)?, offset(to)?);
-        let step = usize::try_from(left.min(STEP)).unwrap_or(usize::MAX);
+        let step = usize::try_from(left.min(MAX_COPIED)).unwrap_or(usize::MAX);
         let copied = copy_file_range(
             source,
             Some(&mut source_at),
@@ -37,7 +38,7 @@ pub(crate) fn copy_range(
         );
         let copied = match copied {
             // Some file systems answer 0 for files whose size they don't know: reading decides.
-            Ok(0) => return Ok(len - left + copy_by_hand(source, from, target, to, left)?),
+            Ok(0) => return Ok(len - left + copy_by_hand(source, from, target, to, left, watch)?),
             Ok(copied) => copied as u64,
             Err(Errno::EINTR) => continue,
             // Different file systems on older kernels, or one that lacks the call.
@@ -48,17 +49,25 @@ pub(crate) fn copy_range(
                 | Errno::ENOSYS
                 | Errno::EPERM
                 | Errno::ETXTBSY,
-            ) => return Ok(len - left + copy_by_hand(source, from, target, to, left)?),
+            ) => return Ok(len - left + copy_by_hand(source, from, target, to, left, watch)?),
             Err(errno) => return Err(Error::system("copy_file_range", errno)),
         };
         left -= copied;
         from += copied;
         to += copied;
+        watch.step(copied)?;
     }
     Ok(len)
 }
 
-fn copy_by_hand(source: &File, mut from: u64, target: &File, mut to: u64, len: u64) -> Result<u64> {
+fn copy_by_hand(
+    source: &File,
+    mut from: u64,
+    target: &File,
+    mut to: u64,
+    len: u64,
+    watch: &Watch,
+) -> Result<u64> {
     let mut buffer = vec![0; usize::try_from(len).unwrap_or(BUFFER).min(BUFFER)];
     let mut left = len;
     while left > 0 {
@@ -76,6 +85,7 @@ fn copy_by_hand(source: &File, mut from: u64, target: &File, mut to: u64, len: u
         left -= read as u64;
         from += read as u64;
         to += read as u64;
+        watch.step(read as u64)?;
     }
     Ok(len - left)
 }

@@ -9,6 +9,7 @@ mod acl;
 mod budget;
 mod canonical;
 mod copy;
+mod directory;
 mod holes;
 mod host;
 mod identity;
@@ -26,6 +27,7 @@ mod userns;
 pub(crate) use acl::{ACCESS_ACL, DEFAULT_ACL, strip_inherited_acl};
 pub(crate) use budget::Budget;
 pub(crate) use copy::copy_range;
+pub use directory::Directory;
 pub(crate) use holes::data_extents;
 pub(crate) use host::{
     create_directory_ambient, create_empty_at, open_input_ambient, open_regular_at,

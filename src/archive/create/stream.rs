@@ -10,6 +10,7 @@ use super::Refusal;
 use crate::error::{Error, Result};
 use crate::fs::copy_range;
 use crate::tar::{self, END_OF_ARCHIVE, Extent, Member};
+use crate::watch::Watch;
 
 /// Up to this size data is gathered with the headers around it, beyond it the kernel copies it.
 const GATHERED: u64 = 64 << 10;
@@ -50,8 +51,14 @@ impl<'f> Stream<'f> {
                 self.gather(file, *extent)?
             } else {
                 self.write()?;
-                let copied =
-                    copy_range(file, extent.offset, self.output, self.written, extent.len)?;
+                let copied = copy_range(
+                    file,
+                    extent.offset,
+                    self.output,
+                    self.written,
+                    extent.len,
+                    &Watch::new(),
+                )?;
                 self.written += copied;
                 copied
             };
