@@ -24,7 +24,10 @@ mod spec;
 pub use deleted_files::remove_deleted_files;
 pub use import::{import_checkpoint_config_only, import_checkpoint_without_config};
 pub use label::create_file_with_label;
-pub use metadata::ContainerConfig;
+pub use metadata::{
+    BindMount, BindMounts, ContainerConfig, ContainerdStatus, DocumentKind, Engine, MemberClass,
+    Metadata, Mount, Network, NetworkInterface, NetworkStatus, PodOptions, Spec, Subnet, Unknown,
+};
 pub use probe::{runtime_supports_checkpoint_restore, runtime_supports_pod_checkpoint_restore};
 pub use rootfs_diff::{apply_rootfs_diff_tar, create_rootfs_diff_tar};
 pub use runtime::runtime_from_archive;

@@ -3,16 +3,15 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use nix::errno::Errno;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::MAX_CONFIG;
-use crate::error::{Context as _, Error, Kind, Result, quote};
+use super::metadata::parse_mounts;
+use super::{MAX_CONFIG, Mount};
+use crate::error::{Context as _, Error, Result, quote};
 use crate::fs::{Name, open_directory_ambient, open_regular_at};
 
 /// The destinations of the bind mounts in the OCI runtime specification in the file `spec`, in the file's order: what an
@@ -24,7 +23,8 @@ use crate::fs::{Name, open_directory_ambient, open_regular_at};
 /// # Errors
 ///
 /// ENOENT if it is missing; ELOOP, EPERM or EISDIR if it isn't a regular file; EBADMSG if it isn't JSON or a mount isn't
-/// as the specification has it; E2BIG above 16 MiB.
+/// as the specification has it; E2BIG above 16 MiB or 250,000 strings in lists, of which a
+/// mount counts as two.
 pub fn bind_destinations(spec: &Path) -> Result<Vec<OsString>> {
     let step = || format!("specification {}", quote(spec.as_os_str().as_bytes()));
     read(spec).and_then(|json| parse(&json)).context(step)
@@ -45,157 +45,22 @@ fn read(spec: &Path) -> Result<Vec<u8>> {
         return Err(Error::system("open", Errno::ENOENT));
     };
     let mut json = Vec::new();
+    // One byte more than is taken, so that a longer file is refused and not cut.
     let read = file.take(MAX_CONFIG + 1).read_to_end(&mut json);
-    let read = read.map_err(|error| Error::io("read", error))?;
-    if read as u64 > MAX_CONFIG {
-        let text = format!("larger than {MAX_CONFIG} bytes");
-        return Err(Error::new(Kind::Limit, text));
-    }
+    read.map_err(|error| Error::io("read", error))?;
     Ok(json)
 }
 
 fn parse(json: &[u8]) -> Result<Vec<OsString>> {
-    match serde_json::from_slice::<Spec>(json) {
-        Ok(spec) => Ok(spec.0),
-        // The message of the parser may repeat the content.
-        Err(error) => Err(Error::new(
-            Kind::Malformed,
-            format!(
-                "not an OCI specification (line {}, column {})",
-                error.line(),
-                error.column()
-            ),
-        )),
-    }
-}
-
-/// The destinations of the bind mounts of a specification.
-#[derive(Default)]
-struct Spec(Vec<OsString>);
-
-/// Those of its `mounts`.
-#[derive(Default)]
-struct Mounts(Vec<OsString>);
-
-/// One of them.
-#[derive(Default)]
-struct Mount {
-    destination: String,
-    bind: bool,
-}
-
-/// Whether `options` make a mount a bind mount.
-#[derive(Default)]
-struct Options(bool);
-
-impl<'de> Deserialize<'de> for Spec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Spec;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a specification")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Spec, A::Error> {
-                let mut spec = Spec::default();
-                while let Some(key) = map.next_key::<String>()? {
-                    if key == "mounts" {
-                        spec.0 = map.next_value::<Option<Mounts>>()?.unwrap_or_default().0;
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(spec)
-            }
-        }
-        deserializer.deserialize_map(Fields)
-    }
-}
-
-impl<'de> Deserialize<'de> for Mounts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Elements;
-        impl<'de> Visitor<'de> for Elements {
-            type Value = Mounts;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("mounts")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Mounts, A::Error> {
-                let mut mounts = Mounts::default();
-                while let Some(mount) = seq.next_element::<Mount>()? {
-                    if mount.bind && !mount.destination.is_empty() {
-                        mounts.0.push(mount.destination.into());
-                    }
-                }
-                Ok(mounts)
-            }
-        }
-        deserializer.deserialize_seq(Elements)
-    }
-}
-
-impl<'de> Deserialize<'de> for Mount {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Mount;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mount")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Mount, A::Error> {
-                let mut mount = Mount::default();
-                while let Some(key) = map.next_key::<String>()? {
-                    match key.as_str() {
-                        "destination" => mount.destination = map.next_value()?,
-                        "type" => {
-                            let kind = map.next_value::<Option<String>>()?;
-                            mount.bind |= kind.as_deref() == Some("bind");
-                        }
-                        "options" => {
-                            let options = map.next_value::<Option<Options>>()?;
-                            mount.bind |= options.unwrap_or_default().0;
-                        }
-                        _ => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(mount)
-            }
-        }
-        deserializer.deserialize_map(Fields)
-    }
-}
-
-impl<'de> Deserialize<'de> for Options {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Elements;
-        impl<'de> Visitor<'de> for Elements {
-            type Value = Options;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("options")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Options, A::Error> {
-                let mut options = Options::default();
-                while let Some(option) = seq.next_element::<String>()? {
-                    options.0 |= matches!(option.as_str(), "bind" | "rbind");
-                }
-                Ok(options)
-            }
-        }
-        deserializer.deserialize_seq(Elements)
-    }
+    let binds = |mount: &Mount| mount.is_bind() && !mount.destination.is_empty();
+    let mounts = parse_mounts(json)?.into_iter().filter(binds);
+    Ok(mounts.map(|mount| mount.destination.into()).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     #[test]
     fn bind_mounts_are_told_by_their_type_or_their_options() {

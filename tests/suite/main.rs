@@ -44,6 +44,7 @@ mod deleted;
 mod diff;
 mod diff_replaced;
 mod differential;
+mod documents;
 mod house;
 mod import;
 mod label;

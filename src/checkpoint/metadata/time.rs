@@ -8,6 +8,13 @@ pub(super) fn is_rfc3339(text: &str) -> bool {
     read(text.as_bytes()).is_some()
 }
 
+/// Whether an RFC 3339 time is the first moment of the year 1, which stands for an event that didn't happen.
+pub(super) fn is_zero(text: &str) -> bool {
+    let digits_are_zero = |rest: &str| rest.bytes().all(|byte| !matches!(byte, b'1'..=b'9'));
+    text.strip_prefix("0001-01-01T")
+        .is_some_and(digits_are_zero)
+}
+
 fn read(mut rest: &[u8]) -> Option<()> {
     let rest = &mut rest;
     let year = number(rest, 4)?;

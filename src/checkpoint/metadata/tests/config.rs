@@ -1,6 +1,9 @@
+//! How JSON is read, shown on the fields of config.dump.
+
 #![forbid(unsafe_code)]
 
-use super::*;
+use crate::checkpoint::ContainerConfig;
+use crate::error::Kind;
 
 fn parse(json: &str) -> ContainerConfig {
     ContainerConfig::parse(json.as_bytes()).unwrap()
@@ -32,33 +35,45 @@ fn all_fields_are_read() {
   "restored": true
 }"#,
     );
-    let expected = ContainerConfig {
-        id: "d0c2b1f0".to_owned(),
-        name: "web".to_owned(),
-        rootfs_image: "sha256:1234".to_owned(),
-        rootfs_image_ref: "1234".to_owned(),
-        rootfs_image_name: "registry.example/web:1".to_owned(),
-        runtime: "crun".to_owned(),
-        created_time: "2026-05-11T09:08:07.5+02:00".to_owned(),
-        checkpointed_time: "2026-05-11T10:00:00Z".to_owned(),
-        restored_time: "0001-01-01T00:00:00Z".to_owned(),
-        restored: true,
-    };
-    assert_eq!(config, expected);
+    let texts = [
+        &config.id,
+        &config.name,
+        &config.rootfs_image,
+        &config.rootfs_image_ref,
+        &config.rootfs_image_name,
+        &config.runtime,
+        &config.created_time,
+        &config.checkpointed_time,
+        &config.restored_time,
+    ];
+    let expected = [
+        "d0c2b1f0",
+        "web",
+        "sha256:1234",
+        "1234",
+        "registry.example/web:1",
+        "crun",
+        "2026-05-11T09:08:07.5+02:00",
+        "2026-05-11T10:00:00Z",
+        "0001-01-01T00:00:00Z",
+    ];
+    assert_eq!(texts, expected);
+    assert!(config.restored && config.has_runtime());
 }
 
 #[test]
 fn what_is_absent_or_null_keeps_its_zero_value() {
-    let nothing = ContainerConfig::default();
-    assert_eq!(nothing.runtime, "");
-    assert_eq!(nothing.created_time, "0001-01-01T00:00:00Z");
+    assert_eq!(ContainerConfig::default(), parse("null"));
     for json in [
         "{}",
         " \t\r\n{ } \n",
         "null",
         r#"{"runtime":null,"createdTime":null,"restored":null}"#,
     ] {
-        assert_eq!(parse(json), nothing, "{json}");
+        let config = parse(json);
+        assert_eq!(config.runtime, "", "{json}");
+        assert_eq!(config.created_time, "0001-01-01T00:00:00Z", "{json}");
+        assert!(!config.restored && !config.has_runtime(), "{json}");
     }
 }
 
@@ -210,8 +225,69 @@ fn a_message_tells_the_place_and_nothing_of_the_content() {
     );
     assert_eq!(
         refused(b"\"secret\""),
-        "not a JSON object (line 1, column 8)"
+        "not a JSON object (line 1, column 1)"
+    );
+    assert_eq!(
+        refused(b"{\r\n  \"id\": \"\xff\",\n \"name\" : [\"secret\"]}"),
+        "name: a value of the wrong type or form (line 3, column 11)"
+    );
+    assert_eq!(
+        refused(b"{\"id\":\"secret"),
+        "the JSON text ends early (line 1, column 13)"
     );
     assert!(!refused(b"{\"restored\":\"secret\"}").contains("secret"));
     assert!(!refused(b"{\"createdTime\":\"secret\"}").contains("secret"));
+}
+
+#[test]
+fn what_the_type_does_not_know_and_all_bytes_are_kept() {
+    let json = b"{ \"x\\u0041\" : [1, {\"a\":\"}\"}] ,\"RUNTIME\":\"crun\",\"lockID\":7,\"x\":\"]\\\"\", \"x\":null}\n";
+    let config = ContainerConfig::parse(json).unwrap();
+    assert_eq!(config.original(), json);
+    let unknown: Vec<_> = config.unknown().collect();
+    let expected = [
+        ("xA", "[1, {\"a\":\"}\"}]"),
+        ("lockID", "7"),
+        ("x", "\"]\\\"\""),
+        ("x", "null"),
+    ];
+    assert_eq!(unknown, expected.map(|(key, value)| (key.into(), value)));
+}
+
+#[test]
+fn bytes_that_are_repaired_are_kept_as_they_came() {
+    for json in [
+        &b"{\"a\":\"\xff\",\"runtime\":\"\xc3\xa9\\n\"}"[..],
+        b"{\"a\":\"\\ud800\",\"runtime\":\"\xc3\xa9\\n\"}",
+        b"{\"a\":\"\\ud800\xff\",\"runtime\":\"\xc3\xa9\\n\"}",
+    ] {
+        let config = ContainerConfig::parse(json).unwrap();
+        assert_eq!(config.original(), json);
+        assert_eq!(config.runtime, "é\n");
+        let (key, value) = config.unknown().next().unwrap();
+        assert_eq!(key, "a");
+        let value: String = serde_json::from_str(value).unwrap();
+        assert!(value.starts_with('\u{fffd}'), "{value}");
+    }
+}
+
+#[test]
+fn an_empty_runtime_and_none_are_told_apart() {
+    for (json, has) in [
+        ("{}", false),
+        (r#"{"runtime":null}"#, false),
+        (r#"{"runtime":""}"#, true),
+        (r#"{"RUNTIME":"crun","runtime":null}"#, true),
+    ] {
+        assert_eq!(parse(json).has_runtime(), has, "{json}");
+    }
+}
+
+#[test]
+fn sixteen_mebibytes_are_read_and_more_are_refused() {
+    let padded = |len: usize| [b"{}", &vec![b' '; len - 2][..]].concat();
+    assert!(ContainerConfig::parse(&padded(16 << 20)).is_ok());
+    let error = ContainerConfig::parse(&padded((16 << 20) + 1)).unwrap_err();
+    assert_eq!((error.kind(), error.errno()), (Kind::Limit, libc::E2BIG));
+    assert_eq!(error.to_string(), "larger than 16777216 bytes");
 }
