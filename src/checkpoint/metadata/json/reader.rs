@@ -129,7 +129,7 @@ impl<'t> Reader<'t> {
         map: &mut BTreeMap<String, String>,
         value: Value<'_>,
     ) -> Result<(), Refusal> {
-        if value.shape() == Shape::Null {
+        if value.is_null() {
             map.clear();
         }
         self.entries(field, 1, value, |reader, key, value| {
@@ -154,7 +154,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Reads a string that `fits`.
+    /// Reads a string that `fits`, as the one that is there does.
     pub(crate) fn text_if(
         &mut self,
         field: &'static str,
@@ -164,7 +164,7 @@ impl<'t> Reader<'t> {
     ) -> Result<(), Refusal> {
         let mut read = text.clone();
         self.text(field, &mut read, value)?;
-        if value.shape() != Shape::Null && !fits(&read) {
+        if !fits(&read) {
             return Err(self.wrong(field, value));
         }
         *text = read;
@@ -178,7 +178,7 @@ impl<'t> Reader<'t> {
         target: &mut T,
         value: Value<'_>,
     ) -> Result<(), Refusal> {
-        if value.shape() != Shape::Null {
+        if !value.is_null() {
             // What a string or a list is written as is no number and no truth value.
             *target = value.raw().parse().map_err(|_| self.wrong(field, value))?;
         }

@@ -53,6 +53,23 @@ fn a_specification_tells_what_runs_and_what_is_mounted() {
 }
 
 #[test]
+fn a_bind_mount_is_told_by_its_type_or_by_either_option() {
+    for (mount, binds) in [
+        (r#"{"type":"bind"}"#, true),
+        (r#"{"options":["ro","bind"]}"#, true),
+        (r#"{"options":["rbind"],"type":"none"}"#, true),
+        (
+            r#"{"type":"tmpfs","source":"bind","options":["binds"]}"#,
+            false,
+        ),
+        ("{}", false),
+    ] {
+        let spec = spec(&format!("{{\"mounts\":[{mount}]}}"));
+        assert_eq!(spec.mounts[0].is_bind(), binds, "{mount}");
+    }
+}
+
+#[test]
 fn a_specification_may_lack_everything() {
     for json in [
         "null",

@@ -78,6 +78,7 @@ fn annotations_of_one_engine_tell_before_members() {
             r#""io.kubernetes.cri-o.Metadata":"","io.kubernetes.cri.sandbox-id":"""#,
             Engine::Unknown,
         ),
+        (r#""io.podman.annotations.init":"""#, Engine::Unknown),
     ] {
         let others = match expected {
             Engine::Unknown => &[][..],
@@ -215,6 +216,18 @@ fn a_podman_container_has_its_pod_from_config_dump_and_none_from_its_user() {
         (DocumentKind::Spec, users.as_bytes()),
     ]);
     assert_eq!((without.pod_id(), without.container_name()), (None, None));
+}
+
+#[test]
+fn an_image_without_a_name_is_called_as_it_was_asked_for() {
+    for (config, expected) in [
+        (r#"{"rootfsImage":"a","rootfsImageName":"b"}"#, Some("b")),
+        (r#"{"rootfsImage":"a","rootfsImageName":""}"#, Some("a")),
+        (r#"{"rootfsImage":""}"#, None),
+    ] {
+        let metadata = metadata(&[(DocumentKind::Config, config.as_bytes())]);
+        assert_eq!(metadata.image_name(), expected, "{config}");
+    }
 }
 
 #[test]
