@@ -1,6 +1,7 @@
 #![forbid(unsafe_code)]
 
 mod corruption;
+mod encoding;
 mod limits;
 
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};

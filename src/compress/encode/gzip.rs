@@ -1,0 +1,186 @@
+//! One gzip member (RFC 1952), compressed in blocks by several threads.
+//!
+//! Each block is deflated for itself, with the 32 KiB before it as its dictionary, and ends at a byte's boundary; one
+//! after the other they are one deflate stream (RFC 1951). `gzp` does the same in another shape: it writes the output
+//! from a thread of its own, which is not the one that the caller has made ready for a broken pipe.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write};
+use std::mem;
+
+use flate2::Crc;
+
+use super::super::Compression;
+use super::deflate::{Block, Piece, deflate};
+use super::pool::{Died, Pool};
+use super::target::Target;
+use super::{Encode, GzipLevel, Refusal};
+use crate::{Error, Result};
+
+/// How much content a block has. The dictionary costs an eighth of a block's time at most, and an archive of a few MiB
+/// still has work for several threads.
+const BLOCK: usize = 256 << 10;
+
+/// How far back deflate can look, which is how much of the content before a block is its dictionary.
+const WINDOW: usize = 32 << 10;
+
+/// How many blocks a thread may have waiting and at work: one each, so that it finds the next one there.
+const BLOCKS_PER_WORKER: usize = 2;
+
+/// The member's header: deflate, no flags, no time, no hint at the level, an unknown system; nothing that would tell
+/// one run from another.
+const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+
+pub(super) struct Gzip<'a> {
+    level: GzipLevel,
+    workers: usize,
+    labour: Labour,
+    /// The content that is gathered, behind its dictionary.
+    block: Vec<u8>,
+    dictionary: usize,
+    /// Buffers of blocks that are done: for content, and for what it was deflated to.
+    spare: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The checksum and length of what was written.
+    crc: Crc,
+    target: Target<'a>,
+    begun: bool,
+}
+
+/// Who deflates the blocks.
+enum Labour {
+    /// Nobody yet: content of less than a block isn't worth a thread.
+    None,
+    /// The caller's thread, where it isn't worth another or there may be none.
+    Here,
+    /// Threads of ours.
+    Threads(Pool<Block, Result<Piece, Refusal>>),
+}
+
+impl<'a> Gzip<'a> {
+    pub(super) fn new(level: GzipLevel, workers: usize, target: Target<'a>) -> Self {
+        Gzip {
+            level,
+            workers,
+            labour: Labour::None,
+            block: Vec::new(),
+            dictionary: 0,
+            spare: Vec::new(),
+            crc: Crc::new(),
+            target,
+            begun: false,
+        }
+    }
+
+    /// Has what is gathered deflated, and writes what is ready before it.
+    fn submit(&mut self, last: bool) -> io::Result<()> {
+        if matches!(self.labour, Labour::None) {
+            self.labour = Labour::start(self.level, self.workers, last);
+        }
+        // Room is made first: so many blocks are in memory, and no more.
+        while let Labour::Threads(pool) = &mut self.labour
+            && pool.is_full()
+            && let Some(answer) = pool.wait()
+        {
+            self.put(answer)?;
+        }
+        let block = self.take(last);
+        match &mut self.labour {
+            Labour::None => {}
+            Labour::Here => {
+                let piece = deflate(self.level, block);
+                self.put(Ok(piece))?;
+            }
+            Labour::Threads(pool) => {
+                if let Err(died) = pool.submit(block) {
+                    return self.put(Err(died));
+                }
+            }
+        }
+        while let Labour::Threads(pool) = &mut self.labour
+            && let Some(answer) = pool.ready()
+        {
+            self.put(answer)?;
+        }
+        Ok(())
+    }
+
+    /// What is gathered, as a block; its end becomes the next one's dictionary.
+    fn take(&mut self, last: bool) -> Block {
+        let (mut next, deflated) = self.spare.pop().unwrap_or_default();
+        next.clear();
+        next.reserve_exact(WINDOW + BLOCK);
+        next.extend_from_slice(&self.block[self.block.len().saturating_sub(WINDOW)..]);
+        let next_dictionary = next.len();
+        Block {
+            bytes: mem::replace(&mut self.block, next),
+            dictionary: mem::replace(&mut self.dictionary, next_dictionary),
+            last,
+            deflated,
+        }
+    }
+
+    /// Writes the next piece of the member.
+    fn put(&mut self, answer: Result<Result<Piece, Refusal>, Died>) -> io::Result<()> {
+        let piece = answer
+            .unwrap_or(Err(Refusal::Worker(Compression::Gzip)))
+            .map_err(|refusal| self.target.fail(Error::from(refusal)))?;
+        if !mem::replace(&mut self.begun, true) {
+            self.target.write_all(&HEADER)?;
+        }
+        self.target.write_all(&piece.deflated)?;
+        self.crc.combine(&piece.crc);
+        self.spare.push((piece.bytes, piece.deflated));
+        Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.target.check()?;
+        self.submit(true)?;
+        while let Labour::Threads(pool) = &mut self.labour
+            && let Some(answer) = pool.wait()
+        {
+            self.put(answer)?;
+        }
+        // The length is that of RFC 1952, modulo 2^32.
+        let trailer = [self.crc.sum(), self.crc.amount()].map(u32::to_le_bytes);
+        self.target.write_all(trailer.as_flattened())?;
+        self.target.flush()
+    }
+}
+
+impl Labour {
+    fn start(level: GzipLevel, workers: usize, last: bool) -> Self {
+        if !last {
+            let most = workers * BLOCKS_PER_WORKER;
+            let work = move |block| deflate(level, block);
+            if let Ok(pool) = Pool::start("crutils-gzip", workers, most, work) {
+                return Labour::Threads(pool);
+            }
+        }
+        Labour::Here
+    }
+}
+
+impl Write for Gzip<'_> {
+    fn write(&mut self, content: &[u8]) -> io::Result<usize> {
+        self.target.check()?;
+        let room = (self.dictionary + BLOCK).saturating_sub(self.block.len());
+        let taken = content.get(..room).unwrap_or(content);
+        self.block.extend_from_slice(taken);
+        if self.block.len() == self.dictionary + BLOCK {
+            self.submit(false)?;
+        }
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.target.flush()
+    }
+}
+
+impl Encode for Gzip<'_> {
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.end().map_err(|error| Error::io("write", error))
+    }
+}
