@@ -36,6 +36,8 @@ pub(crate) struct Reader<S> {
     /// The current member's name, for errors about its data.
     name: Vec<u8>,
     state: State,
+    /// Whether a zero block stood where a header could have.
+    marker_seen: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,7 @@ impl<S: Source> Reader<S> {
             padding: 0,
             name: Vec::new(),
             state: State::Open,
+            marker_seen: false,
         }
     }
 
@@ -106,6 +109,14 @@ impl<S: Source> Reader<S> {
         let mut buffer = vec![0; DISCARD];
         while self.read(&mut buffer)? > 0 {}
         Ok(())
+    }
+
+    /// Whether the archive ended with a zero block, once there is no further member.
+    ///
+    /// The format asks for two. One is proof enough: no archive goes on after a zero block, so nothing that was cut off
+    /// behind it can have been a member. Without any, an archive that was cut between two members looks the same.
+    pub(crate) fn ended_with_marker(&self) -> bool {
+        self.marker_seen && self.state == State::Ended
     }
 
     fn skip_rest(&mut self) -> Result<()> {
@@ -163,6 +174,7 @@ impl<S: Source> Reader<S> {
         if !header::is_zero(&block) {
             return Ok(Some(block));
         }
+        self.marker_seen = true;
         let offset = self.position;
         match self.block()? {
             Some(block) if !header::is_zero(&block) => {

@@ -32,6 +32,38 @@ fn an_archive_ends_at_zero_blocks_or_at_its_end() {
 }
 
 #[test]
+fn an_end_marker_is_a_whole_zero_block_after_the_last_member() {
+    let file = Block::ustar(b'0', b"a", 512).with(&[0; 512]);
+    let dangling = extended(b'x', &[("path", b"b")]);
+    for (end, marked) in [
+        (&b""[..], false),
+        (&dangling, false),
+        (&ZERO, true),
+        (&[ZERO, ZERO].concat(), true),
+        (&[&ZERO[..], &ZERO, b"garbage"].concat(), true),
+    ] {
+        let stream = [&file[..], end].concat();
+        let mut reader = Reader::new(Bytes(&stream));
+        reader.next_member().unwrap().unwrap();
+        assert!(!reader.ended_with_marker());
+        assert_eq!(reader.next_member().unwrap(), None);
+        assert_eq!(reader.ended_with_marker(), marked, "{}", end.len());
+        reader.finish().unwrap();
+        assert_eq!(reader.ended_with_marker(), marked, "{}", end.len());
+    }
+}
+
+#[test]
+fn a_reader_that_is_finished_before_the_last_member_knows_of_no_end_marker() {
+    let file = Block::ustar(b'0', b"a", 0).bytes();
+    let stream = [&file[..], &file, &ZERO, &ZERO].concat();
+    let mut reader = Reader::new(Bytes(&stream));
+    reader.next_member().unwrap().unwrap();
+    reader.finish().unwrap();
+    assert!(!reader.ended_with_marker());
+}
+
+#[test]
 fn a_lone_zero_block_is_malformed() {
     let file = Block::ustar(b'0', b"a", 0).bytes();
     assert_refused(
@@ -40,6 +72,10 @@ fn a_lone_zero_block_is_malformed() {
         "single zero block",
     );
     assert_refused(&[&ZERO[..], b"x"].concat(), Kind::Malformed, "cut short");
+    let stream = [&ZERO[..], &file].concat();
+    let mut reader = Reader::new(Bytes(&stream));
+    reader.next_member().unwrap_err();
+    assert!(!reader.ended_with_marker());
 }
 
 #[test]
