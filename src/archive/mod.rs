@@ -10,5 +10,5 @@ mod extract;
 mod input;
 
 pub(crate) use create::{Creation, Depth, Stored};
-pub(crate) use extract::{Extraction, Policy, Verdict};
+pub(crate) use extract::{Extraction, Meter, Policy, Rules, Verdict};
 pub(crate) use input::Input;

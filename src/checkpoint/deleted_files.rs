@@ -25,6 +25,7 @@ use crate::fs::{
     open_regular_at, remove_tree_except, restore_times, times_of,
 };
 use crate::sys::mount_id;
+use crate::watch::Watch;
 
 /// Why a list of deletions is refused as a whole.
 #[derive(Debug, ThisError)]
@@ -210,7 +211,13 @@ fn remove(parents: &mut Parents<'_>, path: &RootPath, held: &Held) -> Result<()>
         // Paths through it lead elsewhere from now on.
         parents.forget();
     }
-    remove_tree_except(&*parent, &name, &parent.canonical().join(&name)?, held)?;
+    remove_tree_except(
+        &*parent,
+        &name,
+        &parent.canonical().join(&name)?,
+        held,
+        &Watch::new(),
+    )?;
     let after = times_of(&directory.stat()?);
     if (after.1.tv_sec, after.1.tv_nsec) == (before.1.tv_sec, before.1.tv_nsec) {
         return Ok(());

@@ -9,10 +9,11 @@ use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
 use super::{CONFIG_DUMP, MAX_CONFIG, SPEC_DUMP, archive_step, open_archive_ambient};
-use crate::archive::{Extraction, Input, Policy, Verdict};
+use crate::archive::{Extraction, Input, Meter, Policy, Rules, Verdict};
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Root, RootPath, create_directory_ambient};
 use crate::tar::{Member, MemberKind, Reader};
+use crate::watch::Watch;
 
 /// The bundle's own configuration, which the engine writes anew from spec.dump.
 const CONFIG_JSON: &str = "config.json";
@@ -125,11 +126,15 @@ fn extract(
     judge: &Judge<'_>,
     done: &dyn Fn() -> bool,
 ) -> Result<()> {
+    let (rules, meter, watch) = (Rules::default(), Meter::default(), Watch::new());
     let policy = Policy {
         judge,
         protected: &PROTECTED,
         own_sources_only: true,
         keep_times: false,
+        rules: &rules,
+        meter: &meter,
+        watch: &watch,
     };
     let mut extraction = Extraction::new(root, policy)?;
     let mut next = first;

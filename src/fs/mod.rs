@@ -37,7 +37,7 @@ pub(crate) use listing::sorted_names;
 pub(crate) use name::Name;
 pub(crate) use node::{Node, file_type, is_directory};
 pub(crate) use output::Output;
-pub(crate) use parents::{Parent, Parents};
+pub(crate) use parents::{ImplicitOwner, Parent, Parents};
 pub(crate) use path::{RootPath, names_start};
 pub(crate) use remove::{Keep, remove_tree, remove_tree_except, restore_times, times_of};
 pub(crate) use root::{Root, open_directory_ambient};

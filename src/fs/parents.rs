@@ -68,8 +68,21 @@ impl AsFd for Parent {
     }
 }
 
-/// What is told of a directory before others are made in it: its path without symlinks, and a descriptor.
-pub(crate) type BeforeMaking<'b> = dyn FnMut(&RootPath, BorrowedFd<'_>) -> Result<()> + 'b;
+/// Whom a directory belongs to that no entry describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ImplicitOwner {
+    /// Root, where the caller may.
+    Root,
+    /// This user and group, or it is an error.
+    Exactly(u32, u32),
+    /// Whomever the kernel gives it to.
+    Caller,
+}
+
+/// What is told of a directory before others are made in it (its path without symlinks, and a descriptor), and whom
+/// those are to belong to.
+pub(crate) type BeforeMaking<'b> =
+    dyn FnMut(&RootPath, BorrowedFd<'_>) -> Result<ImplicitOwner> + 'b;
 
 impl<'r> Parents<'r> {
     pub(crate) fn new(root: &'r Root) -> Self {
@@ -89,8 +102,8 @@ impl<'r> Parents<'r> {
         Ok(self.remember(path, resolved))
     }
 
-    /// The directory `path`; what is missing on the way is made, mode 0755, owner 0:0 where the caller may. The
-    /// directory that the first of them is made in is told to `before`.
+    /// The directory `path`; what is missing on the way is made, mode 0755. The directory that the first of them is
+    /// made in is told to `before`, which says whom all belong to.
     pub(crate) fn get_or_create(
         &mut self,
         path: &RootPath,
@@ -132,7 +145,7 @@ impl<'r> Parents<'r> {
     /// Walks down `path` from the root, and makes what is missing.
     fn create(&mut self, path: &RootPath, before: &mut BeforeMaking<'_>) -> Result<Resolved> {
         let mut at = self.root.resolve(&RootPath::root(), &mut self.steps_left)?;
-        let mut making = false;
+        let mut making = None;
         for step in path.steps_down() {
             let Some((_, name)) = step.split() else {
                 continue;
@@ -141,11 +154,11 @@ impl<'r> Parents<'r> {
             let fd = match open_directory_at(&at.fd, &name) {
                 Ok(directory) => directory,
                 Err(Errno::ENOENT) => {
-                    if !making {
-                        before(&at.canonical, at.fd.as_fd())?;
-                        making = true;
-                    }
-                    create_one(&at.fd, &name, &step)?
+                    let owner = match making {
+                        Some(owner) => owner,
+                        None => *making.insert(before(&at.canonical, at.fd.as_fd())?),
+                    };
+                    create_one(&at.fd, &name, &step, owner)?
                 }
                 // A symlink, which leads elsewhere inside the root or nowhere.
                 Err(Errno::ENOTDIR | Errno::ELOOP) => {
@@ -175,7 +188,12 @@ fn through_nothing(error: Error, path: &RootPath, step: &RootPath) -> Error {
     }
 }
 
-fn create_one(parent: &OwnedFd, name: &Name, step: &RootPath) -> Result<OwnedFd> {
+fn create_one(
+    parent: &OwnedFd,
+    name: &Name,
+    step: &RootPath,
+    owner: ImplicitOwner,
+) -> Result<OwnedFd> {
     let made = match mkdirat(parent, name, Mode::from_bits_truncate(IMPLICIT_MODE)) {
         Ok(()) => true,
         // Somebody else made it just now.
@@ -184,19 +202,23 @@ fn create_one(parent: &OwnedFd, name: &Name, step: &RootPath) -> Result<OwnedFd>
     };
     let fd = open_directory_at(parent, name).called(|| format!("open {}", step.quoted()))?;
     if made {
-        adopt(parent, &fd)?;
+        adopt(parent, &fd, owner)?;
     }
     Ok(fd)
 }
 
 /// Gives a directory that was made just now the owner, mode and (absent) ACLs that it would have anywhere; setgid is
 /// handed down by its parent.
-fn adopt(parent: &OwnedFd, directory: &OwnedFd) -> Result<()> {
+fn adopt(parent: &OwnedFd, directory: &OwnedFd, owner: ImplicitOwner) -> Result<()> {
     let node = Node::dot(directory)?;
-    match node.set_owner(&node.stat()?, 0, 0) {
-        // An unprivileged caller's directories are its own; no entry says otherwise.
-        Err(error) if error.is_any(&[Errno::EPERM, Errno::EINVAL]) => {}
-        result => result?,
+    match owner {
+        ImplicitOwner::Root => match node.set_owner(&node.stat()?, 0, 0) {
+            // An unprivileged caller's directories are its own; no entry says otherwise.
+            Err(error) if error.is_any(&[Errno::EPERM, Errno::EINVAL]) => {}
+            result => result?,
+        },
+        ImplicitOwner::Exactly(uid, gid) => node.set_owner(&node.stat()?, uid, gid)?,
+        ImplicitOwner::Caller => {}
     }
     if has_default_acl(parent)? {
         strip_inherited_acl(&node, &[])?;

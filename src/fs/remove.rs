@@ -13,8 +13,9 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use super::listing::Listing;
 use super::node::{Node, is_directory, open_directory_at};
 use super::{Identity, Name, RootPath, in_user_namespace};
-use crate::error::{Called as _, Context as _, Error, Result};
+use crate::error::{Called as _, Context as _, Error, Result, quote};
 use crate::sys::{Timestamp, mount_id};
+use crate::watch::Watch;
 
 /// How many levels keep their descriptors open; those above are reopened through `..` on the way back.
 const OPEN_LEVELS: usize = 16;
@@ -40,9 +41,9 @@ pub(crate) trait Keep {
 /// Removes the object `name` in `parent`, a directory with all its content.
 ///
 /// Nothing is followed. Other mounts are never entered: one that is met is EBUSY, and what was removed before stays
-/// removed. An object that isn't there counts as removed.
-pub(crate) fn remove_tree(parent: impl AsFd, name: &Name) -> Result<()> {
-    remove(parent.as_fd(), name, None, None)
+/// removed. An object that isn't there counts as removed. `watch` is looked at before every name.
+pub(crate) fn remove_tree(parent: impl AsFd, name: &Name, watch: &Watch) -> Result<()> {
+    remove(parent.as_fd(), name, None, None, watch)
 }
 
 /// Like [`remove_tree`] for the object whose path without symlinks is `path`, but leaves alone what `keep` names.
@@ -52,8 +53,9 @@ pub(crate) fn remove_tree_except(
     name: &Name,
     path: &RootPath,
     keep: &dyn Keep,
+    watch: &Watch,
 ) -> Result<()> {
-    remove(parent.as_fd(), name, Some(path.clone()), Some(keep))
+    remove(parent.as_fd(), name, Some(path.clone()), Some(keep), watch)
 }
 
 fn remove(
@@ -61,14 +63,9 @@ fn remove(
     name: &Name,
     path: Option<RootPath>,
     keep: Option<&dyn Keep>,
+    watch: &Watch,
 ) -> Result<()> {
-    let mount = mount_id(parent).called(|| "statx")?;
-    let mut removal = Removal {
-        mount,
-        keep,
-        levels: Vec::new(),
-        visited: HashSet::new(),
-    };
+    let mut removal = Removal::new(parent, keep, watch)?;
     removal.remove_child(parent, path, name)?;
     removal.run(parent)
 }
@@ -77,9 +74,8 @@ fn remove(
 struct Removal<'k> {
     mount: u64,
     keep: Option<&'k dyn Keep>,
+    watch: &'k Watch,
     levels: Vec<Level>,
-    /// The directories that stay and are done with. A level that is read anew would find them again.
-    visited: HashSet<RootPath>,
 }
 
 /// What became of a name in a directory.
@@ -91,22 +87,45 @@ enum Child {
 }
 
 struct Level {
-    name: Name,
+    /// Nothing for the directory that is only to be cleared.
+    name: Option<Name>,
     /// Nothing if no path can be that long, so that nothing is kept from here on.
     path: Option<RootPath>,
     identity: Identity,
     stays: bool,
     times: (Timestamp, Timestamp),
     passes: u32,
+    /// What is in it, stays and is done with. It would be found again when the directory is read anew.
+    done: HashSet<Name>,
     /// How many names this pass has removed.
     names: u32,
     /// Nothing while too many deeper levels are open.
     open: Option<(OwnedFd, Listing)>,
 }
 
-impl Removal<'_> {
+impl Level {
+    fn quoted(&self) -> String {
+        match &self.name {
+            Some(name) => name.quoted(),
+            None => quote(b"."),
+        }
+    }
+}
+
+impl<'k> Removal<'k> {
+    /// Of objects on the mount that `on` is on.
+    fn new(on: BorrowedFd<'_>, keep: Option<&'k dyn Keep>, watch: &'k Watch) -> Result<Self> {
+        Ok(Self {
+            mount: mount_id(on).called(|| "statx")?,
+            keep,
+            watch,
+            levels: Vec::new(),
+        })
+    }
+
     fn run(&mut self, parent: BorrowedFd<'_>) -> Result<()> {
         while let Some(level) = self.levels.last_mut() {
+            self.watch.check()?;
             let Some((fd, mut listing)) = level.open.take() else {
                 return Err(Error::system("read directory", Errno::EBADF));
             };
@@ -126,7 +145,7 @@ impl Removal<'_> {
                 _ => Ok(Child::Kept),
             };
             self.levels[top].open = Some((fd, listing));
-            let child = result.context(|| format!("in {}", self.levels[top].name.quoted()))?;
+            let child = result.context(|| format!("in {}", self.levels[top].quoted()))?;
             if child == Child::Removed {
                 self.levels[top].names += 1;
             }
@@ -182,10 +201,8 @@ impl Removal<'_> {
                 Errno::EBUSY,
             ));
         }
-        if path
-            .as_ref()
-            .is_some_and(|path| self.visited.contains(path))
-        {
+        let level = self.levels.last();
+        if level.is_some_and(|level| level.done.contains(name)) {
             return Ok(());
         }
         if self.levels.len() >= MAX_LEVELS {
@@ -194,15 +211,27 @@ impl Removal<'_> {
                 Errno::E2BIG,
             ));
         }
+        self.push(fd, Some(name.clone()), path, stays).context(call)
+    }
+
+    /// Makes the directory `fd` the deepest one.
+    fn push(
+        &mut self,
+        fd: OwnedFd,
+        name: Option<Name>,
+        path: Option<RootPath>,
+        stays: bool,
+    ) -> Result<()> {
         let stat = fstat(&fd).called(|| "fstat")?;
-        let listing = Listing::of(&fd).context(call)?;
+        let listing = Listing::of(&fd)?;
         self.levels.push(Level {
-            name: name.clone(),
+            name,
             path,
             identity: Identity::from(&stat),
             stays,
             times: times_of(&stat),
             passes: 0,
+            done: HashSet::new(),
             names: 0,
             open: Some((fd, listing)),
         });
@@ -226,12 +255,14 @@ impl Removal<'_> {
             Some(level) => reopen_from_below(level, &fd)?,
         };
         if done.stays && !limited {
-            self.visited.extend(done.path);
+            if let Some(level) = self.levels.last_mut() {
+                level.done.extend(done.name);
+            }
             return restore_times(&Node::from_path_only(fd), done.times);
         }
-        let removed = match done.stays {
-            true => Err(Errno::ENOTEMPTY),
-            false => unlinkat(above, &done.name, UnlinkatFlags::RemoveDir),
+        let removed = match &done.name {
+            Some(name) if !done.stays => unlinkat(above, name, UnlinkatFlags::RemoveDir),
+            _ => Err(Errno::ENOTEMPTY),
         };
         match removed {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
@@ -241,10 +272,7 @@ impl Removal<'_> {
                 self.levels.push(done);
                 Ok(())
             }
-            Err(errno) => Err(Error::system(
-                format!("rmdir {}", done.name.quoted()),
-                errno,
-            )),
+            Err(errno) => Err(Error::system(format!("rmdir {}", done.quoted()), errno)),
         }
     }
 }

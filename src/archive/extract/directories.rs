@@ -15,6 +15,7 @@ use crate::fs::{
 };
 use crate::sys::Timestamp;
 use crate::tar::Member;
+use crate::watch::Watch;
 
 const OWNER_ALL: u32 = 0o700;
 
@@ -85,19 +86,18 @@ impl Directories {
         self.0.forget(path);
     }
 
-    /// Finishes them deepest first, so that one that locks its owner out does so after all below it. All are tried;
-    /// the first error is told.
-    pub(super) fn finish(self, root: &Root, user_namespace: bool) -> Result<()> {
-        let finish = |(path, directory): (RootPath, Directory)| {
-            directory
-                .finish(root, &path, user_namespace)
-                .at_entry(path.as_bytes())
-        };
-        self.0
-            .into_sorted()
-            .rev()
-            .map(finish)
-            .fold(Ok(()), Result::and)
+    /// Finishes them deepest first, so that one that locks its owner out does so after all below it. All are tried,
+    /// unless the work is cancelled; the first error is told.
+    pub(super) fn finish(self, root: &Root, user_namespace: bool, watch: &Watch) -> Result<()> {
+        let mut finished = Ok(());
+        for (path, directory) in self.0.into_sorted().rev() {
+            if let Err(cancelled) = watch.check() {
+                return finished.and(Err(cancelled));
+            }
+            let result = directory.finish(root, &path, user_namespace);
+            finished = finished.and(result.at_entry(path.as_bytes()));
+        }
+        finished
     }
 }
 

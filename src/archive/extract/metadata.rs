@@ -83,6 +83,9 @@ impl Extraction<'_> {
     }
 
     fn set_owner(&self, node: &Node, member: &Member) -> Result<()> {
+        if self.policy.rules.ignore_ownership {
+            return Ok(());
+        }
         node.set_owner(&node.stat()?, member.uid, member.gid)
             .map_err(|error| {
                 if self.user_namespace && error.is(Errno::EINVAL) {

@@ -2,26 +2,38 @@
 
 #![forbid(unsafe_code)]
 
+mod attributes;
 mod directories;
+mod ids;
+mod limits;
 mod link;
 mod metadata;
 mod object;
 mod places;
+mod refusal;
 mod replace;
+mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::sys::stat::SFlag;
-use thiserror::Error as ThisError;
 
 use super::Input;
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::fs::{Identity, Name, Parent, Parents, Root, RootPath, in_user_namespace, names_start};
 use crate::tar::{Data, Member, MemberKind, Reader};
+use crate::watch::{WarningKind, Watch};
 use directories::Directories;
 use places::Places;
+use refusal::Refusal;
+use rules::type_name;
+
+pub(crate) use limits::Meter;
+pub(crate) use rules::Rules;
 
 /// What to do with a member.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,36 +55,12 @@ pub(crate) struct Policy<'p> {
     /// Whether directories that no member describes get the times back that they had before members were made in
     /// them.
     pub(crate) keep_times: bool,
-}
-
-/// Why a member is refused.
-#[derive(Debug, ThisError)]
-pub(crate) enum Refusal {
-    /// Making a file, link or device in the root's own place would first remove everything in it.
-    #[error("a {0} in the place of the root directory")]
-    ReplacesRoot(&'static str),
-    /// A symlink in a directory's place can lead to a name that the judgement by path has refused or excluded.
-    #[error("leads to a protected name of the top directory")]
-    ProtectedName,
-    /// A hard link to a file that was there before shares it with the archive's further members, which then write
-    /// to it.
-    #[error("hard link to something that is no regular file of this archive")]
-    ForeignSource,
-    /// An attribute name with a NUL would reach the kernel as another name, an empty one as none.
-    #[error("an xattr name is empty or holds a NUL")]
-    XattrName,
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match refusal {
-            Refusal::ReplacesRoot(_) | Refusal::ProtectedName | Refusal::ForeignSource => {
-                Kind::Escape
-            }
-            Refusal::XattrName => Kind::Malformed,
-        };
-        Error::new(kind, refusal.to_string())
-    }
+    /// What the caller of the import chose.
+    pub(crate) rules: &'p Rules,
+    /// What the archive has used up, shared by all extractions of an import.
+    pub(crate) meter: &'p Meter,
+    /// Who watches, and is told of what is left out. A cancelled extraction leaves what was made so far.
+    pub(crate) watch: &'p Watch,
 }
 
 /// An extraction under way. Members are made as they come; [`finish`](Extraction::finish) gives directories what
@@ -104,7 +92,9 @@ impl Place<'_> {
 }
 
 impl<'r> Extraction<'r> {
+    /// An extraction into `root`; EINVAL for rules that contradict each other.
     pub(crate) fn new(root: &'r Root, policy: Policy<'r>) -> Result<Self> {
+        policy.rules.check()?;
         Ok(Self {
             root,
             parents: Parents::new(root),
@@ -125,7 +115,9 @@ impl<'r> Extraction<'r> {
             next = reader.next_member()?;
         }
         reader.finish()?;
-        self.finish()
+        let ended = self.policy.rules.check_end(reader);
+        let finished = self.finish();
+        ended.and(finished)
     }
 
     /// Makes one member. The entry's path and its offset are in the error, if there is one.
@@ -136,19 +128,31 @@ impl<'r> Extraction<'r> {
     }
 
     fn place(&mut self, member: &Member, data: &mut Data<'_, Input>) -> Result<()> {
+        let (rules, meter) = (self.policy.rules, self.policy.meter);
+        self.policy.watch.check()?;
+        self.policy.watch.at(&member.path);
+        meter.count_member(&rules.limits)?;
+        rules.check_names(member)?;
         // What is called `.` is the root directory as the archive's maker saw it. The root that is extracted into
         // keeps its own attributes: it may be a mount point of the engine's.
-        if names_start(&member.path) {
+        if names_start(&member.path) && !rules.root_attributes {
             return Ok(());
         }
         let path = RootPath::clean(&member.path)?;
         if (self.policy.judge)(&path, member)? == Verdict::Skip {
             return Ok(());
         }
+        rules.check_member(&path, member)?;
+        let member = &*rules.adapt(member)?;
         if path.is_root() {
             return self.extract_root(member);
         }
-        let place = self.find_place(member, &path)?;
+        meter.count_data(member, &rules.limits)?;
+        self.make(member, &path, data)
+    }
+
+    fn make(&mut self, member: &Member, path: &RootPath, data: &mut Data<'_, Input>) -> Result<()> {
+        let place = self.find_place(member, path)?;
         if member.kind != MemberKind::Directory {
             // A directory, though, may hold devices that were left out before it was described.
             self.skipped_devices.forget(&place.canonical()?);
@@ -172,20 +176,23 @@ impl<'r> Extraction<'r> {
         let Some((parent_path, name)) = path.split() else {
             return Err(Refusal::ReplacesRoot("member").into());
         };
-        let (directories, keep) = (&mut self.directories, self.policy.keep_times);
+        let (directories, policy) = (&mut self.directories, &self.policy);
         let mut keep_times = |path: &RootPath, fd: BorrowedFd<'_>| {
-            if keep {
+            if policy.keep_times {
                 directories.keep(path, fd)
             } else {
                 Ok(())
             }
         };
-        let parent = self.parents.get_or_create(&parent_path, &mut keep_times)?;
+        let mut before_making = |path: &RootPath, fd: BorrowedFd<'_>| {
+            keep_times(path, fd)?;
+            Ok(policy.rules.implicit_owner()?)
+        };
+        let parent = self
+            .parents
+            .get_or_create(&parent_path, &mut before_making)?;
         keep_times(parent.canonical(), parent.as_fd())?;
-        let through_link = parent.canonical().is_root() && !parent_path.is_root();
-        if through_link && self.policy.protected.contains(&name.bytes()) {
-            return Err(Refusal::ProtectedName.into());
-        }
+        self.check_protected(&parent, &parent_path, &name)?;
         Ok(Place {
             member,
             parent,
@@ -193,21 +200,27 @@ impl<'r> Extraction<'r> {
         })
     }
 
+    /// Refuses a protected name that the directory `path`, being a symlink or below one, leads to as `parent`.
+    fn check_protected(&self, parent: &Parent, path: &RootPath, name: &Name) -> Result<()> {
+        let through_link = parent.canonical().is_root() && !path.is_root();
+        if through_link && self.policy.protected.contains(&name.bytes()) {
+            return Err(Refusal::ProtectedName.into());
+        }
+        Ok(())
+    }
+
     fn extract_root(&mut self, member: &Member) -> Result<()> {
-        let kind = match member.kind {
-            MemberKind::Directory => return self.describe_root(member),
-            MemberKind::Regular => "regular file",
-            MemberKind::Symlink => "symlink",
-            MemberKind::Hardlink => "hard link",
-            MemberKind::CharDevice | MemberKind::BlockDevice => "device",
-            MemberKind::Fifo => "fifo",
-        };
-        Err(Refusal::ReplacesRoot(kind).into())
+        match member.kind {
+            MemberKind::Directory => self.describe_root(member),
+            kind => Err(Refusal::ReplacesRoot(type_name(kind)).into()),
+        }
     }
 
     /// Finishes the directories, deepest first.
     pub(crate) fn finish(self) -> Result<()> {
-        self.directories.finish(self.root, self.user_namespace)
+        let watch = self.policy.watch;
+        self.directories
+            .finish(self.root, self.user_namespace, watch)
     }
 
     /// Remembers that this extraction made the regular file, under this name.
@@ -223,6 +236,11 @@ impl<'r> Extraction<'r> {
     fn forget(&mut self, path: &RootPath) {
         self.directories.forget(path);
         self.own_files.forget(path);
+    }
+
+    /// Tells that a member was left out.
+    fn warn(&self, kind: WarningKind, member: &Member, why: &str) {
+        self.policy.watch.warn(kind, &member.path, why);
     }
 }
 

@@ -15,6 +15,7 @@ use super::{Extraction, Input, Place, changed_meanwhile};
 use crate::error::{Called as _, Error, Kind, Result};
 use crate::fs::{Name, Node, Parent, RootPath, file_type};
 use crate::tar::{Data, Extent, Member};
+use crate::watch::WarningKind;
 
 impl Extraction<'_> {
     pub(super) fn make_file(
@@ -87,6 +88,8 @@ impl Extraction<'_> {
     /// In a user namespace the kernel doesn't let anyone make a device. What it would have replaced goes all the same,
     /// and so do hard links to it.
     pub(super) fn skip_device(&mut self, place: &Place<'_>) -> Result<()> {
+        let why = "is a device, which a user namespace doesn't permit: left out";
+        self.warn(WarningKind::Device, place.member, why);
         self.remove_old(place)?;
         self.skipped_devices.insert(place.canonical()?, (), 0)
     }

@@ -59,7 +59,7 @@ impl Extraction<'_> {
     pub(super) fn remove_old(&mut self, place: &Place<'_>) -> Result<()> {
         self.parents.forget();
         self.forget(&place.canonical()?);
-        remove_tree(&*place.parent, &place.name)
+        remove_tree(&*place.parent, &place.name, self.policy.watch)
     }
 
     /// Removes what a rename to the member's name can't replace by itself: a directory, or anything if `temporary` is
@@ -71,7 +71,7 @@ impl Extraction<'_> {
             self.parents.forget();
         }
         if old == Some(SFlag::S_IFDIR) || type_at(place, temporary)? == Some(SFlag::S_IFDIR) {
-            return remove_tree(&*place.parent, &place.name);
+            return remove_tree(&*place.parent, &place.name, self.policy.watch);
         }
         Ok(())
     }

@@ -5,11 +5,12 @@
 use std::fs::File;
 use std::path::Path;
 
-use crate::archive::{Extraction, Input, Policy, Verdict};
+use crate::archive::{Extraction, Input, Meter, Policy, Rules, Verdict};
 use crate::checkpoint::{ROOTFS_DIFF_TAR, check_container_root, open_in_base_ambient};
 use crate::error::{Context as _, Result};
 use crate::fs::{Root, open_directory_ambient};
 use crate::tar::Reader;
+use crate::watch::Watch;
 
 /// Applies the changes in `base_directory`/rootfs-diff.tar to the root file system below `container_root`, an absolute
 /// path. Without that file, or without the base directory, there is nothing to do.
@@ -33,12 +34,16 @@ pub fn apply_rootfs_diff_tar(base_directory: &Path, container_root: &Path) -> Re
 }
 
 fn apply(file: File, root: &Root) -> Result<()> {
+    let (rules, meter, watch) = (Rules::default(), Meter::default(), Watch::new());
     let policy = Policy {
         judge: &|_, _| Ok(Verdict::Extract),
         protected: &[],
         own_sources_only: false,
         // A directory that changed is in the diff itself.
         keep_times: true,
+        rules: &rules,
+        meter: &meter,
+        watch: &watch,
     };
     let mut reader = Reader::new(Input::new(file)?);
     let first = reader.next_member()?;

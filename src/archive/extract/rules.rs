@@ -1,0 +1,159 @@
+//! What the caller of an import chooses beyond the nine functions.
+
+#![forbid(unsafe_code)]
+
+use super::ids::IdMaps;
+use super::limits::Limits;
+use super::refusal::Refusal;
+use crate::error::{Error, Result, quote};
+use crate::fs::RootPath;
+use crate::tar::{Member, MemberKind, Reader, Source};
+
+/// Types of members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Types(u8);
+
+impl Types {
+    /// Every type.
+    pub(crate) const ALL: Types = Types(0x7f);
+
+    /// These types.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for callers of the import, who choose the types")
+    )]
+    pub(crate) fn of(kinds: &[MemberKind]) -> Self {
+        let bits = kinds.iter().map(|&kind| Self::bit(kind));
+        Self(bits.fold(0, |all, bit| all | bit))
+    }
+
+    /// Whether `kind` is one of them.
+    pub(crate) fn allow(self, kind: MemberKind) -> bool {
+        self.0 & Self::bit(kind) != 0
+    }
+
+    fn bit(kind: MemberKind) -> u8 {
+        match kind {
+            MemberKind::Regular => 1,
+            MemberKind::Directory => 2,
+            MemberKind::Symlink => 4,
+            MemberKind::Hardlink => 8,
+            MemberKind::CharDevice => 16,
+            MemberKind::BlockDevice => 32,
+            MemberKind::Fifo => 64,
+        }
+    }
+}
+
+/// What the caller of an import chooses. By default all is as the nine functions do it.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// Whether a member or a hard link's source whose name is absolute or has a component `..` fails the extraction,
+    /// even a member that would have been skipped. Otherwise names are clamped to the root.
+    pub(crate) strict_names: bool,
+    /// Whether a directory called `.` gives the root its attributes, as one called `/` does; anything else called `.`
+    /// is refused then. Otherwise members called `.` are passed over: the root may be a mount point of the engine's.
+    pub(crate) root_attributes: bool,
+    /// What the archive's ids are on the host: the owners, those in ACLs, the root of a namespace in capabilities.
+    /// Directories that no member describes get the ids that 0:0 is mapped to. File capabilities that are valid
+    /// everywhere become valid below the id that 0 is mapped to, as on an id-mapped mount.
+    pub(crate) ids: IdMaps,
+    /// Whether everything belongs to the caller, as the kernel gives it to new objects. Then no setuid and setgid bits
+    /// are set and no security.capability: a program of the container's that runs with the caller's own rights, or
+    /// with root's, would be a gift to whoever can start it. ACLs are set as they are.
+    pub(crate) ignore_ownership: bool,
+    /// Whether device nodes may be made, those of number 0:0 included.
+    pub(crate) devices: bool,
+    /// Which types may be made.
+    pub(crate) types: Types,
+    /// Whether an archive that doesn't end with an end marker fails the extraction, once all that is there was made.
+    pub(crate) end_marker: bool,
+    /// How much the archive may ask for.
+    pub(crate) limits: Limits,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            strict_names: false,
+            root_attributes: false,
+            ids: IdMaps::default(),
+            ignore_ownership: false,
+            devices: true,
+            types: Types::ALL,
+            end_marker: false,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Rules {
+    /// EINVAL for rules that contradict each other: ids can't be mapped and ignored.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.ignore_ownership && !self.ids.are_identity() {
+            let why = "can't be used where ownership is ignored";
+            return Err(Error::argument("id map", why));
+        }
+        Ok(())
+    }
+
+    /// Whether the archive, which was read to its last member, ended as the rules ask for.
+    pub(crate) fn check_end<S: Source>(&self, reader: &Reader<S>) -> Result<()> {
+        if self.end_marker && !reader.ended_with_marker() {
+            return Err(Refusal::NoEndMarker.into());
+        }
+        Ok(())
+    }
+
+    /// Whether the names in a member, not cleaned yet, may be there at all.
+    pub(super) fn check_names(&self, member: &Member) -> Result<(), Refusal> {
+        if !self.strict_names {
+            return Ok(());
+        }
+        if !is_local(&member.path) {
+            return Err(Refusal::NotLocal("name".to_owned()));
+        }
+        if member.kind == MemberKind::Hardlink && !is_local(&member.link) {
+            let link = format!("hard link's source {}", quote(&member.link));
+            return Err(Refusal::NotLocal(link));
+        }
+        Ok(())
+    }
+
+    /// Whether the member that goes to `path` may be made, as far as its headers tell.
+    pub(super) fn check_member(&self, path: &RootPath, member: &Member) -> Result<()> {
+        let device = matches!(
+            member.kind,
+            MemberKind::CharDevice | MemberKind::BlockDevice
+        );
+        if device && !self.devices {
+            return Err(Refusal::Device.into());
+        }
+        if !self.types.allow(member.kind) {
+            return Err(Refusal::Type(type_name(member.kind)).into());
+        }
+        self.limits.check_path(path)?;
+        if member.kind == MemberKind::Hardlink {
+            self.limits.check_path(&RootPath::clean(&member.link)?)?;
+        }
+        self.limits.check_member(member).map_err(Error::from)
+    }
+}
+
+/// What a type is called in messages.
+pub(super) fn type_name(kind: MemberKind) -> &'static str {
+    match kind {
+        MemberKind::Regular => "regular file",
+        MemberKind::Directory => "directory",
+        MemberKind::Symlink => "symlink",
+        MemberKind::Hardlink => "hard link",
+        MemberKind::CharDevice => "character device",
+        MemberKind::BlockDevice => "block device",
+        MemberKind::Fifo => "fifo",
+    }
+}
+
+/// Whether a name stays below the directory that it starts from, as it is written.
+fn is_local(name: &[u8]) -> bool {
+    name.first() != Some(&b'/') && name.split(|&byte| byte == b'/').all(|part| part != b"..")
+}
