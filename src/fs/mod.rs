@@ -39,7 +39,9 @@ pub(crate) use node::{Node, file_type, is_directory};
 pub(crate) use output::Output;
 pub(crate) use parents::{ImplicitOwner, Parent, Parents};
 pub(crate) use path::{RootPath, names_start};
-pub(crate) use remove::{Keep, remove_tree, remove_tree_except, restore_times, times_of};
+pub(crate) use remove::{
+    Keep, clear_directory_except, remove_tree, remove_tree_except, restore_times, times_of,
+};
 pub(crate) use root::{Root, open_directory_ambient};
 pub(crate) use travels::{travelling_xattrs, travels};
 pub(crate) use userns::in_user_namespace;

@@ -36,6 +36,12 @@ pub(crate) trait Keep {
 
     /// Whether something below the directory stays, and so the directory itself.
     fn keeps_below(&self, directory: &RootPath) -> bool;
+
+    /// Whether all that is in a directory that stays is known to stay, so that nobody needs to look.
+    fn keeps_all_below(&self, directory: &RootPath) -> bool {
+        let _ = directory;
+        false
+    }
 }
 
 /// Removes the object `name` in `parent`, a directory with all its content.
@@ -56,6 +62,20 @@ pub(crate) fn remove_tree_except(
     watch: &Watch,
 ) -> Result<()> {
     remove(parent.as_fd(), name, Some(path.clone()), Some(keep), watch)
+}
+
+/// Removes everything in the directory whose path without symlinks is `path`, but for what `keep` names; otherwise
+/// like [`remove_tree_except`].
+pub(crate) fn clear_directory_except(
+    directory: impl AsFd,
+    path: &RootPath,
+    keep: &dyn Keep,
+    watch: &Watch,
+) -> Result<()> {
+    let fd = reopen_directory(&directory)?;
+    let mut removal = Removal::new(fd.as_fd(), Some(keep), watch)?;
+    removal.push(fd, None, Some(path.clone()), true)?;
+    removal.run(directory.as_fd())
 }
 
 fn remove(
@@ -171,6 +191,9 @@ impl<'k> Removal<'k> {
             return Ok(Child::Removed);
         }
         let stays = kept || self.keeps(path.as_ref(), |keep, path| keep.keeps_below(path));
+        if stays && self.keeps(path.as_ref(), |keep, path| keep.keeps_all_below(path)) {
+            return Ok(Child::Kept);
+        }
         self.enter(directory, path, name, stays)?;
         Ok(if stays { Child::Kept } else { Child::Removed })
     }
@@ -298,6 +321,12 @@ fn reopen_from_below<'l>(level: &'l mut Level, below: &OwnedFd) -> Result<Borrow
         Some((fd, _)) => Ok(fd.as_fd()),
         None => Err(Error::system("open ..", Errno::EBADF)),
     }
+}
+
+/// A descriptor of the directory that isn't the caller's.
+fn reopen_directory(directory: impl AsFd) -> Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    openat(directory, ".", flags, Mode::empty()).called(|| "open directory")
 }
 
 /// Removes what is no directory. `false`: it is one.

@@ -15,6 +15,7 @@ mod replace;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod whiteout;
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::rc::Rc;
@@ -31,6 +32,7 @@ use directories::Directories;
 use places::Places;
 use refusal::Refusal;
 use rules::type_name;
+use whiteout::{Layer, Whiteout};
 
 pub(crate) use limits::Meter;
 pub(crate) use rules::Rules;
@@ -75,6 +77,8 @@ pub(crate) struct Extraction<'r> {
     own_files: Places<Identity>,
     /// Devices that can't be made in a user namespace.
     skipped_devices: Places<()>,
+    /// What was made, if there may be whiteouts.
+    layer: Layer,
 }
 
 /// Where a member goes.
@@ -103,6 +107,7 @@ impl<'r> Extraction<'r> {
             directories: Directories::default(),
             own_files: Places::default(),
             skipped_devices: Places::default(),
+            layer: Layer::default(),
         })
     }
 
@@ -139,6 +144,11 @@ impl<'r> Extraction<'r> {
             return Ok(());
         }
         let path = RootPath::clean(&member.path)?;
+        if rules.oci_whiteouts
+            && let Some(whiteout) = Whiteout::of(&path, member)?
+        {
+            return self.white_out(&whiteout, member);
+        }
         if (self.policy.judge)(&path, member)? == Verdict::Skip {
             return Ok(());
         }
@@ -168,7 +178,11 @@ impl<'r> Extraction<'r> {
             MemberKind::CharDevice => self.make_node(&place, SFlag::S_IFCHR),
             MemberKind::BlockDevice => self.make_node(&place, SFlag::S_IFBLK),
             MemberKind::Fifo => self.make_node(&place, SFlag::S_IFIFO),
+        }?;
+        if self.policy.rules.oci_whiteouts {
+            self.layer.remember(place.canonical()?)?;
         }
+        Ok(())
     }
 
     /// Finds the directory that the member goes into, or makes it, and remembers the times of what is changed by that.

@@ -38,6 +38,18 @@ impl<T> Places<T> {
         self.known.get(path).map(|(value, _)| value)
     }
 
+    /// Whether anything is known at the path or below.
+    pub(super) fn has_within(&self, path: &RootPath) -> bool {
+        let next = self.known.range(path..).next();
+        next.is_some_and(|(known, _)| known.is_within(path))
+    }
+
+    /// Whether the path, or a directory above it, is known, provided that none that is known is below another.
+    pub(super) fn is_within_one(&self, path: &RootPath) -> bool {
+        let before = self.known.range(..=path).next_back();
+        before.is_some_and(|(known, _)| path.is_within(known))
+    }
+
     /// Forgets what is at the path and below: it is about to be removed.
     pub(super) fn forget(&mut self, path: &RootPath) {
         let within = self.known.range(path..).map(|(other, _)| other);

@@ -54,6 +54,9 @@ pub(crate) struct Rules {
     /// Whether a directory called `.` gives the root its attributes, as one called `/` does; anything else called `.`
     /// is refused then. Otherwise members called `.` are passed over: the root may be a mount point of the engine's.
     pub(crate) root_attributes: bool,
+    /// Whether members whose names begin with `.wh.` say what is to be removed, as in the layers of OCI images.
+    /// Otherwise they are files like any other.
+    pub(crate) oci_whiteouts: bool,
     /// What the archive's ids are on the host: the owners, those in ACLs, the root of a namespace in capabilities.
     /// Directories that no member describes get the ids that 0:0 is mapped to. File capabilities that are valid
     /// everywhere become valid below the id that 0 is mapped to, as on an id-mapped mount.
@@ -77,6 +80,7 @@ impl Default for Rules {
         Self {
             strict_names: false,
             root_attributes: false,
+            oci_whiteouts: false,
             ids: IdMaps::default(),
             ignore_ownership: false,
             devices: true,

@@ -162,6 +162,15 @@ fn the_length_of_a_path_is_limited_once_it_is_clean() {
     }
     let link = hard_link("l", "./source");
     assert_limit(&link, limits(6), limits(5), "path_bytes of 5");
+    let rules = |limit| Rules {
+        oci_whiteouts: true,
+        ..limited(limits(limit))
+    };
+    for mark in ["new/.wh.x", "new/x/.wh..wh..opq"] {
+        let mark = file(mark, "");
+        assert_refused(&occupied(), rules(4), &mark, LIMIT, "path_bytes of 4");
+        extract(&occupied(), rules(5), &[mark]).unwrap();
+    }
     extract(
         &occupied(),
         limited(limits(1)),

@@ -6,6 +6,7 @@ mod cancelled;
 mod ids;
 mod limits;
 mod rules;
+mod whiteouts;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
