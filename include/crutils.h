@@ -144,6 +144,42 @@
 // See CRUTILS_VERSION_MAJOR.
 #define CRUTILS_VERSION_PATCH 0
 
+// The archive is read for what it says of the container. Bytes are those of the archive.
+#define CR_PHASE_READING 0
+
+// The archive's digest is compared with the expected one. Bytes are those of the archive.
+#define CR_PHASE_VERIFYING 1
+
+// Members are made. Bytes are those of the archive.
+#define CR_PHASE_EXTRACTING 2
+
+// What the container had deleted is removed. There are no bytes.
+#define CR_PHASE_DELETING 3
+
+// The sizes of the archives within the archive are found. There are no bytes.
+#define CR_PHASE_MEASURING 4
+
+// The archive is written. Bytes are those of its members, before any compression.
+#define CR_PHASE_WRITING 5
+
+// The archive is made to last, if asked for, and gets its name. There are no bytes.
+#define CR_PHASE_PUBLISHING 6
+
+// An optional member isn't there.
+#define CR_WARNING_MISSING 0
+
+// A socket isn't stored, since an archive can't hold one.
+#define CR_WARNING_SOCKET 1
+
+// A device isn't made, since a user namespace doesn't permit it.
+#define CR_WARNING_DEVICE 2
+
+// Something in the archive isn't understood and was passed over; nothing depends on it.
+#define CR_WARNING_IGNORED 3
+
+// A flag that ends works early. Any thread may set it, at any time.
+typedef struct CRCancellation CRCancellation;
+
 // Changes that were found, sorted by the bytes of their paths, each path once.
 typedef struct CRChangeList CRChangeList;
 
@@ -152,6 +188,9 @@ typedef struct CRChangesOptions CRChangesOptions;
 
 // Why a function failed.
 typedef struct CRError CRError;
+
+// Who is told of a work's progress, and what ends it early.
+typedef struct CRWatch CRWatch;
 
 // One changed object of a container's root file system. The caller owns it and its path.
 typedef struct CRChange {
@@ -162,6 +201,38 @@ typedef struct CRChange {
     // Must be 0.
     uint32_t flags;
 } CRChange;
+
+// How far a work is. Later versions may add fields at the end.
+typedef struct CRProgress {
+    // One of CR_PHASE_*; more may follow.
+    uint32_t phase;
+    // 0.
+    uint32_t flags;
+    // How many bytes of the phase are done.
+    uint64_t bytes_done;
+    // How many there are; UINT64_MAX if that isn't known.
+    uint64_t bytes_total;
+    // The member that is being worked on; "" between members. It lives as long as the call.
+    const char *member;
+} CRProgress;
+
+// A function of the caller's that is told of progress.
+typedef void (*CRProgressFunction)(void *user_data, const struct CRProgress *progress);
+
+// Something that was left out and doesn't fail the work. Later versions may add fields at the end.
+typedef struct CRWarning {
+    // One of CR_WARNING_*; more may follow.
+    uint32_t kind;
+    // 0.
+    uint32_t flags;
+    // The member concerned. It lives as long as the call.
+    const char *member;
+    // What happened, in words. It lives as long as the call.
+    const char *message;
+} CRWarning;
+
+// A function of the caller's that is told of a warning.
+typedef void (*CRWarningFunction)(void *user_data, const struct CRWarning *warning);
 
 #ifdef __cplusplus
 extern "C" {
@@ -519,6 +590,66 @@ void CRStringArrayFree(char **strings);
 
 // Answers the version of the library in use, such as "0.1.0". The string is static.
 const char *CRVersion(void);
+
+// Makes a flag that isn't set, which the caller frees with CRCancellationFree.
+struct CRCancellation *CRCancellationNew(void);
+
+// Sets the flag, for good: works under it fail with ECANCELED at their next step, which is at most
+// 8 MiB of copying away, or 64 MiB of cloning. It may be called while other threads use the flag,
+// and from a signal handler. NULL is allowed.
+void CRCancellationCancel(const struct CRCancellation *cancellation);
+
+// Frees a flag. Watches that it was given to keep it as it is.
+void CRCancellationFree(struct CRCancellation *cancellation);
+
+// Makes a watch that tells nobody and ends nothing yet. The caller frees it with CRWatchFree; a
+// work that was begun with it keeps what it needs.
+struct CRWatch *CRWatchNew(void);
+
+// Frees a watch.
+void CRWatchFree(struct CRWatch *watch);
+
+// Has the progress of works under the watch told to a function: at most 20 times a second, and at
+// the end of each phase. The function is called by the thread that works, which waits for it. It
+// may set a cancellation; it must neither call a function with an object that is at work nor leave
+// by longjmp.
+//
+// function: must not be NULL.
+//
+// user_data: is passed on with each call.
+//
+// Errors: EINVAL alone.
+int CRWatchOnProgress(struct CRWatch *watch,
+                      CRProgressFunction function,
+                      void *user_data,
+                      struct CRError **error);
+
+// Has the warnings of works under the watch told to a function, each as it comes. What holds for
+// CRWatchOnProgress holds for it.
+//
+// function: must not be NULL.
+//
+// user_data: is passed on with each call.
+//
+// Errors: EINVAL alone.
+int CRWatchOnWarning(struct CRWatch *watch,
+                     CRWarningFunction function,
+                     void *user_data,
+                     struct CRError **error);
+
+// Ends works under the watch, with ECANCELED, when a flag is set.
+//
+// Errors: EINVAL alone.
+int CRWatchCancelledBy(struct CRWatch *watch,
+                       const struct CRCancellation *cancellation,
+                       struct CRError **error);
+
+// Ends works under the watch, with ECANCELED, when a time has passed.
+//
+// milliseconds: counted from this call on.
+//
+// Errors: EINVAL alone.
+int CRWatchDeadline(struct CRWatch *watch, uint64_t milliseconds, struct CRError **error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -37,4 +37,4 @@ mod tar;
 pub mod watch;
 
 pub use error::{Error, Kind, Result};
-pub use fs::Directory;
+pub use fs::{Directory, DirectoryBuf};

@@ -219,8 +219,17 @@ impl Watch {
 
     /// Says that `bytes` more are done.
     pub(crate) fn advance(&self, bytes: u64) {
+        self.count(|done| done.saturating_add(bytes));
+    }
+
+    /// Says that `bytes` are done by now, where the place is known and not the way.
+    pub(crate) fn reach(&self, bytes: u64) {
+        self.count(|_| bytes);
+    }
+
+    fn count(&self, done: impl FnOnce(u64) -> u64) {
         let mut state = lock(&self.0.state);
-        state.done = state.done.saturating_add(bytes);
+        state.done = done(state.done);
         if state.on_progress.is_none() {
             return;
         }

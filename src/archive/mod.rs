@@ -6,9 +6,13 @@
 #![forbid(unsafe_code)]
 
 mod create;
+mod digest;
 mod extract;
 mod input;
 
 pub(crate) use create::{Creation, Depth, Stored};
-pub(crate) use extract::{Extraction, Meter, Policy, Rules, Verdict};
-pub(crate) use input::Input;
+pub use digest::Sha256Digest;
+pub(crate) use digest::{Hashing, digest_of};
+pub use extract::IdRange;
+pub(crate) use extract::{Extraction, IdMap, Meter, Policy, Rules, Types, Verdict};
+pub(crate) use input::{Content, Hash, Input, Origin, Overflow, Reading};

@@ -1,7 +1,8 @@
 //! What C passes, made into what Rust takes. Each argument is called by its name in the header when
 //! it is refused.
 
-use std::ffi::{CStr, OsStr, c_char};
+use std::ffi::{CStr, OsStr, c_char, c_int};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -55,6 +56,44 @@ pub(super) unsafe fn optional_path<'a>(pointer: *const c_char) -> Option<&'a Pat
     Some(Path::new(OsStr::from_bytes(string.to_bytes())))
 }
 
+/// An object of this library's that the caller has.
+///
+/// # Safety
+///
+/// `pointer` is NULL, or a live object that nobody changes during `'a`.
+pub(super) unsafe fn object<'a, T>(name: &str, pointer: *const T) -> Result<&'a T> {
+    // SAFETY: this function's caller guarantees it.
+    unsafe { pointer.as_ref() }.ok_or_else(|| null(name))
+}
+
+/// An object of this library's that the caller has changed.
+///
+/// # Safety
+///
+/// `pointer` is NULL, or a live object that nobody else uses during `'a`.
+pub(super) unsafe fn object_mut<'a, T>(name: &str, pointer: *mut T) -> Result<&'a mut T> {
+    // SAFETY: this function's caller guarantees it.
+    unsafe { pointer.as_mut() }.ok_or_else(|| null(name))
+}
+
+/// A function of the caller's.
+pub(super) fn function<F>(name: &str, function: Option<F>) -> Result<F> {
+    function.ok_or_else(|| null(name))
+}
+
+/// A descriptor of the caller's, which stays open during `'a`.
+///
+/// # Safety
+///
+/// `fd` is negative, or a descriptor that isn't closed during `'a`; any other number is EBADF at its first use.
+pub(super) unsafe fn descriptor<'a>(name: &str, fd: c_int) -> Result<BorrowedFd<'a>> {
+    if fd < 0 {
+        return Err(Error::argument(name, "is negative, and no descriptor"));
+    }
+    // SAFETY: it isn't -1, and this function's caller guarantees the rest.
+    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
+}
+
 /// Frees an object that C was given, if there is one.
 ///
 /// # Safety
@@ -95,6 +134,26 @@ pub(super) unsafe fn array<'a, T>(name: &str, pointer: *const T, len: usize) -> 
     // SAFETY: the array isn't NULL, is aligned, is no longer than a slice may be, and doesn't wrap
     // around; that it is there and doesn't change is guaranteed by this function's caller.
     Ok(unsafe { slice::from_raw_parts(pointer, len) })
+}
+
+/// An array of paths.
+///
+/// # Safety
+///
+/// As for [`array`], and as for [`string`] for each element.
+pub(super) unsafe fn path_array<'a>(
+    name: &str,
+    pointer: *const *const c_char,
+    len: usize,
+) -> Result<Vec<&'a Path>> {
+    // SAFETY: this function's caller guarantees it.
+    let strings = unsafe { array(name, pointer, len) }?;
+    let path = |(index, pointer): (usize, &*const c_char)| {
+        // SAFETY: this function's caller guarantees it.
+        let string = unsafe { string(&format!("{name}[{index}]"), *pointer) }?;
+        Ok(Path::new(OsStr::from_bytes(string.to_bytes())))
+    };
+    strings.iter().enumerate().map(path).collect()
 }
 
 /// A place for a result, which is written once all has succeeded, or not at all.

@@ -1,7 +1,7 @@
 //! Finding changes: the list, the options, and the two detectors.
 
-use std::ffi::{CString, OsStr, c_char};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::{CString, c_char};
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::ptr;
 
@@ -12,6 +12,7 @@ use super::guard::{self, Status};
 use crate::changes::{self, CRIO, Change, Options, OverlayXattrs, PODMAN};
 use crate::checkpoint;
 use crate::error::{Error, Kind, Result};
+use crate::{Directory, DirectoryBuf};
 
 /// Leaves out the object itself, not what is below it.
 pub const CR_EXCLUDE_EXACT: u32 = 0;
@@ -150,26 +151,6 @@ fn overlay_xattrs(which: u32) -> Result<OverlayXattrs> {
     }
 }
 
-/// An array of paths.
-///
-/// # Safety
-///
-/// As for [`argument::array`], and as for [`argument::string`] for each element.
-unsafe fn path_array<'a>(
-    name: &str,
-    pointer: *const *const c_char,
-    len: usize,
-) -> Result<Vec<&'a Path>> {
-    // SAFETY: this function's caller guarantees it.
-    let strings = unsafe { argument::array(name, pointer, len) }?;
-    let path = |(index, string): (usize, &*const c_char)| {
-        // SAFETY: this function's caller guarantees it.
-        let string = unsafe { argument::string(&format!("{name}[{index}]"), *string) }?;
-        Ok(Path::new(OsStr::from_bytes(string.to_bytes())))
-    };
-    strings.iter().enumerate().map(path).collect()
-}
-
 /// Finds what differs between two directories, such as the mounted root file system of a container
 /// and that of its image.
 ///
@@ -202,7 +183,7 @@ pub unsafe extern "C" fn CRChangesDirectories(
         // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
         let [new] = unsafe { paths([("new_directory", new_directory)]) }?;
         // SAFETY: as for the other string.
-        let old = unsafe { argument::optional_path(old_directory) };
+        let old = unsafe { argument::optional_path(old_directory) }.map(Directory::Path);
         let find = |options: &Options| changes::directories_ambient(new, old, options);
         // SAFETY: the caller passes NULL or a place for one list, and NULL or options that it doesn't
         // change during the call.
@@ -244,7 +225,7 @@ pub unsafe extern "C" fn CRChangesOverlay(
     let work = || {
         let (lower, len) = (lower_directories, lower_directories_len);
         // SAFETY: the caller passes an array of this length, of strings as below.
-        let lower = unsafe { path_array("lower_directories", lower, len) }?;
+        let lower = unsafe { argument::path_array("lower_directories", lower, len) }?;
         // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
         let [upper] = unsafe { paths([("upper_directory", upper_directory)]) }?;
         let find = |options: &Options| changes::overlay_ambient(&lower, upper, options);
@@ -374,7 +355,7 @@ pub unsafe extern "C" fn CRChangesOptionsWorkDirectory(
         // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
         let [directory] = unsafe { paths([("work_directory", work_directory)]) }?;
         // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { changeable(options) }?.work_directory = Some(directory.to_owned());
+        unsafe { changeable(options) }?.work_directory = Some(DirectoryBuf::new(directory)?);
         Ok(())
     };
     // SAFETY: the caller passes NULL or a place for one error.

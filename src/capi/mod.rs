@@ -29,6 +29,7 @@ mod error;
 mod guard;
 mod string;
 mod version;
+mod watch;
 
 pub use change::{CR_CHANGE_ADD, CR_CHANGE_DELETE, CR_CHANGE_MODIFY, CRChange};
 pub use changes::{
@@ -54,6 +55,14 @@ pub use error::{
 pub use guard::Status;
 pub use string::{CRStringArrayFree, CRStringFree};
 pub use version::{CRUTILS_VERSION_MAJOR, CRUTILS_VERSION_MINOR, CRUTILS_VERSION_PATCH, CRVersion};
+pub use watch::{
+    CR_PHASE_DELETING, CR_PHASE_EXTRACTING, CR_PHASE_MEASURING, CR_PHASE_PUBLISHING,
+    CR_PHASE_READING, CR_PHASE_VERIFYING, CR_PHASE_WRITING, CR_WARNING_DEVICE, CR_WARNING_IGNORED,
+    CR_WARNING_MISSING, CR_WARNING_SOCKET, CRCancellation, CRCancellationCancel,
+    CRCancellationFree, CRCancellationNew, CRProgress, CRProgressFunction, CRWarning,
+    CRWarningFunction, CRWatch, CRWatchCancelledBy, CRWatchDeadline, CRWatchFree, CRWatchNew,
+    CRWatchOnProgress, CRWatchOnWarning,
+};
 
 #[cfg(test)]
 mod tests;

@@ -38,14 +38,12 @@ mod list;
 mod walk;
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
 
 pub use exclude::{CRIO, Exclude, PODMAN};
 pub use layers::OverlayXattrs;
 
-use crate::error::{Context as _, Error, Result, quote};
-use crate::fs::{Root, in_user_namespace, open_directory_ambient};
+use crate::error::{Context as _, Error, Result};
+use crate::fs::{Directory, DirectoryBuf, Root, in_user_namespace};
 use compare::{Comparison, Content};
 use layers::{Layer, MAX_LAYERS, Markers, View, indexed_files};
 use list::OnTheWay;
@@ -87,7 +85,7 @@ pub struct Options {
     /// The work directory of an overlay that is mounted with an index (`index=on`, `nfs_export=on`): a lower file with
     /// several names may have changed and be there alone. Without an index it may be missing. Only for
     /// [`overlay_ambient`].
-    pub work_directory: Option<PathBuf>,
+    pub work_directory: Option<DirectoryBuf>,
     /// What isn't listed.
     pub exclude: Exclude,
 }
@@ -104,12 +102,12 @@ pub struct Options {
 ///
 /// ENOENT and ENOTDIR for what is no directory, E2BIG for more than 4 million changes, or 256 MiB of them, or a path above 4095 bytes, and the
 /// system calls' own, such as EACCES for a directory that may not be read.
-pub fn directories_ambient(
-    new: &Path,
-    old: Option<&Path>,
+pub fn directories_ambient<'n>(
+    new: impl Into<Directory<'n>>,
+    old: Option<Directory<'_>>,
     options: &Options,
 ) -> Result<Vec<Change>> {
-    let new = [open_layer_ambient(new, "new_directory")?];
+    let new = [open_layer_ambient(new.into(), "new_directory")?];
     let old = match old {
         Some(old) => vec![open_layer_ambient(old, "old_directory")?],
         None => Vec::new(),
@@ -148,18 +146,19 @@ pub fn directories_ambient(
 ///
 /// As for [`directories_ambient`]; E2BIG for more than 500 lower directories, EBADMSG for a redirect that is none, or a
 /// file whose data is in no layer.
-pub fn overlay_ambient(
-    lower: &[impl AsRef<Path>],
-    upper: &Path,
+pub fn overlay_ambient<'l, 'u>(
+    lower: impl IntoIterator<Item: Into<Directory<'l>>>,
+    upper: impl Into<Directory<'u>>,
     options: &Options,
 ) -> Result<Vec<Change>> {
+    let lower: Vec<Directory<'_>> = lower.into_iter().map(Into::into).collect();
     if lower.len() > MAX_LAYERS {
         let text = format!("more than {MAX_LAYERS} lower directories");
         return Err(Error::new(crate::Kind::Limit, text));
     }
-    let mut layers = vec![open_layer_ambient(upper, "upper_directory")?];
+    let mut layers = vec![open_layer_ambient(upper.into(), "upper_directory")?];
     for directory in lower {
-        layers.push(open_layer_ambient(directory.as_ref(), "lower_directories")?);
+        layers.push(open_layer_ambient(directory, "lower_directories")?);
     }
     let markers = Markers::new(options.overlay_xattrs, in_user_namespace());
     let comparison = Comparison {
@@ -168,7 +167,7 @@ pub fn overlay_ambient(
     };
     let indexed = match &options.work_directory {
         Some(work) => {
-            let work = Root::new(open_directory_ambient(work, "work_directory")?);
+            let work = Root::new(work.get().open_ambient("work_directory")?);
             indexed_files(&work).context(|| "work_directory")?
         }
         None => Vec::new(),
@@ -185,9 +184,9 @@ pub fn overlay_ambient(
     .context(|| "compare the layers of an overlay")
 }
 
-fn open_layer_ambient(directory: &Path, what: &str) -> Result<Layer> {
-    let step = || format!("{what} {}", quote(directory.as_os_str().as_bytes()));
-    open_directory_ambient(directory, what)
+fn open_layer_ambient(directory: Directory<'_>, what: &str) -> Result<Layer> {
+    directory
+        .open_ambient(what)
         .and_then(|fd| Layer::new(Root::new(fd)))
-        .context(step)
+        .context(|| directory.named(what))
 }

@@ -4,11 +4,9 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read as _;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::io::Read;
+use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 use std::rc::Rc;
 
 use nix::errno::Errno;
@@ -16,13 +14,13 @@ use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
 
 use super::held::{Held, Target};
+use super::{CONTAINER_ROOT, file_name, open_in_base_ambient};
 use super::{DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list};
-use super::{check_container_root, file_name, open_in_base_ambient};
 use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
 use crate::fs::Budget;
 use crate::fs::{
-    Name, Node, Parent, Parents, Root, RootPath, file_type, open_directory_ambient,
-    open_regular_at, remove_tree_except, restore_times, times_of,
+    Directory, Name, Node, Parent, Parents, Root, RootPath, file_type, open_regular_at,
+    remove_tree_except, restore_times, times_of,
 };
 use crate::sys::mount_id;
 use crate::watch::Watch;
@@ -65,97 +63,80 @@ impl From<Refusal> for Error {
 /// Before anything is removed: EXDEV for a path that means the root or is below a mount point, EBADMSG for a malformed
 /// list or rootfs-diff.tar, ENOENT if the container root is missing. EBUSY for a mount point inside a listed directory;
 /// the system calls' own. What was removed before stays removed.
-pub fn remove_deleted_files(
+pub fn remove_deleted_files<'b, 'r>(
     id: &OsStr,
-    base_directory: &Path,
-    container_root: &Path,
+    base_directory: impl Into<Directory<'b>>,
+    container_root: impl Into<Directory<'r>>,
 ) -> Result<()> {
-    check_container_root(container_root)?;
-    let Some((base, file)) = open_in_base_ambient(base_directory, DELETED_FILES)? else {
+    let container_root = container_root.into();
+    container_root.check_absolute(CONTAINER_ROOT)?;
+    let Some((base, file)) = open_in_base_ambient(base_directory.into(), DELETED_FILES)? else {
         return Ok(());
     };
     let step = || format!("remove deleted files of container {}", quote(id.as_bytes()));
-    let listed = read_list(file).context(|| DELETED_FILES).context(step)?;
-    let root = Root::new(open_directory_ambient(
-        container_root,
-        "container_root_directory",
-    )?);
-    Deletion {
-        root: &root,
-        listed,
-    }
-    .run(&base)
-    .context(step)
+    let listed = DeletedFiles::read(file)
+        .context(|| DELETED_FILES)
+        .context(step)?;
+    let root = Root::new(container_root.open_ambient(CONTAINER_ROOT)?);
+    let held = |targets: &[Target]| match open_regular_at(&base, &file_name(ROOTFS_DIFF_TAR)?)? {
+        Some(tar) => Held::read(tar, &root, targets).context(|| ROOTFS_DIFF_TAR),
+        None => Ok(Held::default()),
+    };
+    listed.remove(&root, held, &Watch::new()).context(step)
 }
 
-fn read_list(file: File) -> Result<Vec<Listed>> {
-    let mut json = Vec::new();
-    let read = file.take(MAX_DELETED_FILES + 1).read_to_end(&mut json);
-    let read = read.map_err(|error| Error::io("read", error))?;
-    if read as u64 > MAX_DELETED_FILES {
-        return Err(Refusal::TooLarge.into());
-    }
-    deleted_list::parse(&json)?
-        .into_iter()
-        .map(Listed::new)
-        .collect()
-}
+/// A list of deleted paths that was read and understood.
+pub(super) struct DeletedFiles(Vec<Listed>);
 
-/// A path as it is listed, and what it means.
-struct Listed {
-    spelled: Vec<u8>,
-    path: RootPath,
-}
-
-impl Listed {
-    fn new(spelled: Vec<u8>) -> Result<Self> {
-        let path = RootPath::clean(&spelled)
-            .map_err(Error::from)
-            .at_entry(&spelled)?;
-        if path.is_root() {
-            return Err(Error::from(Refusal::Root).at_entry(&spelled));
+impl DeletedFiles {
+    pub(super) fn read(file: impl Read) -> Result<Self> {
+        let mut json = Vec::new();
+        let read = file.take(MAX_DELETED_FILES + 1).read_to_end(&mut json);
+        let read = read.map_err(|error| Error::io("read", error))?;
+        if read as u64 > MAX_DELETED_FILES {
+            return Err(Refusal::TooLarge.into());
         }
-        Ok(Self { spelled, path })
+        let paths = deleted_list::parse(&json)?.into_iter();
+        paths.map(Listed::new).collect::<Result<_>>().map(Self)
     }
-}
 
-struct Deletion<'r> {
-    root: &'r Root,
-    listed: Vec<Listed>,
-}
-
-impl Deletion<'_> {
-    fn run(&self, base: &OwnedFd) -> Result<()> {
-        let found = self.find_all()?;
+    /// Removes them from the root file system, but for what a diff has put there: `find_held` is asked, if any of them
+    /// is there. Nothing is removed before it has answered.
+    pub(super) fn remove(
+        self,
+        root: &Root,
+        find_held: impl FnOnce(&[Target]) -> Result<Held>,
+        watch: &Watch,
+    ) -> Result<()> {
+        let found = self.find_all(root)?;
         if found.is_empty() {
             return Ok(());
         }
         let (listed, targets): (Vec<&Listed>, Vec<Target>) = found.into_iter().unzip();
-        let held = match open_regular_at(base, &file_name(ROOTFS_DIFF_TAR)?)? {
-            Some(tar) => Held::read(tar, self.root, &targets).context(|| ROOTFS_DIFF_TAR)?,
-            None => Held::default(),
-        };
+        let held = find_held(&targets)?;
         let meant = listed.into_iter().zip(&targets);
         let meant: Vec<_> = meant
             .filter(|(_, target)| !held.leads_elsewhere(target))
             .collect();
-        let mut parents = Parents::new(self.root);
-        let mount = mount_id(self.root.as_fd()).called(|| "statx")?;
+        let mut parents = Parents::new(root);
+        let mount = mount_id(root.as_fd()).called(|| "statx")?;
         for (listed, _) in &meant {
             check_mount(&mut parents, &listed.path, mount).at_entry(&listed.spelled)?;
         }
         for (listed, _) in meant {
+            watch.check()?;
+            watch.at(&listed.spelled);
             remove(&mut parents, &listed.path, &held).at_entry(&listed.spelled)?;
         }
         Ok(())
     }
 
     /// The listed objects that are there, each once.
-    fn find_all(&self) -> Result<Vec<(&Listed, Target)>> {
-        let mut parents = Parents::new(self.root);
+    fn find_all(&self, root: &Root) -> Result<Vec<(&Listed, Target)>> {
+        let mut parents = Parents::new(root);
         let (mut found, mut known, mut budget) = (Vec::new(), HashSet::new(), Budget::default());
         let mut last_links: Rc<[RootPath]> = Rc::default();
-        for listed in &self.listed {
+        for listed in &self.0 {
             let found_here = find(&mut parents, &listed.path).at_entry(&listed.spelled)?;
             let Some((parent, name, _)) = found_here else {
                 continue;
@@ -174,6 +155,24 @@ impl Deletion<'_> {
             found.push((listed, Target { canonical, links }));
         }
         Ok(found)
+    }
+}
+
+/// A path as it is listed, and what it means.
+struct Listed {
+    spelled: Vec<u8>,
+    path: RootPath,
+}
+
+impl Listed {
+    fn new(spelled: Vec<u8>) -> Result<Self> {
+        let path = RootPath::clean(&spelled)
+            .map_err(Error::from)
+            .at_entry(&spelled)?;
+        if path.is_root() {
+            return Err(Error::from(Refusal::Root).at_entry(&spelled));
+        }
+        Ok(Self { spelled, path })
     }
 }
 

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 
-use crate::archive::Input;
+use crate::archive::{Input, Reading};
 use crate::error::{Context as _, Result};
 use crate::fs::Budget;
 use crate::fs::{Keep, Parents, Root, RootPath, names_start};
@@ -49,24 +49,45 @@ impl Keep for Held {
     }
 }
 
+/// The members of a diff, as far as deletions have to know them.
+#[derive(Default)]
+pub(super) struct Noted {
+    /// Their names as they stand in the archive, and whether they are directories.
+    members: Vec<(Vec<u8>, bool)>,
+    budget: Budget,
+}
+
+impl Noted {
+    /// Remembers a member that is being applied.
+    pub(super) fn add(&mut self, member: &Member) -> Result<()> {
+        self.budget.take(member.path.len())?;
+        let is_directory = member.kind == MemberKind::Directory;
+        self.members.push((member.path.clone(), is_directory));
+        Ok(())
+    }
+}
+
 impl Held {
     /// Reads the whole diff `tar`, which was applied below `root`. Nothing is changed.
     pub(super) fn read(tar: File, root: &Root, targets: &[Target]) -> Result<Self> {
-        let mut search = Search {
-            parents: Parents::new(root),
-            listed: topmost(targets),
-            links: targets
-                .iter()
-                .flat_map(|target| target.links.iter())
-                .collect(),
-            held: Held::default(),
-            budget: Budget::default(),
-        };
-        let mut reader = Reader::new(Input::new(tar)?);
+        let mut search = Search::new(root, targets);
+        let mut reader = Reader::new(Input::new(tar, &Reading::default())?);
         while let Some(member) = reader.next_member()? {
-            search.look_at(&member).at_entry(&member.path)?;
+            let is_directory = member.kind == MemberKind::Directory;
+            search
+                .look_at(&member.path, is_directory)
+                .at_entry(&member.path)?;
         }
         reader.finish()?;
+        Ok(search.held)
+    }
+
+    /// The same from the members of a diff that was applied below `root`.
+    pub(super) fn of(noted: &Noted, root: &Root, targets: &[Target]) -> Result<Self> {
+        let mut search = Search::new(root, targets);
+        for (path, is_directory) in &noted.members {
+            search.look_at(path, *is_directory).at_entry(path)?;
+        }
         Ok(search.held)
     }
 
@@ -87,12 +108,25 @@ struct Search<'r> {
     budget: Budget,
 }
 
-impl Search<'_> {
-    fn look_at(&mut self, member: &Member) -> Result<()> {
-        if names_start(&member.path) {
+impl<'r> Search<'r> {
+    fn new(root: &'r Root, targets: &'r [Target]) -> Self {
+        Self {
+            parents: Parents::new(root),
+            listed: topmost(targets),
+            links: targets
+                .iter()
+                .flat_map(|target| target.links.iter())
+                .collect(),
+            held: Held::default(),
+            budget: Budget::default(),
+        }
+    }
+
+    fn look_at(&mut self, member: &[u8], is_directory: bool) -> Result<()> {
+        if names_start(member) {
             return Ok(());
         }
-        let Some((parent, name)) = RootPath::clean(&member.path)?.split() else {
+        let Some((parent, name)) = RootPath::clean(member)?.split() else {
             return Ok(());
         };
         let parent = match self.parents.get(&parent) {
@@ -105,7 +139,7 @@ impl Search<'_> {
         };
         let path = parent.canonical().join(&name)?;
         // What is a symlink on disk may be a hard link to one in the archive.
-        if member.kind != MemberKind::Directory && self.links.contains(&path) {
+        if !is_directory && self.links.contains(&path) {
             self.held.links.insert(path.clone());
         }
         if self.is_listed(&path) && !self.held.members.contains(&path) {

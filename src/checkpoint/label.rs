@@ -5,11 +5,10 @@
 use std::ffi::{CStr, OsStr};
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 
 use super::selinux;
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{Name, create_empty_at, open_directory_ambient};
+use crate::fs::{Directory, Name, create_empty_at};
 
 /// Makes the empty file `file_name`, a single component, in `directory`, mode 0600 less the umask, and gives it the
 /// SELinux label `file_label`. A regular file that is there is emptied and keeps its mode.
@@ -21,8 +20,8 @@ use crate::fs::{Name, create_empty_at, open_directory_ambient};
 /// EINVAL for a `file_name` with several components; ELOOP, EPERM or EISDIR if something else than a regular file has
 /// the name; EOPNOTSUPP, before anything is made, if this build can't label and SELinux is enabled; the kernel's own
 /// for a label that it refuses, and then the file stays.
-pub fn create_file_with_label(
-    directory: &Path,
+pub fn create_file_with_label<'d>(
+    directory: impl Into<Directory<'d>>,
     file_name: &OsStr,
     file_label: &CStr,
 ) -> Result<()> {
@@ -36,7 +35,7 @@ pub fn create_file_with_label(
             "this build can't write SELinux labels",
         ));
     }
-    let directory = open_directory_ambient(directory, "directory")?;
+    let directory = directory.into().open_ambient("directory")?;
     let file = create_empty_at(&directory, &name)?;
     match label {
         Some(label) => {

@@ -21,8 +21,12 @@ mod runtime;
 mod selinux;
 mod spec;
 
+pub use crate::archive::{IdRange, Sha256Digest};
 pub use deleted_files::remove_deleted_files;
-pub use import::{import_checkpoint_config_only, import_checkpoint_without_config};
+pub use import::{
+    Files, Import, ImportOptions, Imported, KNOWN_MEMBERS, Limit, MemberInfo, MemberType,
+    import_checkpoint_config_only, import_checkpoint_without_config, import_files,
+};
 pub use label::create_file_with_label;
 pub use metadata::{
     BindMount, BindMounts, ContainerConfig, ContainerdStatus, DocumentKind, Engine, MemberClass,
@@ -40,10 +44,8 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
-use crate::archive::Input;
 use crate::error::{Context as _, Error, Result, quote};
-use crate::fs::{Name, open_directory_ambient, open_input_ambient, open_regular_at};
-use crate::tar::Reader;
+use crate::fs::{Directory, Name, open_regular_at};
 
 /// The container's configuration as its engine wrote it: JSON, in which `runtime` names the OCI runtime.
 const CONFIG_DUMP: &str = "config.dump";
@@ -54,18 +56,13 @@ const ROOTFS_DIFF_TAR: &str = "rootfs-diff.tar";
 /// What was deleted from the container's root file system: a JSON array of paths.
 const DELETED_FILES: &str = "deleted.files";
 
+/// What messages call the directory that a container's root file system is below.
+const CONTAINER_ROOT: &str = "container_root_directory";
+
 /// How large config.dump and spec.dump may be: engines write some tens of KiB.
 const MAX_CONFIG: u64 = 16 << 20;
 /// How large deleted.files may be: a million paths of a usual length.
 const MAX_DELETED_FILES: u64 = 64 << 20;
-
-/// Opens the archive that the caller named.
-fn open_archive_ambient(input: &Path) -> Result<Reader<Input>> {
-    open_input_ambient(input)
-        .and_then(Input::new)
-        .map(Reader::new)
-        .context(|| archive_step(input))
-}
 
 /// The step for messages about the archive `input`.
 fn archive_step(input: &Path) -> String {
@@ -73,32 +70,14 @@ fn archive_step(input: &Path) -> String {
 }
 
 /// Opens the file `name` in a base directory that an import has filled; `None` if file or directory is missing.
-fn open_in_base_ambient(base_directory: &Path, name: &str) -> Result<Option<(OwnedFd, File)>> {
-    let base = match open_directory_ambient(base_directory, "base_directory") {
+fn open_in_base_ambient(base: Directory<'_>, name: &str) -> Result<Option<(OwnedFd, File)>> {
+    const BASE: &str = "base_directory";
+    let directory = match base.open_ambient(BASE) {
         Err(error) if error.is(Errno::ENOENT) => return Ok(None),
         result => result?,
     };
-    let step = || {
-        format!(
-            "base_directory {}",
-            quote(base_directory.as_os_str().as_bytes())
-        )
-    };
-    let file = open_regular_at(&base, &file_name(name)?).context(step)?;
-    Ok(file.map(|file| (base, file)))
-}
-
-/// Refuses a container's root directory that isn't absolute: "" or a relative path would quietly mean some other
-/// directory, the host's root in the worst case.
-fn check_container_root(path: &Path) -> Result<()> {
-    if path.is_absolute() {
-        Ok(())
-    } else {
-        Err(Error::argument(
-            "container_root_directory",
-            "is not an absolute path",
-        ))
-    }
+    let file = open_regular_at(&directory, &file_name(name)?).context(|| base.named(BASE))?;
+    Ok(file.map(|file| (directory, file)))
 }
 
 /// One of the names above, as a component.

@@ -4,13 +4,15 @@
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
 use super::open_directory_ambient;
-use crate::error::{Called as _, Error, Result};
+use crate::error::{Called as _, Error, Result, quote};
 
 /// A directory of the host: by a path, whose symlinks are followed, or by a descriptor, which may have been opened
 /// with O_PATH and stays the caller's.
@@ -34,6 +36,14 @@ impl Directory<'_> {
         }
     }
 
+    /// The directory as messages name it; `what` is the argument's name.
+    pub(crate) fn named(self, what: &str) -> String {
+        match self {
+            Directory::Path(path) => format!("{what} {}", quote(path.as_os_str().as_bytes())),
+            Directory::Descriptor(_) => what.to_owned(),
+        }
+    }
+
     /// EINVAL for a path that isn't absolute. A relative one, or an empty one, would quietly mean some other directory;
     /// a descriptor means what it means.
     pub(crate) fn check_absolute(self, what: &str) -> Result<()> {
@@ -46,6 +56,42 @@ impl Directory<'_> {
     }
 }
 
+/// A [`Directory`] that is remembered: a path that is opened later, or a descriptor that is held.
+#[derive(Clone, Debug)]
+pub enum DirectoryBuf {
+    /// By its path.
+    Path(PathBuf),
+    /// By a descriptor of its own.
+    Descriptor(Arc<OwnedFd>),
+}
+
+impl DirectoryBuf {
+    /// Remembers a directory; a descriptor is duplicated, and the caller's stays the caller's.
+    ///
+    /// # Errors
+    ///
+    /// EMFILE if there is no descriptor left.
+    pub fn new<'d>(directory: impl Into<Directory<'d>>) -> Result<Self> {
+        match directory.into() {
+            Directory::Path(path) => Ok(Self::Path(path.to_owned())),
+            Directory::Descriptor(fd) => {
+                let fd = fd.try_clone_to_owned();
+                let fd = fd.map_err(|error| Error::io("dup", error))?;
+                Ok(Self::Descriptor(Arc::new(fd)))
+            }
+        }
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn get(&self) -> Directory<'_> {
+        match self {
+            DirectoryBuf::Path(path) => Directory::Path(path),
+            DirectoryBuf::Descriptor(fd) => Directory::Descriptor(fd.as_fd()),
+        }
+    }
+}
+
 impl<'d> From<&'d Path> for Directory<'d> {
     fn from(path: &'d Path) -> Self {
         Directory::Path(path)
@@ -54,6 +100,12 @@ impl<'d> From<&'d Path> for Directory<'d> {
 
 impl<'d> From<&'d PathBuf> for Directory<'d> {
     fn from(path: &'d PathBuf) -> Self {
+        Directory::Path(path)
+    }
+}
+
+impl<'d> From<&&'d Path> for Directory<'d> {
+    fn from(path: &&'d Path) -> Self {
         Directory::Path(path)
     }
 }

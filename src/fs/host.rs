@@ -3,17 +3,17 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
-use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
+use nix::sys::stat::{Mode, SFlag, fstat};
 
+use super::Name;
 use super::node::{Node, file_type, is_directory};
-use super::{Name, Root, RootPath, open_directory_ambient};
-use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
+use crate::error::{Called as _, Error, Kind, Result, quote};
 
 /// Opens the file that a caller named for reading, symlinks followed. A directory is EISDIR.
 pub(crate) fn open_input_ambient(path: &Path) -> Result<File> {
@@ -90,46 +90,4 @@ fn find_regular(directory: impl AsFd, name: &Name) -> Result<Option<Node>> {
         SFlag::S_IFSOCK => Err(refused("a socket", Errno::EPERM)),
         _ => Err(refused("a device", Errno::EPERM)),
     }
-}
-
-/// Opens the directory `path`, cleaned lexically, as a root, and makes it first if it is missing and absolute: all
-/// missing components with mode 0755 less the umask, owner 0:0 where the caller may.
-pub(crate) fn create_directory_ambient(path: &Path, what: &str) -> Result<Root> {
-    if !path.is_absolute() {
-        return open_directory_ambient(path, what).map(Root::new);
-    }
-    let clean = RootPath::clean(path.as_os_str().as_bytes())?;
-    let mut at = open_directory_ambient(Path::new("/"), what)?;
-    for name in clean.components().filter_map(Name::new) {
-        let call = || format!("{what} {}", quote(path.as_os_str().as_bytes()));
-        at = match open_trusted_at(&at, &name) {
-            Err(Errno::ENOENT) => create_one(&at, &name).context(call)?,
-            result => result.called(call)?,
-        };
-    }
-    Ok(Root::new(at))
-}
-
-/// Opens a directory on the host, a symlink followed: whoever named the path trusts it.
-fn open_trusted_at(parent: &OwnedFd, name: &Name) -> Result<OwnedFd, Errno> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    openat(parent, name, flags, Mode::empty())
-}
-
-fn create_one(parent: &OwnedFd, name: &Name) -> Result<OwnedFd> {
-    let made = match mkdirat(parent, name, Mode::from_bits_truncate(0o755)) {
-        Ok(()) => true,
-        // Somebody else made it at the same time.
-        Err(Errno::EEXIST) => false,
-        Err(errno) => return Err(Error::system(format!("mkdirat {}", name.quoted()), errno)),
-    };
-    let directory = open_trusted_at(parent, name).called(|| format!("open {}", name.quoted()))?;
-    if made {
-        let node = Node::dot(&directory)?;
-        match node.set_owner(&node.stat()?, 0, 0) {
-            Err(error) if error.is_any(&[Errno::EPERM, Errno::EINVAL]) => {}
-            result => result?,
-        }
-    }
-    Ok(directory)
 }

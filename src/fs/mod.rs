@@ -8,7 +8,9 @@
 mod acl;
 mod budget;
 mod canonical;
+mod channel;
 mod copy;
+mod destination;
 mod directory;
 mod holes;
 mod host;
@@ -21,17 +23,21 @@ mod parents;
 mod path;
 mod remove;
 mod root;
+mod sigpipe;
+mod spool;
+#[cfg(test)]
+mod testing;
 mod travels;
 mod userns;
 
 pub(crate) use acl::{ACCESS_ACL, DEFAULT_ACL, strip_inherited_acl};
 pub(crate) use budget::Budget;
+pub(crate) use channel::Channel;
 pub(crate) use copy::copy_range;
-pub use directory::Directory;
+pub(crate) use destination::Destination;
+pub use directory::{Directory, DirectoryBuf};
 pub(crate) use holes::data_extents;
-pub(crate) use host::{
-    create_directory_ambient, create_empty_at, open_input_ambient, open_regular_at,
-};
+pub(crate) use host::{create_empty_at, open_input_ambient, open_regular_at};
 pub(crate) use identity::Identity;
 pub(crate) use listing::sorted_names;
 pub(crate) use name::Name;
@@ -43,5 +49,6 @@ pub(crate) use remove::{
     Keep, clear_directory_except, remove_tree, remove_tree_except, restore_times, times_of,
 };
 pub(crate) use root::{Root, open_directory_ambient};
+pub(crate) use spool::spool_ambient;
 pub(crate) use travels::{travelling_xattrs, travels};
 pub(crate) use userns::in_user_namespace;

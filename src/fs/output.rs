@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -16,6 +17,8 @@ use crate::sys::link_descriptor;
 
 /// How many temporary names are tried before somebody who takes each of them wins.
 const ATTEMPTS: u32 = 1000;
+/// What is under way is for its owner only.
+pub(super) const PRIVATE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
 /// A file under way to `name` in a directory: mode 0600 from the start, unnamed until it is published where the file
 /// system can do that, under a temporary name otherwise. Dropped without being published, it leaves nothing behind.
@@ -31,28 +34,23 @@ impl Output {
     pub(crate) fn create(directory: impl AsFd, name: &Name) -> Result<Self> {
         let directory = directory.as_fd().try_clone_to_owned();
         let directory = directory.map_err(|error| Error::io("dup", error))?;
-        let mode = Mode::from_bits_truncate(0o600);
-        let unnamed = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
-        let (fd, temporary) = match openat(&directory, ".", unnamed, mode) {
-            Ok(fd) => (fd, None),
-            // What file systems and kernels without unnamed files answer.
-            Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::ENOENT | Errno::EINVAL) => {
-                let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC;
-                let (fd, name) = with_temporary_name(name, |candidate| {
-                    openat(&directory, candidate, flags | OFlag::O_NOFOLLOW, mode)
-                })?;
-                (fd, Some(name))
+        let unnamed = create_unnamed(&directory, OFlag::empty())
+            .called(|| format!("create {}", name.quoted()))?;
+        let (file, temporary) = match unnamed {
+            Some(file) => (file, None),
+            None => {
+                let (file, name) = create_named(&directory, name)?;
+                (file, Some(name))
             }
-            Err(errno) => return Err(Error::system(format!("create {}", name.quoted()), errno)),
         };
         let output = Self {
             directory,
             name: name.clone(),
-            file: File::from(fd),
+            file,
             temporary,
         };
         // The umask may have taken more away than it should.
-        fchmod(&output.file, mode).called(|| "fchmod")?;
+        fchmod(&output.file, PRIVATE).called(|| "fchmod")?;
         Ok(output)
     }
 
@@ -76,6 +74,26 @@ impl Output {
         self.temporary = None;
         Ok(())
     }
+
+    /// Publishes the file so that it outlasts a crash of the system: its content is on the disk before it gets its name,
+    /// and the name is before this returns. If the content doesn't get there, nothing is published; if only the
+    /// directory's change doesn't, the file is there with its name, and that is an error all the same.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the archive engine"))]
+    pub(crate) fn publish_synced(self) -> Result<()> {
+        self.publish_after(File::sync_all)
+    }
+
+    fn publish_after(self, sync: impl Fn(&File) -> io::Result<()>) -> Result<()> {
+        let name = self.name.clone();
+        // Opened while nothing is published yet: a directory that may be written needn't be readable.
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let directory = openat(&self.directory, ".", flags, Mode::empty())
+            .called(|| format!("open the directory of {}", name.quoted()))?;
+        sync(&self.file).map_err(|error| Error::io(format!("fsync {}", name.quoted()), error))?;
+        self.publish()?;
+        sync(&File::from(directory))
+            .map_err(|error| Error::io(format!("fsync the directory of {}", name.quoted()), error))
+    }
 }
 
 impl Drop for Output {
@@ -85,6 +103,28 @@ impl Drop for Output {
             let _ = unlinkat(&self.directory, temporary, UnlinkatFlags::NoRemoveDir);
         }
     }
+}
+
+/// Makes a file without a name in `directory`, private, for reading and writing; `flags` are further ones. `None` where
+/// there are no such files.
+pub(super) fn create_unnamed(directory: impl AsFd, flags: OFlag) -> Result<Option<File>, Errno> {
+    let flags = flags | OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
+    match openat(directory, ".", flags, PRIVATE) {
+        Ok(fd) => Ok(Some(File::from(fd))),
+        // What file systems and kernels without unnamed files answer.
+        Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::ENOENT | Errno::EINVAL) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Makes a file in `directory`, private, for reading and writing, under a temporary name that tells of `name`.
+pub(super) fn create_named(directory: impl AsFd, name: &Name) -> Result<(File, Name)> {
+    let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
+    let (fd, name) = with_temporary_name(name, |candidate| {
+        let flags = flags | OFlag::O_RDWR | OFlag::O_CLOEXEC;
+        openat(&directory, candidate, flags, PRIVATE)
+    })?;
+    Ok((File::from(fd), name))
 }
 
 /// Calls `make` with names that are free as far as one can tell, until one is.
@@ -111,4 +151,72 @@ fn with_temporary_name<T>(
         format!("temporary name for {}", name.quoted()),
         Errno::EEXIST,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io::Write as _;
+    use std::path::Path;
+
+    use super::*;
+    use crate::fs::testing::Scratch;
+
+    fn output(scratch: &Scratch) -> Output {
+        let output = Output::create(scratch.directory(), &Name::new(b"name").unwrap()).unwrap();
+        output.file().write_all(b"new").unwrap();
+        output
+    }
+
+    fn content(path: &Path) -> String {
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn what_is_synced_is_published() {
+        let scratch = Scratch::new();
+        std::fs::write(scratch.join("name"), "old").unwrap();
+        output(&scratch).publish_synced().unwrap();
+        assert_eq!(content(&scratch.join("name")), "new");
+        assert_eq!(scratch.names(), ["name"]);
+    }
+
+    #[test]
+    fn the_content_is_synced_before_the_name_and_the_directory_after_it() {
+        let scratch = Scratch::new();
+        std::fs::write(scratch.join("name"), "old").unwrap();
+        let syncs = RefCell::new(Vec::new());
+        let sync = |file: &File| {
+            let is_directory = file.metadata()?.is_dir();
+            let content = content(&scratch.join("name"));
+            syncs.borrow_mut().push((is_directory, content));
+            Ok(())
+        };
+        output(&scratch).publish_after(sync).unwrap();
+        let expected = [(false, "old".to_owned()), (true, "new".to_owned())];
+        assert_eq!(syncs.into_inner(), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_synced_is_not_published() {
+        let scratch = Scratch::new();
+        let sync = |_: &File| Err(io::Error::from_raw_os_error(libc::EIO));
+        let error = output(&scratch).publish_after(sync).unwrap_err();
+        assert_eq!(error.errno(), libc::EIO);
+        assert!(error.to_string().starts_with("fsync \"name\""), "{error}");
+        assert_eq!(scratch.names(), [""; 0]);
+    }
+
+    #[test]
+    fn a_name_that_may_not_last_is_an_error() {
+        let scratch = Scratch::new();
+        let sync = |file: &File| match file.metadata()?.is_dir() {
+            true => Err(io::Error::from_raw_os_error(libc::EIO)),
+            false => Ok(()),
+        };
+        let error = output(&scratch).publish_after(sync).unwrap_err();
+        assert_eq!(error.errno(), libc::EIO);
+        assert_eq!(content(&scratch.join("name")), "new");
+        assert_eq!(scratch.names(), ["name"]);
+    }
 }

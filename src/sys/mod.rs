@@ -9,7 +9,10 @@ mod handle;
 mod link;
 mod mode;
 mod proc;
+mod signal;
 mod statx;
+#[cfg(test)]
+pub(crate) mod testing;
 mod times;
 mod xattr;
 
@@ -18,6 +21,7 @@ pub(crate) use handle::file_handle;
 pub(crate) use link::link_descriptor;
 pub(crate) use mode::change_mode;
 pub(crate) use proc::reopen;
+pub(crate) use signal::{is_pending, take_pending};
 pub(crate) use statx::mount_id;
 pub(crate) use times::{Timestamp, set_times};
 pub(crate) use xattr::{Handle, get_xattr, list_xattrs, remove_xattr, set_xattr};

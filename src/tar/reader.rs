@@ -21,6 +21,19 @@ pub(crate) trait Source: Read {
     /// Moves past the next `bytes` bytes, by seeking if that is possible. If fewer are left, the error's kind is
     /// [`io::ErrorKind::UnexpectedEof`].
     fn skip(&mut self, bytes: u64) -> io::Result<()>;
+
+    /// Moves to the end, so that an error which is found only there is found: nothing that follows the archive's end
+    /// is of interest.
+    fn drain(&mut self) -> io::Result<()> {
+        let mut buffer = vec![0; DISCARD];
+        loop {
+            match self.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+        }
+    }
 }
 
 /// Reads the members of a tar stream, in order.
@@ -106,9 +119,17 @@ impl<S: Source> Reader<S> {
         if self.state == State::Open {
             self.state = State::Ended;
         }
-        let mut buffer = vec![0; DISCARD];
-        while self.read(&mut buffer)? > 0 {}
-        Ok(())
+        self.source.drain().map_err(|error| self.io_error(error))
+    }
+
+    /// The source, wherever it is.
+    pub(crate) fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// Gives the source back, wherever it is.
+    pub(crate) fn into_source(self) -> S {
+        self.source
     }
 
     /// Whether the archive ended with a zero block, once there is no further member.

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::ptr;
 
 use crutils::changes::{self, Change, ChangeKind, Options};
+use crutils::{Directory, DirectoryBuf};
 
 use crate::support::api::{CRError, Failure, Outcome, outcome};
 use crate::support::os::c_path;
@@ -69,7 +70,8 @@ pub fn directories(new: &Path, old: Option<&Path>, options: &Options) -> Outcome
         // SAFETY: the strings end in NUL, the others are valid pointers; all outlive the call.
         unsafe { CRChangesDirectories(c_new.as_ptr(), c_old, options, list, error) }
     });
-    let rust = changes::directories_ambient(new, old, options).map_err(Failure::from);
+    let rust =
+        changes::directories_ambient(new, old.map(Directory::Path), options).map_err(Failure::from);
     assert_eq!(rust, c);
     Ok(checked(rust?))
 }
@@ -149,7 +151,7 @@ fn through_c(
             0
         );
     }
-    if let Some(work) = &options.work_directory {
+    if let Some(DirectoryBuf::Path(work)) = &options.work_directory {
         let work = c_path(work);
         // SAFETY: as above; the string ends in NUL and outlives the call.
         let set = unsafe { CRChangesOptionsWorkDirectory(c_options, work.as_ptr(), none) };

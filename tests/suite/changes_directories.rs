@@ -459,7 +459,13 @@ fn a_tree_that_changes_meanwhile_is_no_error() {
             }
         });
         let found: Vec<_> = (0..300)
-            .map(|_| directories_ambient(&two.new, Some(&two.old), &Options::default()))
+            .map(|_| {
+                directories_ambient(
+                    &two.new,
+                    Some(two.old.as_path().into()),
+                    &Options::default(),
+                )
+            })
             .collect();
         done.store(true, Ordering::Relaxed);
         found.into_iter().for_each(|found| drop(found.unwrap()));

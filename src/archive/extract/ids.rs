@@ -11,13 +11,13 @@ const MAX_RANGES: usize = 340;
 
 /// Consecutive ids: `container`, `container` + 1, … are `host`, `host` + 1, … outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct IdRange {
+pub struct IdRange {
     /// The first id in the container.
-    pub(crate) container: u32,
+    pub container: u32,
     /// The first id outside, as the calling process sees it.
-    pub(crate) host: u32,
+    pub host: u32,
     /// How many there are.
-    pub(crate) size: u32,
+    pub size: u32,
 }
 
 /// Why ranges are no map.
@@ -52,10 +52,6 @@ pub(crate) struct IdMap(Vec<IdRange>);
 
 impl IdMap {
     /// The map of these ranges, in any order; of none, the one that leaves every id as it is.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for callers of the import, who choose the maps")
-    )]
     pub(crate) fn new(mut ranges: Vec<IdRange>) -> Result<Self, BadMap> {
         if ranges.len() > MAX_RANGES {
             return Err(BadMap::TooMany(ranges.len()));

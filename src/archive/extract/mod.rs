@@ -34,8 +34,10 @@ use refusal::Refusal;
 use rules::type_name;
 use whiteout::{Layer, Whiteout};
 
+pub(crate) use ids::IdMap;
+pub use ids::IdRange;
 pub(crate) use limits::Meter;
-pub(crate) use rules::Rules;
+pub(crate) use rules::{Rules, Types};
 
 /// What to do with a member.
 #[derive(Clone, Copy, PartialEq, Eq)]

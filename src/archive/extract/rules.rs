@@ -18,10 +18,6 @@ impl Types {
     pub(crate) const ALL: Types = Types(0x7f);
 
     /// These types.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for callers of the import, who choose the types")
-    )]
     pub(crate) fn of(kinds: &[MemberKind]) -> Self {
         let bits = kinds.iter().map(|&kind| Self::bit(kind));
         Self(bits.fold(0, |all, bit| all | bit))

@@ -82,7 +82,6 @@ impl Metadata {
     ///
     /// Errors: EBADMSG for a config.dump or spec.dump that is malformed, E2BIG for any document above 16 MiB, and then
     /// nothing is taken in. Another document that is malformed is taken in, and its accessor tells.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the import session calls it"))]
     pub(crate) fn insert(&mut self, kind: DocumentKind, bytes: Vec<u8>) -> Result<()> {
         check_size(&bytes)?;
         match kind {

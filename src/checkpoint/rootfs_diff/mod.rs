@@ -6,4 +6,5 @@ mod apply;
 mod create;
 
 pub use apply::apply_rootfs_diff_tar;
+pub(super) use apply::{Heed, apply};
 pub use create::create_rootfs_diff_tar;

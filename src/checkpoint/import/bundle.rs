@@ -1,24 +1,21 @@
-//! Importing a checkpoint archive into an OCI bundle.
+//! What may go into an OCI bundle.
 
 #![forbid(unsafe_code)]
-
-use std::cell::Cell;
-use std::path::Path;
 
 use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
-use super::{CONFIG_DUMP, MAX_CONFIG, SPEC_DUMP, archive_step, open_archive_ambient};
-use crate::archive::{Extraction, Input, Meter, Policy, Rules, Verdict};
-use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{Root, RootPath, create_directory_ambient};
-use crate::tar::{Member, MemberKind, Reader};
-use crate::watch::Watch;
+use super::targets::Selection;
+use crate::archive::Verdict;
+use crate::checkpoint::{CONFIG_DUMP, MAX_CONFIG, SPEC_DUMP};
+use crate::error::{Error, Kind, Result};
+use crate::fs::RootPath;
+use crate::tar::{Member, MemberKind};
 
 /// The bundle's own configuration, which the engine writes anew from spec.dump.
 const CONFIG_JSON: &str = "config.json";
 /// Names at the top of a bundle that the archive mustn't get at by way of a link.
-const PROTECTED: [&[u8]; 3] = [
+pub(super) const PROTECTED: [&[u8]; 3] = [
     CONFIG_JSON.as_bytes(),
     CONFIG_DUMP.as_bytes(),
     SPEC_DUMP.as_bytes(),
@@ -60,107 +57,20 @@ impl From<Refusal> for Error {
     }
 }
 
-/// Extracts all members of the checkpoint archive `input` into the directory `destination` but for config.dump and
-/// spec.dump, which [`import_checkpoint_config_only`] takes.
-///
-/// The archive may be plain or compressed with gzip, bzip2, xz or zstd. A `destination` that is missing has to be
-/// absolute; it is made, with its missing parents, once the archive's first header is understood.
-///
-/// # Errors
-///
-/// EPERM for config.json, devices and fifos; EXDEV for links other than those CRIU makes (`checkpoint/parent`) and
-/// hard links among the archive's own files; EBADMSG for a malformed archive; what the system calls give. What was
-/// extracted before stays.
-pub fn import_checkpoint_without_config(destination: &Path, input: &Path) -> Result<()> {
-    let judge = |path: &RootPath, member: &Member| {
-        if is_config(path) {
-            Ok(Verdict::Skip)
-        } else {
-            judge_bundle_member(path, member)
-        }
+/// Whether a member goes into the bundle.
+pub(super) fn judge(selection: &Selection, path: &RootPath, member: &Member) -> Result<Verdict> {
+    let chosen = match selection {
+        Selection::Nothing => false,
+        Selection::AllButConfiguration => !is_config(path),
+        Selection::Named(_) | Selection::Configuration(_) => selection.choice(path).is_some(),
     };
-    import(destination, input, &judge, &|| false)
-}
-
-/// Extracts config.dump and spec.dump from the checkpoint archive `input` into the directory `destination`, and
-/// nothing else. Reads no further than needed; that one of the two is missing is no error.
-///
-/// # Errors
-///
-/// As [`import_checkpoint_without_config`]; E2BIG if one of the two is larger than 16 MiB, EXDEV if it isn't a regular
-/// file.
-pub fn import_checkpoint_config_only(destination: &Path, input: &Path) -> Result<()> {
-    let found = Cell::new([false; 2]);
-    let judge = |path: &RootPath, member: &Member| {
-        let Some(index) = config_index(path) else {
-            return Ok(Verdict::Skip);
-        };
-        check_config(member)?;
-        let mut both = found.get();
-        both[index] = true;
-        found.set(both);
-        Ok(Verdict::Extract)
-    };
-    import(destination, input, &judge, &|| found.get() == [true; 2])
-}
-
-type Judge<'j> = dyn Fn(&RootPath, &Member) -> Result<Verdict> + 'j;
-
-fn import(
-    destination: &Path,
-    input: &Path,
-    judge: &Judge<'_>,
-    done: &dyn Fn() -> bool,
-) -> Result<()> {
-    check_destination(destination)?;
-    let mut reader = open_archive_ambient(input)?;
-    let first = reader.next_member().context(|| archive_step(input))?;
-    let root = create_directory_ambient(destination, "destination")?;
-    extract(&root, &mut reader, first, judge, done).context(|| archive_step(input))
-}
-
-fn extract(
-    root: &Root,
-    reader: &mut Reader<Input>,
-    first: Option<Member>,
-    judge: &Judge<'_>,
-    done: &dyn Fn() -> bool,
-) -> Result<()> {
-    let (rules, meter, watch) = (Rules::default(), Meter::default(), Watch::new());
-    let policy = Policy {
-        judge,
-        protected: &PROTECTED,
-        own_sources_only: true,
-        keep_times: false,
-        rules: &rules,
-        meter: &meter,
-        watch: &watch,
-    };
-    let mut extraction = Extraction::new(root, policy)?;
-    let mut next = first;
-    while let Some(member) = next {
-        extraction.extract(&member, &mut reader.data())?;
-        if done() {
-            return extraction.finish();
-        }
-        next = reader.next_member()?;
+    if !chosen {
+        Ok(Verdict::Skip)
+    } else if is_config_file(path) {
+        check_config(member).map(|()| Verdict::Extract)
+    } else {
+        judge_bundle_member(path, member)
     }
-    reader.finish()?;
-    extraction.finish()
-}
-
-/// A destination that doesn't exist yet is only made where nobody can mistake it.
-fn check_destination(destination: &Path) -> Result<()> {
-    if destination.as_os_str().is_empty() {
-        return Err(Error::argument("destination", "is empty"));
-    }
-    if !destination.is_absolute() && !destination.exists() {
-        return Err(Error::argument(
-            "destination",
-            "is missing, and not an absolute path to make",
-        ));
-    }
-    Ok(())
 }
 
 fn is_config(path: &RootPath) -> bool {
@@ -171,15 +81,15 @@ fn is_config(path: &RootPath) -> bool {
     })
 }
 
-/// Which of config.dump (0) and spec.dump (1) the path names, if one.
-fn config_index(path: &RootPath) -> Option<usize> {
+/// Whether the path names config.dump or spec.dump.
+fn is_config_file(path: &RootPath) -> bool {
     [CONFIG_DUMP, SPEC_DUMP]
         .iter()
-        .position(|name| name.as_bytes() == path.as_bytes())
+        .any(|name| name.as_bytes() == path.as_bytes())
 }
 
 /// Whether a member that is called config.dump or spec.dump can be one.
-pub(super) fn check_config(member: &Member) -> Result<()> {
+pub(in crate::checkpoint) fn check_config(member: &Member) -> Result<()> {
     match member.kind {
         MemberKind::Regular if member.size > MAX_CONFIG => {
             Err(Refusal::TooLarge(member.size).into())

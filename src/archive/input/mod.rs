@@ -1,0 +1,261 @@
+//! An archive being read.
+//!
+//! As long as an archive is plain and lies in a regular file, a member's data is a range of that file, which the kernel
+//! copies or shares; so is an archive in such a member. Anything else is a stream.
+
+#![forbid(unsafe_code)]
+
+mod expand;
+mod file;
+mod raw;
+mod record;
+mod stream;
+
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use thiserror::Error as ThisError;
+
+use crate::archive::Sha256Digest;
+use crate::compress::{self, Compression, MAGIC_LEN};
+use crate::error::{Error, Kind, Result};
+use crate::tar::{Data, Member, Source};
+use crate::watch::Watch;
+pub(crate) use expand::Content;
+use file::FileInput;
+use raw::{FromStart, Raw, Tally};
+pub(crate) use record::Overflow;
+use record::Record;
+use stream::{BUFFER, StreamInput};
+
+/// Why an archive isn't read on.
+#[derive(Debug, ThisError)]
+enum Refusal {
+    /// A few bytes that become gigabytes fill whatever they are extracted to.
+    #[error("the archive expands to more than {0} times its size")]
+    Ratio(u64),
+    /// What a pipe has yielded is gone unless it is kept, and memory is no place for a container's.
+    #[error(
+        "more than 32 MiB come before the configuration; they can't be read again, and there is no spool directory"
+    )]
+    NoSpool,
+    /// What was read is gone: extracting from here on would leave members out.
+    #[error("the archive was read already, and can't be read again")]
+    Consumed,
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::Ratio(_) | Refusal::NoSpool => Kind::Limit,
+            Refusal::Consumed => Kind::System,
+        };
+        let error = Error::new(kind, refusal.to_string());
+        match refusal {
+            Refusal::Consumed => error.with_errno(nix::errno::Errno::ESPIPE),
+            _ => error,
+        }
+    }
+}
+
+/// The tar stream in an archive, decompressed on the way if need be.
+pub(crate) enum Input<'a> {
+    /// A plain archive in a regular file.
+    File(FileInput),
+    /// Anything else.
+    Stream(StreamInput<'a>),
+}
+
+/// A compressed or plain archive where the caller has it.
+pub(crate) enum Origin {
+    /// In a regular file, which can be read as often as need be.
+    File(Arc<File>),
+    /// In a pipe or a socket; nothing once it is being read.
+    Stream(Option<Box<dyn Read + Send>>),
+}
+
+/// Whether an archive's digest is computed while it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hash {
+    /// It isn't.
+    Never,
+    /// It is if all of the archive passes through memory anyway.
+    IfStream,
+    /// It is: all of the archive passes through memory.
+    Always,
+}
+
+/// How an archive is read.
+#[derive(Clone)]
+pub(crate) struct Reading {
+    /// Who watches.
+    pub(crate) watch: Watch,
+    /// How many bytes may come of one byte of the archive.
+    pub(crate) max_ratio: u64,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            watch: Watch::default(),
+            max_ratio: u64::MAX,
+        }
+    }
+}
+
+impl Origin {
+    /// How many bytes the archive has, if that is known.
+    pub(crate) fn len(&self) -> Result<Option<u64>> {
+        match self {
+            Origin::File(file) => {
+                let metadata = file.metadata().map_err(|error| Error::io("fstat", error))?;
+                Ok(Some(metadata.len()))
+            }
+            Origin::Stream(_) => Ok(None),
+        }
+    }
+
+    /// Reads the archive from its beginning. A stream can be read once; what it yields is kept if there is an
+    /// `overflow`.
+    pub(crate) fn read(
+        &mut self,
+        reading: &Reading,
+        hash: Hash,
+        overflow: Option<Overflow>,
+    ) -> Result<Input<'static>> {
+        match self {
+            Origin::File(file) => {
+                let file = Arc::clone(file);
+                if hash != Hash::Always && magic_at_start(&file)? == Compression::None {
+                    let len = self.len()?.unwrap_or_default();
+                    return Ok(Input::File(FileInput::new(file, 0, len, &reading.watch)));
+                }
+                stream(FromStart::new(file), reading, hash, overflow)
+            }
+            Origin::Stream(reader) => {
+                let reader = reader.take().ok_or(Refusal::Consumed)?;
+                stream(reader, reading, hash, overflow)
+            }
+        }
+    }
+}
+
+impl Input<'static> {
+    /// Reads the archive in a regular file once, from its beginning on. Its compression is told by the first bytes;
+    /// the name plays no part.
+    pub(crate) fn new(file: File, reading: &Reading) -> Result<Self> {
+        Origin::File(Arc::new(file)).read(reading, Hash::Never, None)
+    }
+}
+
+impl<'a> Input<'a> {
+    /// The archive that a member's data is, compressed or not.
+    pub(crate) fn nested<'d: 'a, 'i: 'a>(
+        member: &Member,
+        data: &'a mut Data<'d, Input<'i>>,
+        reading: &Reading,
+    ) -> Result<Self> {
+        if let (Input::File(outer), None) = (data.source(), &member.sparse) {
+            let mut part = outer.part(member.stored);
+            if detect(&mut part)?.0 == Compression::None {
+                return Ok(Input::File(outer.part(member.stored)));
+            }
+        }
+        // The bytes are counted where the outer archive is read.
+        let reading = Reading {
+            watch: Watch::default(),
+            ..reading.clone()
+        };
+        stream(Content::new(member, data), &reading, Hash::Never, None)
+    }
+
+    /// Moves the next `len` bytes to `target` at offset `at`. Returns the bytes moved: fewer if the archive ends.
+    pub(crate) fn copy_to(&mut self, target: &File, at: u64, len: u64) -> Result<u64> {
+        match self {
+            Input::File(input) => input.copy_to(target, at, len),
+            Input::Stream(input) => input.copy_to(target, at, len),
+        }
+    }
+
+    /// Begins again with the first byte, if all that was yielded is still there.
+    pub(crate) fn rewind(&mut self) -> bool {
+        match self {
+            Input::File(_) => false,
+            Input::Stream(input) => input.rewind(),
+        }
+    }
+
+    /// The digest of the archive, which was read to its end, if it was asked for.
+    pub(crate) fn take_digest(&self) -> Option<Sha256Digest> {
+        match self {
+            Input::File(_) => None,
+            Input::Stream(input) => input.tally().take_digest(),
+        }
+    }
+}
+
+fn stream<'a>(
+    reader: impl Read + Send + 'a,
+    reading: &Reading,
+    hash: Hash,
+    overflow: Option<Overflow>,
+) -> Result<Input<'a>> {
+    let tally = Tally::new(hash != Hash::Never);
+    let mut raw = Raw::new(reader, &tally, &reading.watch);
+    let (compression, magic) = detect(&mut raw)?;
+    let input = BufReader::with_capacity(BUFFER, Cursor::new(magic).chain(raw));
+    let reader = compress::decoder(compression, Box::new(input))?;
+    let record = overflow.map_or_else(Record::off, Record::new);
+    Ok(Input::Stream(StreamInput::new(
+        reader,
+        record,
+        tally,
+        reading.max_ratio,
+    )))
+}
+
+fn detect(reader: &mut impl Read) -> Result<(Compression, Vec<u8>)> {
+    let mut magic = Vec::with_capacity(MAGIC_LEN);
+    let read = reader.take(MAGIC_LEN as u64).read_to_end(&mut magic);
+    read.map_err(|error| Error::io("read the archive", error))?;
+    Ok((compress::detect(&magic), magic))
+}
+
+fn magic_at_start(file: &File) -> Result<Compression> {
+    let mut magic = [0; MAGIC_LEN];
+    let read = loop {
+        match file.read_at(&mut magic, 0) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => break result.map_err(|error| Error::io("read the archive", error))?,
+        }
+    };
+    Ok(compress::detect(&magic[..read]))
+}
+
+impl Read for Input<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Input::File(input) => input.read(buffer),
+            Input::Stream(input) => input.read(buffer),
+        }
+    }
+}
+
+impl Source for Input<'_> {
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        match self {
+            Input::File(input) => input.skip(bytes),
+            Input::Stream(input) => input.skip(bytes),
+        }
+    }
+
+    fn drain(&mut self) -> io::Result<()> {
+        match self {
+            // There is nothing to be found: no decoder, no checksum.
+            Input::File(_) => Ok(()),
+            Input::Stream(input) => input.drain(),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The bytes of the archive itself, before any decoder.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, Read, Sink, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::archive::{Hashing, Sha256Digest};
+use crate::watch::Watch;
+
+/// What was read of an archive so far.
+#[derive(Default)]
+pub(crate) struct Tally {
+    bytes: AtomicU64,
+    hasher: Mutex<Option<Hashing<Sink>>>,
+}
+
+impl Tally {
+    pub(super) fn new(hashed: bool) -> Arc<Self> {
+        Arc::new(Self {
+            bytes: AtomicU64::new(0),
+            hasher: Mutex::new(hashed.then(|| Hashing::new(io::sink()))),
+        })
+    }
+
+    /// How many bytes were read.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Their digest, if it was asked for; nothing more is hashed.
+    pub(crate) fn take_digest(&self) -> Option<Sha256Digest> {
+        let mut hasher = self.hasher.lock().unwrap_or_else(PoisonError::into_inner);
+        hasher.take().map(|hasher| hasher.finish().1)
+    }
+
+    fn add(&self, bytes: &[u8]) {
+        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let mut hasher = self.hasher.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hasher) = hasher.as_mut() {
+            // A sink takes everything.
+            let _ = hasher.write_all(bytes);
+        }
+    }
+}
+
+/// A reader of them that counts, hashes and is watched.
+pub(super) struct Raw<R> {
+    reader: R,
+    tally: Arc<Tally>,
+    watch: Watch,
+}
+
+impl<R> Raw<R> {
+    pub(super) fn new(reader: R, tally: &Arc<Tally>, watch: &Watch) -> Self {
+        Self {
+            reader,
+            tally: Arc::clone(tally),
+            watch: watch.clone(),
+        }
+    }
+}
+
+impl<R: Read> Read for Raw<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.tally.add(&buffer[..count]);
+        self.watch.step(count as u64)?;
+        Ok(count)
+    }
+}
+
+/// Reads a regular file from its beginning, whatever its descriptor's own offset is.
+pub(super) struct FromStart {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl FromStart {
+    pub(super) fn new(file: Arc<File>) -> Self {
+        Self { file, at: 0 }
+    }
+}
+
+impl Read for FromStart {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}

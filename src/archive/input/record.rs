@@ -1,0 +1,185 @@
+//! What a stream has yielded, kept so that it can be read again.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+
+use super::Refusal;
+use crate::error::Error;
+
+/// How much is kept in memory. The archives of common engines have their configuration within the first few MiB.
+const IN_MEMORY: usize = 32 << 20;
+
+/// Where what no longer fits into memory goes.
+pub(crate) enum Overflow {
+    /// Nowhere: the archive can be read again from its beginning.
+    Forget,
+    /// Nowhere, and it can't be read again: that is an error.
+    Refuse,
+    /// Into this unnamed file.
+    Spool(File),
+}
+
+/// What a stream has yielded so far.
+pub(super) struct Record {
+    state: State,
+    memory: Vec<u8>,
+    /// How much went into the overflow's file after the memory was full.
+    spooled: u64,
+    overflow: Overflow,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// What is yielded is kept.
+    Keeping,
+    /// What was kept is yielded again, from this byte on.
+    Replaying(u64),
+    /// Nothing is kept, and what was is over.
+    Off,
+}
+
+impl Record {
+    pub(super) fn new(overflow: Overflow) -> Self {
+        Self {
+            state: State::Keeping,
+            memory: Vec::new(),
+            spooled: 0,
+            overflow,
+        }
+    }
+
+    /// One that never keeps anything.
+    pub(super) fn off() -> Self {
+        Self {
+            state: State::Off,
+            ..Self::new(Overflow::Forget)
+        }
+    }
+
+    /// Yields everything again, if it is still all there.
+    pub(super) fn rewind(&mut self) -> bool {
+        let all = self.state == State::Keeping;
+        if all {
+            self.state = State::Replaying(0);
+        }
+        all
+    }
+
+    /// Takes in what the stream has just yielded.
+    pub(super) fn keep(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.state != State::Keeping {
+            return Ok(());
+        }
+        if self.spooled == 0 && self.memory.len() + bytes.len() <= IN_MEMORY {
+            self.memory.extend_from_slice(bytes);
+            return Ok(());
+        }
+        match &self.overflow {
+            Overflow::Forget => {
+                self.state = State::Off;
+                self.memory = Vec::new();
+                Ok(())
+            }
+            Overflow::Refuse => Err(Error::from(Refusal::NoSpool).into()),
+            Overflow::Spool(file) => {
+                file.write_all_at(bytes, self.spooled)?;
+                self.spooled += bytes.len() as u64;
+                Ok(())
+            }
+        }
+    }
+
+    /// Yields some of what was kept, while there is any left to yield again.
+    pub(super) fn replay(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let State::Replaying(at) = self.state else {
+            return Ok(None);
+        };
+        let in_memory = usize::try_from(at)
+            .ok()
+            .and_then(|at| self.memory.get(at..));
+        let count = match (in_memory, &self.overflow) {
+            (Some(kept), _) if !kept.is_empty() => {
+                let count = kept.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&kept[..count]);
+                count
+            }
+            (_, Overflow::Spool(file)) => {
+                // The spool goes on where the memory ends.
+                let from = at - self.memory.len() as u64;
+                let left = usize::try_from(self.spooled - from).unwrap_or(usize::MAX);
+                let part = buffer.len().min(left);
+                file.read_at(&mut buffer[..part], from)?
+            }
+            _ => 0,
+        };
+        if count > 0 || buffer.is_empty() {
+            self.state = State::Replaying(at + count as u64);
+            return Ok(Some(count));
+        }
+        self.state = State::Off;
+        self.memory = Vec::new();
+        self.overflow = Overflow::Forget;
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(record: &mut Record) -> Vec<u8> {
+        let (mut out, mut buffer) = (Vec::new(), [0; 1000]);
+        while let Some(count) = record.replay(&mut buffer).unwrap() {
+            out.extend_from_slice(&buffer[..count]);
+        }
+        out
+    }
+
+    fn spool() -> Overflow {
+        Overflow::Spool(
+            nix::sys::memfd::memfd_create(c"spool", nix::sys::memfd::MFdFlags::empty())
+                .unwrap()
+                .into(),
+        )
+    }
+
+    #[test]
+    fn what_was_kept_is_yielded_once_again() {
+        let mut record = Record::new(Overflow::Forget);
+        record.keep(b"ab").unwrap();
+        record.keep(b"c").unwrap();
+        assert!(record.rewind());
+        assert_eq!(all(&mut record), b"abc");
+        record.keep(b"d").unwrap();
+        assert!(!record.rewind());
+    }
+
+    #[test]
+    fn what_no_longer_fits_into_memory_goes_into_the_spool() {
+        let mut record = Record::new(spool());
+        let mut expected = Vec::new();
+        for number in 0..40_u8 {
+            let piece = vec![number; 1 << 20];
+            record.keep(&piece).unwrap();
+            expected.extend(piece);
+        }
+        assert!(record.rewind());
+        assert!(all(&mut record) == expected);
+    }
+
+    #[test]
+    fn without_a_spool_too_much_is_forgotten_or_refused() {
+        let piece = vec![0; IN_MEMORY];
+        let mut record = Record::new(Overflow::Forget);
+        record.keep(&piece).unwrap();
+        record.keep(b"x").unwrap();
+        assert!(!record.rewind());
+        let mut record = Record::new(Overflow::Refuse);
+        record.keep(&piece).unwrap();
+        let error = Error::io("read", record.keep(b"x").unwrap_err());
+        assert_eq!(error.kind(), crate::Kind::Limit);
+    }
+}

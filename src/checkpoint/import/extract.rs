@@ -1,0 +1,281 @@
+//! The one pass over an archive in which everything goes where it belongs.
+
+#![forbid(unsafe_code)]
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use super::Refusal;
+use super::bundle::{self, PROTECTED};
+use super::options::ImportOptions;
+use super::targets::{Route, Selection, Targets};
+use crate::archive::{
+    Content, Extraction, Input, Meter, Policy, Reading, Rules, Sha256Digest, Verdict,
+};
+use crate::checkpoint::deleted_files::DeletedFiles;
+use crate::checkpoint::held::{Held, Noted};
+use crate::checkpoint::rootfs_diff::{Heed, apply};
+use crate::checkpoint::{DELETED_FILES, ROOTFS_DIFF_TAR};
+use crate::error::{Context as _, Error, Result};
+use crate::fs::{Destination, Root, RootPath};
+use crate::tar::{Data, Member, MemberKind, Reader};
+use crate::watch::Phase;
+
+/// What an import has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Imported {
+    /// How many members of the archive were read.
+    pub members: u64,
+    /// Whether a rootfs diff was applied.
+    pub applied_rootfs_diff: bool,
+    /// The archive's digest, if it was asked for, or expected.
+    pub sha256: Option<Sha256Digest>,
+}
+
+/// A pass over an archive.
+pub(super) struct Pass<'p> {
+    targets: &'p Targets,
+    options: &'p ImportOptions,
+    reading: &'p Reading,
+    /// What holds for the container's own file systems, and for the rootfs diff.
+    tree_rules: Rules,
+    diff_rules: Rules,
+    /// What the archive and those in it have used up.
+    meter: &'p Meter,
+    /// The members that went where nothing else may go a second time.
+    routed: HashSet<Vec<u8>>,
+    /// What the rootfs diff holds.
+    noted: RefCell<Noted>,
+    deleted: Option<DeletedFiles>,
+    /// How many members are behind.
+    done: u64,
+}
+
+impl<'p> Pass<'p> {
+    pub(super) fn new(
+        targets: &'p Targets,
+        options: &'p ImportOptions,
+        reading: &'p Reading,
+        meter: &'p Meter,
+    ) -> Self {
+        Self {
+            targets,
+            options,
+            reading,
+            tree_rules: options.tree_rules(),
+            diff_rules: options.rules.clone(),
+            meter,
+            routed: HashSet::new(),
+            noted: RefCell::default(),
+            deleted: None,
+            done: 0,
+        }
+    }
+
+    /// Goes through the archive; `at_end` has a last word before anything is deleted, and tells the archive's digest.
+    pub(super) fn run(
+        mut self,
+        reader: &mut Reader<Input<'_>>,
+        at_end: impl FnOnce(&Reader<Input<'_>>) -> Result<Option<Sha256Digest>>,
+    ) -> Result<Imported> {
+        // What is no archive leaves no new directory behind.
+        let first = reader.next_member()?;
+        let bundle = match &self.targets.bundle {
+            Some(bundle) => Some(Destination::open_or_make_ambient(
+                bundle.get(),
+                "destination",
+            )?),
+            None => None,
+        };
+        let root = bundle.as_ref().map(Destination::root);
+        let result = self.extract(root, first, reader);
+        let result = result.and_then(|()| at_end(reader));
+        let result = result.and_then(|digest| self.delete().map(|()| digest));
+        match result {
+            Ok(sha256) => Ok(Imported {
+                members: self.done,
+                applied_rootfs_diff: self.routed.contains(ROOTFS_DIFF_TAR.as_bytes()),
+                sha256,
+            }),
+            Err(error) => {
+                if let (Some(bundle), false) = (bundle, self.options.keep_failed) {
+                    // What is left to say is why the import failed.
+                    let _ = bundle.remove_made();
+                }
+                Err(error.context(format!("{} members are done", self.done)))
+            }
+        }
+    }
+
+    fn extract(
+        &mut self,
+        bundle: Option<&Root>,
+        first: Option<Member>,
+        reader: &mut Reader<Input<'_>>,
+    ) -> Result<()> {
+        let (options, reading, selection) = (self.options, self.reading, &self.targets.selection);
+        let chosen = RefCell::new(HashSet::new());
+        let rules = options.bundle_rules();
+        let judge = |path: &RootPath, member: &Member| {
+            let verdict = bundle::judge(selection, path, member)?;
+            if verdict == Verdict::Extract {
+                chosen.borrow_mut().extend(selection.choice(path));
+            }
+            Ok(verdict)
+        };
+        let policy = Policy {
+            judge: &judge,
+            protected: &PROTECTED,
+            own_sources_only: true,
+            keep_times: false,
+            rules: &rules,
+            meter: self.meter,
+            watch: &reading.watch,
+        };
+        let mut bundle = match bundle {
+            Some(root) => Some(Extraction::new(root, policy)?),
+            None => None,
+        };
+        let is_enough = || match selection {
+            Selection::Configuration(names) => chosen.borrow().len() == names.len(),
+            _ => false,
+        };
+        let mut next = first;
+        while let Some(member) = next {
+            reading.watch.check()?;
+            self.extract_one(&member, reader, bundle.as_mut())?;
+            self.done += 1;
+            next = if is_enough() {
+                None
+            } else {
+                reader.next_member()?
+            };
+        }
+        if !is_enough() {
+            reader.finish()?;
+            rules.check_end(reader)?;
+        }
+        self.check_found(&chosen.borrow())?;
+        bundle.map_or(Ok(()), Extraction::finish)
+    }
+
+    fn extract_one(
+        &mut self,
+        member: &Member,
+        reader: &mut Reader<Input<'_>>,
+        bundle: Option<&mut Extraction<'_>>,
+    ) -> Result<()> {
+        let path = RootPath::clean(&member.path).map_err(Error::from);
+        let path = path.at_entry(&member.path)?;
+        let checked = self.options.check_name(&path).map_err(Error::from);
+        checked.at_entry(&member.path)?;
+        let (targets, mut data) = (self.targets, reader.data());
+        match (targets.route(&path), bundle) {
+            (None, Some(bundle)) => return bundle.extract(member, &mut data),
+            (Some(route), _) => self.follow(route, &path, member, &mut data)?,
+            (None, None) => {}
+        }
+        // The extraction into the bundle counts its own.
+        let counted = self.meter.count_member(&self.options.rules.limits);
+        counted.map_err(Error::from).at_entry(&member.path)
+    }
+
+    /// Takes a member to the destination of its own.
+    fn follow(
+        &mut self,
+        route: Route<'_>,
+        path: &RootPath,
+        member: &Member,
+        data: &mut Data<'_, Input<'_>>,
+    ) -> Result<()> {
+        self.check_route(path, member)
+            .map_err(Error::from)
+            .at_entry(&member.path)?;
+        let step = || format!("apply {}", path.quoted());
+        match route {
+            Route::Diff(root) => {
+                let (heed, noted) = (self.heed(&self.diff_rules), &self.noted);
+                let note = |member: &Member| noted.borrow_mut().add(member);
+                Input::nested(member, data, self.reading)
+                    .and_then(|nested| apply(nested, root, heed, &note))
+                    .context(step)
+            }
+            Route::Tree(root) => {
+                let heed = self.heed(&self.tree_rules);
+                Input::nested(member, data, self.reading)
+                    .and_then(|nested| extract_tree(nested, root, heed))
+                    .context(step)
+            }
+            Route::Deleted => {
+                let list = DeletedFiles::read(Content::new(member, data));
+                self.deleted = Some(list.at_entry(&member.path)?);
+                Ok(())
+            }
+        }
+    }
+
+    fn heed<'h>(&'h self, rules: &'h Rules) -> Heed<'h> {
+        Heed {
+            rules,
+            meter: self.meter,
+            watch: &self.reading.watch,
+        }
+    }
+
+    fn check_route(&mut self, path: &RootPath, member: &Member) -> Result<(), Refusal> {
+        if member.kind != MemberKind::Regular {
+            return Err(Refusal::NotRegular);
+        }
+        if self.routed.insert(path.as_bytes().to_vec()) {
+            Ok(())
+        } else {
+            Err(Refusal::Twice)
+        }
+    }
+
+    /// Whether everything was there that was named.
+    fn check_found(&self, chosen: &HashSet<&RootPath>) -> Result<()> {
+        let missing = |name: &[u8]| Err(Error::from(Refusal::Missing).at_entry(name));
+        for name in self.targets.expected() {
+            if !self.routed.contains(&name) {
+                return missing(&name);
+            }
+        }
+        match &self.targets.selection {
+            Selection::Named(names) => match names.iter().find(|name| !chosen.contains(name)) {
+                Some(name) => missing(name.as_bytes()),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what the container had deleted, but for what the diff has put there since.
+    fn delete(&mut self) -> Result<()> {
+        let (Some(deleted), Some(root)) = (self.deleted.take(), &self.targets.root) else {
+            return Ok(());
+        };
+        let (noted, watch) = (self.noted.take(), &self.reading.watch);
+        watch.begin(Phase::Deleting, None);
+        deleted
+            .remove(root, |targets| Held::of(&noted, root, targets), watch)
+            .context(|| DELETED_FILES)
+    }
+}
+
+/// Extracts the archive of a directory.
+fn extract_tree(input: Input<'_>, root: &Root, heed: Heed<'_>) -> Result<()> {
+    let policy = Policy {
+        judge: &|_, _| Ok(Verdict::Extract),
+        protected: &[],
+        own_sources_only: false,
+        keep_times: false,
+        rules: heed.rules,
+        meter: heed.meter,
+        watch: heed.watch,
+    };
+    let mut reader = Reader::new(input);
+    let first = reader.next_member()?;
+    Extraction::new(root, policy)?.run(first, &mut reader)
+}

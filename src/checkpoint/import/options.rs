@@ -1,0 +1,247 @@
+//! What an import is asked to heed.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsStr;
+
+use super::contents::MemberType;
+use super::{Refusal, member_path};
+use crate::archive::{IdMap, IdRange, Rules, Sha256Digest, Types};
+use crate::error::{Error, Result};
+use crate::fs::{DirectoryBuf, RootPath};
+use crate::tar::MemberKind;
+
+/// The names at the top of the archives that podman, CRI-O and containerd write.
+pub const KNOWN_MEMBERS: [&str; 22] = [
+    "artifacts",
+    "bind.mounts",
+    "checkpoint",
+    "config.dump",
+    "container.log",
+    "ctr.log",
+    "deleted.files",
+    "devshm-checkpoint.tar",
+    "dump.log",
+    "io.kubernetes.cri-o.LogPath",
+    "network.status",
+    "pod.dump",
+    "pod.options",
+    "pre-checkpoint",
+    "restore.log",
+    "rootfs-diff.tar",
+    "spec.dump",
+    "stats-dump",
+    "stats-restore",
+    "status",
+    "status.dump",
+    "volumes",
+];
+
+/// How much an archive may ask for. Exceeding a limit is E2BIG, and nothing is touched for the member that does. The
+/// numbers are those of the C ABI (`CR_LIMIT_*`); more may follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u32)]
+pub enum Limit {
+    /// How many members the archive may have, with those of the archives in it. Without limit if not set: an inode costs
+    /// the caller no more than what it asked for, and a full disk is an error like any other.
+    Members = 0,
+    /// How many bytes of data may be written for all members together, holes left out. Without limit if not set: only
+    /// the caller knows how large a container's memory is.
+    TotalBytes = 1,
+    /// How large one file may be for its readers, holes included. Without limit if not set: holes cost nothing here. Who
+    /// later copies files without minding holes wants a limit.
+    MemberBytes = 2,
+    /// How long a path may be, in bytes. 4095 if not set, as long as the kernel takes it; a larger value changes nothing.
+    PathBytes = 3,
+    /// How many names a path may have. 2048 if not set, as many as fit 4095 bytes. Programs that walk trees by recursion
+    /// die of less.
+    Depth = 4,
+    /// How many bytes the names and values of one member's xattrs may have together. 1 MiB if not set, as much as a
+    /// header holds; a larger value changes nothing.
+    XattrBytes = 5,
+    /// How many bytes may come of one byte of a compressed archive, once they are more than 1 MiB. Without limit if not
+    /// set: memory is mostly zeros, so that honest archives expand a thousandfold.
+    Ratio = 6,
+}
+
+/// What an import heeds beside the archive and its destinations. Without changes it does what the functions do that
+/// take no options.
+#[derive(Clone, Debug)]
+pub struct ImportOptions {
+    pub(super) digest: bool,
+    pub(super) expected_digest: Option<Sha256Digest>,
+    pub(super) spool_directory: Option<DirectoryBuf>,
+    pub(super) max_ratio: u64,
+    pub(super) keep_failed: bool,
+    pub(super) rules: Rules,
+    names: Option<Vec<RootPath>>,
+}
+
+impl Default for ImportOptions {
+    fn default() -> Self {
+        Self {
+            digest: false,
+            expected_digest: None,
+            spool_directory: None,
+            max_ratio: u64::MAX,
+            keep_failed: false,
+            rules: Rules::default(),
+            names: None,
+        }
+    }
+}
+
+impl ImportOptions {
+    /// Options that change nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether the archive's SHA-256 is computed while it is extracted. Everything is read through memory then.
+    pub fn digest(&mut self, wanted: bool) -> &mut Self {
+        self.digest = wanted;
+        self
+    }
+
+    /// The SHA-256 that the archive has to have; otherwise the import fails with EBADMSG. An archive in a regular file
+    /// is read for it once before anything else is done; in a pipe or a socket, which can be read but once, the
+    /// difference is found at the end, and what was extracted is treated as after any other failure.
+    pub fn expected_digest(&mut self, digest: Sha256Digest) -> &mut Self {
+        self.expected_digest = Some(digest);
+        self
+    }
+
+    /// Where to keep what comes before the configuration in a pipe or a socket, if it doesn't fit into 32 MiB of memory:
+    /// an unnamed file in this directory. Without one that is E2BIG, since no default place is sure to hold a
+    /// container's memory. An import that isn't asked for metadata keeps nothing.
+    pub fn spool_directory(&mut self, directory: DirectoryBuf) -> &mut Self {
+        self.spool_directory = Some(directory);
+        self
+    }
+
+    /// Sets a limit.
+    pub fn limit(&mut self, limit: Limit, value: u64) -> &mut Self {
+        let limits = &mut self.rules.limits;
+        match limit {
+            Limit::Members => limits.members = value,
+            Limit::TotalBytes => limits.total_bytes = value,
+            Limit::MemberBytes => limits.member_bytes = value,
+            Limit::PathBytes => limits.path_bytes = value,
+            Limit::Depth => limits.depth = value,
+            Limit::XattrBytes => limits.xattr_bytes = value,
+            Limit::Ratio => self.max_ratio = value,
+        }
+        self
+    }
+
+    /// Whether a bundle that was made by an import which failed stays. Otherwise it is removed; one that was there
+    /// before stays with what was done.
+    pub fn keep_failed(&mut self, keep: bool) -> &mut Self {
+        self.keep_failed = keep;
+        self
+    }
+
+    /// Whether a member, or a hard link's source, whose name is absolute or has a `..` fails the import (EXDEV).
+    /// Otherwise names are clamped to the directory that is extracted into.
+    pub fn strict_names(&mut self, strict: bool) -> &mut Self {
+        self.rules.strict_names = strict;
+        self
+    }
+
+    /// Whether an archive without an end marker fails the import (EBADMSG), at its end. Otherwise one that is cut off
+    /// right after a member passes for a complete one, as tar has it.
+    pub fn require_end_marker(&mut self, require: bool) -> &mut Self {
+        self.rules.end_marker = require;
+        self
+    }
+
+    /// Whether `./` in a rootfs diff, a volume or /dev/shm gives the directory that is extracted into its owner, mode,
+    /// times and xattrs. Otherwise that directory keeps its own: it may be a mount point of the engine's.
+    pub fn root_attributes(&mut self, apply: bool) -> &mut Self {
+        self.rules.root_attributes = apply;
+        self
+    }
+
+    /// Whether names that begin with `.wh.` in a rootfs diff say what is to be removed, as in the layers of OCI images,
+    /// which is what containerd writes. Otherwise they are files like any other.
+    pub fn oci_whiteouts(&mut self, convert: bool) -> &mut Self {
+        self.rules.oci_whiteouts = convert;
+        self
+    }
+
+    /// Whether everything belongs to the caller. Setuid and setgid bits and file capabilities aren't set then: they
+    /// would lend the caller's rights to the container's programs.
+    pub fn ignore_ownership(&mut self, ignore: bool) -> &mut Self {
+        self.rules.ignore_ownership = ignore;
+        self
+    }
+
+    /// Whether device nodes may be made in root file systems, volumes and /dev/shm, as they may if not set. Refused ones
+    /// are EPERM. In a bundle there are never any.
+    pub fn devices(&mut self, allow: bool) -> &mut Self {
+        self.rules.devices = allow;
+        self
+    }
+
+    /// The types that members may have, wherever they go; others are EPERM. All if not set, but for what a bundle never
+    /// has.
+    pub fn types(&mut self, types: &[MemberType]) -> &mut Self {
+        let kinds: Vec<MemberKind> = types.iter().map(|kind| (*kind).into()).collect();
+        self.rules.types = Types::of(&kinds);
+        self
+    }
+
+    /// The names that may be at the top of the archive, with everything below them; others are EPERM. Any if not set.
+    /// [`KNOWN_MEMBERS`] has those that engines write.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for a name that means the archive's root.
+    pub fn names(&mut self, names: &[impl AsRef<OsStr>]) -> Result<&mut Self> {
+        let names = names.iter().map(|name| member_path(name.as_ref()));
+        self.names = Some(names.collect::<Result<_>>()?);
+        Ok(self)
+    }
+
+    /// What the ids in a rootfs diff, in volumes and in /dev/shm are on the host: owners, those in ACLs, and the root of
+    /// a namespace in capabilities. An id that isn't in the map is EOVERFLOW. Without ranges ids are as they are. What
+    /// goes into the bundle is the engine's, and isn't mapped.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for an empty range, ranges that overlap on either side or go beyond 4294967294, and more than 340 of them.
+    pub fn map_ids(&mut self, uids: &[IdRange], gids: &[IdRange]) -> Result<&mut Self> {
+        let map = |ranges: &[IdRange]| IdMap::new(ranges.to_vec()).map_err(Error::from);
+        (self.rules.ids.uids, self.rules.ids.gids) = (map(uids)?, map(gids)?);
+        Ok(self)
+    }
+
+    /// What holds for the bundle, whose owners and top directory are the engine's.
+    pub(super) fn bundle_rules(&self) -> Rules {
+        Rules {
+            root_attributes: false,
+            oci_whiteouts: false,
+            ids: Rules::default().ids,
+            ..self.rules.clone()
+        }
+    }
+
+    /// What holds for volumes and /dev/shm, in which a name is a name.
+    pub(super) fn tree_rules(&self) -> Rules {
+        Rules {
+            oci_whiteouts: false,
+            ..self.rules.clone()
+        }
+    }
+
+    /// Whether a member of this name may be in the archive.
+    pub(super) fn check_name(&self, path: &RootPath) -> Result<(), Refusal> {
+        let allowed = |name: &RootPath| path.is_within(name) || name.is_within(path);
+        match &self.names {
+            Some(names) if !names.iter().any(allowed) => Err(Refusal::Name),
+            _ => Ok(()),
+        }
+    }
+}

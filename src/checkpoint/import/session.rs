@@ -1,0 +1,359 @@
+//! An archive that is open for import.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::bundle::check_config;
+use super::contents::{Contents, MemberInfo};
+use super::extract::{Imported, Pass};
+use super::options::ImportOptions;
+use super::targets::{Selection, Targets};
+use crate::archive::{
+    Content, Hash, Input, Meter, Origin, Overflow, Reading, Sha256Digest, digest_of,
+};
+use crate::checkpoint::{CONFIG_DUMP, DocumentKind, MAX_CONFIG, Metadata, SPEC_DUMP, archive_step};
+use crate::error::{Context as _, Error, Kind, Result};
+use crate::fs::{Channel, Directory, RootPath, open_input_ambient, spool_ambient};
+use crate::tar::{Member, MemberKind, Reader};
+use crate::watch::{Phase, WarningKind, Watch};
+
+/// A checkpoint archive that is open for import: it tells what it holds, then it is extracted.
+///
+/// The archive may be plain or compressed with gzip, bzip2, xz or zstd. In a regular file it is read from the file's
+/// beginning, as often as need be; a pipe or a socket is read once.
+pub struct Import {
+    /// For messages.
+    step: String,
+    origin: Origin,
+    options: ImportOptions,
+    reading: Reading,
+    /// Where looking at the archive has come to.
+    reader: Option<Reader<Input<'static>>>,
+    /// Whether all members were seen.
+    complete: bool,
+    /// The documents that are of interest.
+    documents: &'static [DocumentKind],
+    metadata: Metadata,
+    contents: Contents,
+    targets: Targets,
+}
+
+impl Import {
+    /// Opens the archive at `path`; symlinks are followed.
+    ///
+    /// # Errors
+    ///
+    /// ENOENT if it is missing, EISDIR for a directory; the system calls' own.
+    pub fn open(path: &Path, options: &ImportOptions, watch: &Watch) -> Result<Self> {
+        let step = archive_step(path);
+        open_input_ambient(path)
+            .and_then(|file| Self::new(file, options, watch))
+            .context(|| step.as_str())
+            .map(|import| Self { step, ..import })
+    }
+
+    /// Opens the archive that comes out of the descriptor, which stays the caller's. A regular file is read from its
+    /// beginning, and the descriptor's offset stays; a pipe or a socket is read from where it is, and while the import
+    /// lives nobody else should read from it.
+    ///
+    /// # Errors
+    ///
+    /// EISDIR for a directory, EBADF for a descriptor that can't be read from.
+    pub fn open_descriptor(
+        fd: BorrowedFd<'_>,
+        options: &ImportOptions,
+        watch: &Watch,
+    ) -> Result<Self> {
+        let duplicate = fd.try_clone_to_owned();
+        let file = duplicate.map_err(|error| Error::io("dup", error))?;
+        Self::new(File::from(file), options, watch).context(|| "archive")
+    }
+
+    fn new(file: File, options: &ImportOptions, watch: &Watch) -> Result<Self> {
+        let metadata = file.metadata().map_err(|error| Error::io("fstat", error))?;
+        let origin = if metadata.is_file() {
+            Origin::File(Arc::new(file))
+        } else {
+            Origin::Stream(Some(Box::new(Channel::reader(file.as_fd(), watch)?)))
+        };
+        Ok(Self {
+            step: "archive".to_owned(),
+            origin,
+            options: options.clone(),
+            reading: Reading {
+                watch: watch.clone(),
+                max_ratio: options.max_ratio,
+            },
+            reader: None,
+            complete: false,
+            documents: &DocumentKind::ALL,
+            metadata: Metadata::default(),
+            contents: Contents::default(),
+            targets: Targets::default(),
+        })
+    }
+
+    /// What the archive says of the container. Reads as far as it must, which is to config.dump and spec.dump, and to
+    /// the end if one of them is missing; documents that come later are known after [`members`](Self::members). Of a
+    /// plain archive in a file only headers are read on the way.
+    ///
+    /// # Errors
+    ///
+    /// EBADMSG if the archive or one of the two is malformed, or is there twice; EXDEV or EPERM if one isn't a regular
+    /// file; E2BIG if it is larger than 16 MiB, and as [`ImportOptions::spool_directory`] says.
+    pub fn metadata(&mut self) -> Result<&Metadata> {
+        let wanted = [DocumentKind::Config, DocumentKind::Spec];
+        self.look_until(|metadata| wanted.iter().all(|kind| metadata.document(*kind).is_some()))?;
+        Ok(&self.metadata)
+    }
+
+    /// All members of the archive. Of a plain archive in a file only headers are read; anything else is read to its
+    /// end.
+    ///
+    /// # Errors
+    ///
+    /// As [`metadata`](Self::metadata); E2BIG for more than 4 million members, or 256 MiB of names.
+    pub fn members(&mut self) -> Result<&[MemberInfo]> {
+        self.look_until(|_| false)?;
+        Ok(&self.contents.members)
+    }
+
+    /// Looks at the archive until config.dump was seen, and at nothing else: whatever is wrong with another document,
+    /// this one tells what it tells.
+    pub(in crate::checkpoint) fn only_config(mut self) -> Result<Metadata> {
+        self.documents = &[DocumentKind::Config];
+        self.look_until(|metadata| metadata.document(DocumentKind::Config).is_some())?;
+        Ok(self.metadata)
+    }
+
+    /// Has all members that have no destination of their own extracted into the bundle, but for config.dump and
+    /// spec.dump. A directory that is missing has to be an absolute path; it is made, with its missing parents, once
+    /// the archive's first header is understood.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for a path that is missing and not absolute.
+    pub fn to_bundle<'d>(&mut self, bundle: impl Into<Directory<'d>>) -> Result<()> {
+        self.targets
+            .set_bundle(bundle.into(), Selection::AllButConfiguration)
+    }
+
+    /// Has the members `names` extracted into the bundle, and everything below them; config.dump and spec.dump may be
+    /// among them. A name that isn't in the archive is ENODATA at the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`to_bundle`](Self::to_bundle); EINVAL for a name that means the archive's root.
+    pub fn to_bundle_only<'d>(
+        &mut self,
+        bundle: impl Into<Directory<'d>>,
+        names: &[impl AsRef<OsStr>],
+    ) -> Result<()> {
+        let names = names.iter().map(|name| super::member_path(name.as_ref()));
+        let selection = Selection::Named(names.collect::<Result<_>>()?);
+        self.targets.set_bundle(bundle.into(), selection)
+    }
+
+    /// Has config.dump and spec.dump extracted into the bundle, and reads no further than to the second of them.
+    pub(super) fn to_bundle_configuration(&mut self, bundle: Directory<'_>) -> Result<()> {
+        let names = [CONFIG_DUMP, SPEC_DUMP].map(|name| RootPath::clean(name.as_bytes()));
+        let [config, spec] = names;
+        let selection = Selection::Configuration([config?, spec?]);
+        self.targets.set_bundle(bundle, selection)
+    }
+
+    /// Has rootfs-diff.tar applied below a container's root directory, an absolute path, straight from the archive; what
+    /// deleted.files lists is removed there after all else. Neither goes into the bundle then. An archive without them
+    /// is no error.
+    ///
+    /// # Errors
+    ///
+    /// ENOENT or ENOTDIR for what is no directory, EINVAL for a path that isn't absolute.
+    pub fn to_root<'d>(&mut self, root: impl Into<Directory<'d>>) -> Result<()> {
+        self.targets.set_root(root.into())
+    }
+
+    /// Has the volume `name` (volumes/NAME.tar) extracted into a directory that is there. A volume that isn't in the
+    /// archive is ENODATA at the end; volumes without a directory go into the bundle, as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`to_root`](Self::to_root); EINVAL for a name with a slash, or one that has a directory already.
+    pub fn to_volume<'d>(
+        &mut self,
+        name: impl AsRef<OsStr>,
+        directory: impl Into<Directory<'d>>,
+    ) -> Result<()> {
+        self.targets.add_volume(name.as_ref(), directory.into())
+    }
+
+    /// Has the container's own /dev/shm (devshm-checkpoint.tar) extracted into a directory that is there. ENODATA at the
+    /// end if the archive hasn't any.
+    ///
+    /// # Errors
+    ///
+    /// As [`to_root`](Self::to_root).
+    pub fn to_shm<'d>(&mut self, directory: impl Into<Directory<'d>>) -> Result<()> {
+        self.targets.set_shm(directory.into())
+    }
+
+    /// Extracts everything that has a destination, in one pass over the archive, and then removes what the container had
+    /// deleted. Goes on where looking at the archive stopped, if what it saw is still there, so that a pipe is read
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// For the bundle, EPERM for config.json, devices and fifos, EXDEV for links other than those CRIU makes
+    /// (`checkpoint/parent`) and hard links among the archive's own files. EBADMSG for a malformed archive, one with
+    /// two of a configuration file, or one with another digest than expected; ENODATA for what was asked for and isn't
+    /// there; E2BIG for a limit; ECANCELED; ESPIPE for a pipe that was read already; what the system calls give. A
+    /// bundle that this call has made is removed again; in one that was there, and in every other directory, what was
+    /// done stays, and the error says how far it came.
+    pub fn extract(&mut self) -> Result<Imported> {
+        self.run().context(|| self.step.as_str())
+    }
+
+    fn run(&mut self) -> Result<Imported> {
+        let verified = self.verify()?;
+        let hash = match (
+            self.options.digest || self.options.expected_digest.is_some(),
+            verified,
+        ) {
+            (true, None) => Hash::Always,
+            _ => Hash::Never,
+        };
+        let mut reader = self.from_start(hash)?;
+        self.reading
+            .watch
+            .begin(Phase::Extracting, self.origin.len()?);
+        let meter = Meter::default();
+        let pass = Pass::new(&self.targets, &self.options, &self.reading, &meter);
+        let mut imported = pass.run(&mut reader, |reader| self.check_digest(reader))?;
+        imported.sha256 = imported.sha256.or(verified);
+        self.reading.watch.end();
+        Ok(imported)
+    }
+
+    /// Compares the digest of an archive that can be read twice with the expected one.
+    fn verify(&self) -> Result<Option<Sha256Digest>> {
+        let (Some(expected), Origin::File(file)) = (self.options.expected_digest, &self.origin)
+        else {
+            return Ok(None);
+        };
+        let watch = &self.reading.watch;
+        watch.begin(Phase::Verifying, self.origin.len()?);
+        let digest = digest_of(file, self.origin.len()?.unwrap_or_default(), watch)?;
+        watch.end();
+        expect(expected, digest)?;
+        Ok(Some(digest))
+    }
+
+    /// The digest of an archive that was read to its end, if it was asked for and is as expected.
+    fn check_digest(&self, reader: &Reader<Input<'_>>) -> Result<Option<Sha256Digest>> {
+        let digest = reader.source().take_digest();
+        match (self.options.expected_digest, digest) {
+            (Some(expected), Some(digest)) => expect(expected, digest).map(|()| Some(digest)),
+            _ => Ok(digest),
+        }
+    }
+
+    /// Reads the archive from its beginning: what was seen already once more, if it was kept.
+    fn from_start(&mut self, hash: Hash) -> Result<Reader<Input<'static>>> {
+        if let Some(reader) = self.reader.take() {
+            let mut input = reader.into_source();
+            if input.rewind() {
+                return Ok(Reader::new(input));
+            }
+        }
+        self.origin.read(&self.reading, hash, None).map(Reader::new)
+    }
+
+    /// Takes members in until all were seen, or what is known of the container is enough.
+    fn look_until(&mut self, is_enough: impl Fn(&Metadata) -> bool) -> Result<()> {
+        self.look(is_enough).context(|| self.step.as_str())
+    }
+
+    fn look(&mut self, is_enough: impl Fn(&Metadata) -> bool) -> Result<()> {
+        if self.complete || is_enough(&self.metadata) {
+            return Ok(());
+        }
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => self.begin_to_look()?,
+        };
+        while !is_enough(&self.metadata) {
+            let Some(member) = reader.next_member()? else {
+                // A damaged archive may have had what is missing.
+                reader.finish()?;
+                self.complete = true;
+                break;
+            };
+            self.take_in(&member, &mut reader).at_entry(&member.path)?;
+        }
+        self.reader = Some(reader);
+        self.reading.watch.end();
+        Ok(())
+    }
+
+    fn begin_to_look(&mut self) -> Result<Reader<Input<'static>>> {
+        self.reading.watch.begin(Phase::Reading, self.origin.len()?);
+        let overflow = match (&self.origin, &self.options.spool_directory) {
+            (Origin::File(_), _) => Overflow::Forget,
+            (Origin::Stream(_), None) => Overflow::Refuse,
+            (Origin::Stream(_), Some(directory)) => {
+                let directory = directory.get().open_ambient("spool_directory")?;
+                Overflow::Spool(spool_ambient(Some(directory.as_fd()))?)
+            }
+        };
+        let hash = if self.options.digest {
+            Hash::IfStream
+        } else {
+            Hash::Never
+        };
+        self.origin
+            .read(&self.reading, hash, Some(overflow))
+            .map(Reader::new)
+    }
+
+    fn take_in(&mut self, member: &Member, reader: &mut Reader<Input<'static>>) -> Result<()> {
+        let path = RootPath::clean(&member.path)?;
+        self.reading.watch.at(path.as_bytes());
+        self.contents.add(member, &path)?;
+        self.metadata.saw(path.as_bytes());
+        let kind = DocumentKind::of(path.as_bytes());
+        let Some(kind) = kind.filter(|kind| self.documents.contains(kind)) else {
+            return Ok(());
+        };
+        if matches!(kind, DocumentKind::Config | DocumentKind::Spec) {
+            check_config(member)?;
+            if self.metadata.document(kind).is_some() {
+                return Err(super::Refusal::Twice.into());
+            }
+        } else if member.kind != MemberKind::Regular || member.size > MAX_CONFIG {
+            let why = "is no regular file of at most 16 MiB";
+            self.reading
+                .watch
+                .warn(WarningKind::Ignored, path.as_bytes(), why);
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        let mut data = reader.data();
+        let read = Content::new(member, &mut data).read_to_end(&mut bytes);
+        read.map_err(|error| Error::io("read", error))?;
+        self.metadata.insert(kind, bytes)
+    }
+}
+
+fn expect(expected: Sha256Digest, digest: Sha256Digest) -> Result<()> {
+    if expected == digest {
+        return Ok(());
+    }
+    let text = format!("its SHA-256 is {digest}, not {expected}");
+    Err(Error::new(Kind::Malformed, text))
+}

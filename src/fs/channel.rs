@@ -1,0 +1,294 @@
+//! A caller's descriptor that bytes go through in order.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read, Write};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, SockType, getsockopt, recv, send, sockopt};
+use nix::sys::stat::{SFlag, fstat};
+use nix::unistd::{read, write};
+
+use super::file_type;
+use super::sigpipe::write_quietly;
+use crate::error::{Called as _, Error, Result};
+use crate::sys::reopen;
+use crate::watch::{MAX_COPIED, Watch};
+
+/// How long a channel waits for its peer between two looks at its watch, in milliseconds.
+const LONGEST_WAIT: u8 = 100;
+
+/// A pipe that poll calls writable has room for this much.
+const PIPE_PIECE: usize = libc::PIPE_BUF;
+/// What devices do with large writes is their own affair; this much is common.
+const DEVICE_PIECE: usize = 64 << 10;
+/// A terminal that poll calls writable has room for a byte.
+const TERMINAL_PIECE: usize = 1;
+
+/// What a channel is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChannelKind {
+    /// A regular file. It has offsets: [`Channel::into_file`].
+    Regular,
+    /// A pipe or a fifo.
+    Pipe,
+    /// A stream socket.
+    Socket,
+    /// A terminal, another character device, or a block device.
+    Device,
+}
+
+/// A caller's descriptor, for reading or for writing: a pipe, a socket, a device, or a regular file at its offset.
+///
+/// The channel has a descriptor of its own, close-on-exec; the caller's stays the caller's, with the flags it had. A
+/// regular file's offset is shared between the two.
+///
+/// Both a read and a write look at the watch first and, while they wait for a peer, every 100 ms; the [`Error`] that they
+/// fail with then travels inside of the [`io::Error`]. What passes isn't counted. The end of what a peer sends is a read
+/// of 0 bytes. A reader that went away is EPIPE, and never a signal.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    file: File,
+    kind: ChannelKind,
+    manner: Manner,
+    watch: Watch,
+}
+
+/// How a channel keeps a stalled peer from holding it up.
+#[derive(Clone, Copy, Debug)]
+enum Manner {
+    /// There is no peer.
+    Alone,
+    /// A call returns EAGAIN rather than wait.
+    Nonblocking,
+    /// A call may wait, since that is up to the caller's flags: only what poll calls ready is read or written, and no
+    /// more is written at once than surely fits.
+    Cautious {
+        /// This much, in bytes.
+        piece: usize,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Reading,
+    Writing,
+}
+
+/// Why a descriptor can't be a channel. Said at once: the first read or write may be hours of work away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    /// Nothing goes through a descriptor that only stands for a place.
+    #[error("was opened with O_PATH")]
+    PathOnly,
+    /// Nothing can be read from it.
+    #[error("isn't open for reading")]
+    NotReadable,
+    /// Nothing can be written to it.
+    #[error("isn't open for writing")]
+    NotWritable,
+    /// A directory has entries and no bytes.
+    #[error("is a directory")]
+    Directory,
+    /// What of a message doesn't fit into a buffer is lost, and what is too long for one isn't sent.
+    #[error("passes messages, not a stream of bytes")]
+    Messages,
+    /// The bytes of an eventfd and its like are events: none of them would be a part of an archive.
+    #[error("is neither a regular file nor a pipe, socket or device")]
+    NoStream,
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let error = Error::argument("descriptor", refusal);
+        match refusal {
+            Refusal::Directory => error.with_errno(Errno::EISDIR),
+            _ => error,
+        }
+    }
+}
+
+impl Channel {
+    /// A channel to read from.
+    pub(crate) fn reader(fd: BorrowedFd<'_>, watch: &Watch) -> Result<Self> {
+        let kind = examine(fd, Direction::Reading)?;
+        // A description of our own wouldn't do for a fifo: it couldn't tell a writer that has come and gone before from
+        // one that is still to come.
+        Self::sharing(fd, kind, watch)
+    }
+
+    /// A channel to write to.
+    pub(crate) fn writer(fd: BorrowedFd<'_>, watch: &Watch) -> Result<Self> {
+        let kind = examine(fd, Direction::Writing)?;
+        if kind == ChannelKind::Pipe
+            && let Ok(own) = reopen(fd, OFlag::O_WRONLY | OFlag::O_NONBLOCK)
+        {
+            return Ok(Self {
+                file: File::from(own),
+                kind,
+                manner: Manner::Nonblocking,
+                watch: watch.clone(),
+            });
+        }
+        Self::sharing(fd, kind, watch)
+    }
+
+    /// A channel that shares the caller's open file description.
+    fn sharing(fd: BorrowedFd<'_>, kind: ChannelKind, watch: &Watch) -> Result<Self> {
+        let own = fd.try_clone_to_owned();
+        let file = File::from(own.map_err(|error| Error::io("dup", error))?);
+        let manner = match kind {
+            ChannelKind::Regular => Manner::Alone,
+            ChannelKind::Socket => Manner::Nonblocking,
+            ChannelKind::Pipe => Manner::Cautious { piece: PIPE_PIECE },
+            ChannelKind::Device if file.is_terminal() => Manner::Cautious {
+                piece: TERMINAL_PIECE,
+            },
+            ChannelKind::Device => Manner::Cautious {
+                piece: DEVICE_PIECE,
+            },
+        };
+        let watch = watch.clone();
+        Ok(Self {
+            file,
+            kind,
+            manner,
+            watch,
+        })
+    }
+
+    /// What it is.
+    pub(crate) fn kind(&self) -> ChannelKind {
+        self.kind
+    }
+
+    /// Whether it is a regular file, whose ranges can be read, written, cloned and copied in the kernel.
+    pub(crate) fn is_regular(&self) -> bool {
+        self.kind == ChannelKind::Regular
+    }
+
+    /// The file of a channel that is a regular one. Others lose their care for stalled peers and signals with it.
+    pub(crate) fn into_file(self) -> File {
+        self.file
+    }
+
+    /// Calls `call` until it needn't wait for the peer any longer.
+    fn when_ready(
+        &self,
+        events: PollFlags,
+        mut call: impl FnMut(&File) -> Result<usize, Errno>,
+    ) -> io::Result<usize> {
+        let mut ask = matches!(self.manner, Manner::Cautious { .. });
+        loop {
+            self.watch.check()?;
+            if ask && !self.is_ready(events)? {
+                continue;
+            }
+            match call(&self.file) {
+                Err(Errno::EAGAIN) => ask = true,
+                Err(Errno::EINTR) => {}
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    /// Waits a while for the peer. An error of the peer's is ready, too: the call that follows tells it.
+    fn is_ready(&self, events: PollFlags) -> Result<bool, Errno> {
+        let mut wanted = [PollFd::new(self.file.as_fd(), events)];
+        match poll(&mut wanted, PollTimeout::from(LONGEST_WAIT)) {
+            Err(Errno::EINTR) => Ok(false),
+            result => result.map(|ready| ready > 0),
+        }
+    }
+
+    /// How much is moved by one call at most.
+    fn piece(&self) -> usize {
+        match self.manner {
+            Manner::Cautious { piece } => piece,
+            _ => usize::try_from(MAX_COPIED).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+impl Read for Channel {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = buffer
+            .len()
+            .min(usize::try_from(MAX_COPIED).unwrap_or(usize::MAX));
+        let buffer = &mut buffer[..len];
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        self.when_ready(PollFlags::POLLIN, |file| match self.kind {
+            ChannelKind::Socket => recv(file.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT),
+            _ => read(file, buffer),
+        })
+    }
+}
+
+impl Write for Channel {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let bytes = &bytes[..bytes.len().min(self.piece())];
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        self.when_ready(PollFlags::POLLOUT, |file| match self.kind {
+            ChannelKind::Regular => write(file, bytes),
+            ChannelKind::Socket => send_quietly(file, bytes),
+            ChannelKind::Pipe | ChannelKind::Device => write_quietly(file, bytes),
+        })
+    }
+
+    /// Nothing is held back.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Sends what fits at once, without a signal if nobody reads it.
+fn send_quietly(socket: &File, bytes: &[u8]) -> Result<usize, Errno> {
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    match send(socket.as_raw_fd(), bytes, flags) {
+        // The reader went away before it had read everything; a pipe's writer isn't told the difference.
+        Err(Errno::ECONNRESET) => Err(Errno::EPIPE),
+        result => result,
+    }
+}
+
+/// What `fd` is, if bytes can go through it.
+fn examine(fd: BorrowedFd<'_>, direction: Direction) -> Result<ChannelKind> {
+    let flags = fcntl(fd, FcntlArg::F_GETFL).called(|| "fcntl(F_GETFL) of the descriptor")?;
+    let flags = OFlag::from_bits_retain(flags);
+    if flags.contains(OFlag::O_PATH) {
+        return Err(Refusal::PathOnly.into());
+    }
+    let kind = file_type(&fstat(fd).called(|| "fstat of the descriptor")?);
+    if kind == SFlag::S_IFDIR {
+        return Err(Refusal::Directory.into());
+    }
+    let access = flags & OFlag::O_ACCMODE;
+    let (wanted, refusal) = match direction {
+        Direction::Reading => (OFlag::O_RDONLY, Refusal::NotReadable),
+        Direction::Writing => (OFlag::O_WRONLY, Refusal::NotWritable),
+    };
+    if access != wanted && access != OFlag::O_RDWR {
+        return Err(refusal.into());
+    }
+    match kind {
+        SFlag::S_IFREG => Ok(ChannelKind::Regular),
+        SFlag::S_IFIFO => Ok(ChannelKind::Pipe),
+        SFlag::S_IFSOCK => match getsockopt(&fd, sockopt::SockType).called(|| "getsockopt")? {
+            SockType::Stream => Ok(ChannelKind::Socket),
+            _ => Err(Refusal::Messages.into()),
+        },
+        SFlag::S_IFCHR | SFlag::S_IFBLK => Ok(ChannelKind::Device),
+        _ => Err(Refusal::NoStream.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

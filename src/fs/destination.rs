@@ -1,0 +1,124 @@
+//! A directory that is made if it is missing, and removed again if what was to go into it didn't.
+
+#![forbid(unsafe_code)]
+
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, mkdirat};
+
+use super::node::Node;
+use super::{Directory, Name, Root, RootPath, open_directory_ambient, remove_tree};
+use crate::error::{Called as _, Error, Result, quote};
+use crate::watch::Watch;
+
+/// A directory that something is extracted into.
+pub(crate) struct Destination {
+    root: Root,
+    /// The topmost directory that was made for it: where, and its name.
+    made: Option<(Root, Name)>,
+}
+
+impl Destination {
+    /// EINVAL for a path that [`open_or_make_ambient`](Self::open_or_make_ambient) would refuse: one that is missing is
+    /// only made where nobody can mistake it.
+    pub(crate) fn check_ambient(directory: Directory<'_>, what: &str) -> Result<()> {
+        let Directory::Path(path) = directory else {
+            return Ok(());
+        };
+        if path.as_os_str().is_empty() {
+            return Err(Error::argument(what, "is empty"));
+        }
+        if !path.is_absolute() && !path.exists() {
+            let why = "is missing, and not an absolute path to make";
+            return Err(Error::argument(what, why));
+        }
+        Ok(())
+    }
+
+    /// Opens the directory. A path is cleaned lexically, and made if it is missing and absolute: all missing components
+    /// with mode 0755 less the umask, owner 0:0 where the caller may.
+    pub(crate) fn open_or_make_ambient(directory: Directory<'_>, what: &str) -> Result<Self> {
+        match directory {
+            Directory::Path(path) if path.is_absolute() => Self::walk_down(path, what),
+            _ => Ok(Self {
+                root: Root::new(directory.open_ambient(what)?),
+                made: None,
+            }),
+        }
+    }
+
+    pub(crate) fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// Removes what was made for this destination, with everything in it, whoever has cancelled the work.
+    pub(crate) fn remove_made(self) -> Result<()> {
+        match self.made {
+            Some((parent, name)) => remove_tree(&parent, &name, &Watch::new()),
+            None => Ok(()),
+        }
+    }
+
+    fn walk_down(path: &Path, what: &str) -> Result<Self> {
+        let call = || format!("{what} {}", quote(path.as_os_str().as_bytes()));
+        let clean = RootPath::clean(path.as_os_str().as_bytes())?;
+        let mut destination = Self {
+            root: Root::new(open_directory_ambient(Path::new("/"), what)?),
+            made: None,
+        };
+        for name in clean.components().filter_map(Name::new) {
+            if let Err(error) = destination.step_down(name) {
+                // What is left to say is why it can't be made.
+                let _ = destination.remove_made();
+                return Err(error.context(call()));
+            }
+        }
+        Ok(destination)
+    }
+
+    fn step_down(&mut self, name: Name) -> Result<()> {
+        match open_trusted_at(&self.root, &name) {
+            Err(Errno::ENOENT) => {
+                let is_ours = make_one(&self.root, &name)?;
+                let made = open_trusted_at(&self.root, &name);
+                let made = Root::new(made.called(|| format!("open {}", name.quoted()))?);
+                let parent = std::mem::replace(&mut self.root, made);
+                if is_ours {
+                    adopt(&self.root)?;
+                    self.made.get_or_insert((parent, name));
+                }
+            }
+            result => self.root = Root::new(result.called(|| format!("open {}", name.quoted()))?),
+        }
+        Ok(())
+    }
+}
+
+/// Opens a directory on the host, a symlink followed: whoever named the path trusts it.
+fn open_trusted_at(parent: &Root, name: &Name) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    openat(parent, name, flags, Mode::empty())
+}
+
+/// Makes a directory, and says whether it was this call that made it.
+fn make_one(parent: &Root, name: &Name) -> Result<bool> {
+    match mkdirat(parent, name, Mode::from_bits_truncate(0o755)) {
+        Ok(()) => Ok(true),
+        // Somebody else made it at the same time.
+        Err(Errno::EEXIST) => Ok(false),
+        Err(errno) => Err(Error::system(format!("mkdirat {}", name.quoted()), errno)),
+    }
+}
+
+/// Gives a directory that was made just now the owner that it would have in any parent, setgid or not.
+fn adopt(directory: &Root) -> Result<()> {
+    let node = Node::dot(directory)?;
+    match node.set_owner(&node.stat()?, 0, 0) {
+        Err(error) if error.is_any(&[Errno::EPERM, Errno::EINVAL]) => Ok(()),
+        result => result,
+    }
+}
