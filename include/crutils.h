@@ -135,6 +135,194 @@
 // A defect of this library. ENOTRECOVERABLE.
 #define CR_ERROR_INTERNAL 9
 
+// How many members the archive may have, with those of the archives in it. Without limit if not
+// set: an inode costs the caller no more than what it asked for.
+#define CR_LIMIT_MEMBERS 0
+
+// How many bytes of data may be written for all members together, holes left out. Without limit if
+// not set: only the caller knows how large a container's memory is.
+#define CR_LIMIT_TOTAL_BYTES 1
+
+// How large one file may be for its readers, holes included. Without limit if not set: holes cost
+// nothing here. Who later copies files without minding holes wants a limit.
+#define CR_LIMIT_MEMBER_BYTES 2
+
+// How long a path may be, in bytes. 4095 if not set, as long as the kernel takes it; a larger value
+// changes nothing.
+#define CR_LIMIT_PATH_BYTES 3
+
+// How many names a path may have. 2048 if not set, as many as fit 4095 bytes. Programs that walk
+// trees by recursion die of less.
+#define CR_LIMIT_DEPTH 4
+
+// How many bytes the names and values of one member's extended attributes may have together. 1 MiB
+// if not set, as much as a header holds; a larger value changes nothing.
+#define CR_LIMIT_XATTR_BYTES 5
+
+// How many bytes may come of one byte of a compressed archive, once they are more than 1 MiB.
+// Without limit if not set: memory is mostly zeros, so that honest archives expand a thousandfold.
+#define CR_LIMIT_RATIO 6
+
+// The archive's SHA-256 is computed while it is extracted; everything is read through memory then.
+#define CR_IMPORT_DIGEST 0
+
+// A bundle that an import which failed has made stays. Otherwise it is removed; one that was there
+// before stays with what was done.
+#define CR_IMPORT_KEEP_FAILED 1
+
+// A member, or a hard link's source, whose name is absolute or has a ".." fails the import (EXDEV).
+// Otherwise names are clamped to the directory that is extracted into.
+#define CR_IMPORT_STRICT_NAMES 2
+
+// An archive without an end marker fails the import (EBADMSG), at its end. Otherwise one that is cut
+// off right after a member passes for a complete one, as tar has it.
+#define CR_IMPORT_END_MARKER 3
+
+// "./" in a rootfs diff, a volume or /dev/shm gives the directory that is extracted into its owner,
+// mode, times and extended attributes. Otherwise that directory keeps its own: it may be a mount
+// point of the engine's.
+#define CR_IMPORT_ROOT_ATTRIBUTES 4
+
+// Names that begin with ".wh." in a rootfs diff say what is to be removed, as in the layers of OCI
+// images, which is what containerd writes. Otherwise they are files like any other.
+#define CR_IMPORT_OCI_WHITEOUTS 5
+
+// Everything belongs to the caller. Setuid and setgid bits and file capabilities aren't set then:
+// they would lend the caller's rights to the container's programs.
+#define CR_IMPORT_IGNORE_OWNERSHIP 6
+
+// Device nodes are refused (EPERM) everywhere. Otherwise they are in a bundle alone.
+#define CR_IMPORT_NO_DEVICES 7
+
+// Names at the top of the archive that neither podman nor CRI-O nor containerd writes are refused
+// (EPERM). Otherwise any name may be there.
+#define CR_IMPORT_KNOWN_NAMES 8
+
+// A regular file.
+#define CR_MEMBER_REGULAR 0
+
+// A directory.
+#define CR_MEMBER_DIRECTORY 1
+
+// A symbolic link.
+#define CR_MEMBER_SYMLINK 2
+
+// A further name of an earlier member.
+#define CR_MEMBER_HARD_LINK 3
+
+// A character device.
+#define CR_MEMBER_CHAR_DEVICE 4
+
+// A block device.
+#define CR_MEMBER_BLOCK_DEVICE 5
+
+// A named pipe.
+#define CR_MEMBER_FIFO 6
+
+// None of the others.
+#define CR_CLASS_OTHER 0
+
+// What describes the container: config.dump, spec.dump, network.status and their like.
+#define CR_CLASS_CONFIGURATION 1
+
+// Memory of processes.
+#define CR_CLASS_MEMORY_PAGES 2
+
+// Memory of graphics cards.
+#define CR_CLASS_GPU_PAGES 3
+
+// What else CRIU writes.
+#define CR_CLASS_CRIU_IMAGE 4
+
+// The changes of the root file system: rootfs-diff.tar and deleted.files.
+#define CR_CLASS_ROOTFS_DIFF 5
+
+// Named volumes.
+#define CR_CLASS_VOLUME 6
+
+// The container's own /dev/shm.
+#define CR_CLASS_SHM 7
+
+// Logs.
+#define CR_CLASS_LOG 8
+
+// Nothing tells which engine made the checkpoint.
+#define CR_ENGINE_UNKNOWN 0
+
+// podman.
+#define CR_ENGINE_PODMAN 1
+
+// CRI-O.
+#define CR_ENGINE_CRIO 2
+
+// containerd.
+#define CR_ENGINE_CONTAINERD 3
+
+// config.dump: what the engine wrote about the container.
+#define CR_DOCUMENT_CONFIG 1
+
+// spec.dump: the container's OCI runtime specification.
+#define CR_DOCUMENT_SPEC 2
+
+// network.status: the container's networks (podman).
+#define CR_DOCUMENT_NETWORK_STATUS 3
+
+// bind.mounts: what was mounted from the host (CRI-O).
+#define CR_DOCUMENT_BIND_MOUNTS 4
+
+// pod.options: the containers of a pod's checkpoint.
+#define CR_DOCUMENT_POD_OPTIONS 5
+
+// pod.dump: a pod's configuration.
+#define CR_DOCUMENT_POD_DUMP 6
+
+// status: how the container was doing (containerd).
+#define CR_DOCUMENT_STATUS 7
+
+// status.dump: the same as the engine told its clients (containerd).
+#define CR_DOCUMENT_STATUS_DUMP 8
+
+// The container's ID.
+#define CR_TEXT_ID 1
+
+// The container's name as its engine has it.
+#define CR_TEXT_NAME 2
+
+// The OCI runtime that made the checkpoint, a name or a path. It comes from the archive: see
+// CR_TEXT_RUNTIME_NAME.
+#define CR_TEXT_RUNTIME 3
+
+// The same if it is fit to be looked up among runtimes that are known: it has no slash, no control
+// character, and no dash at its beginning.
+#define CR_TEXT_RUNTIME_NAME 4
+
+// The image that the root file system comes from, by the name that a person knows.
+#define CR_TEXT_IMAGE_NAME 5
+
+// The same image, by an ID or a name with a digest.
+#define CR_TEXT_IMAGE_REF 6
+
+// When the container was created, as RFC 3339 has it; so with the two that follow.
+#define CR_TEXT_CREATED 7
+
+// When the checkpoint was made.
+#define CR_TEXT_CHECKPOINTED 8
+
+// When the container was last restored.
+#define CR_TEXT_RESTORED 9
+
+// The container's name within its pod.
+#define CR_TEXT_CONTAINER_NAME 10
+
+// The ID of the pod, or of its sandbox.
+#define CR_TEXT_POD_ID 11
+
+// The name of the pod.
+#define CR_TEXT_POD_NAME 12
+
+// The namespace of the pod.
+#define CR_TEXT_POD_NAMESPACE 13
+
 // The version that this header belongs to. CRVersion answers that of the library in use.
 #define CRUTILS_VERSION_MAJOR 0
 
@@ -189,6 +377,19 @@ typedef struct CRChangesOptions CRChangesOptions;
 // Why a function failed.
 typedef struct CRError CRError;
 
+// An archive that is open for import.
+typedef struct CRImport CRImport;
+
+// What an import heeds. Without changes it does what the functions do that take no options.
+typedef struct CRImportOptions CRImportOptions;
+
+// The members of an archive, in the archive's order.
+typedef struct CRMemberList CRMemberList;
+
+// What a checkpoint says of its container. It comes from the archive: nothing but its form is
+// checked.
+typedef struct CRMetadata CRMetadata;
+
 // Who is told of a work's progress, and what ends it early.
 typedef struct CRWatch CRWatch;
 
@@ -201,6 +402,53 @@ typedef struct CRChange {
     // Must be 0.
     uint32_t flags;
 } CRChange;
+
+// A named volume and the directory that its content goes to.
+typedef struct CRVolume {
+    // The volume's name: volumes/NAME.tar in the archive.
+    const char *name;
+    // A directory that is there.
+    const char *directory;
+} CRVolume;
+
+// Consecutive ids: container, container + 1, ... are host, host + 1, ... outside.
+typedef struct CRIdRange {
+    // The first id in the container.
+    uint32_t container;
+    // The first id outside, as the calling process sees it.
+    uint32_t host;
+    // How many there are.
+    uint32_t size;
+} CRIdRange;
+
+// A member of an archive. Later versions may add fields at the end; CRMemberListAt answers one.
+typedef struct CRMember {
+    // Its name as it stands in the archive: any bytes, not cleaned. It belongs to the list.
+    const char *name;
+    // One of CR_MEMBER_*; more may follow.
+    uint32_t kind;
+    // One of CR_CLASS_*; more may follow.
+    uint32_t member_class;
+    // The size of a regular file in bytes, holes included; otherwise 0.
+    uint64_t size;
+    // How many bytes of data the archive holds of it.
+    uint64_t stored;
+    // Where its first header begins in the tar stream, in bytes.
+    uint64_t offset;
+} CRMember;
+
+// What was mounted into a container from the host (CRI-O). The strings belong to the caller, who
+// frees each with CRStringFree.
+typedef struct CRBindMount {
+    // What was mounted, a path on the host.
+    char *source;
+    // Where it was mounted, as the container sees it.
+    char *destination;
+    // "directory" or "file".
+    char *file_type;
+    // The source's permission bits.
+    uint32_t permissions;
+} CRBindMount;
 
 // How far a work is. Later versions may add fields at the end.
 typedef struct CRProgress {
@@ -581,6 +829,355 @@ int64_t CRErrorOffset(const struct CRError *error);
 
 // Frees an error and the strings that belong to it.
 void CRErrorFree(struct CRError *error);
+
+// Opens a checkpoint archive for import. It may be plain or compressed with gzip, bzip2, xz or zstd.
+//
+// input: the path of the archive.
+//
+// options: NULL for none. watch: NULL for none; it holds for all that is done with the import.
+//
+// import: receives the import, which the caller frees with CRImportFree. One thread at a time uses
+// it.
+//
+// Errors: ENOENT if the archive is missing, EISDIR for a directory; the system calls' own.
+int CRImportOpen(const char *input,
+                 const struct CRImportOptions *options,
+                 const struct CRWatch *watch,
+                 struct CRImport **import,
+                 struct CRError **error);
+
+// Opens a checkpoint archive that comes out of a descriptor. A regular file is read from its
+// beginning, and the descriptor's offset stays as it is; a pipe or a socket is read from where it
+// is, once, and nobody else should read from it while the import lives. The descriptor stays the
+// caller's, who may close it after this call.
+//
+// Errors: EISDIR for a directory, EBADF for a descriptor that can't be read from.
+int CRImportOpenDescriptor(int input,
+                           const struct CRImportOptions *options,
+                           const struct CRWatch *watch,
+                           struct CRImport **import,
+                           struct CRError **error);
+
+// Frees an import. What it has extracted stays.
+void CRImportFree(struct CRImport *import);
+
+// Tells what the archive says of the container. Reads as far as it must, which is to config.dump and
+// spec.dump, and to the end if one of them is missing; documents that come later are known after
+// CRImportMembers. Of a plain archive in a file only headers are read on the way.
+//
+// metadata: receives the metadata, which the caller frees with CRMetadataFree.
+//
+// Errors: EBADMSG if the archive or one of the two is malformed or there twice; EXDEV or EPERM if
+// one isn't a regular file; E2BIG if it is larger than 16 MiB, and as CRImportOptionsSpoolDirectory
+// says; ECANCELED.
+int CRImportMetadata(struct CRImport *import,
+                     struct CRMetadata **metadata,
+                     struct CRError **error);
+
+// Lists all members of the archive. Of a plain archive in a file only headers are read; anything
+// else is read to its end.
+//
+// members: receives the list, which the caller frees with CRMemberListFree.
+//
+// Errors: as for CRImportMetadata; E2BIG for more than 4 million members, or 256 MiB of names.
+int CRImportMembers(struct CRImport *import, struct CRMemberList **members, struct CRError **error);
+
+// Has CRImportExtract put all members into a bundle that have no destination of their own, but for
+// config.dump and spec.dump.
+//
+// bundle: made, with its missing parents, if it is missing, once the archive's first header is
+// understood.
+//
+// Errors: EINVAL for a path that is missing and not absolute.
+int CRImportToBundle(struct CRImport *import, const char *bundle, struct CRError **error);
+
+// CRImportToBundle with a descriptor of the directory, which stays the caller's.
+int CRImportToBundleAt(struct CRImport *import, int bundle, struct CRError **error);
+
+// Has CRImportExtract put the members of these names into a bundle, and everything below them;
+// config.dump and spec.dump may be among them. A name that isn't in the archive is ENODATA at the
+// end.
+//
+// names: an array of names_len names; it may be NULL if names_len is 0.
+//
+// Errors: as for CRImportToBundle; EINVAL for a name that means the archive's root.
+int CRImportToBundleOnly(struct CRImport *import,
+                         const char *bundle,
+                         const char *const *names,
+                         size_t names_len,
+                         struct CRError **error);
+
+// CRImportToBundleOnly with a descriptor of the directory, which stays the caller's.
+int CRImportToBundleOnlyAt(struct CRImport *import,
+                           int bundle,
+                           const char *const *names,
+                           size_t names_len,
+                           struct CRError **error);
+
+// Has CRImportExtract apply rootfs-diff.tar below a container's root directory, straight from the
+// archive, and remove there what deleted.files lists, after all else. Neither goes into the bundle
+// then. An archive without them is no error.
+//
+// root: an absolute path.
+//
+// Errors: ENOENT or ENOTDIR for what is no directory, EINVAL for a path that isn't absolute.
+int CRImportToRoot(struct CRImport *import, const char *root, struct CRError **error);
+
+// CRImportToRoot with a descriptor of the directory, which stays the caller's.
+int CRImportToRootAt(struct CRImport *import, int root, struct CRError **error);
+
+// Has CRImportExtract extract a named volume (volumes/NAME.tar) into a directory that is there. A
+// volume that isn't in the archive is ENODATA at the end. Volumes without a directory go into the
+// bundle, as they are.
+//
+// Errors: ENOENT or ENOTDIR for what is no directory, EINVAL for a name with a slash, or one that
+// has a directory already.
+int CRImportToVolume(struct CRImport *import,
+                     const char *name,
+                     const char *directory,
+                     struct CRError **error);
+
+// CRImportToVolume with a descriptor of the directory, which stays the caller's.
+int CRImportToVolumeAt(struct CRImport *import,
+                       const char *name,
+                       int directory,
+                       struct CRError **error);
+
+// Has CRImportExtract extract the container's own /dev/shm (devshm-checkpoint.tar) into a directory
+// that is there. ENODATA at the end if the archive has none.
+//
+// Errors: ENOENT or ENOTDIR for what is no directory.
+int CRImportToShm(struct CRImport *import, const char *directory, struct CRError **error);
+
+// CRImportToShm with a descriptor of the directory, which stays the caller's.
+int CRImportToShmAt(struct CRImport *import, int directory, struct CRError **error);
+
+// Extracts everything that has a destination, in one pass over the archive, and then removes what
+// the container had deleted. Goes on where looking at the archive stopped, if what it saw is still
+// there: a pipe is read once.
+//
+// Errors: for the bundle, EPERM for config.json, devices and fifos, EXDEV for links other than those
+// CRIU makes (checkpoint/parent) and hard links among the archive's own files. EBADMSG for a
+// malformed archive, and for another digest than expected; ENODATA for what was asked for and isn't
+// there; E2BIG for a limit; ECANCELED; ESPIPE for a pipe that was read already; and those of the
+// system calls. A bundle that this call has made is removed again; in one that was there, and in all
+// other directories, what was done stays, and the message says how far it came.
+int CRImportExtract(struct CRImport *import,
+                    struct CRError **error);
+
+// Answers the SHA-256 of the archive as 64 hexadecimal digits, after CRImportExtract and if the
+// options asked for it or expected one; otherwise NULL. It lives as long as the import, up to the
+// next extraction.
+const char *CRImportDigest(const struct CRImport *import);
+
+// Restores all files of a container: the bundle without config.dump and spec.dump, the changes of
+// the root file system applied and deletions made, volumes and /dev/shm, in one pass over the
+// archive.
+//
+// input: the path of the archive.
+//
+// bundle: made if it is missing. root: an absolute path. shm: a directory. Each of them may be NULL
+// and is left out then; the members go into the bundle, as they are.
+//
+// volumes: an array of volumes_len volumes; it may be NULL if volumes_len is 0.
+//
+// options: NULL for none. watch: NULL for none.
+//
+// Errors: as for CRImportOpen, CRImportToVolume and CRImportExtract.
+int CRImportFiles(const char *input,
+                  const char *bundle,
+                  const char *root,
+                  const struct CRVolume *volumes,
+                  size_t volumes_len,
+                  const char *shm,
+                  const struct CRImportOptions *options,
+                  const struct CRWatch *watch,
+                  struct CRError **error);
+
+// Makes options that change nothing yet, which the caller frees with CRImportOptionsFree.
+struct CRImportOptions *CRImportOptionsNew(void);
+
+// Frees options. Imports that were opened with them keep what they need.
+void CRImportOptionsFree(struct CRImportOptions *options);
+
+// Turns one of the options on or off that are off without it.
+//
+// what: one of CR_IMPORT_*.
+//
+// yes: 0 or 1.
+//
+// Errors: EINVAL alone.
+int CRImportOptionsSet(struct CRImportOptions *options,
+                       uint32_t what,
+                       uint32_t yes,
+                       struct CRError **error);
+
+// Sets a limit. Exceeding it is E2BIG, the message names the limit, and nothing is touched for the
+// member that does.
+//
+// limit: one of CR_LIMIT_*.
+//
+// Errors: EINVAL alone.
+int CRImportOptionsLimit(struct CRImportOptions *options,
+                         uint32_t limit,
+                         uint64_t value,
+                         struct CRError **error);
+
+// Names the SHA-256 that the archive has to have; otherwise the import fails with EBADMSG. An
+// archive in a regular file is read for it once before anything else is done; in a pipe or a socket,
+// which can be read but once, the difference is found at the end.
+//
+// digest: 64 hexadecimal digits.
+//
+// Errors: EINVAL alone.
+int CRImportOptionsExpectedDigest(struct CRImportOptions *options,
+                                  const char *digest,
+                                  struct CRError **error);
+
+// Names the directory for what comes before the configuration in a pipe or a socket, if it is looked
+// at and doesn't fit into 32 MiB of memory: an unnamed file there keeps it. Without one that is
+// E2BIG, since no default place is sure to hold a container's memory.
+//
+// Errors: EINVAL alone; the directory is opened when it is needed.
+int CRImportOptionsSpoolDirectory(struct CRImportOptions *options,
+                                  const char *directory,
+                                  struct CRError **error);
+
+// CRImportOptionsSpoolDirectory with a descriptor of the directory, which stays the caller's.
+int CRImportOptionsSpoolDirectoryAt(struct CRImportOptions *options,
+                                    int directory,
+                                    struct CRError **error);
+
+// Names the types that members may have, wherever they go; others are EPERM. All if not set, but
+// for what a bundle never has.
+//
+// types: an array of types_len numbers, CR_MEMBER_*; it may be NULL if types_len is 0.
+//
+// Errors: EINVAL alone.
+int CRImportOptionsTypes(struct CRImportOptions *options,
+                         const uint32_t *types,
+                         size_t types_len,
+                         struct CRError **error);
+
+// Names what may be at the top of the archive, with everything below it; other members are EPERM.
+// CR_IMPORT_KNOWN_NAMES names what engines write.
+//
+// names: an array of names_len strings; it may be NULL if names_len is 0.
+//
+// Errors: EINVAL for a name that means the archive's root.
+int CRImportOptionsNames(struct CRImportOptions *options,
+                         const char *const *names,
+                         size_t names_len,
+                         struct CRError **error);
+
+// Says what the ids in a rootfs diff, in volumes and in /dev/shm are on the host: owners, those in
+// ACLs, and the root of a namespace in capabilities. An id that isn't in the map is EOVERFLOW.
+// Without ranges ids are as they are. What goes into the bundle is the engine's, and isn't mapped.
+//
+// uids, gids: arrays of uids_len and gids_len ranges; they may be NULL if that is 0.
+//
+// Errors: EINVAL for an empty range, ranges that overlap on either side or go beyond 4294967294, and
+// more than 340 of them.
+int CRImportOptionsMapIds(struct CRImportOptions *options,
+                          const struct CRIdRange *uids,
+                          size_t uids_len,
+                          const struct CRIdRange *gids,
+                          size_t gids_len,
+                          struct CRError **error);
+
+// Answers how many members a list has. 0 for NULL.
+size_t CRMemberListLen(const struct CRMemberList *list);
+
+// Answers a member of a list, which belongs to the list and lives as long as it does. NULL for NULL,
+// and for an index that the list doesn't have.
+//
+// index: counts from 0.
+const struct CRMember *CRMemberListAt(const struct CRMemberList *list,
+                                      size_t index);
+
+// Answers how many bytes of data the archive holds of all members of one class.
+//
+// member_class: one of CR_CLASS_*; 0 for others, and for NULL.
+uint64_t CRMemberListBytes(const struct CRMemberList *list, uint32_t member_class);
+
+// Frees a list and the members that belong to it.
+void CRMemberListFree(struct CRMemberList *list);
+
+// Makes metadata without any documents, which the caller frees with CRMetadataFree.
+struct CRMetadata *CRMetadataNew(void);
+
+// Frees metadata.
+void CRMetadataFree(struct CRMetadata *metadata);
+
+// Takes in a document that the caller has, such as the config.dump of a bundle, in the place of an
+// earlier one of its kind. What earlier calls have answered is no longer valid then.
+//
+// document: one of CR_DOCUMENT_*.
+//
+// bytes: an array of bytes_len bytes, the document's JSON text.
+//
+// Errors: EBADMSG for a config.dump or spec.dump that is malformed; E2BIG above 16 MiB.
+int CRMetadataAdd(struct CRMetadata *metadata,
+                  uint32_t document,
+                  const void *bytes,
+                  size_t bytes_len,
+                  struct CRError **error);
+
+// Answers which engine made the checkpoint: one of CR_ENGINE_*; more may follow. It is a hint: who
+// makes an archive can make it look like any engine's. CR_ENGINE_UNKNOWN for NULL.
+uint32_t CRMetadataEngine(const struct CRMetadata *metadata);
+
+// Answers a text, which belongs to the metadata and lives as long as it does; NULL if the checkpoint
+// doesn't tell it. A runtime that is there and empty is "".
+//
+// which: one of CR_TEXT_*; NULL for others, and for NULL.
+const char *CRMetadataText(const struct CRMetadata *metadata,
+                           uint32_t which);
+
+// Answers the bytes of a document as they came.
+//
+// document: one of CR_DOCUMENT_*.
+//
+// bytes: receives the bytes, which belong to the metadata. bytes_len: receives their number.
+//
+// Errors: ENODATA if the checkpoint doesn't have it, or it wasn't read yet.
+int CRMetadataDocument(const struct CRMetadata *metadata,
+                       uint32_t document,
+                       const void **bytes,
+                       size_t *bytes_len,
+                       struct CRError **error);
+
+// Answers an annotation of the container's OCI specification. Some are the engine's, some may be the
+// container's user's.
+//
+// value: receives the value, which the caller frees with CRStringFree.
+//
+// Errors: ENODATA if there is none of this key; EBADMSG for a value with a NUL.
+int CRMetadataAnnotation(const struct CRMetadata *metadata,
+                         const char *key,
+                         char **value,
+                         struct CRError **error);
+
+// Answers one of the bind mounts in bind.mounts.
+//
+// index: counts from 0; ENODATA ends a loop over all of them.
+//
+// mount: receives the mount, whose strings the caller frees.
+//
+// Errors: ENODATA if there is none of this index, or no bind.mounts; EBADMSG if it is malformed.
+int CRMetadataBindMount(const struct CRMetadata *metadata,
+                        size_t index,
+                        struct CRBindMount *mount,
+                        struct CRError **error);
+
+// Answers everything as one JSON object, for a person or a script: what CRMetadataText tells, the
+// engine, annotations, networks, bind mounts, the pod's containers, the status, and the whole
+// config.dump and spec.dump, with keys that this library doesn't know.
+//
+// json: receives the text, in UTF-8, which the caller frees with CRStringFree.
+//
+// Errors: EINVAL alone.
+int CRMetadataJson(const struct CRMetadata *metadata, char **json, struct CRError **error);
 
 // Frees a string that a function of this library returned.
 void CRStringFree(char *string);

@@ -76,6 +76,15 @@ pub(super) unsafe fn object_mut<'a, T>(name: &str, pointer: *mut T) -> Result<&'
     unsafe { pointer.as_mut() }.ok_or_else(|| null(name))
 }
 
+/// A number that stands for a truth value.
+pub(super) fn truth(name: &str, value: u32) -> Result<bool> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => Err(Error::argument(name, format!("{other} is neither 0 nor 1"))),
+    }
+}
+
 /// A function of the caller's.
 pub(super) fn function<F>(name: &str, function: Option<F>) -> Result<F> {
     function.ok_or_else(|| null(name))

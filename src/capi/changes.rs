@@ -79,13 +79,11 @@ impl CRChangeList {
 ///
 /// # Safety
 ///
-/// `pointer` is NULL, or live options that nobody else uses during `'a`.
+/// As for [`argument::object_mut`].
 unsafe fn changeable<'a>(pointer: *mut CRChangesOptions) -> Result<&'a mut Options> {
     // SAFETY: this function's caller guarantees it.
-    match unsafe { pointer.as_mut() } {
-        Some(options) => Ok(&mut options.0),
-        None => Err(Error::argument("options", "must not be NULL")),
-    }
+    let options = unsafe { argument::object_mut("options", pointer) }?;
+    Ok(&mut options.0)
 }
 
 /// Runs a detector with the options that C passes, or those that hold without any, and hands its
@@ -109,14 +107,6 @@ unsafe fn detect(
     };
     out.write(CRChangeList::new(found?)?.into_raw());
     Ok(())
-}
-
-fn truth(name: &str, value: u32) -> Result<bool> {
-    match value {
-        0 => Ok(false),
-        1 => Ok(true),
-        other => Err(Error::argument(name, format!("{other} is neither 0 nor 1"))),
-    }
 }
 
 /// An error for a number that isn't one of a family of constants.
@@ -292,7 +282,7 @@ pub unsafe extern "C" fn CRChangesOptionsCompareContent(
 ) -> Status {
     let work = || {
         // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { changeable(options) }?.compare_content = truth("yes", yes)?;
+        unsafe { changeable(options) }?.compare_content = argument::truth("yes", yes)?;
         Ok(())
     };
     // SAFETY: the caller passes NULL or a place for one error.
@@ -313,7 +303,7 @@ pub unsafe extern "C" fn CRChangesOptionsExactTimes(
 ) -> Status {
     let work = || {
         // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { changeable(options) }?.exact_times = truth("yes", yes)?;
+        unsafe { changeable(options) }?.exact_times = argument::truth("yes", yes)?;
         Ok(())
     };
     // SAFETY: the caller passes NULL or a place for one error.

@@ -102,7 +102,9 @@ pub unsafe extern "C" fn CRImportOpenDescriptor(
         let out = unsafe { argument::out("import", import) }?;
         // SAFETY: the caller passes NULL or objects that nobody changes during the call.
         let (options, watch) = unsafe { (self::options(options), self::watch(watch)) };
-        out.write(CRImport::into_raw(Import::open_descriptor(input, &options, &watch)?));
+        out.write(CRImport::into_raw(Import::open_descriptor(
+            input, &options, &watch,
+        )?));
         Ok(())
     };
     // SAFETY: the caller passes NULL or a place for one error.

@@ -174,7 +174,12 @@ pub unsafe extern "C" fn CRImportFiles(
         let volumes = unsafe { volume_array(volumes, volumes_len) }?;
         // SAFETY: the caller passes NULL or objects that nobody changes during the call.
         let (options, watch) = unsafe { (self::options(options), self::watch(watch)) };
-        let files = Files { bundle, root, shm, volumes: &volumes };
+        let files = Files {
+            bundle,
+            root,
+            shm,
+            volumes: &volumes,
+        };
         import_files(input, &files, &options, &watch).map(drop)
     };
     // SAFETY: the caller passes NULL or a place for one error.
@@ -193,10 +198,17 @@ unsafe fn volume_array<'a>(
     // SAFETY: this function's caller guarantees it.
     let volumes = unsafe { argument::array("volumes", volumes, len) }?;
     let volume = |(index, volume): (usize, &CRVolume)| {
-        let (name, directory) = (format!("volumes[{index}].name"), format!("volumes[{index}].directory"));
+        let (name, directory) = (
+            format!("volumes[{index}].name"),
+            format!("volumes[{index}].directory"),
+        );
         // SAFETY: this function's caller guarantees it.
-        let [name, directory] =
-            unsafe { paths([(name.as_str(), volume.name), (directory.as_str(), volume.directory)]) }?;
+        let [name, directory] = unsafe {
+            paths([
+                (name.as_str(), volume.name),
+                (directory.as_str(), volume.directory),
+            ])
+        }?;
         Ok((name.as_os_str(), Directory::Path(directory)))
     };
     volumes.iter().enumerate().map(volume).collect()

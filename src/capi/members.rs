@@ -121,7 +121,10 @@ pub unsafe extern "C" fn CRMemberListLen(list: *const CRMemberList) -> usize {
 ///
 /// index: counts from 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRMemberListAt(list: *const CRMemberList, index: usize) -> *const CRMember {
+pub unsafe extern "C" fn CRMemberListAt(
+    list: *const CRMemberList,
+    index: usize,
+) -> *const CRMember {
     // SAFETY: the caller passes NULL or a list that it hasn't freed, and doesn't free it while it
     // uses the member.
     let list = || unsafe { list.as_ref() };
@@ -140,7 +143,9 @@ pub unsafe extern "C" fn CRMemberListBytes(list: *const CRMemberList, member_cla
     let list = || unsafe { list.as_ref() };
     guard::value(0, || {
         let members = list().map_or(&[][..], |list| &list.members);
-        let of_class = members.iter().filter(|member| member.member_class == member_class);
+        let of_class = members
+            .iter()
+            .filter(|member| member.member_class == member_class);
         Ok(of_class.fold(0, |sum, member| u64::saturating_add(sum, member.stored)))
     })
 }

@@ -1,11 +1,12 @@
 //! What a checkpoint says of its container.
 
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 
 use super::argument;
 use super::error::CRError;
 use super::guard::{self, Status};
+use super::string;
 use crate::checkpoint::{DocumentKind, Engine, Metadata};
 use crate::error::{Error, Kind, Result};
 
@@ -115,7 +116,11 @@ impl CRMetadata {
     }
 
     fn make_texts(&self) -> Result<Vec<Option<CString>>> {
-        let c_text = |which| self.text(which).map(argument::c_string).transpose();
+        let c_text = |which| {
+            let text = self.text(which);
+            text.map(|text| string::checked("metadata", text))
+                .transpose()
+        };
         (0..TEXTS).map(c_text).collect()
     }
 
@@ -142,7 +147,9 @@ impl CRMetadata {
 
 /// A document, by its number.
 fn document_kind(number: u32) -> Result<DocumentKind> {
-    let kind = DocumentKind::ALL.into_iter().find(|kind| *kind as u32 == number);
+    let kind = DocumentKind::ALL
+        .into_iter()
+        .find(|kind| *kind as u32 == number);
     let why = || Error::argument("document", format!("{number} is not one of CR_DOCUMENT_*"));
     kind.ok_or_else(why)
 }
@@ -155,7 +162,9 @@ fn absent(what: &str) -> Error {
 /// Makes metadata without any documents, which the caller frees with CRMetadataFree.
 #[unsafe(no_mangle)]
 pub extern "C" fn CRMetadataNew() -> *mut CRMetadata {
-    guard::value(ptr::null_mut(), || CRMetadata::into_raw(&Metadata::default()))
+    guard::value(ptr::null_mut(), || {
+        CRMetadata::into_raw(&Metadata::default())
+    })
 }
 
 /// Frees metadata.
@@ -186,7 +195,8 @@ pub unsafe extern "C" fn CRMetadataAdd(
         let to = unsafe { argument::object_mut("metadata", metadata) }?;
         // SAFETY: the caller passes an array of this length.
         let bytes = unsafe { argument::array("bytes", bytes.cast::<u8>(), bytes_len) }?;
-        to.metadata.insert(document_kind(document)?, bytes.to_vec())?;
+        to.metadata
+            .insert(document_kind(document)?, bytes.to_vec())?;
         to.texts = to.make_texts()?;
         Ok(())
     };
@@ -238,10 +248,17 @@ pub unsafe extern "C" fn CRMetadataDocument(
         // SAFETY: the caller passes NULL or metadata that nobody changes during the call.
         let metadata = unsafe { argument::object("metadata", metadata) }?;
         // SAFETY: the caller passes NULL or places for the results.
-        let (out, out_len) =
-            unsafe { (argument::out("bytes", bytes)?, argument::out("bytes_len", bytes_len)?) };
+        let (out, out_len) = unsafe {
+            (
+                argument::out("bytes", bytes)?,
+                argument::out("bytes_len", bytes_len)?,
+            )
+        };
         let kind = document_kind(document)?;
-        let found = metadata.metadata.document(kind).ok_or_else(|| absent(kind.name()))?;
+        let found = metadata
+            .metadata
+            .document(kind)
+            .ok_or_else(|| absent(kind.name()))?;
         out.write(found.as_ptr().cast());
         out_len.write(found.len());
         Ok(())
@@ -273,7 +290,7 @@ pub unsafe extern "C" fn CRMetadataAnnotation(
         let annotations = metadata.metadata.spec().map(|spec| &spec.annotations);
         let found = annotations.and_then(|all| all.get(key.to_str().ok()?));
         let found = found.ok_or_else(|| absent("annotation of this key"))?;
-        out.write(argument::c_string(found)?.into_raw());
+        out.write(string::owned("value", found.as_str())?);
         Ok(())
     };
     // SAFETY: the caller passes NULL or a place for one error.
@@ -303,13 +320,13 @@ pub unsafe extern "C" fn CRMetadataBindMount(
         let found = mounts.and_then(|all| all.mounts.get(index));
         let found = found.ok_or_else(|| absent("bind mount of this index"))?;
         let texts = [&found.source, &found.destination, &found.file_type];
-        let [source, destination, file_type] = texts.map(|text| argument::c_string(text));
-        let (source, destination, file_type) = (source?, destination?, file_type?);
+        let [source, destination, file_type] = string::owned_each("mount", texts)?;
+        let permissions = found.permissions;
         out.write(CRBindMount {
-            source: source.into_raw(),
-            destination: destination.into_raw(),
-            file_type: file_type.into_raw(),
-            permissions: found.permissions,
+            source,
+            destination,
+            file_type,
+            permissions,
         });
         Ok(())
     };
@@ -335,7 +352,7 @@ pub unsafe extern "C" fn CRMetadataJson(
         let metadata = unsafe { argument::object("metadata", metadata) }?;
         // SAFETY: the caller passes NULL or a place for one string.
         let out = unsafe { argument::out("json", json) }?;
-        out.write(argument::c_string(&metadata.metadata.to_json())?.into_raw());
+        out.write(string::owned("json", metadata.metadata.to_json())?);
         Ok(())
     };
     // SAFETY: the caller passes NULL or a place for one error.

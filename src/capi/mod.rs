@@ -27,6 +27,11 @@ mod changes;
 mod checkpoint;
 mod error;
 mod guard;
+mod import;
+mod import_extract;
+mod import_options;
+mod members;
+mod metadata;
 mod string;
 mod version;
 mod watch;
@@ -53,6 +58,42 @@ pub use error::{
     CRErrorMessage, CRErrorOffset,
 };
 pub use guard::Status;
+pub use import::{
+    CRImport, CRImportFree, CRImportMembers, CRImportMetadata, CRImportOpen,
+    CRImportOpenDescriptor, CRImportToBundle, CRImportToBundleAt, CRImportToBundleOnly,
+    CRImportToBundleOnlyAt, CRImportToRoot, CRImportToRootAt,
+};
+pub use import_extract::{
+    CRImportDigest, CRImportExtract, CRImportFiles, CRImportToShm, CRImportToShmAt,
+    CRImportToVolume, CRImportToVolumeAt, CRVolume,
+};
+pub use import_options::{
+    CR_IMPORT_DIGEST, CR_IMPORT_END_MARKER, CR_IMPORT_IGNORE_OWNERSHIP, CR_IMPORT_KEEP_FAILED,
+    CR_IMPORT_KNOWN_NAMES, CR_IMPORT_NO_DEVICES, CR_IMPORT_OCI_WHITEOUTS,
+    CR_IMPORT_ROOT_ATTRIBUTES, CR_IMPORT_STRICT_NAMES, CR_LIMIT_DEPTH, CR_LIMIT_MEMBER_BYTES,
+    CR_LIMIT_MEMBERS, CR_LIMIT_PATH_BYTES, CR_LIMIT_RATIO, CR_LIMIT_TOTAL_BYTES,
+    CR_LIMIT_XATTR_BYTES, CRIdRange, CRImportOptions, CRImportOptionsExpectedDigest,
+    CRImportOptionsFree, CRImportOptionsLimit, CRImportOptionsMapIds, CRImportOptionsNames,
+    CRImportOptionsNew, CRImportOptionsSet, CRImportOptionsSpoolDirectory,
+    CRImportOptionsSpoolDirectoryAt, CRImportOptionsTypes,
+};
+pub use members::{
+    CR_CLASS_CONFIGURATION, CR_CLASS_CRIU_IMAGE, CR_CLASS_GPU_PAGES, CR_CLASS_LOG,
+    CR_CLASS_MEMORY_PAGES, CR_CLASS_OTHER, CR_CLASS_ROOTFS_DIFF, CR_CLASS_SHM, CR_CLASS_VOLUME,
+    CR_MEMBER_BLOCK_DEVICE, CR_MEMBER_CHAR_DEVICE, CR_MEMBER_DIRECTORY, CR_MEMBER_FIFO,
+    CR_MEMBER_HARD_LINK, CR_MEMBER_REGULAR, CR_MEMBER_SYMLINK, CRMember, CRMemberList,
+    CRMemberListAt, CRMemberListBytes, CRMemberListFree, CRMemberListLen,
+};
+pub use metadata::{
+    CR_DOCUMENT_BIND_MOUNTS, CR_DOCUMENT_CONFIG, CR_DOCUMENT_NETWORK_STATUS, CR_DOCUMENT_POD_DUMP,
+    CR_DOCUMENT_POD_OPTIONS, CR_DOCUMENT_SPEC, CR_DOCUMENT_STATUS, CR_DOCUMENT_STATUS_DUMP,
+    CR_ENGINE_CONTAINERD, CR_ENGINE_CRIO, CR_ENGINE_PODMAN, CR_ENGINE_UNKNOWN,
+    CR_TEXT_CHECKPOINTED, CR_TEXT_CONTAINER_NAME, CR_TEXT_CREATED, CR_TEXT_ID, CR_TEXT_IMAGE_NAME,
+    CR_TEXT_IMAGE_REF, CR_TEXT_NAME, CR_TEXT_POD_ID, CR_TEXT_POD_NAME, CR_TEXT_POD_NAMESPACE,
+    CR_TEXT_RESTORED, CR_TEXT_RUNTIME, CR_TEXT_RUNTIME_NAME, CRBindMount, CRMetadata,
+    CRMetadataAdd, CRMetadataAnnotation, CRMetadataBindMount, CRMetadataDocument, CRMetadataEngine,
+    CRMetadataFree, CRMetadataJson, CRMetadataNew, CRMetadataText,
+};
 pub use string::{CRStringArrayFree, CRStringFree};
 pub use version::{CRUTILS_VERSION_MAJOR, CRUTILS_VERSION_MINOR, CRUTILS_VERSION_PATCH, CRVersion};
 pub use watch::{

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 /// A string that C can hold: one with a NUL inside would be cut there without a word.
 ///
 /// `what` names it in the error.
-fn checked(what: &str, string: impl Into<Vec<u8>>) -> Result<CString> {
+pub(super) fn checked(what: &str, string: impl Into<Vec<u8>>) -> Result<CString> {
     CString::new(string)
         .map_err(|_| Error::new(Kind::Malformed, format!("{what}: holds a NUL byte")))
 }
@@ -19,6 +19,21 @@ fn checked(what: &str, string: impl Into<Vec<u8>>) -> Result<CString> {
 /// A copy of the string that C frees with [`CRStringFree`].
 pub(super) fn owned(what: &str, string: impl Into<Vec<u8>>) -> Result<*mut c_char> {
     Ok(copy(checked(what, string)?.as_bytes_with_nul()).cast())
+}
+
+/// Copies of several strings, or of none if one of them is refused.
+pub(super) fn owned_each<const N: usize>(
+    what: &str,
+    strings: [&String; N],
+) -> Result<[*mut c_char; N]> {
+    for string in strings {
+        checked(what, string.as_str())?;
+    }
+    let copy_one = |string: &String| {
+        let terminated = [string.as_bytes(), b"\0"].concat();
+        copy(&terminated).cast()
+    };
+    Ok(strings.map(copy_one))
 }
 
 /// A NULL-terminated array of copies that C frees with [`CRStringArrayFree`].

@@ -31,6 +31,19 @@ pub enum MemberType {
     Fifo = 6,
 }
 
+impl MemberType {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [MemberType; 7] = [
+        MemberType::Regular,
+        MemberType::Directory,
+        MemberType::Symlink,
+        MemberType::HardLink,
+        MemberType::CharDevice,
+        MemberType::BlockDevice,
+        MemberType::Fifo,
+    ];
+}
+
 impl From<MemberKind> for MemberType {
     fn from(kind: MemberKind) -> Self {
         match kind {

@@ -205,6 +205,12 @@ impl ImportOptions {
         Ok(self)
     }
 
+    /// Lets any name be at the top of the archive again.
+    pub fn any_names(&mut self) -> &mut Self {
+        self.names = None;
+        self
+    }
+
     /// What the ids in a rootfs diff, in volumes and in /dev/shm are on the host: owners, those in ACLs, and the root of
     /// a namespace in capabilities. An id that isn't in the map is EOVERFLOW. Without ranges ids are as they are. What
     /// goes into the bundle is the engine's, and isn't mapped.

@@ -80,9 +80,11 @@ struct Podmans {
 impl Metadata {
     /// Takes in a document, instead of an earlier one of its kind.
     ///
-    /// Errors: EBADMSG for a config.dump or spec.dump that is malformed, E2BIG for any document above 16 MiB, and then
+    /// # Errors
+    ///
+    /// EBADMSG for a config.dump or spec.dump that is malformed, E2BIG for any document above 16 MiB, and then
     /// nothing is taken in. Another document that is malformed is taken in, and its accessor tells.
-    pub(crate) fn insert(&mut self, kind: DocumentKind, bytes: Vec<u8>) -> Result<()> {
+    pub fn insert(&mut self, kind: DocumentKind, bytes: Vec<u8>) -> Result<()> {
         check_size(&bytes)?;
         match kind {
             DocumentKind::Config => {
