@@ -9,10 +9,12 @@ mod create;
 mod digest;
 mod extract;
 mod input;
+mod sink;
 
-pub(crate) use create::{Creation, Depth, Stored};
 pub use digest::Sha256Digest;
 pub(crate) use digest::{Hashing, digest_of};
 pub use extract::IdRange;
 pub(crate) use extract::{Extraction, IdMap, Meter, Policy, Rules, Types, Verdict};
 pub(crate) use input::{Content, Hash, Input, Origin, Overflow, Reading};
+pub(crate) use create::{Creation, Depth, Judge, Manner, Measure, Measured, Stored, Target};
+pub(crate) use sink::Sink;

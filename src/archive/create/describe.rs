@@ -89,6 +89,16 @@ fn header(path: &RootPath, stat: &FileStat) -> Member {
     }
 }
 
+/// Puts `./` in front of the name, and of the one that a hard link leads to.
+pub(super) fn put_dots(member: &mut Member) {
+    if member.path != b"." {
+        member.path.splice(..0, *b"./");
+    }
+    if member.kind == MemberKind::Hardlink {
+        member.link.splice(..0, *b"./");
+    }
+}
+
 fn device_numbers(stat: &FileStat) -> Result<(u32, u32)> {
     let number = |number: u64| {
         u32::try_from(number).map_err(|_| Error::new(Kind::Unsupported, "device number too large"))

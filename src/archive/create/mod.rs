@@ -1,29 +1,33 @@
 //! Objects below a root, made into a tar stream.
+//!
+//! A [`Creation`] finds and describes them. Its [`Target`] is the stream itself, or the measuring of one that is going
+//! to be nested in another and has to say its size first (`measure`), which is written afterwards (`replay`).
 
 #![forbid(unsafe_code)]
 
 mod describe;
-mod stream;
+mod find;
+mod measure;
+mod record;
+mod replay;
+#[cfg(test)]
+mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
-use std::os::fd::AsFd as _;
-use std::rc::Rc;
 use std::vec::IntoIter;
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, SFlag};
 use thiserror::Error as ThisError;
 
-use crate::error::{Called as _, Context as _, Error, Kind, Result};
-use crate::fs::Budget;
+use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{
-    Identity, Name, Node, Parent, Parents, Root, RootPath, file_type, is_directory, sorted_names,
+    Budget, Identity, Name, Node, Root, RootPath, file_type, is_directory, sorted_names,
 };
-use crate::sys::mount_id;
 use crate::tar::{Member, MemberKind};
-use stream::Stream;
+use find::Finder;
+
+pub(crate) use measure::{Measure, Measured};
 
 /// How much of a directory is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,30 +59,57 @@ pub(crate) enum Refusal {
     /// What is mounted below a root isn't part of it: storing it would copy foreign data into the archive.
     #[error("is below a mount point")]
     OtherMount,
-    /// A file that gets shorter while it is read would leave the archive with another file's bytes in its place.
-    #[error("got shorter while it was read: {0} bytes are missing")]
-    Shrank(u64),
 }
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
-        let text = refusal.to_string();
-        match refusal {
-            Refusal::OtherMount => Error::new(Kind::Escape, text),
-            Refusal::Shrank(_) => Error::new(Kind::System, text).with_errno(Errno::ESTALE),
-        }
+        Error::new(Kind::Escape, refusal.to_string())
     }
 }
 
-/// A tar stream being written from objects below a root.
+/// What takes the members that a [`Creation`] finds, in their order.
+pub(crate) trait Target {
+    /// Takes a member that has no data.
+    fn take(&mut self, member: &Member) -> Result<()>;
+    /// Takes a regular file with data, which is open as `file`.
+    fn take_file(&mut self, member: &Member, file: &File) -> Result<()>;
+    /// Is told of what isn't stored.
+    fn leave_out(&mut self, path: &[u8], why: LeftOut);
+}
+
+/// Why an object isn't stored, which is no error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LeftOut {
+    /// It is a socket, which no archive can hold.
+    Socket,
+    /// It isn't there any more.
+    Gone,
+}
+
+/// Whether a member may be stored under this path; an error if not.
+pub(crate) type Judge<'j> = dyn Fn(&RootPath, &Member) -> Result<()> + 'j;
+
+/// What is stored in which way.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Manner<'m> {
+    /// Whether names begin with `./`, as in an archive of a whole directory.
+    pub dotted: bool,
+    /// Whether what is mounted on an added path is stored, rather than an empty place for it.
+    pub crosses_first_mount: bool,
+    /// What isn't stored, with everything below it, when it is met in a directory.
+    pub except: Option<&'m BTreeSet<RootPath>>,
+    /// Who is asked about each member.
+    pub judge: Option<&'m Judge<'m>>,
+}
+
+/// Finds objects below a root and gives them to a target as members of a tar stream.
 ///
 /// Sockets are left out, since an archive can't hold them. The order is the caller's; below a directory it is the
 /// byte order of the names. An object that vanishes before it is looked at is left out as well.
-pub(crate) struct Creation<'r> {
-    parents: Parents<'r>,
-    /// The root's mount; others aren't entered.
-    mount: u64,
-    stream: Stream<'r>,
+pub(crate) struct Creation<'c, T> {
+    finder: Finder<'c>,
+    target: &'c mut T,
+    manner: Manner<'c>,
     /// Whether what is being stored may meet directories of the same name where it is extracted.
     merges: bool,
     /// Under which path a file with several names was stored first.
@@ -92,16 +123,13 @@ struct Level {
     names: IntoIter<Name>,
 }
 
-impl<'r> Creation<'r> {
-    /// Starts a stream into `output`, from its beginning on.
-    pub(crate) fn new(root: &'r Root, output: &'r File) -> Result<Self> {
-        let directory = root.directory(&RootPath::root())?;
-        let mount = mount_id(directory.as_fd()).called(|| "statx")?;
-        let (parents, stream) = (Parents::new(root), Stream::new(output));
+impl<'c, T: Target> Creation<'c, T> {
+    /// Begins to store what is below `root`.
+    pub(crate) fn new(root: &'c Root, target: &'c mut T, manner: Manner<'c>) -> Result<Self> {
         Ok(Self {
-            parents,
-            mount,
-            stream,
+            finder: Finder::new(root)?,
+            target,
+            manner,
             merges: false,
             links: HashMap::new(),
             budget: Budget::default(),
@@ -114,26 +142,44 @@ impl<'r> Creation<'r> {
     /// xattrs are then those stored here and no others.
     pub(crate) fn add(&mut self, path: &RootPath, depth: Depth, merges: bool) -> Result<Stored> {
         self.merges = merges;
-        match (self.store(path)?, depth) {
-            (None, _) => Ok(Stored::Nothing),
-            (Some(Walk::Over), _) => Ok(Stored::Socket),
-            (Some(Walk::Past), _) => Ok(Stored::Object),
-            (Some(Walk::Into), Depth::Alone) => Ok(Stored::Directory),
-            (Some(Walk::Into), Depth::Recursive) => self.walk(path).map(|()| Stored::Tree),
+        let Some(node) = self.find_first(path)? else {
+            return Ok(Stored::Nothing);
+        };
+        match (self.store(path, &node)?, depth) {
+            (Walk::Over, _) => Ok(Stored::Socket),
+            (Walk::Past, _) => Ok(Stored::Object),
+            (Walk::Into, Depth::Alone) => Ok(Stored::Directory),
+            (Walk::Into, Depth::Recursive) => self.walk(path).map(|()| Stored::Tree),
+        }
+    }
+
+    /// Stores everything below the directory `path`, but not itself. Nothing, if it is no directory.
+    pub(crate) fn add_content(&mut self, path: &RootPath) -> Result<()> {
+        match self.find_first(path)? {
+            Some(node) if is_directory(&node.stat()?) => self.walk(path),
+            _ => Ok(()),
         }
     }
 
     /// An error if `path` is below a mount point, so that nothing but what is mounted there can be meant.
     pub(crate) fn check_mount(&mut self, path: &RootPath) -> Result<()> {
-        self.parent_of(path).map(drop)
+        self.finder.parent_of(path).map(drop)
     }
 
-    /// Ends the stream.
-    pub(crate) fn finish(self) -> Result<()> {
-        self.stream.finish()
+    /// Tells the target that `path` isn't there any more.
+    pub(crate) fn tell_gone(&mut self, path: &RootPath) {
+        self.target.leave_out(path.as_bytes(), LeftOut::Gone);
     }
 
-    /// Stores everything below the directory `top`, which has been stored itself.
+    fn find_first(&mut self, path: &RootPath) -> Result<Option<Node>> {
+        if self.manner.crosses_first_mount {
+            self.finder.find_and_stay(path)
+        } else {
+            self.finder.find(path)
+        }
+    }
+
+    /// Stores everything below the directory `top`.
     fn walk(&mut self, top: &RootPath) -> Result<()> {
         let mut levels = vec![self.level(top.clone())?];
         while let Some(level) = levels.last_mut() {
@@ -146,7 +192,14 @@ impl<'r> Creation<'r> {
                 .join(&name)
                 .map_err(Error::from)
                 .at_entry(level.path.as_bytes())?;
-            if self.store(&path).at_entry(path.as_bytes())? == Some(Walk::Into) {
+            if self
+                .manner
+                .except
+                .is_some_and(|except| except.contains(&path))
+            {
+                continue;
+            }
+            if self.store_found(&path).at_entry(path.as_bytes())? {
                 levels.push(self.level(path)?);
             }
         }
@@ -154,80 +207,62 @@ impl<'r> Creation<'r> {
     }
 
     fn level(&mut self, path: RootPath) -> Result<Level> {
-        let names = match self.parents.get(&path) {
-            Ok(directory) => sorted_names(&*directory).at_entry(path.as_bytes())?,
-            Err(error) if vanished(&error) => Vec::new(),
-            Err(error) => return Err(error.at_entry(path.as_bytes())),
-        };
-        Ok(Level {
-            path,
-            names: names.into_iter(),
-        })
+        let names = self.finder.directory(&path).and_then(|found| {
+            found.map_or_else(|| Ok(Vec::new()), |directory| sorted_names(&*directory))
+        });
+        let names = names.at_entry(path.as_bytes())?.into_iter();
+        Ok(Level { path, names })
     }
 
-    /// Stores one object. `None`: it isn't there.
-    fn store(&mut self, path: &RootPath) -> Result<Option<Walk>> {
-        let Some(node) = self.find(path)? else {
-            return Ok(None);
-        };
+    /// Stores one object that a directory has listed. Whether it is to be walked into.
+    fn store_found(&mut self, path: &RootPath) -> Result<bool> {
+        match self.finder.find(path)? {
+            Some(node) => Ok(self.store(path, &node)? == Walk::Into),
+            None => {
+                self.tell_gone(path);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Stores one object.
+    fn store(&mut self, path: &RootPath, node: &Node) -> Result<Walk> {
         let stat = node.stat()?;
-        let mounted_on = mount_id(node.as_fd()).called(|| "statx")? != self.mount;
+        let mounted_on = self.finder.is_mounted_on(node)?;
         match file_type(&stat) {
-            SFlag::S_IFSOCK => return Ok(Some(Walk::Over)),
+            SFlag::S_IFSOCK => {
+                self.target.leave_out(path.as_bytes(), LeftOut::Socket);
+                return Ok(Walk::Over);
+            }
             // What is mounted on a name hides the file that the root has there; a place for it is what is kept.
             SFlag::S_IFREG if mounted_on => {
-                let member = describe::member(path, &node, &stat, MemberKind::Regular)?;
-                self.stream.header(&Member {
-                    size: 0,
-                    stored: 0,
-                    ..member
-                })?;
+                let member = describe::member(path, node, &stat, MemberKind::Regular)?;
+                self.give(
+                    path,
+                    Member {
+                        size: 0,
+                        stored: 0,
+                        ..member
+                    },
+                    None,
+                )?;
             }
-            SFlag::S_IFREG => self.store_file(path, &node)?,
-            _ => self.store_other(path, &node)?,
+            SFlag::S_IFREG => self.store_file(path, node)?,
+            _ => self.store_other(path, node)?,
         }
         let walk = is_directory(&stat) && !mounted_on;
-        Ok(Some(if walk { Walk::Into } else { Walk::Past }))
-    }
-
-    fn find(&mut self, path: &RootPath) -> Result<Option<Node>> {
-        let Some((_, name)) = path.split() else {
-            let directory = self.parents.get(path)?;
-            return Node::dot(&*directory).map(Some);
-        };
-        match self.parent_of(path)? {
-            Some(parent) => Node::find_at(&*parent, &name),
-            None => Ok(None),
-        }
-    }
-
-    /// The directory that holds `path`, unless it is gone. Below a mount point it is refused.
-    fn parent_of(&mut self, path: &RootPath) -> Result<Option<Rc<Parent>>> {
-        let Some((parent, _)) = path.split() else {
-            return Ok(None);
-        };
-        match self.parents.get(&parent) {
-            Ok(parent) if parent.mount()? == self.mount => Ok(Some(parent)),
-            Ok(_) => Err(Refusal::OtherMount.into()),
-            Err(error) if vanished(&error) => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(if walk { Walk::Into } else { Walk::Past })
     }
 
     /// Stores a regular file with its data, or as a hard link to where it was stored before.
     fn store_file(&mut self, path: &RootPath, node: &Node) -> Result<()> {
-        let file = File::from(node.reopen(OFlag::O_RDONLY)?);
-        let node = Node::from_open(file.try_clone().map_err(|e| Error::io("dup", e))?.into());
-        let stat = node.stat()?;
+        let (file, node, stat) = find::open(node)?;
         if let Some(first) = self.first_name(path, &stat)? {
-            return self
-                .stream
-                .header(&describe::hard_link(path, &stat, &first));
+            return self.give(path, describe::hard_link(path, &stat, &first), None);
         }
         let member = describe::member(path, &node, &stat, MemberKind::Regular)?;
         let member = describe::with_holes(member, &file)?;
-        self.stream.header(&member)?;
-        self.stream.data(&member, &file)
+        self.give(path, member, Some(&file))
     }
 
     /// Stores what has no data: a directory, a symlink, a fifo or a device.
@@ -244,16 +279,28 @@ impl<'r> Creation<'r> {
         if kind != MemberKind::Directory
             && let Some(first) = self.first_name(path, &stat)?
         {
-            return self
-                .stream
-                .header(&describe::hard_link(path, &stat, &first));
+            return self.give(path, describe::hard_link(path, &stat, &first), None);
         }
         let member = describe::member(path, node, &stat, kind)?;
         let xattrs_complete = self.merges && kind == MemberKind::Directory;
-        self.stream.header(&Member {
+        let member = Member {
             xattrs_complete,
             ..member
-        })
+        };
+        self.give(path, member, None)
+    }
+
+    fn give(&mut self, path: &RootPath, mut member: Member, file: Option<&File>) -> Result<()> {
+        if let Some(judge) = self.manner.judge {
+            judge(path, &member)?;
+        }
+        if self.manner.dotted {
+            describe::put_dots(&mut member);
+        }
+        match file {
+            Some(file) if member.stored > 0 => self.target.take_file(&member, file),
+            _ => self.target.take(&member),
+        }
     }
 
     /// The path under which this file with several names was stored already; otherwise it is this one from now on.
@@ -279,9 +326,4 @@ enum Walk {
     Past,
     /// It wasn't stored itself.
     Over,
-}
-
-/// Whether the error says that a path isn't there any more.
-fn vanished(error: &Error) -> bool {
-    error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP])
 }

@@ -11,11 +11,12 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use crate::archive::{Creation, Depth, Stored};
+use crate::archive::{Creation, Depth, Manner, Sink, Stored, Target};
 use crate::changes::{Change, ChangeKind};
 use crate::checkpoint::{DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list, file_name};
 use crate::error::{Context as _, Error, Result};
 use crate::fs::{Output, Root, RootPath, open_directory_ambient};
+use crate::watch::Watch;
 
 /// Writes the `changes` of the root file system mounted at `mount_point` into the directory `destination`:
 /// rootfs-diff.tar with what was added and modified, deleted.files with what was deleted. Returns the names of those
@@ -35,7 +36,7 @@ pub fn create_rootfs_diff_tar(
     mount_point: &Path,
     destination: &Path,
 ) -> Result<Vec<&'static str>> {
-    let mut plan = Plan::new(changes)?;
+    let plan = Plan::new(changes)?;
     let destination = open_directory_ambient(destination, "destination")?;
     // Whatever fails from here on, nobody takes an earlier call's output for this one's.
     remove_output(&destination, ROOTFS_DIFF_TAR)?;
@@ -44,13 +45,40 @@ pub fn create_rootfs_diff_tar(
         return Ok(Vec::new());
     }
     let root = Root::new(open_directory_ambient(mount_point, "mount_point")?);
-    let tar = plan
-        .write_tar(&root, &destination)
-        .context(|| format!("create {ROOTFS_DIFF_TAR}"))?;
-    let deleted = plan
-        .write_deleted(&destination)
+    let (tar, stored) =
+        write_tar(&plan, &root, &destination).context(|| format!("create {ROOTFS_DIFF_TAR}"))?;
+    let deleted = write_deleted(&plan, &stored, &destination)
         .context(|| format!("create {DELETED_FILES}"))?;
-    publish(&destination, tar, deleted)
+    publish(&destination, stored.wanted.then_some(tar), deleted)
+}
+
+/// Writes the tar.
+fn write_tar<'c>(
+    plan: &Plan<'c>,
+    root: &Root,
+    destination: &OwnedFd,
+) -> Result<(Output, StoredDiff<'c>)> {
+    let output = Output::create(destination, &file_name(ROOTFS_DIFF_TAR)?)?;
+    let watch = Watch::new();
+    let mut sink = Sink::into_file(output.file(), &watch);
+    let stored = plan.store(root, &mut sink)?;
+    sink.finish()?;
+    Ok((output, stored))
+}
+
+/// Writes the list of deleted paths, unless there is none.
+fn write_deleted(
+    plan: &Plan<'_>,
+    stored: &StoredDiff<'_>,
+    destination: &OwnedFd,
+) -> Result<Option<Output>> {
+    let Some(json) = plan.deleted_list(stored) else {
+        return Ok(None);
+    };
+    let output = Output::create(destination, &file_name(DELETED_FILES)?)?;
+    let written = output.file().write_all(&json);
+    written.map_err(|error| Error::io("write", error))?;
+    Ok(Some(output))
 }
 
 /// Gives both outputs their names, or neither.
@@ -84,10 +112,18 @@ fn remove_output(destination: impl AsFd, name: &str) -> Result<()> {
 
 /// What is to be stored and listed. Sorted by path, so that a directory that took the place of a file or a symlink
 /// comes before what is in it, whatever the order of the changes.
-struct Plan<'c> {
+pub(in crate::checkpoint) struct Plan<'c> {
     entries: BTreeMap<RootPath, Listed<'c>>,
-    /// In the caller's order, as the caller wrote them; then what a socket has replaced.
+    /// In the caller's order, as the caller wrote them.
     deleted: Vec<&'c [u8]>,
+}
+
+/// What came of storing the changes.
+pub(in crate::checkpoint) struct StoredDiff<'c> {
+    /// Whether there is anything to store, be it gone by now.
+    pub wanted: bool,
+    /// What sockets have replaced, and what is therefore deleted too.
+    replaced_by_sockets: Vec<&'c [u8]>,
 }
 
 /// What the changes say of one path; several of them may.
@@ -116,7 +152,8 @@ impl Listed<'_> {
 }
 
 impl<'c> Plan<'c> {
-    fn new(changes: &'c [Change]) -> Result<Self> {
+    /// EINVAL for an empty path or a deletion of the root, E2BIG for a path that is too long.
+    pub(in crate::checkpoint) fn new(changes: &'c [Change]) -> Result<Self> {
         let mut plan = Self {
             entries: BTreeMap::new(),
             deleted: Vec::new(),
@@ -158,10 +195,13 @@ impl<'c> Plan<'c> {
         Ok(())
     }
 
-    /// Writes the tar, unless there is nothing to go into it.
-    fn write_tar(&mut self, root: &Root, destination: &OwnedFd) -> Result<Option<Output>> {
-        let output = Output::create(destination, &file_name(ROOTFS_DIFF_TAR)?)?;
-        let mut creation = Creation::new(root, output.file())?;
+    /// Stores what was added and modified below `root`.
+    pub(in crate::checkpoint) fn store<T: Target>(
+        &self,
+        root: &Root,
+        target: &mut T,
+    ) -> Result<StoredDiff<'c>> {
+        let mut creation = Creation::new(root, target, Manner::default())?;
         let mut wanted = false;
         let mut covered: Option<&RootPath> = None;
         let mut replaced: Option<&RootPath> = None;
@@ -185,6 +225,9 @@ impl<'c> Plan<'c> {
                 .add(path, listed.depth(), merges)
                 .at_entry(listed.spelled)?;
             wanted |= !matches!(stored, Stored::Nothing | Stored::Socket);
+            if stored == Stored::Nothing && listed.exists() {
+                creation.tell_gone(path);
+            }
             if stored == Stored::Socket && listed.modified {
                 // Nothing else takes what the image has there away.
                 replaced_by_sockets.push(listed.spelled);
@@ -194,9 +237,19 @@ impl<'c> Plan<'c> {
                 replaced = (stored == Stored::Object).then_some(path);
             }
         }
-        creation.finish()?;
-        self.deleted.append(&mut replaced_by_sockets);
-        Ok(wanted.then_some(output))
+        Ok(StoredDiff {
+            wanted,
+            replaced_by_sockets,
+        })
+    }
+
+    /// The list of deleted paths; `None` if there is none.
+    pub(in crate::checkpoint) fn deleted_list(&self, stored: &StoredDiff<'_>) -> Option<Vec<u8>> {
+        if self.deleted.is_empty() && stored.replaced_by_sockets.is_empty() {
+            return None;
+        }
+        let all = self.deleted.iter().chain(&stored.replaced_by_sockets);
+        Some(deleted_list::encode(all.copied()))
     }
 
     /// Whether the object or a directory above it was deleted, so that the image may have one of the same name.
@@ -218,19 +271,5 @@ impl<'c> Plan<'c> {
         below
             .map(|(_, listed)| listed)
             .any(|listed| listed.modified || listed.deleted)
-    }
-
-    /// Writes the list of deleted paths, unless there is none.
-    fn write_deleted(&self, destination: &OwnedFd) -> Result<Option<Output>> {
-        if self.deleted.is_empty() {
-            return Ok(None);
-        }
-        let output = Output::create(destination, &file_name(DELETED_FILES)?)?;
-        let json = deleted_list::encode(self.deleted.iter().copied());
-        output
-            .file()
-            .write_all(&json)
-            .map_err(|error| Error::io("write", error))?;
-        Ok(Some(output))
     }
 }

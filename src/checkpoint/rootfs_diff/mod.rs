@@ -7,4 +7,5 @@ mod create;
 
 pub use apply::apply_rootfs_diff_tar;
 pub(super) use apply::{Heed, apply};
+pub(super) use create::Plan;
 pub use create::create_rootfs_diff_tar;

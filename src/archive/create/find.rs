@@ -1,0 +1,101 @@
+//! Where the objects to be stored are found.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::FileStat;
+
+use super::Refusal;
+use crate::error::{Called as _, Error, Result};
+use crate::fs::{Node, Parent, Parents, Root, RootPath};
+use crate::sys::mount_id;
+
+/// Finds objects below a root, without following the last name and without leaving a mount.
+pub(super) struct Finder<'r> {
+    parents: Parents<'r>,
+    /// The mount; others aren't entered.
+    mount: u64,
+}
+
+impl<'r> Finder<'r> {
+    /// Stays on the root's own mount.
+    pub(super) fn new(root: &'r Root) -> Result<Self> {
+        let directory = root.directory(&RootPath::root())?;
+        let mount = mount_id(directory.as_fd()).called(|| "statx")?;
+        let parents = Parents::new(root);
+        Ok(Self { parents, mount })
+    }
+
+    /// The object `path`, unless it is gone. Below a mount point it is refused.
+    pub(super) fn find(&mut self, path: &RootPath) -> Result<Option<Node>> {
+        let Some((_, name)) = path.split() else {
+            let directory = self.parents.get(path)?;
+            return Node::dot(&*directory).map(Some);
+        };
+        match self.parent_of(path)? {
+            Some(parent) => Node::find_at(&*parent, &name),
+            None => Ok(None),
+        }
+    }
+
+    /// The same, but wherever it is mounted: from now on that is the mount which isn't left.
+    pub(super) fn find_and_stay(&mut self, path: &RootPath) -> Result<Option<Node>> {
+        let Some((parent, name)) = path.split() else {
+            return self.find(path);
+        };
+        let found = match self.parents.get(&parent) {
+            Ok(parent) => Node::find_at(&*parent, &name)?,
+            Err(error) if vanished(&error) => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(node) = &found {
+            self.mount = mount_id(node.as_fd()).called(|| "statx")?;
+        }
+        Ok(found)
+    }
+
+    /// The directory `path`, unless it is gone.
+    pub(super) fn directory(&mut self, path: &RootPath) -> Result<Option<Rc<Parent>>> {
+        match self.parents.get(path) {
+            Ok(directory) => Ok(Some(directory)),
+            Err(error) if vanished(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The directory that holds `path`, unless it is gone. Below a mount point it is refused.
+    pub(super) fn parent_of(&mut self, path: &RootPath) -> Result<Option<Rc<Parent>>> {
+        let Some((parent, _)) = path.split() else {
+            return Ok(None);
+        };
+        match self.directory(&parent)? {
+            Some(parent) if parent.mount()? == self.mount => Ok(Some(parent)),
+            Some(_) => Err(Refusal::OtherMount.into()),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether something else is mounted on the object.
+    pub(super) fn is_mounted_on(&self, node: &Node) -> Result<bool> {
+        Ok(mount_id(node.as_fd()).called(|| "statx")? != self.mount)
+    }
+}
+
+/// Opens a regular file for reading; it and what it is now.
+pub(super) fn open(node: &Node) -> Result<(File, Node, FileStat)> {
+    let file = File::from(node.reopen(OFlag::O_RDONLY)?);
+    let copy = file.try_clone().map_err(|error| Error::io("dup", error))?;
+    let node = Node::from_open(copy.into());
+    let stat = node.stat()?;
+    Ok((file, node, stat))
+}
+
+/// Whether the error says that a path isn't there any more.
+fn vanished(error: &Error) -> bool {
+    error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP])
+}

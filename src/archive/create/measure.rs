@@ -1,0 +1,135 @@
+//! The first pass over an archive: how long it gets.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::{BufWriter, Seek as _, Write};
+
+use super::record::{Mark, Record};
+use super::{LeftOut, Target};
+use crate::archive::sink::warn;
+use crate::error::{Error, Result};
+use crate::tar::{self, END_OF_ARCHIVE, Member};
+use crate::watch::Watch;
+
+/// How much is gathered before it is written to the spool.
+const BUFFER: usize = 64 << 10;
+
+/// Adds up how long the members are in a stream, without reading any data.
+pub(crate) struct Measure<'m> {
+    size: u64,
+    /// The headers of the last member, whose length alone is of interest.
+    headers: Vec<u8>,
+    notes: Option<Notes<'m>>,
+    watch: &'m Watch,
+}
+
+/// Where the members are noted down for the second pass.
+struct Notes<'m> {
+    spool: BufWriter<&'m File>,
+    /// The name of the archive that is measured, in the one around it.
+    within: &'m [u8],
+}
+
+impl<'m> Measure<'m> {
+    /// Measures alone: what is left out is told to nobody.
+    pub(crate) fn alone(watch: &'m Watch) -> Self {
+        Self {
+            size: 0,
+            headers: Vec::new(),
+            notes: None,
+            watch,
+        }
+    }
+
+    /// How long the members are so far.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Adds the length of a member that isn't told as one.
+    pub(crate) fn add(&mut self, member: &Member) -> Result<()> {
+        self.watch.check()?;
+        self.headers.clear();
+        tar::encode(member, &mut self.headers)?;
+        let length = self.headers.len() as u64 + tar::padding(member.stored) as u64;
+        self.size = self.size.saturating_add(length).saturating_add(member.stored);
+        Ok(())
+    }
+
+    fn note(&mut self, member: &Member, source: Option<Mark>) -> Result<()> {
+        let Some(notes) = &mut self.notes else {
+            return Ok(());
+        };
+        let member = member.clone();
+        Record { member, source }.write(&mut notes.spool)
+    }
+}
+
+impl Target for Measure<'_> {
+    fn take(&mut self, member: &Member) -> Result<()> {
+        self.add(member)?;
+        self.note(member, None)
+    }
+
+    fn take_file(&mut self, member: &Member, file: &File) -> Result<()> {
+        self.add(member)?;
+        self.note(member, Some(Mark::of(file)?))
+    }
+
+    fn leave_out(&mut self, path: &[u8], why: LeftOut) {
+        if let Some(notes) = &self.notes {
+            warn(self.watch, &[notes.within, b"/", path].concat(), why);
+        }
+    }
+}
+
+/// An archive that is going to be a member of another one, measured.
+pub(crate) struct Measured {
+    pub(super) spool: File,
+    size: u64,
+}
+
+impl Measured {
+    /// Measures what `store` stores, which will be a member called `within`; the details go into `spool`, an empty file
+    /// that nobody else has. Returns what `store` returned, too.
+    pub(crate) fn new<T>(
+        mut spool: File,
+        within: &[u8],
+        watch: &Watch,
+        store: impl FnOnce(&mut Measure<'_>) -> Result<T>,
+    ) -> Result<(Self, T)> {
+        let (size, told) = measure_into(&spool, within, watch, store)?;
+        let rewound = spool.rewind();
+        rewound.map_err(|error| Error::io("rewind spool", error))?;
+        Ok((Self { spool, size }, told))
+    }
+
+    /// How long the archive is, with its end.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+fn measure_into<T>(
+    spool: &File,
+    within: &[u8],
+    watch: &Watch,
+    store: impl FnOnce(&mut Measure<'_>) -> Result<T>,
+) -> Result<(u64, T)> {
+    let notes = Notes {
+        spool: BufWriter::with_capacity(BUFFER, spool),
+        within,
+    };
+    let mut measure = Measure {
+        notes: Some(notes),
+        ..Measure::alone(watch)
+    };
+    let told = store(&mut measure)?;
+    if let Some(notes) = &mut measure.notes {
+        let flushed = notes.spool.flush();
+        flushed.map_err(|error| Error::io("write spool", error))?;
+    }
+    let size = measure.size.saturating_add(END_OF_ARCHIVE.len() as u64);
+    Ok((size, told))
+}

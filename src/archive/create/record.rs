@@ -1,0 +1,357 @@
+//! What the first pass over a nested archive leaves for the second: its members, in a file of their own.
+//!
+//! The headers aren't kept but what they are made from, which is a tenth as long. All numbers are little-endian.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use thiserror::Error as ThisError;
+
+use crate::error::{Error, Kind, Result};
+use crate::tar::{Extent, Member, MemberKind, Time, Xattr};
+
+/// How long a record may be, in bytes: two names, xattrs of 1 MiB and a sparse map of 512 KiB, whose numbers take two
+/// bytes there and eight here, fit.
+const LONGEST: u32 = 8 << 20;
+/// The types, by their number in a record.
+const KINDS: [MemberKind; 7] = [
+    MemberKind::Regular,
+    MemberKind::Directory,
+    MemberKind::Symlink,
+    MemberKind::Hardlink,
+    MemberKind::CharDevice,
+    MemberKind::BlockDevice,
+    MemberKind::Fifo,
+];
+
+/// The records aren't what was written: the spool was cut short or changed by somebody.
+#[derive(Debug, ThisError)]
+#[error("what was noted about the nested archive can't be read back")]
+struct Damaged;
+
+impl From<Damaged> for Error {
+    fn from(damaged: Damaged) -> Self {
+        Error::new(Kind::Internal, damaged.to_string())
+    }
+}
+
+/// One member, and where its data is if it has some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    pub member: Member,
+    /// The file that has the data.
+    pub source: Option<Mark>,
+}
+
+/// What tells a file from every other, one that got its number after it was removed included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    device: u64,
+    inode: u64,
+    /// When it was made, in nanoseconds from the epoch; 0 where the file system doesn't say.
+    born: u64,
+}
+
+impl Mark {
+    pub(super) fn of(file: &File) -> Result<Self> {
+        let metadata = file.metadata().map_err(|error| Error::io("statx", error))?;
+        let since = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok();
+        let born = metadata.created().ok().and_then(since);
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            born: born.map_or(0, |born| u64::try_from(born.as_nanos()).unwrap_or(0)),
+        })
+    }
+}
+
+impl Record {
+    /// Appends the record to `spool`.
+    pub(super) fn write(&self, spool: &mut dyn Write) -> Result<()> {
+        let mut body = Vec::new();
+        self.encode(&mut body);
+        let mut record = Vec::with_capacity(4 + body.len());
+        put_bytes(&body, &mut record);
+        spool
+            .write_all(&record)
+            .map_err(|error| Error::io("write spool", error))
+    }
+
+    /// The next record; `None` at the end.
+    pub(super) fn read(spool: &mut dyn Read) -> Result<Option<Self>> {
+        let length = read_up_to(spool, 4)?;
+        if length.is_empty() {
+            return Ok(None);
+        }
+        let length = u32::from_le_bytes(length.try_into().map_err(|_| Damaged)?);
+        if length > LONGEST {
+            return Err(Damaged.into());
+        }
+        let bytes = read_up_to(spool, length)?;
+        // Shorter, it could still be the record of a member without data.
+        if bytes.len() as u64 < u64::from(length) {
+            return Err(Damaged.into());
+        }
+        let mut body = Body(&bytes);
+        let record = body.record().filter(|_| body.0.is_empty());
+        Ok(Some(record.ok_or(Damaged)?))
+    }
+
+    fn encode(&self, body: &mut Vec<u8>) {
+        let member = &self.member;
+        let kind = KINDS.iter().position(|kind| *kind == member.kind);
+        put_u32(kind.unwrap_or_default(), body);
+        put_u32(usize::from(member.xattrs_complete), body);
+        for number in [
+            member.mode,
+            member.uid,
+            member.gid,
+            member.major,
+            member.minor,
+            member.mtime.nanoseconds,
+        ] {
+            body.extend_from_slice(&number.to_le_bytes());
+        }
+        body.extend_from_slice(&member.mtime.seconds.to_le_bytes());
+        put_u64(&[member.size, member.stored], body);
+        put_bytes(&member.path, body);
+        put_bytes(&member.link, body);
+        put_u32(member.xattrs.len(), body);
+        for xattr in &member.xattrs {
+            put_bytes(&xattr.name, body);
+            put_bytes(&xattr.value, body);
+        }
+        put_u32(usize::from(member.sparse.is_some()), body);
+        let extents = member.sparse.as_deref().unwrap_or_default();
+        put_u32(extents.len(), body);
+        for extent in extents {
+            put_u64(&[extent.offset, extent.len], body);
+        }
+        if let Some(mark) = self.source {
+            put_u64(&[mark.device, mark.inode, mark.born], body);
+        }
+    }
+}
+
+/// Lengths are far below 4 GiB, since names, xattrs and sparse maps are limited where they are made.
+fn put_u32(number: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
+}
+
+fn put_u64(numbers: &[u64], out: &mut Vec<u8>) {
+    for number in numbers {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+}
+
+fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    put_u32(bytes.len(), out);
+    out.extend_from_slice(bytes);
+}
+
+fn read_up_to(spool: &mut dyn Read, length: u32) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = spool.take(length.into()).read_to_end(&mut bytes);
+    read.map_err(|error| Error::io("read spool", error))?;
+    Ok(bytes)
+}
+
+/// What is left of a record. Every part is `None` where it isn't there.
+struct Body<'b>(&'b [u8]);
+
+impl Body<'_> {
+    fn record(&mut self) -> Option<Record> {
+        let kind = *KINDS.get(usize::try_from(self.u32()?).ok()?)?;
+        let xattrs_complete = self.u32()? == 1;
+        let [mode, uid, gid, major, minor] = self.numbers(Self::u32)?;
+        let (nanoseconds, seconds) = (self.u32()?, i64::from_le_bytes(self.array()?));
+        let [size, stored] = self.numbers(Self::u64)?;
+        let (path, link) = (self.bytes()?, self.bytes()?);
+        let mut xattrs = Vec::new();
+        for _ in 0..self.u32()? {
+            let (name, value) = (self.bytes()?, self.bytes()?);
+            xattrs.push(Xattr { name, value });
+        }
+        let is_sparse = self.u32()? == 1;
+        let mut extents = Vec::new();
+        for _ in 0..self.u32()? {
+            let [offset, len] = self.numbers(Self::u64)?;
+            extents.push(Extent { offset, len });
+        }
+        let member = Member {
+            path,
+            kind,
+            link,
+            mode,
+            uid,
+            gid,
+            mtime: Time {
+                seconds,
+                nanoseconds,
+            },
+            atime: None,
+            major,
+            minor,
+            xattrs,
+            xattrs_complete,
+            size,
+            stored,
+            sparse: is_sparse.then_some(extents),
+            offset: 0,
+        };
+        let source = self.mark()?;
+        Some(Record { member, source })
+    }
+
+    fn mark(&mut self) -> Option<Option<Mark>> {
+        if self.0.is_empty() {
+            return Some(None);
+        }
+        let [device, inode, born] = self.numbers(Self::u64)?;
+        Some(Some(Mark {
+            device,
+            inode,
+            born,
+        }))
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (array, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*array)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn numbers<T: Copy + Default, const N: usize>(
+        &mut self,
+        next: fn(&mut Self) -> Option<T>,
+    ) -> Option<[T; N]> {
+        let mut numbers = [T::default(); N];
+        for number in &mut numbers {
+            *number = next(self)?;
+        }
+        Some(numbers)
+    }
+
+    fn bytes(&mut self) -> Option<Vec<u8>> {
+        let length = usize::try_from(self.u32()?).ok()?;
+        let (bytes, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(bytes.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(kind: MemberKind) -> Record {
+        let time = Time {
+            seconds: -5,
+            nanoseconds: 999_999_999,
+        };
+        let xattr = |name: &[u8], value: &[u8]| Xattr {
+            name: name.to_vec(),
+            value: value.to_vec(),
+        };
+        Record {
+            member: Member {
+                path: b"./a \xff/b".to_vec(),
+                kind,
+                link: b"../target".to_vec(),
+                mode: 0o4755,
+                uid: u32::MAX - 1,
+                gid: 12,
+                mtime: time,
+                atime: None,
+                major: 4095,
+                minor: 1_048_575,
+                xattrs: vec![xattr(b"user.a", b""), xattr(b"user.b", b"\0\n=")],
+                xattrs_complete: true,
+                size: 1 << 62,
+                stored: 1 << 33,
+                sparse: Some(vec![
+                    Extent {
+                        offset: 512,
+                        len: 1 << 33,
+                    };
+                    3
+                ]),
+                offset: 0,
+            },
+            source: None,
+        }
+    }
+
+    fn all() -> Vec<Record> {
+        let mark = Mark {
+            device: 1,
+            inode: u64::MAX,
+            born: 3,
+        };
+        let mut records: Vec<Record> = KINDS.into_iter().map(record).collect();
+        records[0].source = Some(mark);
+        records[1].member.sparse = None;
+        records[2].member.sparse = Some(Vec::new());
+        records[3].member.xattrs.clear();
+        records
+    }
+
+    #[test]
+    fn records_come_back_as_they_were_written() {
+        let (mut spool, records) = (Vec::new(), all());
+        for record in &records {
+            record.write(&mut spool).unwrap();
+        }
+        let mut rest = &spool[..];
+        for record in &records {
+            assert_eq!(Record::read(&mut rest).unwrap().as_ref(), Some(record));
+        }
+        assert_eq!(Record::read(&mut rest).unwrap(), None);
+    }
+
+    #[test]
+    fn a_record_of_another_length_is_refused() {
+        let mut whole = Vec::new();
+        all()[0].write(&mut whole).unwrap();
+        for length in 1..whole.len() {
+            let error = Record::read(&mut &whole[..length]).unwrap_err();
+            assert_eq!(error.kind(), Kind::Internal, "{length}");
+        }
+        let length = u32::try_from(whole.len() - 4).unwrap();
+        for wrong in [0, length - 24, length - 1, length + 1, LONGEST + 1, u32::MAX] {
+            let mut bytes = whole.clone();
+            bytes.push(0);
+            bytes[..4].copy_from_slice(&wrong.to_le_bytes());
+            let read = Record::read(&mut &bytes[..]);
+            if wrong == length - 24 {
+                // Without its mark it is the record of a member without data.
+                assert_eq!(read.unwrap().unwrap().source, None);
+            } else {
+                assert_eq!(read.unwrap_err().kind(), Kind::Internal, "{wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_is_not_much_longer_than_its_names() {
+        let mut spool = Vec::new();
+        let mut small = record(MemberKind::Regular);
+        small.member.xattrs.clear();
+        small.member.sparse = None;
+        small.write(&mut spool).unwrap();
+        let names = small.member.path.len() + small.member.link.len();
+        assert!(spool.len() - names < 100, "{}", spool.len());
+    }
+}

@@ -1,0 +1,116 @@
+//! The second pass over an archive that is a member of another: its members as they were noted, and the files' data.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::BufReader;
+
+use nix::errno::Errno;
+use nix::sys::stat::{FileStat, SFlag};
+use thiserror::Error as ThisError;
+
+use super::find::{self, Finder};
+use super::measure::Measured;
+use super::record::{Mark, Record};
+use super::describe;
+use crate::archive::sink::Sink;
+use crate::error::{Context as _, Error, Kind, Result};
+use crate::fs::{Node, Root, RootPath, file_type};
+use crate::tar::{Member, MemberKind};
+
+/// How much of the spool is read at once.
+const BUFFER: usize = 64 << 10;
+
+/// Why a file can't be stored as it was measured. The archive around it has been told its size already.
+#[derive(Debug, ThisError)]
+enum Refusal {
+    /// The archive would lack a file that it was measured with.
+    #[error("vanished while the archive was written")]
+    Vanished,
+    /// Another file's content would get this one's attributes.
+    #[error("was replaced while the archive was written")]
+    Replaced,
+    /// What follows in the archive would be taken for the missing bytes.
+    #[error("got shorter while the archive was written: it had {0} bytes")]
+    Shrank(u64),
+    /// Content that was to be protected by a new mode, owner or ACL would be stored with the old one.
+    #[error("changed its mode, owner or xattrs while the archive was written")]
+    Changed,
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Error::new(Kind::System, refusal.to_string()).with_errno(Errno::ESTALE)
+    }
+}
+
+impl Measured {
+    /// Writes the archive as the member `header`, which lacks nothing but the size. `root` is the one that was measured.
+    ///
+    /// Members without data are written as they were measured, files with it as they are: one that grew gives the bytes
+    /// it had; one that got shorter, vanished, was replaced, or changed its mode, owner or xattrs is ESTALE.
+    pub(crate) fn write(self, root: &Root, header: Member, sink: &mut Sink<'_>) -> Result<()> {
+        let size = self.size();
+        sink.header(&Member {
+            size,
+            stored: size,
+            ..header
+        })?;
+        let mut finder = Finder::new(root)?;
+        let mut spool = BufReader::with_capacity(BUFFER, self.spool);
+        while let Some(record) = Record::read(&mut spool)? {
+            let member = &record.member;
+            sink.inner_header(member)?;
+            if let Some(mark) = record.source {
+                write_data(&mut finder, member, mark, sink).at_entry(&member.path)?;
+            }
+        }
+        sink.end_nested(size)
+    }
+}
+
+fn write_data(
+    finder: &mut Finder<'_>,
+    member: &Member,
+    mark: Mark,
+    sink: &mut Sink<'_>,
+) -> Result<()> {
+    let path = RootPath::clean(&member.path)?;
+    let node = finder.find(&path)?.ok_or(Refusal::Vanished)?;
+    if file_type(&node.stat()?) != SFlag::S_IFREG {
+        return Err(Refusal::Replaced.into());
+    }
+    let (file, node, stat) = find::open(&node)?;
+    check_file(member, mark, &file, &stat)?;
+    sink.data(member, &file)?;
+    // Looked at afterwards, so that no byte was stored that was written under other attributes.
+    check_attributes(member, &path, &node)
+}
+
+fn check_file(member: &Member, mark: Mark, file: &File, stat: &FileStat) -> Result<()> {
+    if Mark::of(file)? != mark {
+        return Err(Refusal::Replaced.into());
+    }
+    if u64::try_from(stat.st_size).unwrap_or(0) < member.size {
+        return Err(Refusal::Shrank(member.size).into());
+    }
+    Ok(())
+}
+
+/// Compares what the file is now with what was noted, apart from what writing to it changes.
+fn check_attributes(member: &Member, path: &RootPath, node: &Node) -> Result<()> {
+    let now = describe::member(path, node, &node.stat()?, MemberKind::Regular)?;
+    let expected = Member {
+        path: member.path.clone(),
+        mtime: member.mtime,
+        size: member.size,
+        stored: member.stored,
+        sparse: member.sparse.clone(),
+        ..now
+    };
+    if expected == *member {
+        Ok(())
+    } else {
+        Err(Refusal::Changed.into())
+    }
+}

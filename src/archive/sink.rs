@@ -1,0 +1,237 @@
+//! A tar stream being written.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::FileExt as _;
+
+use nix::errno::Errno;
+use thiserror::Error as ThisError;
+
+use crate::error::{Error, Kind, Result};
+use crate::fs::copy_range;
+use crate::tar::{self, END_OF_ARCHIVE, Extent, Member};
+use crate::watch::{Watch, WarningKind};
+
+use super::create::{LeftOut, Target};
+
+pub(crate) trait Encode: std::io::Write {
+    fn finish(self: Box<Self>) -> Result<()>;
+}
+
+/// Up to this size data is gathered with the headers around it, beyond it the kernel copies it.
+const GATHERED: u64 = 64 << 10;
+/// How much is gathered before it is written.
+const BUFFER: usize = 256 << 10;
+
+/// Why a file's data can't go on.
+#[derive(Debug, ThisError)]
+pub(super) enum Refusal {
+    /// A file that gets shorter while it is read would leave the archive with another file's bytes in its place.
+    #[error("got shorter while it was read: {0} bytes are missing")]
+    Shrank(u64),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Error::new(Kind::System, refusal.to_string()).with_errno(Errno::ESTALE)
+    }
+}
+
+/// A tar stream on its way into an archive, in large writes. What of it has left for the archive is told to the watch.
+pub(crate) struct Sink<'s> {
+    output: Output<'s>,
+    /// What of the stream is in the output.
+    written: u64,
+    /// What comes after it.
+    gathered: Vec<u8>,
+    members: u64,
+    watch: &'s Watch,
+}
+
+/// What takes the stream.
+enum Output<'s> {
+    /// A plain archive in a file that nobody else has: the kernel copies large data there.
+    File(&'s File),
+    /// What compresses it, hashes it or sends it away: all data goes through memory.
+    Encoder(Box<dyn Encode + 's>),
+}
+
+impl<'s> Sink<'s> {
+    /// Starts a plain archive in `file`, at its beginning.
+    pub(crate) fn into_file(file: &'s File, watch: &'s Watch) -> Self {
+        Self::new(Output::File(file), watch)
+    }
+
+    /// Starts an archive that `encoder` makes.
+    pub(crate) fn into_encoder(encoder: Box<dyn Encode + 's>, watch: &'s Watch) -> Self {
+        Self::new(Output::Encoder(encoder), watch)
+    }
+
+    fn new(output: Output<'s>, watch: &'s Watch) -> Self {
+        Self {
+            output,
+            written: 0,
+            gathered: Vec::with_capacity(BUFFER),
+            members: 0,
+            watch,
+        }
+    }
+
+    /// Begins a member: what its header announces has to follow.
+    pub(crate) fn header(&mut self, member: &Member) -> Result<()> {
+        self.watch.at(&member.path);
+        self.members += 1;
+        self.inner_header(member)
+    }
+
+    /// The header of a member of a nested archive, which is data of the member around it.
+    pub(super) fn inner_header(&mut self, member: &Member) -> Result<()> {
+        self.watch.check()?;
+        tar::encode(member, &mut self.gathered)?;
+        self.write_if_full()
+    }
+
+    /// The data of a member of `bytes.len()` bytes.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.raw(bytes)?;
+        self.pad(bytes.len() as u64)
+    }
+
+    /// The data that the header of `member` has announced, out of `file`: one that grew meanwhile gives the bytes it had.
+    pub(crate) fn data(&mut self, member: &Member, file: &File) -> Result<()> {
+        let whole = [Extent {
+            offset: 0,
+            len: member.size,
+        }];
+        for extent in member.sparse.as_deref().unwrap_or(&whole) {
+            let copied = match self.output {
+                Output::File(output) if extent.len > GATHERED => self.copy(file, *extent, output)?,
+                _ => self.gather(file, *extent)?,
+            };
+            if copied < extent.len {
+                return Err(Refusal::Shrank(extent.len - copied).into());
+            }
+        }
+        self.pad(member.stored)
+    }
+
+    /// The end of a nested archive of `size` bytes, which is data of the member around it.
+    pub(super) fn end_nested(&mut self, size: u64) -> Result<()> {
+        self.raw(&END_OF_ARCHIVE)?;
+        self.pad(size)
+    }
+
+    /// How many members the stream has.
+    pub(crate) fn members(&self) -> u64 {
+        self.members
+    }
+
+    /// Ends the stream, and the archive with it. Returns how many bytes the stream has.
+    pub(crate) fn finish(mut self) -> Result<u64> {
+        self.raw(&END_OF_ARCHIVE)?;
+        self.write()?;
+        if let Output::Encoder(encoder) = self.output {
+            encoder.finish()?;
+        }
+        Ok(self.written)
+    }
+
+    fn raw(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(self.room()));
+            self.gathered.extend_from_slice(now);
+            self.write_if_full()?;
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    fn pad(&mut self, stored: u64) -> Result<()> {
+        self.gathered
+            .resize(self.gathered.len() + tar::padding(stored), 0);
+        self.write_if_full()
+    }
+
+    fn copy(&mut self, file: &File, extent: Extent, output: &File) -> Result<u64> {
+        self.write()?;
+        let (from, to) = (extent.offset, self.written);
+        let copied = copy_range(file, from, output, to, extent.len, self.watch)?;
+        self.written += copied;
+        Ok(copied)
+    }
+
+    fn gather(&mut self, file: &File, extent: Extent) -> Result<u64> {
+        let mut done = 0;
+        while done < extent.len {
+            let want = usize::try_from(extent.len - done)
+                .unwrap_or(BUFFER)
+                .min(self.room());
+            let start = self.gathered.len();
+            self.gathered.resize(start + want, 0);
+            let read = file.read_at(&mut self.gathered[start..], extent.offset + done);
+            self.gathered.truncate(start + *read.as_ref().unwrap_or(&0));
+            match read {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Error::io("read", error)),
+                Ok(0) => break,
+                Ok(read) => done += read as u64,
+            }
+            self.write_if_full()?;
+        }
+        Ok(done)
+    }
+
+    /// How much may be gathered before it is written; never nothing between two calls.
+    fn room(&self) -> usize {
+        BUFFER.saturating_sub(self.gathered.len()).max(1)
+    }
+
+    fn write_if_full(&mut self) -> Result<()> {
+        if self.gathered.len() >= BUFFER {
+            self.write()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn write(&mut self) -> Result<()> {
+        let result = match &mut self.output {
+            Output::File(file) => file.write_all_at(&self.gathered, self.written),
+            Output::Encoder(encoder) => encoder.write_all(&self.gathered),
+        };
+        result.map_err(|error| Error::io("write", error))?;
+        let bytes = self.gathered.len() as u64;
+        self.written += bytes;
+        self.gathered.clear();
+        self.watch.step(bytes)
+    }
+}
+
+impl Target for Sink<'_> {
+    fn take(&mut self, member: &Member) -> Result<()> {
+        self.header(member)
+    }
+
+    fn take_file(&mut self, member: &Member, file: &File) -> Result<()> {
+        self.header(member)?;
+        self.data(member, file)
+    }
+
+    fn leave_out(&mut self, path: &[u8], why: LeftOut) {
+        warn(self.watch, path, why);
+    }
+}
+
+/// Tells the watch of what isn't stored.
+pub(super) fn warn(watch: &Watch, path: &[u8], why: LeftOut) {
+    let (kind, text) = match why {
+        LeftOut::Socket => (
+            WarningKind::Socket,
+            "a socket isn't stored: no archive can hold it",
+        ),
+        LeftOut::Gone => (WarningKind::Missing, "isn't there any more"),
+    };
+    watch.warn(kind, path, text);
+}
