@@ -243,6 +243,11 @@ impl Watch {
         }
     }
 
+    /// Whether anybody is told of progress.
+    pub(crate) fn is_followed(&self) -> bool {
+        lock(&self.0.state).on_progress.is_some()
+    }
+
     /// Ends a phase, with a last report.
     pub(crate) fn end(&self) {
         let mut state = lock(&self.0.state);

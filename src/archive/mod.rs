@@ -1,7 +1,8 @@
 //! Floor 2: a tar stream into a root directory, and a root directory into a tar stream.
 //!
 //! [`Input`] is an archive being read, whatever its compression: as long as it is plain and a file, a member's data
-//! is a range of that file, which the kernel copies or shares; otherwise it is a stream.
+//! is a range of that file, which the kernel copies or shares; otherwise it is a stream. [`Sink`] is the same for an
+//! archive being written, by one or several [`Creation`]s.
 
 #![forbid(unsafe_code)]
 
@@ -11,10 +12,10 @@ mod extract;
 mod input;
 mod sink;
 
+pub(crate) use create::{Creation, Depth, Manner, Measure, Measured, OpenFile, Stored, Target};
 pub use digest::Sha256Digest;
 pub(crate) use digest::{Hashing, digest_of};
 pub use extract::IdRange;
 pub(crate) use extract::{Extraction, IdMap, Meter, Policy, Rules, Types, Verdict};
 pub(crate) use input::{Content, Hash, Input, Origin, Overflow, Reading};
-pub(crate) use create::{Creation, Depth, Judge, Manner, Measure, Measured, Stored, Target};
 pub(crate) use sink::Sink;

@@ -9,16 +9,13 @@ use std::os::unix::fs::FileExt as _;
 use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
+use crate::compress::Encode;
 use crate::error::{Error, Kind, Result};
 use crate::fs::copy_range;
 use crate::tar::{self, END_OF_ARCHIVE, Extent, Member};
-use crate::watch::{Watch, WarningKind};
+use crate::watch::{WarningKind, Watch};
 
 use super::create::{LeftOut, Target};
-
-pub(crate) trait Encode: std::io::Write {
-    fn finish(self: Box<Self>) -> Result<()>;
-}
 
 /// Up to this size data is gathered with the headers around it, beyond it the kernel copies it.
 const GATHERED: u64 = 64 << 10;
@@ -107,7 +104,9 @@ impl<'s> Sink<'s> {
         }];
         for extent in member.sparse.as_deref().unwrap_or(&whole) {
             let copied = match self.output {
-                Output::File(output) if extent.len > GATHERED => self.copy(file, *extent, output)?,
+                Output::File(output) if extent.len > GATHERED => {
+                    self.copy(file, *extent, output)?
+                }
                 _ => self.gather(file, *extent)?,
             };
             if copied < extent.len {

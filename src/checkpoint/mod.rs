@@ -2,7 +2,8 @@
 //!
 //! An engine that restores a container calls, in this order, [`runtime_from_archive`],
 //! [`import_checkpoint_config_only`], [`import_checkpoint_without_config`], [`apply_rootfs_diff_tar`] and
-//! [`remove_deleted_files`]; one that checkpoints calls [`create_rootfs_diff_tar`].
+//! [`remove_deleted_files`]; one that checkpoints calls [`create_rootfs_diff_tar`], or has an [`Export`] write the whole
+//! archive.
 //!
 //! Archives are hostile until proven otherwise: whatever they hold, nothing outside of the named directories is read,
 //! created, changed or removed. Host paths that the caller names are trusted and opened once.
@@ -11,6 +12,7 @@
 
 mod deleted_files;
 mod deleted_list;
+mod export;
 mod held;
 mod import;
 mod label;
@@ -23,6 +25,9 @@ mod spec;
 
 pub use crate::archive::{IdRange, Sha256Digest};
 pub use deleted_files::remove_deleted_files;
+pub use export::{
+    BundleLayout, Compression, Export, ExportOptions, Exported, FileSource, Presence,
+};
 pub use import::{
     Files, Import, ImportOptions, Imported, KNOWN_MEMBERS, Limit, MemberInfo, MemberType,
     import_checkpoint_config_only, import_checkpoint_without_config, import_files,

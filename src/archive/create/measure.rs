@@ -53,7 +53,10 @@ impl<'m> Measure<'m> {
         self.headers.clear();
         tar::encode(member, &mut self.headers)?;
         let length = self.headers.len() as u64 + tar::padding(member.stored) as u64;
-        self.size = self.size.saturating_add(length).saturating_add(member.stored);
+        self.size = self
+            .size
+            .saturating_add(length)
+            .saturating_add(member.stored);
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod describe;
+mod file;
 mod find;
 mod measure;
 mod record;
@@ -27,6 +28,7 @@ use crate::fs::{
 use crate::tar::{Member, MemberKind};
 use find::Finder;
 
+pub(crate) use file::OpenFile;
 pub(crate) use measure::{Measure, Measured};
 
 /// How much of a directory is stored.

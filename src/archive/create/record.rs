@@ -93,7 +93,7 @@ impl Record {
         }
         let bytes = read_up_to(spool, length)?;
         // Shorter, it could still be the record of a member without data.
-        if bytes.len() as u64 < u64::from(length) {
+        if u64::from(length) > bytes.len() as u64 {
             return Err(Damaged.into());
         }
         let mut body = Body(&bytes);
@@ -330,7 +330,14 @@ mod tests {
             assert_eq!(error.kind(), Kind::Internal, "{length}");
         }
         let length = u32::try_from(whole.len() - 4).unwrap();
-        for wrong in [0, length - 24, length - 1, length + 1, LONGEST + 1, u32::MAX] {
+        for wrong in [
+            0,
+            length - 24,
+            length - 1,
+            length + 1,
+            LONGEST + 1,
+            u32::MAX,
+        ] {
             let mut bytes = whole.clone();
             bytes.push(0);
             bytes[..4].copy_from_slice(&wrong.to_le_bytes());

@@ -9,10 +9,10 @@ use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
 use thiserror::Error as ThisError;
 
+use super::describe;
 use super::find::{self, Finder};
 use super::measure::Measured;
 use super::record::{Mark, Record};
-use super::describe;
 use crate::archive::sink::Sink;
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Node, Root, RootPath, file_type};

@@ -14,7 +14,7 @@ use super::*;
 use crate::archive::Sink;
 use crate::fs::open_directory_ambient;
 use crate::tar::Time;
-use crate::watch::{Cancellation, Watch, WarningKind};
+use crate::watch::{Cancellation, WarningKind, Watch};
 
 /// A directory `tree` to store, and beside it room for the archive; removed with its content.
 struct Scratch(PathBuf);
@@ -175,7 +175,10 @@ fn a_file_that_shrank_between_the_passes_is_stale() {
 fn a_file_whose_last_hole_was_cut_off_is_stale() {
     let scratch = Scratch::new();
     fs::write(scratch.at("f"), "data").unwrap();
-    let file = OpenOptions::new().write(true).open(scratch.at("f")).unwrap();
+    let file = OpenOptions::new()
+        .write(true)
+        .open(scratch.at("f"))
+        .unwrap();
     file.set_len(4 << 20).unwrap();
     scratch.assert_stale("./f", || file.set_len(1 << 20).unwrap());
 }

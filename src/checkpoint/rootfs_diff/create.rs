@@ -10,11 +10,14 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, unlinkat};
+use thiserror::Error as ThisError;
 
 use crate::archive::{Creation, Depth, Manner, Sink, Stored, Target};
 use crate::changes::{Change, ChangeKind};
-use crate::checkpoint::{DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list, file_name};
-use crate::error::{Context as _, Error, Result};
+use crate::checkpoint::{
+    DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list, file_name,
+};
+use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Output, Root, RootPath, open_directory_ambient};
 use crate::watch::Watch;
 
@@ -28,7 +31,8 @@ use crate::watch::Watch;
 ///
 /// # Errors
 ///
-/// EINVAL for an empty path or a deletion of the root, and E2BIG for a path longer than 4095 bytes, with nothing touched.
+/// EINVAL for an empty path or a deletion of the root, and E2BIG for a path longer than 4095 bytes, with nothing touched;
+/// E2BIG for a list of deleted paths above 64 MiB.
 /// EXDEV for a path below a mount point; ESTALE for a file that got shorter while it was read; the system calls' own: no
 /// output exists then.
 pub fn create_rootfs_diff_tar(
@@ -72,7 +76,7 @@ fn write_deleted(
     stored: &StoredDiff<'_>,
     destination: &OwnedFd,
 ) -> Result<Option<Output>> {
-    let Some(json) = plan.deleted_list(stored) else {
+    let Some(json) = plan.deleted_list(stored)? else {
         return Ok(None);
     };
     let output = Output::create(destination, &file_name(DELETED_FILES)?)?;
@@ -107,6 +111,19 @@ fn remove_output(destination: impl AsFd, name: &str) -> Result<()> {
     match unlinkat(destination, name, UnlinkatFlags::NoRemoveDir) {
         Ok(()) | Err(Errno::ENOENT) => Ok(()),
         Err(errno) => Err(Error::system(format!("remove the earlier {name}"), errno)),
+    }
+}
+
+/// A list that no import reads would be missed only when the container is restored.
+#[derive(Debug, ThisError)]
+#[error(
+    "the list of deleted paths takes {0} bytes, more than the {MAX_DELETED_FILES} that are read"
+)]
+struct ListTooLong(usize);
+
+impl From<ListTooLong> for Error {
+    fn from(refusal: ListTooLong) -> Self {
+        Error::new(Kind::Limit, refusal.to_string())
     }
 }
 
@@ -205,11 +222,16 @@ impl<'c> Plan<'c> {
         let mut wanted = false;
         let mut covered: Option<&RootPath> = None;
         let mut replaced: Option<&RootPath> = None;
+        // Deleted, itself or with a directory above it: the image may have another object of the same name.
+        let mut deleted: Option<&RootPath> = None;
         let mut replaced_by_sockets = Vec::new();
         for (path, listed) in &self.entries {
             wanted |= listed.exists();
             let is_within =
                 |above: Option<&RootPath>| above.is_some_and(|above| path.is_within(above));
+            if !is_within(deleted) {
+                deleted = listed.deleted.then_some(path);
+            }
             // Stored with the directory above, unless it is on another mount.
             if is_within(covered) {
                 creation.check_mount(path).at_entry(listed.spelled)?;
@@ -220,7 +242,7 @@ impl<'c> Plan<'c> {
             if is_within(replaced) && !listed.exists() {
                 continue;
             }
-            let merges = listed.modified || self.was_deleted(path) || self.replaces_below(path);
+            let merges = listed.modified || deleted.is_some() || self.replaces_below(path);
             let stored = creation
                 .add(path, listed.depth(), merges)
                 .at_entry(listed.spelled)?;
@@ -243,22 +265,20 @@ impl<'c> Plan<'c> {
         })
     }
 
-    /// The list of deleted paths; `None` if there is none.
-    pub(in crate::checkpoint) fn deleted_list(&self, stored: &StoredDiff<'_>) -> Option<Vec<u8>> {
+    /// The list of deleted paths; `None` if there is none. E2BIG if nobody would read it for its length.
+    pub(in crate::checkpoint) fn deleted_list(
+        &self,
+        stored: &StoredDiff<'_>,
+    ) -> Result<Option<Vec<u8>>> {
         if self.deleted.is_empty() && stored.replaced_by_sockets.is_empty() {
-            return None;
+            return Ok(None);
         }
         let all = self.deleted.iter().chain(&stored.replaced_by_sockets);
-        Some(deleted_list::encode(all.copied()))
-    }
-
-    /// Whether the object or a directory above it was deleted, so that the image may have one of the same name.
-    fn was_deleted(&self, path: &RootPath) -> bool {
-        path.steps_down().any(|above| {
-            self.entries
-                .get(&above)
-                .is_some_and(|listed| listed.deleted)
-        })
+        let json = deleted_list::encode(all.copied());
+        if json.len() as u64 > MAX_DELETED_FILES {
+            return Err(ListTooLong(json.len()).into());
+        }
+        Ok(Some(json))
     }
 
     /// Whether the changes say that the image has something below the path.

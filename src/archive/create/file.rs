@@ -1,0 +1,52 @@
+//! A file that is stored by itself, whatever its name on the host.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+
+use super::{Judge, Target, describe};
+use crate::error::{Error, Result};
+use crate::fs::{Node, RootPath};
+use crate::tar::MemberKind;
+
+/// A regular file that is open for reading.
+pub(crate) struct OpenFile {
+    file: File,
+    /// Whether the descriptor's offset is somebody else's, too.
+    shared: bool,
+}
+
+impl OpenFile {
+    /// A file that was opened for this.
+    pub(crate) fn own(file: File) -> Self {
+        let shared = false;
+        Self { file, shared }
+    }
+
+    /// A file whose offset has to stay where it is. Its holes are stored as data, since asking for them would move it.
+    pub(crate) fn shared(file: File) -> Self {
+        let shared = true;
+        Self { file, shared }
+    }
+
+    /// Stores the file as `name`, with its own attributes.
+    pub(crate) fn store<T: Target>(
+        &self,
+        name: &RootPath,
+        judge: &Judge<'_>,
+        target: &mut T,
+    ) -> Result<()> {
+        let copy = self.file.try_clone();
+        let node = Node::from_open(copy.map_err(|error| Error::io("dup", error))?.into());
+        let mut member = describe::member(name, &node, &node.stat()?, MemberKind::Regular)?;
+        if !self.shared {
+            member = describe::with_holes(member, &self.file)?;
+        }
+        judge(name, &member)?;
+        if member.stored > 0 {
+            target.take_file(&member, &self.file)
+        } else {
+            target.take(&member)
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The members of an export: looked for, measured, stored.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::ops::Bound;
+
+use super::layout::Need;
+use super::{Content, Diff, Entry, Export, Refusal};
+use crate::archive::{Creation, Depth, Manner, Measure, Measured, Sink, Stored, Target};
+use crate::checkpoint::import::{check_config, judge_bundle_member};
+use crate::checkpoint::rootfs_diff::Plan;
+use crate::checkpoint::{CONFIG_DUMP, DELETED_FILES, SPEC_DUMP};
+use crate::error::{Context as _, Error, Result};
+use crate::fs::{Root, RootPath};
+use crate::tar::{END_OF_ARCHIVE, Member, MemberKind, Time};
+use crate::watch::{Phase, WarningKind, Watch};
+
+/// The members that are there.
+pub(super) struct Found<'e> {
+    pub present: Vec<&'e Entry>,
+    pub missing: Vec<OsString>,
+    /// How long the tar stream will be, if somebody wants to know.
+    pub total: Option<u64>,
+}
+
+/// Storing members.
+pub(super) struct Storing<'s> {
+    pub export: &'s Export,
+    pub watch: &'s Watch,
+    /// The modification time of what the export makes itself.
+    pub time: i64,
+    /// Makes a file for what is noted while measuring.
+    pub spool: &'s dyn Fn() -> Result<File>,
+}
+
+impl<'s> Storing<'s> {
+    /// Looks for all members, so that nothing is written of an archive that can't be whole.
+    pub(super) fn find(&self) -> Result<Found<'s>> {
+        self.watch.begin(Phase::Measuring, None);
+        let mut measure = Measure::alone(self.watch);
+        let (mut present, mut missing) = (Vec::new(), Vec::new());
+        for entry in &self.export.entries {
+            self.watch.at(entry.name.as_bytes());
+            let stored = self.measure(entry, &mut measure);
+            match (
+                stored.at_entry(entry.name.as_bytes())?,
+                entry.content.need(),
+            ) {
+                (Stored::Nothing, Some(Need::Optional)) => missing.push(self.miss(&entry.name)),
+                (Stored::Nothing, _) => {}
+                _ => present.push(entry),
+            }
+        }
+        self.check_alternatives(&present)?;
+        self.watch.end();
+        let total = measure.size().saturating_add(END_OF_ARCHIVE.len() as u64);
+        let total = self.watch.is_followed().then_some(total);
+        Ok(Found {
+            present,
+            missing,
+            total,
+        })
+    }
+
+    /// Stores all members that were found. Returns how long the stream is, and how many members it has.
+    pub(super) fn store(&self, found: &mut Found<'s>, mut sink: Sink<'_>) -> Result<(u64, u64)> {
+        self.watch.begin(Phase::Writing, found.total);
+        for entry in &found.present {
+            let stored = self.store_entry(entry, &mut sink);
+            if stored.at_entry(entry.name.as_bytes())? == Stored::Nothing {
+                match entry.content.need() {
+                    Some(Need::Optional) => found.missing.push(self.miss(&entry.name)),
+                    _ => return Err(Error::from(Refusal::Missing).at_entry(entry.name.as_bytes())),
+                }
+            }
+        }
+        let members = sink.members();
+        let length = sink.finish()?;
+        self.watch.end();
+        Ok((length, members))
+    }
+
+    /// Where one of several members has to be there, one is, unless the caller has something else of such a name.
+    fn check_alternatives(&self, present: &[&Entry]) -> Result<()> {
+        let is_alternative = |entry: &&Entry| entry.content.need() == Some(Need::OneOfThem);
+        let mut alternatives = self.export.entries.iter().filter(is_alternative);
+        match (alternatives.next(), alternatives.next()) {
+            (Some(first), Some(_)) if !present.iter().any(is_alternative) => {
+                Err(Error::from(Refusal::Missing).at_entry(first.name.as_bytes()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn miss(&self, name: &RootPath) -> OsString {
+        let text = "an optional member isn't there";
+        self.watch.warn(WarningKind::Missing, name.as_bytes(), text);
+        name.as_os_str().to_os_string()
+    }
+
+    /// Adds the length of a member. That of a nested archive is only looked for if somebody follows the progress: it is
+    /// measured when it is stored, so that little time goes by between the two.
+    fn measure(&self, entry: &Entry, measure: &mut Measure<'_>) -> Result<Stored> {
+        let name = &entry.name;
+        let stored = match &entry.content {
+            Content::Bundle(root, need) => self.store_bundle(root, *need, name, measure)?,
+            Content::Bytes(bytes) => {
+                let member = self.made(name.as_bytes(), bytes.len() as u64);
+                judge(name, &member)?;
+                measure.add(&member)?;
+                Stored::Object
+            }
+            Content::File(file) => {
+                file.store(name, &judge, measure)?;
+                Stored::Object
+            }
+            Content::Directory(root) => {
+                if self.watch.is_followed() {
+                    let mut inner = Measure::alone(self.watch);
+                    store_directory(root, &mut inner)?;
+                    measure.add(&self.made(name.as_bytes(), nested(&inner)))?;
+                }
+                Stored::Object
+            }
+            Content::Diff(diff) => {
+                if self.watch.is_followed() {
+                    self.measure_diff(diff, name, measure)?;
+                }
+                self.check_below(&RootPath::clean(DELETED_FILES.as_bytes())?)?;
+                Stored::Object
+            }
+        };
+        if matches!(stored, Stored::Object | Stored::Socket) {
+            self.check_below(name)?;
+        }
+        Ok(stored)
+    }
+
+    fn measure_diff(&self, diff: &Diff, name: &RootPath, measure: &mut Measure<'_>) -> Result<()> {
+        let plan = Plan::new(&diff.changes)?;
+        let mut inner = Measure::alone(self.watch);
+        let stored = plan.store(&diff.root, &mut inner)?;
+        if stored.wanted {
+            measure.add(&self.made(name.as_bytes(), nested(&inner)))?;
+        }
+        match plan.deleted_list(&stored)? {
+            Some(list) => measure.add(&self.made(DELETED_FILES.as_bytes(), list.len() as u64)),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a member that is no directory where another one was added below it.
+    fn check_below(&self, name: &RootPath) -> Result<()> {
+        let after = (Bound::Excluded(name), Bound::Unbounded);
+        match self.export.names.range::<RootPath, _>(after).next() {
+            Some(next) if next.is_within(name) => Err(Refusal::Below(next.quoted()).into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn store_entry(&self, entry: &Entry, sink: &mut Sink<'_>) -> Result<Stored> {
+        let name = &entry.name;
+        match &entry.content {
+            Content::Bundle(root, need) => return self.store_bundle(root, *need, name, sink),
+            Content::Bytes(bytes) => self.store_bytes(name.as_bytes(), bytes, sink)?,
+            Content::File(file) => file.store(name, &judge, sink)?,
+            Content::Directory(root) => {
+                let store = |measure: &mut Measure<'_>| store_directory(root, measure);
+                let spool = (self.spool)()?;
+                let (measured, ()) = Measured::new(spool, name.as_bytes(), self.watch, store)?;
+                measured.write(root, self.made(name.as_bytes(), 0), sink)?;
+            }
+            Content::Diff(diff) => self.store_diff(diff, name, sink)?,
+        }
+        Ok(Stored::Object)
+    }
+
+    fn store_diff(&self, diff: &Diff, name: &RootPath, sink: &mut Sink<'_>) -> Result<()> {
+        let plan = Plan::new(&diff.changes)?;
+        let store = |measure: &mut Measure<'_>| plan.store(&diff.root, measure);
+        let spool = (self.spool)()?;
+        let (measured, stored) = Measured::new(spool, name.as_bytes(), self.watch, store)?;
+        if stored.wanted {
+            measured.write(&diff.root, self.made(name.as_bytes(), 0), sink)?;
+        }
+        match plan.deleted_list(&stored)? {
+            Some(list) => self.store_bytes(DELETED_FILES.as_bytes(), &list, sink),
+            None => Ok(()),
+        }
+    }
+
+    fn store_bundle<T: Target>(
+        &self,
+        root: &Root,
+        need: Need,
+        name: &RootPath,
+        target: &mut T,
+    ) -> Result<Stored> {
+        let manner = Manner {
+            dotted: false,
+            // A directory that CRIU has dumped into may well be a mount of its own.
+            crosses_first_mount: true,
+            except: Some(&self.export.names),
+            judge: Some(&judge),
+        };
+        let mut creation = Creation::new(root, target, manner)?;
+        if need == Need::ContentAlone {
+            return creation.add_content(name).map(|()| Stored::Tree);
+        }
+        match (creation.add(name, Depth::Recursive, false)?, need) {
+            (Stored::Nothing, Need::Required) => Err(Refusal::Missing.into()),
+            (Stored::Socket, Need::Required | Need::OneOfThem) => Err(Refusal::Socket.into()),
+            (stored, _) => Ok(stored),
+        }
+    }
+
+    fn store_bytes(&self, name: &[u8], bytes: &[u8], sink: &mut Sink<'_>) -> Result<()> {
+        sink.header(&self.made(name, bytes.len() as u64))?;
+        sink.bytes(bytes)
+    }
+
+    /// The header of a member that the export makes itself.
+    fn made(&self, name: &[u8], size: u64) -> Member {
+        Member {
+            path: name.to_vec(),
+            kind: MemberKind::Regular,
+            link: Vec::new(),
+            mode: 0o600,
+            uid: 0,
+            gid: 0,
+            mtime: Time {
+                seconds: self.time,
+                nanoseconds: 0,
+            },
+            atime: None,
+            major: 0,
+            minor: 0,
+            xattrs: Vec::new(),
+            xattrs_complete: false,
+            size,
+            stored: size,
+            sparse: None,
+            offset: 0,
+        }
+    }
+}
+
+impl Content {
+    /// Whether what comes from a bundle has to be there.
+    fn need(&self) -> Option<Need> {
+        match self {
+            Content::Bundle(_, need) => Some(*need),
+            _ => None,
+        }
+    }
+}
+
+/// How long an archive is, with its end.
+fn nested(measure: &Measure<'_>) -> u64 {
+    measure.size().saturating_add(END_OF_ARCHIVE.len() as u64)
+}
+
+/// Stores a whole directory, beginning with itself.
+fn store_directory<T: Target>(root: &Root, target: &mut T) -> Result<()> {
+    let manner = Manner {
+        dotted: true,
+        ..Manner::default()
+    };
+    let mut creation = Creation::new(root, target, manner)?;
+    creation
+        .add(&RootPath::root(), Depth::Recursive, false)
+        .map(drop)
+}
+
+/// Lets nothing into the archive that no import would take out of it: found there, it would be too late.
+fn judge(path: &RootPath, member: &Member) -> Result<()> {
+    if [CONFIG_DUMP, SPEC_DUMP]
+        .map(str::as_bytes)
+        .contains(&path.as_bytes())
+    {
+        check_config(member)?;
+    }
+    judge_bundle_member(path, member).map(drop)
+}

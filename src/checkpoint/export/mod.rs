@@ -1,0 +1,332 @@
+//! Exporting a checkpoint: everything into the archive, once.
+//!
+//! An [`Export`] is a list of members; writing it goes through them in their order. Nothing is copied to the disk first:
+//! what is an archive in the archive (the diff of the root file system, volumes, shared memory) is measured, which reads
+//! no data, and then written where it belongs.
+
+#![forbid(unsafe_code)]
+
+mod layout;
+mod members;
+mod options;
+mod output;
+mod source;
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use thiserror::Error as ThisError;
+
+use crate::archive::OpenFile;
+use crate::changes::{Change, Options, overlay_ambient};
+use crate::checkpoint::rootfs_diff::Plan;
+use crate::checkpoint::{DELETED_FILES, ROOTFS_DIFF_TAR};
+use crate::error::{Called as _, Context as _, Error, Kind, Result};
+use crate::fs::{Directory, Identity, Root, RootPath};
+use crate::sys::mount_id;
+use layout::Need;
+
+pub use layout::BundleLayout;
+pub use options::{Compression, ExportOptions, Exported};
+pub use source::FileSource;
+
+/// What an import refuses at the top of a bundle.
+const CONFIG_JSON: &[u8] = b"config.json";
+
+/// Whether a member has to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// An export without it fails.
+    Required,
+    /// It is told if it isn't there.
+    Optional,
+}
+
+/// Why a member can't be exported.
+#[derive(Debug, ThisError)]
+enum Refusal {
+    /// Readers differ in what they make of such a name, and some place it outside of the bundle.
+    #[error("is no clean relative path")]
+    Unclean,
+    /// No import takes it: a runtime would run the hooks that it names.
+    #[error("config.json may not be in an archive: a runtime would run its hooks")]
+    ConfigJson,
+    /// Of two members of the same name readers keep one, and not all of them the same.
+    #[error("was added before")]
+    Twice,
+    /// Two lists would name the same members.
+    #[error("the members of a bundle were added before")]
+    SecondBundle,
+    /// A file can't hold the members below it, so that no reader could extract them.
+    #[error("is no directory, and {0} was added below it")]
+    Below(String),
+    /// An archive can't hold a socket, and reading a fifo or a device is no copy of it.
+    #[error("is not a regular file")]
+    NotRegular,
+    /// A restore needs it; found missing there, the container is gone already.
+    #[error("is required and isn't there")]
+    Missing,
+    /// The same, in a place that an archive leaves empty.
+    #[error("is required and is a socket, which no archive can hold")]
+    Socket,
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let text = refusal.to_string();
+        match refusal {
+            Refusal::Missing => Error::new(Kind::System, text).with_errno(Errno::ENOENT),
+            Refusal::Socket => Error::new(Kind::Unsupported, text),
+            _ => Error::new(Kind::Argument, text),
+        }
+    }
+}
+
+/// A checkpoint that is going to be an archive: its members, in the order in which they were added.
+///
+/// Directories and files are opened when they are added, and read when the archive is written; that may be done
+/// several times. Names are relative, without `.`, `..` and superfluous slashes, at most 4095 bytes long, and each
+/// is there once: the same again is EINVAL, as is `config.json`.
+#[derive(Default)]
+pub struct Export {
+    entries: Vec<Entry>,
+    /// The names of all entries.
+    names: BTreeSet<RootPath>,
+    /// The bundles, by what their directories are and the mounts these are on.
+    roots: Vec<((Identity, u64), Arc<Root>)>,
+    has_layout: bool,
+}
+
+/// A member, or what is known under one name.
+struct Entry {
+    name: RootPath,
+    content: Content,
+    /// Whether it is here because a list of a bundle's members has it.
+    listed: bool,
+}
+
+/// Where a member comes from.
+enum Content {
+    /// An object below a bundle directory, with the same name there.
+    Bundle(Arc<Root>, Need),
+    Bytes(Vec<u8>),
+    File(OpenFile),
+    /// A directory, as an archive of its own.
+    Directory(Root),
+    /// rootfs-diff.tar and deleted.files.
+    Diff(Diff),
+}
+
+/// The changes of a root file system.
+struct Diff {
+    changes: Vec<Change>,
+    root: Root,
+}
+
+impl Export {
+    /// An export without members.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the file or directory `name` of the directory `bundle`; a directory with everything below it that is on the
+    /// same mount. Symlinks above the last component are followed, and don't lead out of `bundle`.
+    ///
+    /// What has no place in a bundle fails the export before anything is written: devices, fifos, and symlinks but for the
+    /// `parent` that CRIU makes. Sockets are left out, with a warning. Several names of a file are kept within a member,
+    /// so that each can be extracted without the others.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL and E2BIG for the name, the system calls' own for the directory.
+    pub fn add_member<'d>(
+        &mut self,
+        bundle: impl Into<Directory<'d>>,
+        name: impl AsRef<OsStr>,
+        presence: Presence,
+    ) -> Result<()> {
+        let root = self.open_bundle_ambient(bundle.into())?;
+        let need = match presence {
+            Presence::Required => Need::Required,
+            Presence::Optional => Need::Optional,
+        };
+        self.add(name.as_ref(), Content::Bundle(root, need))
+    }
+
+    /// Adds all members that an engine has in its `bundle`, in the engine's order. config.dump, spec.dump and checkpoint
+    /// are required (of podman's checkpoint and pre-checkpoint one of them), all others optional. A name that is added by
+    /// itself, before or afterwards, is left out here.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for a second bundle, the system calls' own for the directory.
+    pub fn add_bundle<'d>(
+        &mut self,
+        bundle: impl Into<Directory<'d>>,
+        layout: BundleLayout,
+    ) -> Result<()> {
+        if self.has_layout {
+            return Err(Refusal::SecondBundle.into());
+        }
+        let root = self.open_bundle_ambient(bundle.into())?;
+        for (name, need) in layout.members() {
+            let name = check_name(name.as_ref())?;
+            if self.names.insert(name.clone()) {
+                self.entries.push(Entry {
+                    name,
+                    content: Content::Bundle(Arc::clone(&root), *need),
+                    listed: true,
+                });
+            }
+        }
+        self.has_layout = true;
+        Ok(())
+    }
+
+    /// Adds a file of these bytes, with mode 0600 and owner 0:0; [`ExportOptions::time`] is its time.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL and E2BIG for the name.
+    pub fn add_bytes(&mut self, name: impl AsRef<OsStr>, bytes: impl Into<Vec<u8>>) -> Result<()> {
+        self.add(name.as_ref(), Content::Bytes(bytes.into()))
+    }
+
+    /// Adds a regular file of the host under another name, with its own attributes.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL and E2BIG for the name, EINVAL for what isn't a regular file, the system calls' own for the file.
+    pub fn add_file<'f>(
+        &mut self,
+        name: impl AsRef<OsStr>,
+        file: impl Into<FileSource<'f>>,
+    ) -> Result<()> {
+        let file = file.into().open_ambient();
+        let file = file.at_entry(name.as_ref().as_bytes())?;
+        self.add(name.as_ref(), Content::File(file))
+    }
+
+    /// Adds a directory as a nested archive, such as `volumes/NAME.tar`: itself (as `./`) and everything below it that is
+    /// on the same mount, of any type but sockets. The archive has mode 0600 and owner 0:0.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL and E2BIG for the name, the system calls' own for the directory.
+    pub fn add_directory_tar<'d>(
+        &mut self,
+        name: impl AsRef<OsStr>,
+        directory: impl Into<Directory<'d>>,
+    ) -> Result<()> {
+        let fd = directory.into().open_ambient("directory");
+        let root = Root::new(fd.at_entry(name.as_ref().as_bytes())?);
+        self.add(name.as_ref(), Content::Directory(root))
+    }
+
+    /// Adds the `changes` of the root file system mounted at `root`: rootfs-diff.tar with what was added and modified, and
+    /// deleted.files with what was deleted, each only if there is anything to put into it. Both are what
+    /// [`create_rootfs_diff_tar`](crate::checkpoint::create_rootfs_diff_tar) makes of them.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for a second diff, an empty path or a deletion of the root, E2BIG for a path longer than 4095 bytes, the
+    /// system calls' own for the directory.
+    pub fn add_rootfs_diff<'d>(
+        &mut self,
+        changes: Vec<Change>,
+        root: impl Into<Directory<'d>>,
+    ) -> Result<()> {
+        Plan::new(&changes)?;
+        let root = Root::new(root.into().open_ambient("root")?);
+        for name in [ROOTFS_DIFF_TAR, DELETED_FILES] {
+            self.check_free(&check_name(name.as_ref())?)?;
+        }
+        self.claim(DELETED_FILES.as_ref())?;
+        let content = Content::Diff(Diff { changes, root });
+        self.add(ROOTFS_DIFF_TAR.as_ref(), content)
+    }
+
+    /// The same, with the changes that an overlay's `upper` directory makes to its `lower` ones, as
+    /// [`overlay_ambient`] finds them now. `root` is where the overlay is mounted.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`overlay_ambient`] and [`Export::add_rootfs_diff`].
+    pub fn add_rootfs_diff_of_overlay<'d>(
+        &mut self,
+        lower: &[impl AsRef<Path>],
+        upper: &Path,
+        options: &Options,
+        root: impl Into<Directory<'d>>,
+    ) -> Result<()> {
+        let changes = overlay_ambient(lower, upper, options)?;
+        self.add_rootfs_diff(changes, root)
+    }
+
+    fn add(&mut self, name: &OsStr, content: Content) -> Result<()> {
+        let name = self.claim(name)?;
+        let listed = false;
+        self.entries.push(Entry {
+            name,
+            content,
+            listed,
+        });
+        Ok(())
+    }
+
+    /// Takes a name for the caller, from the list of a bundle's members if need be.
+    fn claim(&mut self, name: &OsStr) -> Result<RootPath> {
+        let path = check_name(name).at_entry(name.as_bytes())?;
+        self.check_free(&path)?;
+        self.entries.retain(|entry| entry.name != path);
+        self.names.insert(path.clone());
+        Ok(path)
+    }
+
+    /// Whether the caller may still take this name.
+    fn check_free(&self, name: &RootPath) -> Result<()> {
+        let is_listed = |entry: &Entry| entry.listed && entry.name == *name;
+        if self.names.contains(name) && !self.entries.iter().any(is_listed) {
+            return Err(Error::from(Refusal::Twice).at_entry(name.as_bytes()));
+        }
+        Ok(())
+    }
+
+    /// Opens a bundle directory, or finds it among those that are open.
+    fn open_bundle_ambient(&mut self, bundle: Directory<'_>) -> Result<Arc<Root>> {
+        let fd = bundle.open_ambient("bundle")?;
+        let place = (Identity::of(&fd)?, mount_id(fd.as_fd()).called(|| "statx")?);
+        let known = self.roots.iter().find(|(known, _)| *known == place);
+        if let Some((_, root)) = known {
+            return Ok(Arc::clone(root));
+        }
+        let root = Arc::new(Root::new(fd));
+        self.roots.push((place, Arc::clone(&root)));
+        Ok(root)
+    }
+}
+
+/// A member's name as a path, if it is one that importers take as it stands.
+fn check_name(name: &OsStr) -> Result<RootPath> {
+    let bytes = name.as_bytes();
+    if bytes.contains(&0) {
+        return Err(Refusal::Unclean.into());
+    }
+    let path = RootPath::clean(bytes)?;
+    if path.is_root() || path.as_bytes() != bytes {
+        return Err(Refusal::Unclean.into());
+    }
+    if path.components().next() == Some(CONFIG_JSON) {
+        return Err(Refusal::ConfigJson.into());
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests;

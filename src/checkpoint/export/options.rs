@@ -1,0 +1,122 @@
+//! How an archive is written, and what came of it.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+
+use crate::archive::Sha256Digest;
+use crate::compress::Encoding;
+use crate::error::Result;
+
+/// How an archive is compressed. The same content becomes the same bytes, on any number of cores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// With gzip, at this level from 1 to 9, or at level 6.
+    Gzip(Option<i32>),
+    /// With zstd, at this level from 1 to 19, or at level 3.
+    Zstd(Option<i32>),
+}
+
+impl Default for Compression {
+    /// zstd at its own default level, as podman has it.
+    fn default() -> Self {
+        Compression::Zstd(None)
+    }
+}
+
+impl Compression {
+    /// EINVAL for a level that doesn't exist.
+    pub(super) fn encoding(self) -> Result<Encoding> {
+        match self {
+            Compression::None => Ok(Encoding::None),
+            Compression::Gzip(level) => Encoding::gzip(level),
+            Compression::Zstd(level) => Encoding::zstd(level),
+        }
+    }
+}
+
+/// How an archive is written. The default: zstd, with all cores; no digest; not synced; what has no time of its own is
+/// from the epoch.
+#[derive(Clone, Debug, Default)]
+pub struct ExportOptions {
+    pub(super) compression: Compression,
+    pub(super) digest: bool,
+    pub(super) sync: bool,
+    pub(super) workers: Option<NonZeroUsize>,
+    pub(super) time: i64,
+    pub(super) spool_directory: Option<PathBuf>,
+}
+
+impl ExportOptions {
+    /// How the archive is compressed.
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Whether the archive's SHA-256 digest is computed as it is written. Without compression that takes the data
+    /// through memory, which the kernel would copy otherwise.
+    #[must_use]
+    pub fn digest(mut self, wanted: bool) -> Self {
+        self.digest = wanted;
+        self
+    }
+
+    /// Whether the archive is on the disk, and has its name there, before the export is done. Not for descriptors, which
+    /// the caller may sync.
+    #[must_use]
+    pub fn sync(mut self, wanted: bool) -> Self {
+        self.sync = wanted;
+        self
+    }
+
+    /// How many threads compress. None: as many as the process may use cores.
+    #[must_use]
+    pub fn workers(mut self, number: Option<NonZeroUsize>) -> Self {
+        self.workers = number;
+        self
+    }
+
+    /// The modification time of members that are made by the export (bytes, nested archives), in seconds from the
+    /// epoch.
+    #[must_use]
+    pub fn time(mut self, seconds: i64) -> Self {
+        self.time = seconds;
+        self
+    }
+
+    /// The directory that unnamed files for nested archives' headers are made in, some 100 bytes and the name for each
+    /// object of the larger of them. None: the directory of the archive; for a descriptor, the one that TMPDIR names, or
+    /// else /var/tmp.
+    #[must_use]
+    pub fn spool_directory(mut self, directory: Option<PathBuf>) -> Self {
+        self.spool_directory = directory;
+        self
+    }
+
+    pub(super) fn number_of_workers(&self) -> NonZeroUsize {
+        let all = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.workers.unwrap_or_else(all)
+    }
+}
+
+/// An archive that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exported {
+    /// How long the archive is, in bytes.
+    pub bytes: u64,
+    /// How many members it has, those in nested archives not counted.
+    pub members: u64,
+    /// Its digest, if that was wanted.
+    pub sha256: Option<Sha256Digest>,
+    /// The optional members that weren't there, in the order of the export.
+    pub missing: Vec<OsString>,
+}

@@ -1,0 +1,269 @@
+//! Where an archive goes.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::stat::SFlag;
+
+use super::members::Storing;
+use super::{Export, ExportOptions, Exported};
+use crate::archive::{Hashing, Sha256Digest, Sink};
+use crate::compress::{Encoding, encoder};
+use crate::error::{Context as _, Error, Result, quote};
+use crate::fs::{
+    Channel, Directory, Name, Node, Output, file_type, open_directory_ambient, spool_ambient,
+};
+use crate::watch::{Phase, Watch};
+
+impl Export {
+    /// Writes the archive to `path`, in place of a file or symlink that is there. It is private (mode 0600) from its
+    /// beginning, and appears when it is whole; until then, and if anything fails, what was there before is untouched.
+    ///
+    /// All members that have to be there are looked for first. A file of the bundle that vanishes before it is looked at is
+    /// left out; one that grows while it is read gives the bytes it had. The object that made an error is its
+    /// [`entry`](crate::Error::entry).
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for an unusable path or option; EISDIR for a directory; ENOENT for a required member that isn't there;
+    /// EPERM and EXDEV for what no import would take; ESTALE for a file that got shorter while it was read, or, in a nested
+    /// archive, vanished, was replaced or changed its attributes after it was measured; ECANCELED; E2BIG for names, xattrs
+    /// and configuration above their limits; what the system calls give.
+    pub fn write_to_path(
+        &self,
+        path: impl AsRef<Path>,
+        options: &ExportOptions,
+        watch: &Watch,
+    ) -> Result<Exported> {
+        let path = path.as_ref();
+        let bytes = path.as_os_str().as_bytes();
+        let step = || format!("export to {}", quote(bytes));
+        let name = path
+            .file_name()
+            .filter(|name| bytes.ends_with(name.as_bytes()));
+        let unusable = || Error::argument("path", "names no file");
+        let name = name.ok_or_else(unusable).context(step)?;
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        self.write_named(directory.into(), name, options, watch)
+            .context(step)
+    }
+
+    /// Writes the archive as `name` into `directory`, like [`Export::write_to_path`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Export::write_to_path`]; EINVAL if `name` is no single component.
+    pub fn write_at<'d>(
+        &self,
+        directory: impl Into<Directory<'d>>,
+        name: impl AsRef<OsStr>,
+        options: &ExportOptions,
+        watch: &Watch,
+    ) -> Result<Exported> {
+        let name = name.as_ref();
+        self.write_named(directory.into(), name, options, watch)
+            .context(|| format!("export to {}", quote(name.as_bytes())))
+    }
+
+    /// Writes the archive to a descriptor: a pipe, a socket, or a regular file from its offset on; what is behind that
+    /// stays as far as nothing is written over it. The descriptor stays the caller's. A cancelled or failed export has
+    /// written some of the archive.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Export::write_to_path`]; EPIPE if the reader goes away, without a signal.
+    pub fn write_to_descriptor(
+        &self,
+        fd: BorrowedFd<'_>,
+        options: &ExportOptions,
+        watch: &Watch,
+    ) -> Result<Exported> {
+        self.send(fd, options, watch)
+            .context(|| "export to a descriptor")
+    }
+
+    fn write_named(
+        &self,
+        directory: Directory<'_>,
+        name: &OsStr,
+        options: &ExportOptions,
+        watch: &Watch,
+    ) -> Result<Exported> {
+        let encoding = options.compression.encoding()?;
+        let name = Name::new(name.as_bytes())
+            .ok_or_else(|| Error::argument("name", "is no single component"))?;
+        let directory = directory.open_ambient("directory")?;
+        check_place(&directory, &name)?;
+        let output = Output::create(&directory, &name)?;
+        let chosen = open_spool_directory(options)?;
+        let chosen = chosen.as_ref().unwrap_or(&directory);
+        let job = Job {
+            export: self,
+            options,
+            encoding,
+            watch,
+            spool: &|| spool_ambient(Some(chosen.as_fd())),
+        };
+        let exported = if encoding == Encoding::None && !options.digest {
+            job.copy(output.file())?
+        } else {
+            let file = output.file().try_clone();
+            let file = file.map_err(|error| Error::io("dup", error))?;
+            job.send(Box::new(file))?
+        };
+        watch.check()?;
+        watch.begin(Phase::Publishing, None);
+        if options.sync {
+            output.publish_synced()?;
+        } else {
+            output.publish()?;
+        }
+        watch.end();
+        Ok(exported)
+    }
+
+    fn send(&self, fd: BorrowedFd<'_>, options: &ExportOptions, watch: &Watch) -> Result<Exported> {
+        let encoding = options.compression.encoding()?;
+        let channel = Channel::writer(fd, watch)?;
+        let chosen = open_spool_directory(options)?;
+        let job = Job {
+            export: self,
+            options,
+            encoding,
+            watch,
+            spool: &|| spool_ambient(chosen.as_ref().map(|directory| directory.as_fd())),
+        };
+        job.send(Box::new(channel))
+    }
+}
+
+/// One writing of an archive.
+struct Job<'j> {
+    export: &'j Export,
+    options: &'j ExportOptions,
+    encoding: Encoding,
+    watch: &'j Watch,
+    spool: &'j dyn Fn() -> Result<File>,
+}
+
+impl<'j> Job<'j> {
+    /// Has the kernel copy what it can.
+    fn copy(&self, file: &File) -> Result<Exported> {
+        let storing = self.storing();
+        let mut found = storing.find()?;
+        let sink = Sink::into_file(file, self.watch);
+        let (bytes, members) = storing.store(&mut found, sink)?;
+        Ok(Exported {
+            bytes,
+            members,
+            sha256: None,
+            missing: found.missing,
+        })
+    }
+
+    /// Sends everything through memory.
+    fn send(&self, writer: Box<dyn Write + Send + '_>) -> Result<Exported> {
+        let storing = self.storing();
+        let mut found = storing.find()?;
+        let mut outlet = Outlet::new(writer, self.options.digest);
+        let workers = self.options.number_of_workers();
+        let encoder = encoder(self.encoding, workers, Box::new(&mut outlet))?;
+        let sink = Sink::into_encoder(encoder, self.watch);
+        let (_, members) = storing.store(&mut found, sink)?;
+        let (bytes, sha256) = outlet.finish();
+        Ok(Exported {
+            bytes,
+            members,
+            sha256,
+            missing: found.missing,
+        })
+    }
+
+    fn storing(&self) -> Storing<'j> {
+        Storing {
+            export: self.export,
+            watch: self.watch,
+            time: self.options.time,
+            spool: self.spool,
+        }
+    }
+}
+
+/// What takes the bytes of the archive, and counts them.
+struct Outlet<'o> {
+    writer: Outgoing<'o>,
+    bytes: u64,
+}
+
+enum Outgoing<'o> {
+    Plain(Box<dyn Write + Send + 'o>),
+    Hashed(Hashing<Box<dyn Write + Send + 'o>>),
+}
+
+impl<'o> Outlet<'o> {
+    fn new(writer: Box<dyn Write + Send + 'o>, digest: bool) -> Self {
+        let writer = if digest {
+            Outgoing::Hashed(Hashing::new(writer))
+        } else {
+            Outgoing::Plain(writer)
+        };
+        Self { writer, bytes: 0 }
+    }
+
+    fn finish(self) -> (u64, Option<Sha256Digest>) {
+        match self.writer {
+            Outgoing::Plain(_) => (self.bytes, None),
+            Outgoing::Hashed(hashing) => (self.bytes, Some(hashing.finish().1)),
+        }
+    }
+}
+
+impl Write for Outlet<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = match &mut self.writer {
+            Outgoing::Plain(writer) => writer.write(bytes)?,
+            Outgoing::Hashed(writer) => writer.write(bytes)?,
+        };
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.writer {
+            Outgoing::Plain(writer) => writer.flush(),
+            Outgoing::Hashed(writer) => writer.flush(),
+        }
+    }
+}
+
+/// Refuses a name that no file can take the place of; hours later it would be as much in the way.
+fn check_place(directory: &OwnedFd, name: &Name) -> Result<()> {
+    let Some(node) = Node::find_at(directory, name)? else {
+        return Ok(());
+    };
+    match file_type(&node.stat()?) {
+        SFlag::S_IFREG | SFlag::S_IFLNK => Ok(()),
+        SFlag::S_IFDIR => Err(Error::system(name.quoted(), Errno::EISDIR)),
+        _ => Err(Error::argument(
+            "path",
+            "is a fifo, a socket or a device, which a file would replace; a descriptor of it can be written to",
+        )),
+    }
+}
+
+fn open_spool_directory(options: &ExportOptions) -> Result<Option<OwnedFd>> {
+    let directory = options.spool_directory.as_deref();
+    directory
+        .map(|directory| open_directory_ambient(directory, "spool_directory"))
+        .transpose()
+}

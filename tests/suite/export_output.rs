@@ -1,0 +1,494 @@
+//! Where an exported archive goes: files, pipes, sockets; compressed and digested; cancelled half-way.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use crutils::checkpoint::{BundleLayout, Compression, Export, ExportOptions};
+use crutils::watch::{Cancellation, Phase, Watch};
+
+use super::export::{Bundle, plain, said};
+use crate::support::api::Rust;
+use crate::support::compressor;
+use crate::support::os;
+use crate::support::process::{Test, Within};
+use crate::support::sandbox::{Fs, Sandbox};
+
+/// Bytes that don't compress well and don't repeat.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1u64;
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 56) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+/// An export of the required members, with memory pages of this length.
+fn with_pages(bundle: &Bundle, length: usize) -> Export {
+    bundle.write("checkpoint/pages-1.img", noise(length));
+    let mut export = Export::new();
+    export.add_bundle(&bundle.path, BundleLayout::Crio).unwrap();
+    export
+}
+
+/// The bytes of the plain archive.
+fn expected(bundle: &Bundle, export: &Export) -> Vec<u8> {
+    bundle.export(export, &plain()).unwrap();
+    let bytes = fs::read(bundle.archive()).unwrap();
+    fs::remove_file(bundle.archive()).unwrap();
+    bytes
+}
+
+#[test]
+fn a_pipe_and_a_socket_get_what_a_file_gets() {
+    let bundle = Bundle::new();
+    let export = with_pages(&bundle, 3_000_001);
+    let expected = expected(&bundle, &export);
+    let (pipe, pipe_end) = std::io::pipe().unwrap();
+    let (socket, socket_end) = UnixStream::pair().unwrap();
+    let ways: [(Box<dyn Read + Send>, OwnedFd); 2] = [
+        (Box::new(pipe), pipe_end.into()),
+        (Box::new(socket), socket_end.into()),
+    ];
+    for (mut reader, writer) in ways {
+        let reading = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes).unwrap();
+            bytes
+        });
+        let exported = export.write_to_descriptor(writer.as_fd(), &plain(), &Watch::new());
+        assert_eq!(exported.unwrap().bytes, expected.len() as u64);
+        drop(writer);
+        assert!(reading.join().unwrap() == expected);
+    }
+}
+
+#[test]
+fn a_file_that_is_open_is_written_from_its_offset_on() {
+    let bundle = Bundle::new();
+    let export = with_pages(&bundle, 300_000);
+    let expected = expected(&bundle, &export);
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(bundle.archive())
+        .unwrap();
+    file.write_all(&vec![b'x'; 1 << 20]).unwrap();
+    file.seek(SeekFrom::Start(100)).unwrap();
+    export
+        .write_to_descriptor(file.as_fd(), &plain(), &Watch::new())
+        .unwrap();
+    assert_eq!(file.stream_position().unwrap(), 100 + expected.len() as u64);
+    let bytes = fs::read(bundle.archive()).unwrap();
+    assert_eq!(bytes.len(), 1 << 20);
+    assert!(bytes[..100].iter().all(|byte| *byte == b'x'));
+    assert!(bytes[100..][..expected.len()] == expected);
+    assert!(
+        bytes[100 + expected.len()..]
+            .iter()
+            .all(|byte| *byte == b'x')
+    );
+}
+
+#[test]
+fn a_path_gets_a_new_file_whatever_was_there() {
+    let bundle = Bundle::new();
+    let export = with_pages(&bundle, 300_000);
+    let expected = expected(&bundle, &export);
+    // A longer one from before; other names of it keep what they have.
+    fs::write(bundle.archive(), vec![b'x'; 2 << 20]).unwrap();
+    fs::hard_link(bundle.archive(), bundle.out.join("before")).unwrap();
+    bundle.export(&export, &plain()).unwrap();
+    assert!(fs::read(bundle.archive()).unwrap() == expected);
+    assert_eq!(
+        fs::metadata(bundle.out.join("before")).unwrap().len(),
+        2 << 20
+    );
+    // A symlink isn't followed.
+    fs::remove_file(bundle.archive()).unwrap();
+    symlink("before", bundle.archive()).unwrap();
+    bundle.export(&export, &plain()).unwrap();
+    let meta = fs::symlink_metadata(bundle.archive()).unwrap();
+    assert!(meta.is_file());
+    assert_eq!(meta.mode() & 0o7777, 0o600);
+    assert_eq!(
+        fs::metadata(bundle.out.join("before")).unwrap().len(),
+        2 << 20
+    );
+    // By the directory's descriptor; and on the disk.
+    let directory = File::open(&bundle.out).unwrap();
+    let synced = plain().sync(true);
+    export
+        .write_at(directory.as_fd(), "synced", &synced, &Watch::new())
+        .unwrap();
+    assert!(fs::read(bundle.out.join("synced")).unwrap() == expected);
+    assert_eq!(bundle.left(), ["archive", "before", "synced"]);
+}
+
+#[test]
+fn a_path_that_no_file_can_have_is_refused_at_once() {
+    let bundle = Bundle::new();
+    let export = with_pages(&bundle, 10);
+    fs::create_dir(bundle.out.join("directory")).unwrap();
+    os::mknod(&bundle.out.join("fifo"), libc::S_IFIFO | 0o600, 0, 0).unwrap();
+    for (name, errno) in [
+        ("directory", libc::EISDIR),
+        ("fifo", libc::EINVAL),
+        ("", libc::EINVAL),
+        ("new/", libc::EINVAL),
+        ("..", libc::EINVAL),
+        ("missing/x", libc::ENOENT),
+    ] {
+        let path = if name.is_empty() {
+            "".into()
+        } else {
+            bundle.out.join(name)
+        };
+        let outcome = export.write_to_path(&path, &plain(), &Watch::new());
+        assert_eq!(outcome.unwrap_err().errno(), errno, "{name}");
+    }
+    let outcome = export.write_at(&bundle.out, "a/b", &plain(), &Watch::new());
+    assert_eq!(outcome.unwrap_err().errno(), libc::EINVAL);
+    assert_eq!(bundle.left(), ["directory", "fifo"]);
+}
+
+#[test]
+fn levels_that_do_not_exist_are_refused() {
+    let bundle = Bundle::new();
+    let export = with_pages(&bundle, 10);
+    for compression in [
+        Compression::Gzip(Some(0)),
+        Compression::Gzip(Some(10)),
+        Compression::Zstd(Some(-1)),
+        Compression::Zstd(Some(23)),
+    ] {
+        let outcome = bundle.export(&export, &plain().compression(compression));
+        assert_eq!(
+            outcome.unwrap_err().errno(),
+            libc::EINVAL,
+            "{compression:?}"
+        );
+    }
+    assert_eq!(bundle.left(), [""; 0]);
+}
+
+#[test]
+fn every_compression_holds_the_plain_archive_and_every_digest_is_right() {
+    let bundle = Bundle::new();
+    let export = with_pages(&bundle, 3_000_001);
+    let expected = expected(&bundle, &export);
+    let workers = |number| NonZeroUsize::new(number);
+    for compression in [
+        Compression::None,
+        Compression::Gzip(None),
+        Compression::Gzip(Some(1)),
+        Compression::Zstd(None),
+        Compression::Zstd(Some(7)),
+    ] {
+        let mut before: Option<Vec<u8>> = None;
+        for options in [
+            ExportOptions::default().workers(workers(1)).digest(true),
+            ExportOptions::default().workers(workers(3)).digest(true),
+            ExportOptions::default(),
+        ] {
+            let options = options.compression(compression);
+            let exported = bundle.export(&export, &options).unwrap();
+            let bytes = fs::read(bundle.archive()).unwrap();
+            assert_eq!(exported.bytes, bytes.len() as u64);
+            if let Some(digest) = exported.sha256 {
+                let line = said(&["sha256sum"], &bundle.archive());
+                assert_eq!(line[0].split(' ').next(), Some(&*digest.to_string()));
+            }
+            let program = match compression {
+                Compression::Gzip(_) => compressor::Compression::Gzip,
+                Compression::Zstd(_) => compressor::Compression::Zstd,
+                _ => compressor::Compression::None,
+            };
+            assert!(program.unpack(&bytes) == expected, "{compression:?}");
+            assert!(
+                before.is_none_or(|before| before == bytes),
+                "{compression:?}"
+            );
+            before = Some(bytes);
+        }
+    }
+}
+
+#[test]
+fn the_default_is_zstd_and_no_digest() {
+    let bundle = Bundle::new();
+    let export = with_pages(&bundle, 10);
+    let exported = bundle.export(&export, &ExportOptions::default()).unwrap();
+    assert!(
+        fs::read(bundle.archive())
+            .unwrap()
+            .starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+    );
+    assert_eq!(exported.sha256, None);
+    assert!(
+        said(&["tar", "-tf"], &bundle.archive()).contains(&"checkpoint/pages-1.img".to_owned())
+    );
+}
+
+mod a_reader_that_goes_away_is_an_error_and_no_signal {
+    use super::*;
+
+    #[test]
+    fn rust() {
+        Test::run(module_path!(), "rust", &Rust, |t| {
+            t.within(Within::Process, || {
+                // Rust programs ignore the signal; C programs die of it.
+                // SAFETY: the default disposition is no handler; this process runs nothing else.
+                unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+                let bundle = Bundle::new();
+                let export = with_pages(&bundle, 3_000_001);
+                for options in [plain(), ExportOptions::default()] {
+                    let (mut reader, writer) = std::io::pipe().unwrap();
+                    let reading = thread::spawn(move || reader.read_exact(&mut [0; 1000]));
+                    let outcome =
+                        export.write_to_descriptor(writer.as_fd(), &options, &Watch::new());
+                    assert_eq!(outcome.unwrap_err().errno(), libc::EPIPE);
+                    reading.join().unwrap().unwrap();
+                    let (socket, other) = UnixStream::pair().unwrap();
+                    drop(other);
+                    let outcome =
+                        export.write_to_descriptor(socket.as_fd(), &options, &Watch::new());
+                    assert_eq!(outcome.unwrap_err().errno(), libc::EPIPE);
+                }
+            });
+        });
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_nothing() {
+    let bundle = Bundle::new();
+    let export = with_pages(&bundle, 300_000);
+    let Some(tiny) = Sandbox::on(Fs::Tiny) else {
+        return;
+    };
+    for options in [plain(), plain().digest(true), ExportOptions::default()] {
+        let outcome = export.write_to_path(tiny.path().join("archive"), &options, &Watch::new());
+        assert_eq!(outcome.unwrap_err().errno(), libc::ENOSPC);
+        assert_eq!(fs::read_dir(tiny.path()).unwrap().count(), 0);
+    }
+}
+
+/// What was reported: the phase, how many bytes were done, and of how many.
+type Reports = Arc<Mutex<Vec<(Phase, u64, Option<u64>)>>>;
+
+/// Has every report noted, and one of them cancel the work.
+fn cancelled_at(nth: usize) -> (Watch, Reports) {
+    let (watch, cancellation) = (Watch::new(), Cancellation::new());
+    watch.cancelled_by(&cancellation);
+    let reports = Reports::default();
+    let noting = Arc::clone(&reports);
+    watch.on_progress(move |progress| {
+        let mut noted = noting.lock().unwrap();
+        noted.push((progress.phase, progress.bytes_done, progress.bytes_total));
+        if noted.len() == nth {
+            cancellation.cancel();
+        }
+    });
+    (watch, reports)
+}
+
+#[test]
+fn progress_ends_with_all_bytes_of_the_stream() {
+    let bundle = Bundle::new();
+    let mut export = with_pages(&bundle, 3_000_001);
+    export
+        .add_directory_tar("volumes/a.tar", &bundle.path)
+        .unwrap();
+    let changes = vec![
+        crutils::changes::Change {
+            path: "/checkpoint".into(),
+            kind: crutils::changes::ChangeKind::Add,
+        },
+        crutils::changes::Change {
+            path: "/gone".into(),
+            kind: crutils::changes::ChangeKind::Delete,
+        },
+    ];
+    export.add_rootfs_diff(changes, &bundle.path).unwrap();
+    let length = expected(&bundle, &export).len() as u64;
+    for options in [plain(), ExportOptions::default()] {
+        let (watch, reports) = cancelled_at(usize::MAX);
+        export
+            .write_to_path(bundle.archive(), &options, &watch)
+            .unwrap();
+        let reports = reports.lock().unwrap();
+        let phases: Vec<_> = reports.iter().map(|report| report.0).collect();
+        assert!(phases.is_sorted_by_key(|phase| *phase as u32), "{phases:?}");
+        assert_eq!(phases.first(), Some(&Phase::Measuring));
+        assert_eq!(phases.last(), Some(&Phase::Publishing));
+        let writing = reports.iter().filter(|report| report.0 == Phase::Writing);
+        let last = writing.last().unwrap();
+        assert_eq!((last.1, last.2), (length, Some(length)));
+    }
+}
+
+#[test]
+fn a_cancelled_export_leaves_nothing_whenever_it_is_cancelled() {
+    let bundle = Bundle::new();
+    let mut export = with_pages(&bundle, 3_000_001);
+    export
+        .add_directory_tar("volumes/a.tar", &bundle.path)
+        .unwrap();
+    for options in [plain(), plain().digest(true), ExportOptions::default()] {
+        let mut cancelled = 0;
+        for nth in 1.. {
+            let (watch, reports) = cancelled_at(nth);
+            let outcome = export.write_to_path(bundle.archive(), &options, &watch);
+            let last = reports.lock().unwrap().last().unwrap().0;
+            if last == Phase::Publishing {
+                // It has its name already.
+                outcome.unwrap();
+                break;
+            }
+            assert_eq!(outcome.unwrap_err().errno(), libc::ECANCELED);
+            assert_eq!(bundle.left(), [""; 0], "at report {nth}");
+            cancelled += 1;
+        }
+        // At least at the end of looking, the first step of writing, and its end.
+        assert!(cancelled >= 3);
+        fs::remove_file(bundle.archive()).unwrap();
+    }
+}
+
+#[test]
+fn a_deadline_ends_an_export_that_nobody_reads() {
+    let bundle = Bundle::new();
+    let export = with_pages(&bundle, 3_000_001);
+    for options in [plain(), ExportOptions::default()] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let watch = Watch::new();
+        watch.deadline_in(Duration::from_millis(300));
+        let outcome = export.write_to_descriptor(writer.as_fd(), &options, &watch);
+        assert_eq!(outcome.unwrap_err().errno(), libc::ECANCELED);
+        drop(reader);
+    }
+}
+
+/// How many bytes this process has read and written so far.
+fn moved() -> (u64, u64) {
+    let text = fs::read_to_string("/proc/self/io").unwrap();
+    let number = |key: &str| {
+        let line = text.lines().find(|line| line.starts_with(key)).unwrap();
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+    };
+    (number("rchar:"), number("wchar:"))
+}
+
+mod every_byte_is_read_once_and_written_once {
+    use super::*;
+
+    #[test]
+    fn rust() {
+        Test::run(module_path!(), "rust", &Rust, |t| {
+            t.within(Within::Process, || {
+                let bundle = Bundle::new();
+                let size = 100 << 20;
+                let mut export = with_pages(&bundle, size);
+                let volume = bundle.sandbox.dir("volume");
+                fs::write(volume.join("data"), noise(size)).unwrap();
+                export.add_directory_tar("volumes/v.tar", &volume).unwrap();
+                for options in [plain(), plain().digest(true)] {
+                    let before = moved();
+                    let exported = bundle.export(&export, &options).unwrap();
+                    let after = moved();
+                    assert!(exported.bytes > 2 * size as u64);
+                    for moved in [after.0 - before.0, after.1 - before.1] {
+                        let more = moved.checked_sub(2 * size as u64).expect("all of it");
+                        assert!(more < 1 << 20, "{more} bytes more than once");
+                    }
+                }
+            });
+        });
+    }
+}
+
+/// The most memory that this process ever had, in bytes.
+fn peak() -> u64 {
+    let text = fs::read_to_string("/proc/self/status").unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        << 10
+}
+
+/// Writes a file of this many MiB without ever holding it in memory.
+fn large(path: &Path, mebibytes: usize) {
+    let mut file = File::create(path).unwrap();
+    let piece = noise(1 << 20);
+    (0..mebibytes).for_each(|_| file.write_all(&piece).unwrap());
+}
+
+macro_rules! peaks {
+    ($($name:ident: $options:expr, $limit:expr;)*) => { $(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn rust() {
+                Test::run(module_path!(), "rust", &Rust, |t| {
+                    t.within(Within::Process, || {
+                        let bundle = Bundle::new();
+                        large(&bundle.path.join("checkpoint/pages-1.img"), 200);
+                        let mut export = Export::new();
+                        export.add_bundle(&bundle.path, BundleLayout::Podman).unwrap();
+                        let many = bundle.sandbox.dir("many");
+                        (0..20_000).for_each(|number| fs::write(many.join(format!("{number}")), "x").unwrap());
+                        export.add_directory_tar("volumes/many.tar", &many).unwrap();
+                        let two = NonZeroUsize::new(2);
+                        let options: ExportOptions = $options;
+                        bundle.export(&export, &options.workers(two)).unwrap();
+                        assert!(peak() < $limit << 20, "{} MiB", peak() >> 20);
+                    });
+                });
+            }
+        }
+    )* };
+}
+
+peaks! {
+    a_plain_archive_takes_under_32_mebibytes: plain(), 32;
+    a_digested_archive_takes_under_32_mebibytes: plain().digest(true), 32;
+    a_gzip_archive_takes_under_96_mebibytes: plain().compression(Compression::Gzip(None)), 96;
+    a_zstd_archive_takes_under_96_mebibytes: ExportOptions::default(), 96;
+}
+
+#[test]
+fn a_pipe_s_flags_and_size_stay_as_they_were() {
+    let bundle = Bundle::new();
+    let export = with_pages(&bundle, 10);
+    let (_reader, writer) = std::io::pipe().unwrap();
+    // SAFETY: F_GETFL and F_GETPIPE_SZ take no argument and touch no memory of this process.
+    let asked = |what| unsafe { libc::fcntl(writer.as_raw_fd(), what) };
+    let before = (asked(libc::F_GETFL), asked(libc::F_GETPIPE_SZ));
+    export
+        .write_to_descriptor(writer.as_fd(), &plain(), &Watch::new())
+        .unwrap();
+    assert_eq!((asked(libc::F_GETFL), asked(libc::F_GETPIPE_SZ)), before);
+}

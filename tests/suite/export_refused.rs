@@ -1,0 +1,200 @@
+//! What isn't exported: nothing is left of an archive that can't be whole, or that nobody could import.
+
+use std::fs::{self, File};
+use std::os::fd::AsFd;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crutils::changes::{Change, ChangeKind};
+use crutils::checkpoint::{BundleLayout, Export, Presence};
+use crutils::watch::Watch;
+
+use super::export::{Bundle, assert_refused, content, members, plain};
+use crate::support::api::{Api, Rust};
+use crate::support::os;
+
+#[test]
+fn names_are_clean_and_relative_and_never_config_json() {
+    let mut export = Export::new();
+    for name in [
+        "",
+        ".",
+        "./a",
+        "/a",
+        "a/",
+        "a//b",
+        "a/./b",
+        "a/../b",
+        "..",
+        "a\0b",
+        "config.json",
+        "config.json/x",
+    ] {
+        assert_refused(export.add_bytes(name, ""), libc::EINVAL, name);
+    }
+    let long = format!("{}xx", "d/".repeat(2047));
+    assert_refused(export.add_bytes(&long, ""), libc::E2BIG, &long);
+    export.add_bytes(&long[..4095], "").unwrap();
+    export.add_bytes("a/config.json", "").unwrap();
+    export.add_bytes("..a", "").unwrap();
+}
+
+#[test]
+fn nothing_is_below_what_is_no_directory() {
+    let bundle = Bundle::new();
+    for below in ["x/y", "x/y/z"] {
+        let mut export = Export::new();
+        export.add_bytes("x", "").unwrap();
+        export.add_bytes(below, "").unwrap();
+        assert_refused(bundle.export(&export, &plain()), libc::EINVAL, "x");
+    }
+    let mut export = bundle.podman();
+    export.add_bytes("config.dump/x", "").unwrap();
+    assert_refused(
+        bundle.export(&export, &plain()),
+        libc::EINVAL,
+        "config.dump",
+    );
+    let mut export = bundle.podman();
+    export.add_bytes("checkpoint/pages-1.img", "own").unwrap();
+    export.add_bytes("x-y", "").unwrap();
+    export.add_bytes("x", "").unwrap();
+    bundle.export(&export, &plain()).unwrap();
+    let pages = members(&bundle.archive());
+    let pages = pages.iter().filter(|name| name.ends_with("pages-1.img"));
+    assert_eq!(pages.count(), 1);
+    assert_eq!(content(&bundle.archive(), "checkpoint/pages-1.img"), b"own");
+}
+
+#[test]
+fn what_no_import_takes_is_refused_before_anything_is_written() {
+    type Make = fn(&Path);
+    let cases: [(&str, Make, i32); 5] = [
+        (
+            "artifacts/l",
+            |path| symlink("/etc", path).unwrap(),
+            libc::EXDEV,
+        ),
+        (
+            "checkpoint/other",
+            |path| symlink("../x", path).unwrap(),
+            libc::EXDEV,
+        ),
+        (
+            "checkpoint/fifo",
+            |path| os::mknod(path, libc::S_IFIFO, 0, 0).unwrap(),
+            libc::EPERM,
+        ),
+        (
+            "stats-dump",
+            |path| os::mknod(path, libc::S_IFIFO, 0, 0).unwrap(),
+            libc::EPERM,
+        ),
+        (
+            "ctr.log",
+            |path| symlink("/var/log/x", path).unwrap(),
+            libc::EXDEV,
+        ),
+    ];
+    for (name, make, errno) in cases {
+        let bundle = Bundle::new();
+        bundle.write("artifacts/x", "");
+        make(&bundle.path.join(name));
+        assert_refused(bundle.export(&bundle.podman(), &plain()), errno, name);
+        assert_eq!(bundle.left(), [""; 0]);
+    }
+    let bundle = Bundle::new();
+    symlink("../pre-checkpoint", bundle.path.join("checkpoint/parent")).unwrap();
+    bundle.export(&bundle.podman(), &plain()).unwrap();
+    let into = bundle.sandbox.path().join("imported");
+    Rust.import_without_config(&into, &bundle.archive())
+        .unwrap();
+    let link = fs::read_link(into.join("checkpoint/parent")).unwrap();
+    assert_eq!(link, Path::new("../pre-checkpoint"));
+}
+
+#[test]
+fn a_configuration_that_is_too_large_to_be_imported_is_refused() {
+    let bundle = Bundle::new();
+    let file = File::options()
+        .write(true)
+        .open(bundle.path.join("config.dump"))
+        .unwrap();
+    file.set_len((16 << 20) + 1).unwrap();
+    assert_refused(
+        bundle.export(&bundle.podman(), &plain()),
+        libc::E2BIG,
+        "config.dump",
+    );
+    file.set_len(16 << 20).unwrap();
+    bundle.export(&bundle.podman(), &plain()).unwrap();
+}
+
+#[test]
+fn only_regular_files_are_added_as_files() {
+    let bundle = Bundle::new();
+    let fifo = bundle.sandbox.path().join("fifo");
+    os::mknod(&fifo, libc::S_IFIFO | 0o600, 0, 0).unwrap();
+    let mut export = Export::new();
+    for path in [&fifo, &bundle.path] {
+        assert_refused(export.add_file("x", path), libc::EINVAL, "x");
+    }
+    let missing = bundle.sandbox.path().join("missing");
+    assert_refused(export.add_file("x", &missing), libc::ENOENT, "x");
+    export.add_bytes("x", "").unwrap();
+}
+
+#[test]
+fn a_required_member_that_is_missing_leaves_nothing() {
+    for (layout, name, entry) in [
+        (BundleLayout::Podman, "config.dump", "config.dump"),
+        (BundleLayout::Podman, "spec.dump", "spec.dump"),
+        (BundleLayout::Podman, "checkpoint", "checkpoint"),
+        (BundleLayout::Crio, "config.dump", "config.dump"),
+        (BundleLayout::Crio, "spec.dump", "spec.dump"),
+        (BundleLayout::Crio, "checkpoint", "checkpoint"),
+    ] {
+        let bundle = Bundle::new();
+        fs::rename(bundle.path.join(name), bundle.path.join("away")).unwrap();
+        let mut export = Export::new();
+        export.add_bundle(&bundle.path, layout).unwrap();
+        fs::write(bundle.archive(), "from before").unwrap();
+        assert_refused(bundle.export(&export, &plain()), libc::ENOENT, entry);
+        assert_eq!(bundle.left(), ["archive"]);
+        assert_eq!(fs::read(bundle.archive()).unwrap(), b"from before");
+    }
+    let bundle = Bundle::new();
+    let mut export = Export::new();
+    export
+        .add_member(&bundle.path, "nowhere/x", Presence::Required)
+        .unwrap();
+    // Nothing is written to a pipe either.
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let outcome = export.write_to_descriptor(writer.as_fd(), &plain(), &Watch::new());
+    assert_refused(outcome, libc::ENOENT, "nowhere/x");
+    drop(writer);
+    assert_eq!(std::io::Read::read(&mut reader, &mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_list_of_deletions_that_is_too_long_to_be_read_is_refused() {
+    let bundle = Bundle::new();
+    let name = |number: usize| format!("/{number:05}{}", "d/".repeat(2000));
+    // 64 MiB, with quotation marks, commas and the like.
+    for (number, fits) in [(16_700, true), (16_800, false)] {
+        let change = |number| Change {
+            path: name(number).into(),
+            kind: ChangeKind::Delete,
+        };
+        let mut export = Export::new();
+        let changes = (0..number).map(change).collect();
+        export.add_rootfs_diff(changes, &bundle.path).unwrap();
+        let outcome = bundle.export(&export, &plain());
+        if fits {
+            outcome.unwrap();
+            assert!(fs::metadata(bundle.archive()).unwrap().len() < 64 << 20);
+        } else {
+            assert_eq!(outcome.unwrap_err().errno(), libc::E2BIG);
+        }
+    }
+}

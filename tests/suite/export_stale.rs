@@ -1,0 +1,136 @@
+//! What changes while it is exported: an archive is whole, or there is none.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use crutils::checkpoint::{BundleLayout, Export};
+use crutils::watch::Watch;
+
+use super::export::{Bundle, content, members, plain};
+use super::export_nested::of_directory;
+
+/// Exports into a pipe of which `between` sees the first bytes, when the exporter can't go on for want of room.
+fn while_it_is_written(export: &Export, between: impl FnOnce()) -> (crutils::Result<()>, Vec<u8>) {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    thread::scope(|scope| {
+        let exporting = scope.spawn(move || {
+            let outcome = export.write_to_descriptor(writer.as_fd(), &plain(), &Watch::new());
+            outcome.map(drop)
+        });
+        let mut bytes = vec![0; 1 << 20];
+        reader.read_exact(&mut bytes).unwrap();
+        between();
+        reader.read_to_end(&mut bytes).unwrap();
+        (exporting.join().unwrap(), bytes)
+    })
+}
+
+/// A directory with a file that is more than the pipe and all buffers can take, and a second one behind it.
+fn long_and_late(bundle: &Bundle, name: &str) -> PathBuf {
+    let directory = bundle.sandbox.dir(name);
+    fs::write(directory.join("a-long"), vec![b'l'; 4 << 20]).unwrap();
+    fs::write(directory.join("late"), "what is late").unwrap();
+    directory
+}
+
+#[test]
+fn a_nested_file_that_changes_before_its_turn_is_stale_but_for_growing() {
+    type Mutate = fn(&Path);
+    let cases: [(&str, Mutate); 4] = [
+        ("shrinks", |late| fs::write(late, "short").unwrap()),
+        ("vanishes", |late| fs::remove_file(late).unwrap()),
+        ("is replaced", |late| {
+            fs::write(late.with_extension("new"), "what is late").unwrap();
+            fs::rename(late.with_extension("new"), late).unwrap();
+        }),
+        ("changes its mode", |late| {
+            fs::set_permissions(late, fs::Permissions::from_mode(0o600)).unwrap();
+        }),
+    ];
+    for (what, mutate) in cases {
+        let bundle = Bundle::new();
+        let volume = long_and_late(&bundle, "volume");
+        fs::set_permissions(volume.join("late"), fs::Permissions::from_mode(0o644)).unwrap();
+        let (outcome, _) =
+            while_it_is_written(&of_directory(&volume), || mutate(&volume.join("late")));
+        let error = outcome.unwrap_err();
+        assert_eq!(error.errno(), libc::ESTALE, "{what}: {error}");
+        assert_eq!(error.entry(), Some(&b"./late"[..]), "{what}");
+    }
+    let bundle = Bundle::new();
+    let volume = long_and_late(&bundle, "volume");
+    let (outcome, bytes) = while_it_is_written(&of_directory(&volume), || {
+        fs::write(volume.join("late"), "what is later and longer").unwrap();
+        fs::remove_file(volume.join("a-long")).unwrap();
+    });
+    outcome.unwrap();
+    fs::write(bundle.archive(), bytes).unwrap();
+    let inner = bundle.out.join("inner");
+    fs::write(&inner, content(&bundle.archive(), "volumes/v.tar")).unwrap();
+    assert_eq!(content(&inner, "./late"), b"what is late");
+}
+
+#[test]
+fn a_file_of_the_bundle_that_shrinks_is_stale_and_one_that_grows_is_not() {
+    let bundle = Bundle::new();
+    bundle.write("checkpoint/a-long", vec![b'l'; 4 << 20]);
+    let mut export = Export::new();
+    export.add_bundle(&bundle.path, BundleLayout::Crio).unwrap();
+    let long = bundle.path.join("checkpoint/a-long");
+    let (outcome, bytes) = while_it_is_written(&export, || {
+        let mut file = File::options().append(true).open(&long).unwrap();
+        std::io::Write::write_all(&mut file, b"more").unwrap();
+    });
+    outcome.unwrap();
+    fs::write(bundle.archive(), bytes).unwrap();
+    let own = content(&bundle.archive(), "checkpoint/a-long");
+    assert!(own == vec![b'l'; 4 << 20]);
+    let (outcome, _) = while_it_is_written(&export, || {
+        File::options()
+            .write(true)
+            .open(&long)
+            .unwrap()
+            .set_len(3 << 20)
+            .unwrap();
+    });
+    let error = outcome.unwrap_err();
+    assert_eq!(error.errno(), libc::ESTALE, "{error}");
+    assert_eq!(error.entry(), Some(&b"checkpoint/a-long"[..]));
+}
+
+#[test]
+fn a_member_that_vanishes_once_writing_has_begun_is_an_error_if_it_is_required() {
+    let bundle = Bundle::new();
+    bundle.write("stats-dump", vec![b'l'; 4 << 20]);
+    bundle.write("bind.mounts", "[]");
+    bundle.write("checkpoint/extra", "");
+    let mut export = Export::new();
+    export.add_bundle(&bundle.path, BundleLayout::Crio).unwrap();
+    let (outcome, bytes) = while_it_is_written(&export, || {
+        fs::remove_file(bundle.path.join("bind.mounts")).unwrap();
+        fs::remove_file(bundle.path.join("checkpoint/extra")).unwrap();
+    });
+    outcome.unwrap();
+    fs::write(bundle.archive(), bytes).unwrap();
+    let expected = [
+        "stats-dump",
+        "checkpoint/",
+        "checkpoint/inventory.img",
+        "checkpoint/pages-1.img",
+        "config.dump",
+        "spec.dump",
+    ];
+    assert_eq!(members(&bundle.archive()), expected);
+    let (outcome, _) = while_it_is_written(&export, || {
+        fs::remove_file(bundle.path.join("spec.dump")).unwrap();
+    });
+    let error = outcome.unwrap_err();
+    assert_eq!(
+        (error.errno(), error.entry()),
+        (libc::ENOENT, Some(&b"spec.dump"[..]))
+    );
+}
