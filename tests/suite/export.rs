@@ -1,7 +1,6 @@
 //! Exporting a checkpoint: which members get into the archive, in which order, and what is left if one can't.
 
 use std::fs::{self, File};
-use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -12,7 +11,6 @@ use crutils::Result;
 use crutils::checkpoint::{BundleLayout, Compression, Export, ExportOptions, Exported, Presence};
 use crutils::watch::{WarningKind, Watch};
 
-use crate::support::api::{Api, Rust};
 use crate::support::os;
 use crate::support::sandbox::Sandbox;
 use crate::support::tree::Snapshot;

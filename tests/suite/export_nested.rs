@@ -1,16 +1,12 @@
 //! Archives in the archive: volumes and the diff of the root file system, written without ever being on the disk.
 
 use std::fs::{self, File};
-use std::io::Read;
-use std::os::fd::AsFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use crutils::changes::{Change, ChangeKind, Options};
 use crutils::checkpoint::{BundleLayout, Export, ExportOptions, create_rootfs_diff_tar};
-use crutils::watch::Watch;
 
 use super::export::{Bundle, content, members, plain, said};
 use crate::support::acl;

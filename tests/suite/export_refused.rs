@@ -179,9 +179,10 @@ fn a_required_member_that_is_missing_leaves_nothing() {
 #[test]
 fn a_list_of_deletions_that_is_too_long_to_be_read_is_refused() {
     let bundle = Bundle::new();
-    let name = |number: usize| format!("/{number:05}{}", "d/".repeat(2000));
+    let name =
+        |number: usize| format!("/{number:05}{}", format!("{}/", "d".repeat(250)).repeat(15));
     // 64 MiB, with quotation marks, commas and the like.
-    for (number, fits) in [(16_700, true), (16_800, false)] {
+    for (number, fits) in [(17_700, true), (17_800, false)] {
         let change = |number| Change {
             path: name(number).into(),
             kind: ChangeKind::Delete,
