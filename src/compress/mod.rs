@@ -1,17 +1,13 @@
 //! Which compression a stream has, how to undo it, and how to apply it.
 //!
-//! Everything is decoded and encoded in the process, so that the answer doesn't depend on what is installed. A stream may consist
-//! of several members (gzip's word; the others say streams or frames), which are decoded one after the other. What may
-//! follow the last one is fixed: zeros after gzip, zeros in a multiple of four after xz, skippable frames after zstd,
+//! Everything is decoded and encoded in the process, so that the answer doesn't depend on what is installed. A stream
+//! may consist of several members (gzip's word; the others say streams or frames), which are decoded one after the
+//! other. What may follow the last one is fixed: zeros after gzip, zeros in a multiple of four after xz, skippable frames after zstd,
 //! nothing after bzip2.
 
 #![forbid(unsafe_code)]
 
 mod bzip2;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the sink of an export is to use it")
-)]
 mod encode;
 mod gzip;
 mod reader;
@@ -28,10 +24,6 @@ use std::io::{BufRead, Read};
 use nix::errno::Errno;
 
 use crate::{Error, Kind, Result};
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "the sink of an export is to use it")
-)]
 pub(crate) use encode::{Encode, Encoding, encoder};
 use reader::Decoder;
 

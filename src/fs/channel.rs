@@ -162,7 +162,8 @@ impl Channel {
     }
 
     /// What it is.
-    pub(crate) fn kind(&self) -> ChannelKind {
+    #[cfg(test)]
+    fn kind(&self) -> ChannelKind {
         self.kind
     }
 

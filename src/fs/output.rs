@@ -78,7 +78,6 @@ impl Output {
     /// Publishes the file so that it outlasts a crash of the system: its content is on the disk before it gets its name,
     /// and the name is before this returns. If the content doesn't get there, nothing is published; if only the
     /// directory's change doesn't, the file is there with its name, and that is an error all the same.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the archive engine"))]
     pub(crate) fn publish_synced(self) -> Result<()> {
         self.publish_after(File::sync_all)
     }

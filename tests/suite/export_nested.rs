@@ -272,7 +272,7 @@ fn an_overlay_s_changes_go_straight_into_the_archive() {
     os::mknod(&upper.join("removed"), libc::S_IFCHR, 0, 0).unwrap();
     let mut export = Export::new();
     export
-        .add_rootfs_diff_of_overlay(&[&lower], &upper, &Options::default(), &merged)
+        .add_rootfs_diff_of_overlay([&lower], &upper, &Options::default(), &merged)
         .unwrap();
     bundle.export(&export, &plain()).unwrap();
     let inner = bundle.out.join("inner");

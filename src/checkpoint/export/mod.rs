@@ -16,7 +16,6 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -258,10 +257,10 @@ impl Export {
     /// # Errors
     ///
     /// Those of [`overlay_ambient`] and [`Export::add_rootfs_diff`].
-    pub fn add_rootfs_diff_of_overlay<'d>(
+    pub fn add_rootfs_diff_of_overlay<'l, 'u, 'd>(
         &mut self,
-        lower: &[impl AsRef<Path>],
-        upper: &Path,
+        lower: impl IntoIterator<Item: Into<Directory<'l>>>,
+        upper: impl Into<Directory<'u>>,
         options: &Options,
         root: impl Into<Directory<'d>>,
     ) -> Result<()> {

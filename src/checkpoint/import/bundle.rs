@@ -104,7 +104,10 @@ pub(in crate::checkpoint) fn check_config(member: &Member) -> Result<()> {
 }
 
 /// Whether a member may come into a bundle.
-pub(super) fn judge_bundle_member(path: &RootPath, member: &Member) -> Result<Verdict> {
+pub(in crate::checkpoint) fn judge_bundle_member(
+    path: &RootPath,
+    member: &Member,
+) -> Result<Verdict> {
     if path.components().next() == Some(CONFIG_JSON.as_bytes()) {
         return Err(Refusal::ConfigJson.into());
     }

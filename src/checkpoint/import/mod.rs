@@ -16,6 +16,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
+pub(super) use bundle::{check_config, judge_bundle_member};
 pub use contents::{MemberInfo, MemberType};
 pub use extract::Imported;
 pub use options::{ImportOptions, KNOWN_MEMBERS, Limit};

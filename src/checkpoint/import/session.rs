@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
@@ -53,7 +52,7 @@ impl Import {
     pub fn open(path: &Path, options: &ImportOptions, watch: &Watch) -> Result<Self> {
         let step = archive_step(path);
         open_input_ambient(path)
-            .and_then(|file| Self::new(file, options, watch))
+            .and_then(|file| Self::new(file.as_fd(), options, watch))
             .context(|| step.as_str())
             .map(|import| Self { step, ..import })
     }
@@ -70,17 +69,15 @@ impl Import {
         options: &ImportOptions,
         watch: &Watch,
     ) -> Result<Self> {
-        let duplicate = fd.try_clone_to_owned();
-        let file = duplicate.map_err(|error| Error::io("dup", error))?;
-        Self::new(File::from(file), options, watch).context(|| "archive")
+        Self::new(fd, options, watch).context(|| "archive")
     }
 
-    fn new(file: File, options: &ImportOptions, watch: &Watch) -> Result<Self> {
-        let metadata = file.metadata().map_err(|error| Error::io("fstat", error))?;
-        let origin = if metadata.is_file() {
-            Origin::File(Arc::new(file))
+    fn new(input: BorrowedFd<'_>, options: &ImportOptions, watch: &Watch) -> Result<Self> {
+        let channel = Channel::reader(input, watch)?;
+        let origin = if channel.is_regular() {
+            Origin::File(Arc::new(channel.into_file()))
         } else {
-            Origin::Stream(Some(Box::new(Channel::reader(file.as_fd(), watch)?)))
+            Origin::Stream(Some(Box::new(channel)))
         };
         Ok(Self {
             step: "archive".to_owned(),

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 use nix::unistd::{getegid, geteuid};
 
 use super::*;
+use crate::archive::Reading;
 use crate::error::Kind;
 use crate::fs::{Node, open_directory_ambient};
 use crate::tar::{self, END_OF_ARCHIVE, Extent, Time, Xattr};
@@ -320,7 +321,10 @@ impl<'s> Setup<'s> {
         };
         let mut extraction = Extraction::new(&root, policy)?;
         extraction.user_namespace = self.user_namespace;
-        let mut reader = Reader::new(Input::new(File::open(&archive).unwrap())?);
+        let mut reader = Reader::new(Input::new(
+            File::open(&archive).unwrap(),
+            &Reading::default(),
+        )?);
         let first = reader.next_member()?;
         extraction.run(first, &mut reader)
     }

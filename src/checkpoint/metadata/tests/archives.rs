@@ -2,10 +2,10 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::Read as _;
 use std::path::Path;
 
-use crate::checkpoint::{DocumentKind, Engine, MemberClass, Metadata, open_archive_ambient};
+use crate::checkpoint::{Engine, Import, ImportOptions, MemberClass, Metadata};
+use crate::watch::Watch;
 
 const ARCHIVES: [&str; 6] = [
     "plain.tar.zst",
@@ -19,17 +19,12 @@ const ARCHIVES: [&str; 6] = [
 /// What an archive says of its checkpoint, and the names of its members.
 fn open(name: &str) -> (Metadata, Vec<String>) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-    let mut reader = open_archive_ambient(&directory.join(name)).unwrap();
-    let (mut metadata, mut members) = (Metadata::default(), Vec::new());
-    while let Some(member) = reader.next_member().unwrap() {
-        metadata.saw(&member.path);
-        if let Some(kind) = DocumentKind::of(&member.path) {
-            let mut bytes = Vec::new();
-            reader.data().read_to_end(&mut bytes).unwrap();
-            metadata.insert(kind, bytes).unwrap();
-        }
-        members.push(String::from_utf8(member.path).unwrap());
-    }
+    let archive = directory.join(name);
+    let mut import = Import::open(&archive, &ImportOptions::new(), &Watch::new()).unwrap();
+    let members = import.members().unwrap().iter();
+    let members = members.map(|member| member.name.clone().into_string().unwrap());
+    let members = members.collect();
+    let metadata = import.metadata().unwrap().clone();
     (metadata, members)
 }
 
