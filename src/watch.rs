@@ -301,7 +301,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    fn recorded(watch: &Watch) -> Arc<Mutex<Vec<(Phase, u64, Option<u64>, Vec<u8>)>>> {
+    type Report = (Phase, u64, Option<u64>, Vec<u8>);
+
+    fn recorded(watch: &Watch) -> Arc<Mutex<Vec<Report>>> {
         let reports = Arc::new(Mutex::new(Vec::new()));
         let record = Arc::clone(&reports);
         watch.on_progress(move |progress| {

@@ -72,8 +72,10 @@ pub unsafe extern "C" fn CRImportOpen(
         let [input] = unsafe { paths([("input", input)]) }?;
         // SAFETY: the caller passes NULL or a place for one import.
         let out = unsafe { argument::out("import", import) }?;
-        // SAFETY: the caller passes NULL or objects that nobody changes during the call.
-        let (options, watch) = unsafe { (self::options(options), self::watch(watch)) };
+        // SAFETY: the caller passes NULL or options that nobody changes during the call.
+        let options = unsafe { self::options(options) };
+        // SAFETY: the caller passes NULL or a watch that it hasn't freed.
+        let watch = unsafe { self::watch(watch) };
         out.write(CRImport::into_raw(Import::open(input, &options, &watch)?));
         Ok(())
     };
@@ -100,8 +102,10 @@ pub unsafe extern "C" fn CRImportOpenDescriptor(
         let input = unsafe { argument::descriptor("input", input) }?;
         // SAFETY: the caller passes NULL or a place for one import.
         let out = unsafe { argument::out("import", import) }?;
-        // SAFETY: the caller passes NULL or objects that nobody changes during the call.
-        let (options, watch) = unsafe { (self::options(options), self::watch(watch)) };
+        // SAFETY: the caller passes NULL or options that nobody changes during the call.
+        let options = unsafe { self::options(options) };
+        // SAFETY: the caller passes NULL or a watch that it hasn't freed.
+        let watch = unsafe { self::watch(watch) };
         out.write(CRImport::into_raw(Import::open_descriptor(
             input, &options, &watch,
         )?));

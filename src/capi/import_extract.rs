@@ -172,8 +172,10 @@ pub unsafe extern "C" fn CRImportFiles(
         let [bundle, root, shm] = [bundle, root, shm].map(directory);
         // SAFETY: the caller passes an array of this length, with such strings.
         let volumes = unsafe { volume_array(volumes, volumes_len) }?;
-        // SAFETY: the caller passes NULL or objects that nobody changes during the call.
-        let (options, watch) = unsafe { (self::options(options), self::watch(watch)) };
+        // SAFETY: the caller passes NULL or options that nobody changes during the call.
+        let options = unsafe { self::options(options) };
+        // SAFETY: the caller passes NULL or a watch that it hasn't freed.
+        let watch = unsafe { self::watch(watch) };
         let files = Files {
             bundle,
             root,

@@ -247,13 +247,10 @@ pub unsafe extern "C" fn CRMetadataDocument(
     let work = || {
         // SAFETY: the caller passes NULL or metadata that nobody changes during the call.
         let metadata = unsafe { argument::object("metadata", metadata) }?;
-        // SAFETY: the caller passes NULL or places for the results.
-        let (out, out_len) = unsafe {
-            (
-                argument::out("bytes", bytes)?,
-                argument::out("bytes_len", bytes_len)?,
-            )
-        };
+        // SAFETY: the caller passes NULL or a place for the array.
+        let out = unsafe { argument::out("bytes", bytes) }?;
+        // SAFETY: the caller passes NULL or a place for the number.
+        let out_len = unsafe { argument::out("bytes_len", bytes_len) }?;
         let kind = document_kind(document)?;
         let found = metadata
             .metadata

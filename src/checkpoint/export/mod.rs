@@ -326,6 +326,3 @@ fn check_name(name: &OsStr) -> Result<RootPath> {
     }
     Ok(path)
 }
-
-#[cfg(test)]
-mod tests;

@@ -89,7 +89,7 @@ pub fn import_checkpoint_config_only<'d>(
     input: &Path,
 ) -> Result<()> {
     import(input, |import| {
-        import.to_bundle_configuration(destination.into())
+        import.choose_configuration(destination.into())
     })
 }
 

@@ -158,7 +158,7 @@ impl Import {
     }
 
     /// Has config.dump and spec.dump extracted into the bundle, and reads no further than to the second of them.
-    pub(super) fn to_bundle_configuration(&mut self, bundle: Directory<'_>) -> Result<()> {
+    pub(super) fn choose_configuration(&mut self, bundle: Directory<'_>) -> Result<()> {
         let names = [CONFIG_DUMP, SPEC_DUMP].map(|name| RootPath::clean(name.as_bytes()));
         let [config, spec] = names;
         let selection = Selection::Configuration([config?, spec?]);
@@ -225,7 +225,7 @@ impl Import {
             (true, None) => Hash::Always,
             _ => Hash::Never,
         };
-        let mut reader = self.from_start(hash)?;
+        let mut reader = self.read_again(hash)?;
         self.reading
             .watch
             .begin(Phase::Extracting, self.origin.len()?);
@@ -261,7 +261,7 @@ impl Import {
     }
 
     /// Reads the archive from its beginning: what was seen already once more, if it was kept.
-    fn from_start(&mut self, hash: Hash) -> Result<Reader<Input<'static>>> {
+    fn read_again(&mut self, hash: Hash) -> Result<Reader<Input<'static>>> {
         if let Some(reader) = self.reader.take() {
             let mut input = reader.into_source();
             if input.rewind() {

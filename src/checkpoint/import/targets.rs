@@ -112,6 +112,7 @@ impl Targets {
 pub(super) const SHM_TAR: &str = "devshm-checkpoint.tar";
 
 /// Where a member goes that doesn't go into the bundle.
+#[derive(Clone, Copy)]
 pub(super) enum Route<'t> {
     /// It is the rootfs diff, to be applied below this root.
     Diff(&'t Root),
