@@ -1,6 +1,7 @@
 //! Exporting a checkpoint: which members get into the archive, in which order, and what is left if one can't.
 
 use std::fs::{self, File};
+use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,9 @@ use crutils::Result;
 use crutils::checkpoint::{BundleLayout, Compression, Export, ExportOptions, Exported, Presence};
 use crutils::watch::{WarningKind, Watch};
 
+use crate::support::api::Rust;
 use crate::support::os;
+use crate::support::process::{Test, Within};
 use crate::support::sandbox::Sandbox;
 use crate::support::tree::Snapshot;
 
@@ -336,7 +339,7 @@ fn a_file_comes_with_its_attributes_under_another_name() {
     os::set_times(&host, (1, 0), (1_000_000_000, 0)).unwrap();
     symlink("host", bundle.sandbox.path().join("link")).unwrap();
     let mut file = File::open(&host).unwrap();
-    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(3)).unwrap();
+    file.seek(SeekFrom::Start(3)).unwrap();
     let mut export = Export::new();
     export
         .add_file("by-path", &bundle.sandbox.path().join("link"))
@@ -353,7 +356,39 @@ fn a_file_comes_with_its_attributes_under_another_name() {
         assert_eq!((meta.mode() & 0o7777, meta.mtime()), (0o640, 1_000_000_000));
         assert_eq!(fs::read(extracted.join(name)).unwrap(), b"the host's");
     }
-    assert_eq!(std::io::Seek::stream_position(&mut file).unwrap(), 3);
+    assert_eq!(file.stream_position().unwrap(), 3);
+}
+
+mod a_descriptor_is_enough_where_the_file_may_not_be_opened_again {
+    use super::*;
+
+    #[test]
+    fn rust() {
+        Test::run(module_path!(), "rust", &Rust, |t| {
+            t.within(Within::User, || {
+                let bundle = Bundle::new();
+                let host = bundle.sandbox.path().join("host");
+                let mut file = File::options()
+                    .read(true)
+                    .write(true)
+                    .create_new(true)
+                    .open(&host)
+                    .unwrap();
+                file.set_len(1 << 20).unwrap();
+                std::os::unix::fs::FileExt::write_all_at(&file, b"data", 300_000).unwrap();
+                fs::set_permissions(&host, fs::Permissions::from_mode(0)).unwrap();
+                file.seek(SeekFrom::Start(7)).unwrap();
+                let mut export = Export::new();
+                assert_refused(export.add_file("x", &host), libc::EACCES, "x");
+                export.add_file("x", &file).unwrap();
+                bundle.export(&export, &plain()).unwrap();
+                assert_eq!(file.stream_position().unwrap(), 7);
+                let own = content(&bundle.archive(), "x");
+                assert_eq!(own.len(), 1 << 20);
+                assert_eq!(&own[300_000..300_004], b"data");
+            });
+        });
+    }
 }
 
 #[test]

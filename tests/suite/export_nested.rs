@@ -4,9 +4,11 @@ use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use crutils::changes::{Change, ChangeKind, Options};
 use crutils::checkpoint::{BundleLayout, Export, ExportOptions, create_rootfs_diff_tar};
+use crutils::watch::{WarningKind, Watch};
 
 use super::export::{Bundle, content, members, plain, said};
 use crate::support::acl;
@@ -79,7 +81,9 @@ fn a_nested_archive_is_the_tree_to_other_programs() {
         let names = members(&inner);
         assert_eq!(names[0], "./");
         assert!(names.iter().all(|name| name.starts_with("./")), "{names:?}");
-        assert!(names.contains(&"./dir/sub/twin".to_owned()));
+        let long = said(&["tar", "-tvf"], &inner);
+        let link = |line: &String| line.ends_with(" ./twin link to ./dir/sub/twin");
+        assert!(long.iter().any(link), "{long:?}");
         let into = extracted.to_str().unwrap();
         let line = [
             "tar",
@@ -210,6 +214,65 @@ fn the_diff_in_the_archive_is_that_of_the_single_function() {
         b"[\n  \"/old\",\n  \"/run/socket\"\n]"
     );
     assert_eq!(bundle.left(), ["archive"]);
+}
+
+#[test]
+fn a_change_that_is_gone_by_now_is_told_and_so_is_a_socket() {
+    let bundle = Bundle::new();
+    let root = container(&bundle.sandbox);
+    let (watch, told) = (Watch::new(), Arc::new(Mutex::new(Vec::new())));
+    let telling = Arc::clone(&told);
+    watch.on_warning(move |warning| {
+        let member = String::from_utf8(warning.member.to_vec()).unwrap();
+        telling.lock().unwrap().push((warning.kind, member));
+    });
+    let mut export = Export::new();
+    export.add_rootfs_diff(changes(), &root).unwrap();
+    let exported = export.write_to_path(bundle.archive(), &plain(), &watch);
+    assert_eq!(exported.unwrap().missing, [""; 0]);
+    let expected = [
+        (WarningKind::Socket, "rootfs-diff.tar/run/socket".to_owned()),
+        (WarningKind::Missing, "rootfs-diff.tar/vanished".to_owned()),
+    ];
+    assert_eq!(*told.lock().unwrap(), expected);
+}
+
+#[test]
+fn a_directory_that_was_deleted_and_made_again_takes_no_xattrs_over() {
+    let bundle = Bundle::new();
+    let [root, image] = ["root", "image"].map(|name| bundle.sandbox.dir(name));
+    for name in ["d", "d-other", "d/sub"] {
+        fs::create_dir(root.join(name)).unwrap();
+        fs::create_dir(image.join(name)).unwrap();
+        if os::set_xattr(&image.join(name), "user.old", b"1").is_err() {
+            skip!("there are no xattrs in the temporary directory");
+        }
+    }
+    let mut export = Export::new();
+    let change = |path: &str, kind| Change {
+        path: path.into(),
+        kind,
+    };
+    let changes = vec![
+        change("/d", ChangeKind::Delete),
+        change("/d/sub", ChangeKind::Add),
+        change("/d-other", ChangeKind::Add),
+    ];
+    export.add_rootfs_diff(changes, &root).unwrap();
+    bundle.export(&export, &plain()).unwrap();
+    let base = bundle.sandbox.dir("base");
+    said(
+        &["tar", "-C", base.to_str().unwrap(), "-xf"],
+        &bundle.archive(),
+    );
+    Rust.apply_rootfs_diff_tar(&base, &image).unwrap();
+    Rust.remove_deleted_files("id".as_ref(), &base, &image)
+        .unwrap();
+    let after = Snapshot::of(&image);
+    assert_eq!(after.paths(), ["d", "d/sub", "d-other"]);
+    let xattrs = ["d", "d-other", "d/sub"].map(|name| after.get(name).xattrs.len());
+    // What was only added can't be in the image, as far as the changes tell.
+    assert_eq!(xattrs, [0, 1, 0]);
 }
 
 #[test]

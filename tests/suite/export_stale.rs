@@ -3,24 +3,26 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crutils::checkpoint::{BundleLayout, Export};
+use crutils::checkpoint::{BundleLayout, Export, Exported};
 use crutils::watch::Watch;
 
 use super::export::{Bundle, content, members, plain};
 use super::export_nested::of_directory;
+use crate::support::sandbox::{Fs, Sandbox};
 
 /// Exports into a pipe of which `between` sees the first bytes, when the exporter can't go on for want of room.
-fn while_it_is_written(export: &Export, between: impl FnOnce()) -> (crutils::Result<()>, Vec<u8>) {
+fn while_it_is_written(
+    export: &Export,
+    between: impl FnOnce(),
+) -> (crutils::Result<Exported>, Vec<u8>) {
     let (mut reader, writer) = std::io::pipe().unwrap();
     thread::scope(|scope| {
-        let exporting = scope.spawn(move || {
-            let outcome = export.write_to_descriptor(writer.as_fd(), &plain(), &Watch::new());
-            outcome.map(drop)
-        });
+        let exporting = scope
+            .spawn(move || export.write_to_descriptor(writer.as_fd(), &plain(), &Watch::new()));
         let mut bytes = vec![0; 1 << 20];
         reader.read_exact(&mut bytes).unwrap();
         between();
@@ -75,6 +77,31 @@ fn a_nested_file_that_changes_before_its_turn_is_stale_but_for_growing() {
 }
 
 #[test]
+fn a_new_file_with_the_number_of_one_that_is_gone_is_not_taken_for_it() {
+    let mut reused = 0;
+    for fs_kind in Fs::COMMON {
+        let Some(sandbox) = Sandbox::on(fs_kind) else {
+            continue;
+        };
+        let volume = sandbox.dir("volume");
+        fs::write(volume.join("a-long"), vec![b'l'; 4 << 20]).unwrap();
+        let late = volume.join("late");
+        fs::write(&late, "what is late").unwrap();
+        let number = || fs::metadata(&late).unwrap().ino();
+        let before = number();
+        let (outcome, _) = while_it_is_written(&of_directory(&volume), || {
+            fs::remove_file(&late).unwrap();
+            fs::write(&late, "WHAT IS LATE").unwrap();
+        });
+        assert_eq!(outcome.unwrap_err().errno(), libc::ESTALE, "{fs_kind:?}");
+        reused += u32::from(number() == before);
+    }
+    if reused == 0 {
+        skip!("no file system gives a number out again at once");
+    }
+}
+
+#[test]
 fn a_file_of_the_bundle_that_shrinks_is_stale_and_one_that_grows_is_not() {
     let bundle = Bundle::new();
     bundle.write("checkpoint/a-long", vec![b'l'; 4 << 20]);
@@ -114,7 +141,8 @@ fn a_member_that_vanishes_once_writing_has_begun_is_an_error_if_it_is_required()
         fs::remove_file(bundle.path.join("bind.mounts")).unwrap();
         fs::remove_file(bundle.path.join("checkpoint/extra")).unwrap();
     });
-    outcome.unwrap();
+    let missing = outcome.unwrap().missing;
+    assert_eq!(missing.last().unwrap(), "bind.mounts");
     fs::write(bundle.archive(), bytes).unwrap();
     let expected = [
         "stats-dump",
