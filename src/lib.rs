@@ -1,9 +1,10 @@
 //! libcrutils: container checkpoint archives, read and written once and for all.
 //!
 //! A checkpoint archive holds CRIU's memory images, a container's configuration and the changes of its root file
-//! system. This crate imports it, applies and creates the root file system diff, and answers the small questions that
-//! engines ask around it. [`checkpoint`] and [`changes`], which finds what a diff is made of, are the whole API; [`capi`]
-//! offers the same to C.
+//! system. This crate writes it in one pass ([`checkpoint::Export`]), reads it in one session ([`checkpoint::Import`]),
+//! has the steps in between as functions of their own, and answers the small questions that engines ask around it.
+//! [`checkpoint`] and [`changes`], which finds what a diff is made of, are the whole API, with a [`watch`] for what takes
+//! long; [`capi`] offers the same to C.
 //!
 //! # Floors
 //!

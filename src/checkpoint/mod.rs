@@ -1,9 +1,11 @@
 //! Floor 3: what is in a checkpoint archive, and what engines do with it.
 //!
-//! An engine that restores a container calls, in this order, [`runtime_from_archive`],
+//! An engine that restores a container opens the archive with [`Import`], looks at its metadata, and extracts bundle,
+//! root file system and volumes in one pass; one that checkpoints has an [`Export`] write the whole archive.
+//!
+//! The same in steps, for engines that have their own way around them: [`runtime_from_archive`],
 //! [`import_checkpoint_config_only`], [`import_checkpoint_without_config`], [`apply_rootfs_diff_tar`] and
-//! [`remove_deleted_files`]; one that checkpoints calls [`create_rootfs_diff_tar`], or has an [`Export`] write the whole
-//! archive.
+//! [`remove_deleted_files`], in this order; and [`create_rootfs_diff_tar`].
 //!
 //! Archives are hostile until proven otherwise: whatever they hold, nothing outside of the named directories is read,
 //! created, changed or removed. Host paths that the caller names are trusted and opened once.
