@@ -106,16 +106,16 @@ impl Rules {
     }
 
     /// Whether the names in a member, not cleaned yet, may be there at all.
-    pub(super) fn check_names(&self, member: &Member) -> Result<(), Refusal> {
+    pub(crate) fn check_names(&self, member: &Member) -> Result<()> {
         if !self.strict_names {
             return Ok(());
         }
         if !is_local(&member.path) {
-            return Err(Refusal::NotLocal("name".to_owned()));
+            return Err(Refusal::NotLocal("name".to_owned()).into());
         }
         if member.kind == MemberKind::Hardlink && !is_local(&member.link) {
             let link = format!("hard link's source {}", quote(&member.link));
-            return Err(Refusal::NotLocal(link));
+            return Err(Refusal::NotLocal(link).into());
         }
         Ok(())
     }

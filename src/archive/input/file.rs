@@ -39,6 +39,11 @@ impl FileInput {
         }
     }
 
+    /// Where the next byte is in the file.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
     /// The next `len` bytes, as an input of their own; this one stays where it is.
     pub(super) fn part(&self, len: u64) -> Self {
         let end = self.position.saturating_add(len).min(self.end);

@@ -187,6 +187,14 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// How many bytes of the archive were read so far.
+    pub(crate) fn consumed(&self) -> u64 {
+        match self {
+            Input::File(input) => input.position(),
+            Input::Stream(input) => input.tally().bytes(),
+        }
+    }
+
     /// The digest of the archive, which was read to its end, if it was asked for.
     pub(crate) fn take_digest(&self) -> Option<Sha256Digest> {
         match self {

@@ -13,7 +13,7 @@ use crate::watch::Watch;
 
 /// What was read of an archive so far.
 #[derive(Default)]
-pub(crate) struct Tally {
+pub(super) struct Tally {
     bytes: AtomicU64,
     hasher: Mutex<Option<Hashing<Sink>>>,
 }
@@ -27,12 +27,12 @@ impl Tally {
     }
 
     /// How many bytes were read.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
     /// Their digest, if it was asked for; nothing more is hashed.
-    pub(crate) fn take_digest(&self) -> Option<Sha256Digest> {
+    pub(super) fn take_digest(&self) -> Option<Sha256Digest> {
         let mut hasher = self.hasher.lock().unwrap_or_else(PoisonError::into_inner);
         hasher.take().map(|hasher| hasher.finish().1)
     }

@@ -168,17 +168,21 @@ impl<'p> Pass<'p> {
     ) -> Result<()> {
         let path = RootPath::clean(&member.path).map_err(Error::from);
         let path = path.at_entry(&member.path)?;
-        let checked = self.options.check_name(&path).map_err(Error::from);
-        checked.at_entry(&member.path)?;
-        let (targets, mut data) = (self.targets, reader.data());
-        match (targets.route(&path), bundle) {
-            (None, Some(bundle)) => return bundle.extract(member, &mut data),
-            (Some(route), _) => self.follow(route, &path, member, &mut data)?,
-            (None, None) => {}
+        let named = self.options.check_name(&path).map_err(Error::from);
+        named
+            .and_then(|()| self.options.rules.check_names(member))
+            .at_entry(&member.path)?;
+        let (route, mut data) = (self.targets.route(&path), reader.data());
+        if let (None, Some(bundle)) = (route, bundle) {
+            return bundle.extract(member, &mut data);
         }
         // The extraction into the bundle counts its own.
         let counted = self.meter.count_member(&self.options.rules.limits);
-        counted.map_err(Error::from).at_entry(&member.path)
+        counted.map_err(Error::from).at_entry(&member.path)?;
+        match route {
+            Some(route) => self.follow(route, &path, member, &mut data),
+            None => Ok(()),
+        }
     }
 
     /// Takes a member to the destination of its own.

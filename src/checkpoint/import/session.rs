@@ -218,23 +218,24 @@ impl Import {
 
     fn run(&mut self) -> Result<Imported> {
         let verified = self.verify()?;
-        let hash = match (
-            self.options.digest || self.options.expected_digest.is_some(),
-            verified,
-        ) {
-            (true, None) => Hash::Always,
+        let hash = match verified {
+            None if self.wants_digest() => Hash::Always,
             _ => Hash::Never,
         };
         let mut reader = self.read_again(hash)?;
-        self.reading
-            .watch
-            .begin(Phase::Extracting, self.origin.len()?);
+        let watch = self.reading.watch.clone();
+        watch.begin(Phase::Extracting, self.origin.len()?);
+        // What is replayed was read before.
+        watch.advance(reader.source().consumed());
         let meter = Meter::default();
         let pass = Pass::new(&self.targets, &self.options, &self.reading, &meter);
-        let mut imported = pass.run(&mut reader, |reader| self.check_digest(reader))?;
-        imported.sha256 = imported.sha256.or(verified);
-        self.reading.watch.end();
+        let imported = pass.run(&mut reader, |reader| self.check_digest(reader, verified))?;
+        watch.end();
         Ok(imported)
+    }
+
+    fn wants_digest(&self) -> bool {
+        self.options.digest || self.options.expected_digest.is_some()
     }
 
     /// Compares the digest of an archive that can be read twice with the expected one.
@@ -252,12 +253,19 @@ impl Import {
     }
 
     /// The digest of an archive that was read to its end, if it was asked for and is as expected.
-    fn check_digest(&self, reader: &Reader<Input<'_>>) -> Result<Option<Sha256Digest>> {
-        let digest = reader.source().take_digest();
+    fn check_digest(
+        &self,
+        reader: &Reader<Input<'_>>,
+        verified: Option<Sha256Digest>,
+    ) -> Result<Option<Sha256Digest>> {
+        let digest = reader.source().take_digest().or(verified);
         match (self.options.expected_digest, digest) {
-            (Some(expected), Some(digest)) => expect(expected, digest).map(|()| Some(digest)),
-            _ => Ok(digest),
+            (Some(expected), Some(digest)) => expect(expected, digest)?,
+            // It was to be computed on the way, and wasn't.
+            (Some(_), None) => return Err(Error::new(Kind::Internal, "no digest to compare")),
+            (None, _) => {}
         }
+        Ok(digest)
     }
 
     /// Reads the archive from its beginning: what was seen already once more, if it was kept.
@@ -299,6 +307,8 @@ impl Import {
     }
 
     fn begin_to_look(&mut self) -> Result<Reader<Input<'static>>> {
+        // What an earlier attempt saw before it failed is seen again.
+        (self.metadata, self.contents) = (Metadata::default(), Contents::default());
         self.reading.watch.begin(Phase::Reading, self.origin.len()?);
         let overflow = match (&self.origin, &self.options.spool_directory) {
             (Origin::File(_), _) => Overflow::Forget,
@@ -308,7 +318,7 @@ impl Import {
                 Overflow::Spool(spool_ambient(Some(directory.as_fd()))?)
             }
         };
-        let hash = if self.options.digest {
+        let hash = if self.wants_digest() {
             Hash::IfStream
         } else {
             Hash::Never
