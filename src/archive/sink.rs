@@ -96,7 +96,8 @@ impl<'s> Sink<'s> {
         self.pad(bytes.len() as u64)
     }
 
-    /// The data that the header of `member` has announced, out of `file`: one that grew meanwhile gives the bytes it had.
+    /// The data that the header of `member` has announced, out of `file`: one that grew meanwhile gives the bytes it
+    /// had.
     pub(crate) fn data(&mut self, member: &Member, file: &File) -> Result<()> {
         let whole = [Extent {
             offset: 0,

@@ -376,7 +376,7 @@ mod a_descriptor_is_enough_where_the_file_may_not_be_opened_again {
                     .unwrap();
                 file.set_len(1 << 20).unwrap();
                 std::os::unix::fs::FileExt::write_all_at(&file, b"data", 300_000).unwrap();
-                fs::set_permissions(&host, fs::Permissions::from_mode(0)).unwrap();
+                fs::set_permissions(&host, fs::Permissions::from_mode(0o0)).unwrap();
                 file.seek(SeekFrom::Start(7)).unwrap();
                 let mut export = Export::new();
                 assert_refused(export.add_file("x", &host), libc::EACCES, "x");

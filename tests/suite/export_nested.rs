@@ -387,18 +387,6 @@ fn what_is_exported_is_restored_by_the_nine() {
         Rust.remove_deleted_files("id".as_ref(), &base, &image)
             .unwrap();
         let (before, after) = (Snapshot::of(&root), Snapshot::of(&image));
-        for path in [
-            "dir/file",
-            "large",
-            "link",
-            "sparse",
-            "new",
-            "new/tree",
-            "new/tree/f",
-        ] {
-            let pick = |tree: &Snapshot| Snapshot([(path.into(), tree.get(path).clone())].into());
-            pick(&before).assert_same(&pick(&after), Aspects::RESTORE, path);
-        }
         let expected = [
             "dir",
             "dir/file",
@@ -411,6 +399,10 @@ fn what_is_exported_is_restored_by_the_nine() {
             "sparse",
         ];
         assert_eq!(after.paths(), expected);
+        for path in expected.iter().filter(|path| **path != "kept") {
+            let pick = |tree: &Snapshot| Snapshot([(path.into(), tree.get(path).clone())].into());
+            pick(&before).assert_same(&pick(&after), Aspects::RESTORE, path);
+        }
     }
 }
 

@@ -329,8 +329,11 @@ fn progress_ends_with_all_bytes_of_the_stream() {
         assert!(phases.is_sorted_by_key(|phase| *phase as u32), "{phases:?}");
         assert_eq!(phases.first(), Some(&Phase::Measuring));
         assert_eq!(phases.last(), Some(&Phase::Publishing));
-        let writing = reports.iter().filter(|report| report.0 == Phase::Writing);
-        let last = writing.last().unwrap();
+        let mut writing = reports
+            .iter()
+            .rev()
+            .filter(|report| report.0 == Phase::Writing);
+        let last = writing.next().unwrap();
         assert_eq!((last.1, last.2), (length, Some(length)));
     }
 }

@@ -45,7 +45,8 @@ impl From<Refusal> for Error {
 }
 
 impl Measured {
-    /// Writes the archive as the member `header`, which lacks nothing but the size. `root` is the one that was measured.
+    /// Writes the archive as the member `header`, which lacks nothing but the size. `root` is the one that was
+    /// measured.
     ///
     /// Members without data are written as they were measured, files with it as they are: one that grew gives the bytes
     /// it had; one that got shorter, vanished, was replaced, or changed its mode, owner or xattrs is ESTALE.

@@ -1,8 +1,8 @@
 //! Exporting a checkpoint: everything into the archive, once.
 //!
-//! An [`Export`] is a list of members; writing it goes through them in their order. Nothing is copied to the disk first:
-//! what is an archive in the archive (the diff of the root file system, volumes, shared memory) is measured, which reads
-//! no data, and then written where it belongs.
+//! An [`Export`] is a list of members; writing it goes through them in their order. Nothing is copied to the disk
+//! first: what is an archive in the archive (the diff of the root file system, volumes, shared memory) is measured,
+//! which reads no data, and then written where it belongs.
 
 #![forbid(unsafe_code)]
 
@@ -137,9 +137,9 @@ impl Export {
     /// Adds the file or directory `name` of the directory `bundle`; a directory with everything below it that is on the
     /// same mount. Symlinks above the last component are followed, and don't lead out of `bundle`.
     ///
-    /// What has no place in a bundle fails the export before anything is written: devices, fifos, and symlinks but for the
-    /// `parent` that CRIU makes. Sockets are left out, with a warning. Several names of a file are kept within a member,
-    /// so that each can be extracted without the others.
+    /// What has no place in a bundle fails the export before anything is written: devices, fifos, and symlinks but for
+    /// the `parent` that CRIU makes. Sockets are left out, with a warning. Several names of a file are kept within a
+    /// member, so that each can be extracted without the others.
     ///
     /// # Errors
     ///
@@ -158,9 +158,9 @@ impl Export {
         self.add(name.as_ref(), Content::Bundle(root, need))
     }
 
-    /// Adds all members that an engine has in its `bundle`, in the engine's order. config.dump, spec.dump and checkpoint
-    /// are required (of podman's checkpoint and pre-checkpoint one of them), all others optional. A name that is added by
-    /// itself, before or afterwards, is left out here.
+    /// Adds all members that an engine has in its `bundle`, in the engine's order. config.dump, spec.dump and
+    /// checkpoint are required (of podman's checkpoint and pre-checkpoint one of them), all others optional. A name
+    /// that is added by itself, before or afterwards, is left out here.
     ///
     /// # Errors
     ///
@@ -212,8 +212,8 @@ impl Export {
         self.add(name.as_ref(), Content::File(file))
     }
 
-    /// Adds a directory as a nested archive, such as `volumes/NAME.tar`: itself (as `./`) and everything below it that is
-    /// on the same mount, of any type but sockets. The archive has mode 0600 and owner 0:0.
+    /// Adds a directory as a nested archive, such as `volumes/NAME.tar`: itself (as `./`) and everything below it that
+    /// is on the same mount, of any type but sockets. The archive has mode 0600 and owner 0:0.
     ///
     /// # Errors
     ///
@@ -228,8 +228,8 @@ impl Export {
         self.add(name.as_ref(), Content::Directory(root))
     }
 
-    /// Adds the `changes` of the root file system mounted at `root`: rootfs-diff.tar with what was added and modified, and
-    /// deleted.files with what was deleted, each only if there is anything to put into it. Both are what
+    /// Adds the `changes` of the root file system mounted at `root`: rootfs-diff.tar with what was added and modified,
+    /// and deleted.files with what was deleted, each only if there is anything to put into it. Both are what
     /// [`create_rootfs_diff_tar`](crate::checkpoint::create_rootfs_diff_tar) makes of them.
     ///
     /// # Errors

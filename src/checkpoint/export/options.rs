@@ -69,8 +69,8 @@ impl ExportOptions {
         self
     }
 
-    /// Whether the archive is on the disk, and has its name there, before the export is done. Not for descriptors, which
-    /// the caller may sync.
+    /// Whether the archive is on the disk, and has its name there, before the export is done. Not for descriptors,
+    /// which the caller may sync.
     #[must_use]
     pub fn sync(mut self, wanted: bool) -> Self {
         self.sync = wanted;
@@ -93,8 +93,8 @@ impl ExportOptions {
     }
 
     /// The directory that unnamed files for nested archives' headers are made in, some 100 bytes and the name for each
-    /// object of the larger of them. None: the directory of the archive; for a descriptor, the one that TMPDIR names, or
-    /// else /var/tmp.
+    /// object of the larger of them. None: the directory of the archive; for a descriptor, the one that TMPDIR names,
+    /// or else /var/tmp.
     #[must_use]
     pub fn spool_directory(mut self, directory: Option<PathBuf>) -> Self {
         self.spool_directory = directory;

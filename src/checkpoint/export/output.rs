@@ -26,16 +26,16 @@ impl Export {
     /// Writes the archive to `path`, in place of a file or symlink that is there. It is private (mode 0600) from its
     /// beginning, and appears when it is whole; until then, and if anything fails, what was there before is untouched.
     ///
-    /// All members that have to be there are looked for first. A file of the bundle that vanishes before it is looked at is
-    /// left out; one that grows while it is read gives the bytes it had. The object that made an error is its
+    /// All members that have to be there are looked for first. A file of the bundle that vanishes before it is looked
+    /// at is left out; one that grows while it is read gives the bytes it had. The object that made an error is its
     /// [`entry`](crate::Error::entry).
     ///
     /// # Errors
     ///
     /// EINVAL for an unusable path or option; EISDIR for a directory; ENOENT for a required member that isn't there;
-    /// EPERM and EXDEV for what no import would take; ESTALE for a file that got shorter while it was read, or, in a nested
-    /// archive, vanished, was replaced or changed its attributes after it was measured; ECANCELED; E2BIG for names, xattrs
-    /// and configuration above their limits; what the system calls give.
+    /// EPERM and EXDEV for what no import would take; ESTALE for a file that got shorter while it was read, or, in a
+    /// nested archive, vanished, was replaced or changed its attributes after it was measured; ECANCELED; E2BIG for
+    /// names, xattrs and configuration above their limits; what the system calls give.
     pub fn write_to_path(
         &self,
         path: impl AsRef<Path>,

@@ -15,8 +15,8 @@ use crate::archive::OpenFile;
 use crate::error::{Called as _, Error, Result, quote};
 use crate::fs::{Node, file_type};
 
-/// A regular file of the host: by a path, whose symlinks are followed, or by a descriptor, which stays the caller's with
-/// its offset. The whole file is meant, wherever the offset is.
+/// A regular file of the host: by a path, whose symlinks are followed, or by a descriptor, which stays the caller's
+/// with its offset. The whole file is meant, wherever the offset is.
 #[derive(Clone, Copy, Debug)]
 pub enum FileSource<'f> {
     /// By its path.

@@ -31,10 +31,9 @@ use crate::watch::Watch;
 ///
 /// # Errors
 ///
-/// EINVAL for an empty path or a deletion of the root, and E2BIG for a path longer than 4095 bytes, with nothing touched;
-/// E2BIG for a list of deleted paths above 64 MiB.
-/// EXDEV for a path below a mount point; ESTALE for a file that got shorter while it was read; the system calls' own: no
-/// output exists then.
+/// EINVAL for an empty path or a deletion of the root, and E2BIG for a path longer than 4095 bytes, with nothing
+/// touched; E2BIG for a list of deleted paths above 64 MiB. EXDEV for a path below a mount point; ESTALE for a file
+/// that got shorter while it was read; the system calls' own: no output exists then.
 pub fn create_rootfs_diff_tar(
     changes: &[Change],
     mount_point: &Path,
