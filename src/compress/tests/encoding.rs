@@ -129,6 +129,28 @@ fn pages(len: usize) -> Vec<u8> {
     pages
 }
 
+/// Pages in which 256 words before the end of each block come again behind it. All begin with the three bytes that the
+/// block ends with, and each goes on with another byte: one of them is what a deflater that was used before has left
+/// where the next block comes, and such a deflater doesn't find that one.
+fn seams(len: usize) -> Vec<u8> {
+    let (mut pages, mut random) = (pages(len), Random(11));
+    let (mut before, mut behind) = (Vec::new(), Vec::new());
+    for byte in 0..=255 {
+        let unique = random.next().to_le_bytes();
+        let word = [&b"end"[..], &[byte], &unique[..4]].concat();
+        before.extend_from_slice(&word);
+        // What comes between is never the same, so that a match begins where a word does.
+        behind.extend_from_slice(&[unique[4], unique[5], !byte]);
+        behind.extend_from_slice(&word);
+    }
+    before.extend_from_slice(b"end");
+    for end in (GZIP_BLOCK..len - behind.len()).step_by(GZIP_BLOCK) {
+        pages[end - before.len()..end].copy_from_slice(&before);
+        pages[end..end + behind.len()].copy_from_slice(&behind);
+    }
+    pages
+}
+
 fn workers(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count).unwrap()
 }
@@ -145,7 +167,7 @@ fn zstd() -> Encoding {
 fn encodings() -> [(Encoding, Vec<u8>); 3] {
     [
         (Encoding::None, pages(100_000)),
-        (gzip(), pages(5 * GZIP_BLOCK + 12_345)),
+        (gzip(), seams(5 * GZIP_BLOCK + 12_345)),
         (zstd(), pages(2 * ZSTD_JOB + 12_345)),
     ]
 }
