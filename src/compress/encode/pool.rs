@@ -153,16 +153,19 @@ mod tests {
             receiver.lock().unwrap().recv().unwrap();
             job
         });
+        // It goes before the pool does, so that a failed test ends.
+        let sender = sender;
         assert!(pool.ready().is_none() && !pool.is_full());
         pool.submit(1).unwrap();
         assert!(pool.ready().is_none() && !pool.is_full());
         pool.submit(2).unwrap();
         assert!(pool.ready().is_none() && pool.is_full());
         sender.send(()).unwrap();
-        assert_eq!(pool.wait().unwrap().unwrap(), 1);
-        assert!(pool.ready().is_none() && !pool.is_full());
         sender.send(()).unwrap();
+        assert_eq!(pool.wait().unwrap().unwrap(), 1);
+        assert!(!pool.is_full());
         assert_eq!(pool.wait().unwrap().unwrap(), 2);
+        assert!(pool.ready().is_none());
     }
 
     #[test]
