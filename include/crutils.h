@@ -14,7 +14,10 @@
  *
  * An engine that restores a container calls, in this order, CRGetRuntimeFromArchive,
  * CRImportCheckpointConfigOnly, CRImportCheckpointWithoutConfig, CRApplyRootFsDiffTar and
- * CRRemoveDeletedFiles; one that checkpoints calls CRCreateRootFsDiffTar.
+ * CRRemoveDeletedFiles; one that checkpoints calls CRCreateRootFsDiffTar. Or it leaves the whole to a
+ * session: CRImportOpen, CRImportMetadata to see what is in the archive, CRImportToBundle and
+ * CRImportToRoot to say where it goes, and CRImportExtract; and CRExportNew, CRExportAddBundle and
+ * CRExportAddRootFsDiff, and CRExportToFile or CRExportToDescriptor.
  *
  * Conventions, which hold for every function below:
  *
@@ -34,7 +37,7 @@
  * Strings. Arguments end with a NUL and are bytes, not necessarily UTF-8. They are the caller's,
  * are not changed, and are not kept after the call. What a function stores through a pointer
  * belongs to the caller and is freed once, with the function that its comment names; a pointer that
- * a function returns is borrowed, but for options, which are made by a function of their own. The
+ * a function returns is borrowed, but for what a function makes whose name ends with New. The
  * functions that free accept NULL.
  *
  * NULL. A pointer argument that is NULL is -EINVAL, and the message names the argument. The
@@ -50,6 +53,9 @@
  * may be a relative path; one that is to be made has to be absolute, and so has the root of a
  * container. Nothing outside of the directory named is read, made, changed or removed, whatever an
  * archive holds, and whoever changes that directory meanwhile.
+ *
+ * Descriptors. They are the caller's, who may close them after the call, whatever the library goes on
+ * with. A negative one is EINVAL, one that isn't open is EBADF.
  *
  * Threads and the process. All functions may be called from any thread, at the same time; an error,
  * a string, a list or options may be used and freed by another thread than it came to; options are
@@ -134,6 +140,29 @@
 
 // A defect of this library. ENOTRECOVERABLE.
 #define CR_ERROR_INTERNAL 9
+
+// An export without the member fails.
+#define CR_PRESENCE_REQUIRED 0
+
+// CRExportMissing tells if the member isn't there, and so does the watch.
+#define CR_PRESENCE_OPTIONAL 1
+
+// podman's: artifacts, devshm-checkpoint.tar, config.dump, spec.dump, network.status, stats-dump,
+// ctr.log, checkpoint, pre-checkpoint, rootfs-diff.tar, deleted.files, and what is in volumes.
+#define CR_LAYOUT_PODMAN 0
+
+// CRI-O's: stats-dump, dump.log, checkpoint, config.dump, spec.dump, bind.mounts, rootfs-diff.tar,
+// deleted.files, io.kubernetes.cri-o.LogPath.
+#define CR_LAYOUT_CRIO 1
+
+// Not compressed.
+#define CR_COMPRESSION_NONE 0
+
+// gzip, with levels from 1 to 9; 6 by default.
+#define CR_COMPRESSION_GZIP 1
+
+// zstd, with levels from 1 to 19; 3 by default.
+#define CR_COMPRESSION_ZSTD 2
 
 // How many members the archive may have, with those of the archives in it. Without limit if not
 // set: an inode costs the caller no more than what it asked for.
@@ -376,6 +405,13 @@ typedef struct CRChangesOptions CRChangesOptions;
 
 // Why a function failed.
 typedef struct CRError CRError;
+
+// A checkpoint that is going to be an archive.
+typedef struct CRExport CRExport;
+
+// How an export writes its archive. Without changes: compressed with zstd on all cores, with no
+// digest, not synced; what has no time of its own is from the epoch.
+typedef struct CRExportOptions CRExportOptions;
 
 // An archive that is open for import.
 typedef struct CRImport CRImport;
@@ -629,6 +665,33 @@ int CRChangesOptionsExcludeBindMounts(struct CRChangesOptions *options,
                                       const char *spec,
                                       struct CRError **error);
 
+// CRChangesDirectories with descriptors of the directories, which stay the caller's. They may have
+// been opened with O_PATH.
+//
+// old_directory: -1 if nothing was there, so that everything is new.
+int CRChangesDirectoriesAt(int new_directory,
+                           int old_directory,
+                           const struct CRChangesOptions *options,
+                           struct CRChangeList **list,
+                           struct CRError **error);
+
+// CRChangesOverlay with descriptors of the directories, which stay the caller's. They may have been
+// opened with O_PATH.
+int CRChangesOverlayAt(const int *lower_directories,
+                       size_t lower_directories_len,
+                       int upper_directory,
+                       const struct CRChangesOptions *options,
+                       struct CRChangeList **list,
+                       struct CRError **error);
+
+// CRChangesOptionsWorkDirectory with a descriptor of the directory, which stays the caller's and may be
+// closed after this call. It may have been opened with O_PATH.
+//
+// Errors: EINVAL and EBADF for what is no descriptor, EMFILE if there is none left.
+int CRChangesOptionsWorkDirectoryAt(struct CRChangesOptions *options,
+                                    int work_directory,
+                                    struct CRError **error);
+
 // Extracts a checkpoint archive into a bundle, all but its members config.dump and spec.dump.
 //
 // destination: the bundle. If it is missing, it and its parents are made (0755 less the umask,
@@ -804,6 +867,47 @@ bool CRRuntimeSupportsCheckpointRestore(const char *runtime_path);
 // runtime_path: as for CRRuntimeSupportsCheckpointRestore, and so is what makes the answer false.
 bool CRRuntimeSupportsPodCheckpointRestore(const char *runtime_path);
 
+// CRImportCheckpointWithoutConfig with a descriptor of the destination, which stays the caller's. It
+// may have been opened with O_PATH.
+int CRImportCheckpointWithoutConfigAt(int destination,
+                                      const char *input,
+                                      struct CRError **error);
+
+// CRImportCheckpointConfigOnly with a descriptor of the destination, which stays the caller's. It may
+// have been opened with O_PATH.
+int CRImportCheckpointConfigOnlyAt(int destination,
+                                   const char *input,
+                                   struct CRError **error);
+
+// CRCreateRootFsDiffTar with descriptors of the directories, which stay the caller's. They may have
+// been opened with O_PATH.
+int CRCreateRootFsDiffTarAt(const struct CRChange *changes,
+                            size_t changes_len,
+                            int mount_point,
+                            int destination,
+                            char ***include_files,
+                            struct CRError **error);
+
+// CRApplyRootFsDiffTar with descriptors of the directories, which stay the caller's. They may have
+// been opened with O_PATH.
+int CRApplyRootFsDiffTarAt(int base_directory,
+                           int container_root_directory,
+                           struct CRError **error);
+
+// CRRemoveDeletedFiles with descriptors of the directories, which stay the caller's. They may have
+// been opened with O_PATH.
+int CRRemoveDeletedFilesAt(const char *id,
+                           int base_directory,
+                           int container_root_directory,
+                           struct CRError **error);
+
+// CRCreateFileWithLabel with a descriptor of the directory, which stays the caller's. It may have been
+// opened with O_PATH.
+int CRCreateFileWithLabelAt(int directory,
+                            const char *file_name,
+                            const char *file_label,
+                            struct CRError **error);
+
 // Answers the errno of an error: positive, the negative of what the failed function returned. 0
 // for NULL.
 int CRErrorErrno(const struct CRError *error);
@@ -829,6 +933,298 @@ int64_t CRErrorOffset(const struct CRError *error);
 
 // Frees an error and the strings that belong to it.
 void CRErrorFree(struct CRError *error);
+
+// Makes an export without members, which the caller frees with CRExportFree. One thread at a time
+// uses it.
+//
+// Members are in the archive in the order in which they were added. Directories and files are opened
+// when they are added, and read when the archive is written, which may be done several times. Names
+// of members are relative, without "." and "..", and at most 4095 bytes long; each is there once: the
+// same again is EINVAL, and so is config.json, whose hooks a runtime would run.
+struct CRExport *CRExportNew(void);
+
+// Frees an export. What it has written stays.
+void CRExportFree(struct CRExport *checkpoint);
+
+// Writes the archive into a file, in place of a regular file or a symbolic link that is there. It has
+// mode 0600 from its beginning, and appears when it is whole; until then, and after a failure, what
+// was there before is untouched.
+//
+// options: NULL for none. watch: NULL for none.
+//
+// All members that have to be there are looked for before anything is written. A file of the bundle
+// that vanishes before it is looked at is left out; one that grows while it is read gives the bytes
+// it had.
+//
+// Errors: ENOENT for a required member that isn't there; EOPNOTSUPP for one that is a socket; EPERM
+// and EXDEV for what no import would take, such as devices in a bundle; ESTALE for a file that got
+// shorter while it was read, or that changed in an archive within the archive after it was measured;
+// EISDIR for a directory in the file's place, EINVAL for a fifo, a socket or a device there; E2BIG
+// for names, extended attributes and configuration above their limits; ECANCELED; and those of the
+// system calls.
+int CRExportToFile(struct CRExport *checkpoint,
+                   const char *path,
+                   const struct CRExportOptions *options,
+                   const struct CRWatch *watch,
+                   struct CRError **error);
+
+// CRExportToFile with a descriptor of the directory, which stays the caller's, and the file's name
+// in it. The directory may have been opened with O_PATH.
+//
+// name: one component, without "/".
+int CRExportToFileAt(struct CRExport *checkpoint,
+                     int directory,
+                     const char *name,
+                     const struct CRExportOptions *options,
+                     const struct CRWatch *watch,
+                     struct CRError **error);
+
+// Writes the archive to a descriptor: a pipe, a socket, or a regular file from its offset on, where
+// what is behind the archive stays. The descriptor stays the caller's, and isn't synced. After a
+// failure some of the archive has been written.
+//
+// options: NULL for none. watch: NULL for none.
+//
+// Errors: as for CRExportToFile; EPIPE if the reader goes away, without a signal.
+int CRExportToDescriptor(struct CRExport *checkpoint,
+                         int output,
+                         const struct CRExportOptions *options,
+                         const struct CRWatch *watch,
+                         struct CRError **error);
+
+// Answers how many bytes the archive has that was written last. 0 if none was, or if that failed.
+uint64_t CRExportBytes(const struct CRExport *checkpoint);
+
+// Answers how many members the archive has that was written last, those of archives within it not
+// counted. 0 if none was, or if that failed.
+uint64_t CRExportMembers(const struct CRExport *checkpoint);
+
+// Answers the SHA-256 of the archive that was written last as 64 hexadecimal digits. NULL if the
+// options didn't ask for it, if none was written, or if that failed. It lives as long as the export,
+// up to the next archive.
+const char *CRExportDigest(const struct CRExport *checkpoint);
+
+// Tells which optional members weren't there when the last archive was written.
+//
+// names: receives a NULL-terminated array of their names, in the order of the export, which the
+// caller frees with CRStringArrayFree. It may be empty, and is never NULL.
+//
+// Errors: EINVAL if no archive was written, or if that failed.
+int CRExportMissing(const struct CRExport *checkpoint, char ***names, struct CRError **error);
+
+// Adds a file or directory of a bundle; a directory with everything below it that is on the same
+// mount.
+//
+// bundle: a directory.
+//
+// name: what it is called in the bundle and in the archive. Symbolic links above its last component
+// are followed, and don't lead out of the bundle.
+//
+// presence: CR_PRESENCE_REQUIRED or CR_PRESENCE_OPTIONAL.
+//
+// Sockets are left out, and the watch is told. What else has no place in a bundle fails the export
+// before anything is written: devices, fifos, and symbolic links but for the "parent" that CRIU makes.
+//
+// Errors: ENOENT or ENOTDIR for a bundle that is no directory; EINVAL and E2BIG for the name.
+int CRExportAddMember(struct CRExport *checkpoint,
+                      const char *bundle,
+                      const char *name,
+                      uint32_t presence,
+                      struct CRError **error);
+
+// CRExportAddMember with a descriptor of the bundle, which stays the caller's. It may have been opened
+// with O_PATH.
+int CRExportAddMemberAt(struct CRExport *checkpoint,
+                        int bundle,
+                        const char *name,
+                        uint32_t presence,
+                        struct CRError **error);
+
+// Adds all members that an engine has in its bundle, in the engine's order. config.dump, spec.dump and
+// checkpoint are required (of podman's checkpoint and pre-checkpoint one of them), all others are
+// optional. A name that is added by itself, before or afterwards, is left out here.
+//
+// bundle: a directory.
+//
+// layout: CR_LAYOUT_PODMAN or CR_LAYOUT_CRIO.
+//
+// Errors: ENOENT or ENOTDIR for what is no directory; EINVAL for a second bundle.
+int CRExportAddBundle(struct CRExport *checkpoint,
+                      const char *bundle,
+                      uint32_t layout,
+                      struct CRError **error);
+
+// CRExportAddBundle with a descriptor of the bundle, which stays the caller's. It may have been opened
+// with O_PATH.
+int CRExportAddBundleAt(struct CRExport *checkpoint,
+                        int bundle,
+                        uint32_t layout,
+                        struct CRError **error);
+
+// Adds a file of these bytes, which are copied, with mode 0600 and owner 0:0; CRExportOptionsTime sets
+// its time.
+//
+// bytes: bytes_len bytes; it may be NULL if bytes_len is 0.
+//
+// Errors: EINVAL and E2BIG for the name.
+int CRExportAddBytes(struct CRExport *checkpoint,
+                     const char *name,
+                     const void *bytes,
+                     size_t bytes_len,
+                     struct CRError **error);
+
+// Adds a regular file under another name, with its own attributes.
+//
+// Errors: EINVAL and E2BIG for the name, EINVAL for what isn't a regular file, ENOENT for a file that
+// is missing, and those of the system calls.
+int CRExportAddFile(struct CRExport *checkpoint,
+                    const char *name,
+                    const char *path,
+                    struct CRError **error);
+
+// CRExportAddFile with a descriptor of the file, which stays the caller's with its offset: the whole
+// file is meant, wherever that is.
+int CRExportAddFileDescriptor(struct CRExport *checkpoint,
+                              const char *name,
+                              int file,
+                              struct CRError **error);
+
+// Adds a directory as an archive within the archive, such as volumes/NAME.tar: the directory itself
+// (as "./") and everything below it that is on the same mount, of any type but sockets. The archive
+// within has mode 0600 and owner 0:0.
+//
+// name: its name in the archive.
+//
+// Errors: EINVAL and E2BIG for the name; ENOENT or ENOTDIR for what is no directory.
+int CRExportAddDirectoryTar(struct CRExport *checkpoint,
+                            const char *name,
+                            const char *directory,
+                            struct CRError **error);
+
+// CRExportAddDirectoryTar with a descriptor of the directory, which stays the caller's. It may have
+// been opened with O_PATH.
+int CRExportAddDirectoryTarAt(struct CRExport *checkpoint,
+                              const char *name,
+                              int directory,
+                              struct CRError **error);
+
+// Adds the changes of a container's root file system: rootfs-diff.tar and deleted.files, each only if
+// there is anything to put into it. What is said of CRCreateRootFsDiffTar holds for both; neither is
+// on the disk before the archive is.
+//
+// changes: an array of changes_len changes, which are copied; it may be NULL if changes_len is 0.
+//
+// mount_point: where the container's root file system is mounted.
+//
+// Errors: EINVAL for a second diff, for a change of an unknown kind, with flags, or without a path,
+// and for deleting the root; E2BIG for a path above 4095 bytes; ENOENT or ENOTDIR for what is no
+// directory.
+int CRExportAddRootFsDiff(struct CRExport *checkpoint,
+                          const struct CRChange *changes,
+                          size_t changes_len,
+                          const char *mount_point,
+                          struct CRError **error);
+
+// CRExportAddRootFsDiff with a descriptor of the mount point, which stays the caller's. It may have
+// been opened with O_PATH.
+int CRExportAddRootFsDiffAt(struct CRExport *checkpoint,
+                            const struct CRChange *changes,
+                            size_t changes_len,
+                            int mount_point,
+                            struct CRError **error);
+
+// Adds the changes that the upper directory of an overlay makes to the lower ones, as CRChangesOverlay
+// finds them now and CRExportAddRootFsDiff adds them.
+//
+// lower_directories, lower_directories_len, upper_directory, options: as for CRChangesOverlay.
+//
+// mount_point: where the overlay is mounted.
+//
+// Errors: those of CRChangesOverlay and of CRExportAddRootFsDiff.
+int CRExportAddRootFsDiffFromOverlay(struct CRExport *checkpoint,
+                                     const char *const *lower_directories,
+                                     size_t lower_directories_len,
+                                     const char *upper_directory,
+                                     const struct CRChangesOptions *options,
+                                     const char *mount_point,
+                                     struct CRError **error);
+
+// CRExportAddRootFsDiffFromOverlay with descriptors of the directories, which stay the caller's. They
+// may have been opened with O_PATH.
+int CRExportAddRootFsDiffFromOverlayAt(struct CRExport *checkpoint,
+                                       const int *lower_directories,
+                                       size_t lower_directories_len,
+                                       int upper_directory,
+                                       const struct CRChangesOptions *options,
+                                       int mount_point,
+                                       struct CRError **error);
+
+// Makes options that change nothing yet, which the caller frees with CRExportOptionsFree.
+struct CRExportOptions *CRExportOptionsNew(void);
+
+// Frees options.
+void CRExportOptionsFree(struct CRExportOptions *options);
+
+// Says how the archive is compressed. The same content becomes the same bytes, on any number of
+// cores.
+//
+// kind: one of CR_COMPRESSION_*; without options CR_COMPRESSION_ZSTD.
+//
+// level: one of the kind's levels, or 0 for its default.
+//
+// Errors: EINVAL alone; a level that the kind doesn't have is EINVAL when the archive is written.
+int CRExportOptionsCompression(struct CRExportOptions *options,
+                               uint32_t kind,
+                               int32_t level,
+                               struct CRError **error);
+
+// Says whether the archive's SHA-256 is computed while it is written; CRExportDigest answers it. An
+// archive that isn't compressed goes through memory then, where the kernel would copy it otherwise.
+//
+// yes: 0 (as without options) or 1.
+//
+// Errors: EINVAL alone.
+int CRExportOptionsDigest(struct CRExportOptions *options, uint32_t yes, struct CRError **error);
+
+// Says whether the archive is on the disk, and has its name there, before CRExportToFile returns. A
+// descriptor is never synced.
+//
+// yes: 0 (as without options) or 1.
+//
+// Errors: EINVAL alone.
+int CRExportOptionsSync(struct CRExportOptions *options, uint32_t yes, struct CRError **error);
+
+// Says how many threads compress.
+//
+// workers: 0 (as without options) for as many as the process may use cores.
+//
+// Errors: EINVAL alone.
+int CRExportOptionsWorkers(struct CRExportOptions *options, size_t workers, struct CRError **error);
+
+// Sets the modification time of members that the export makes itself: those of bytes, and archives
+// within the archive.
+//
+// seconds: counted from the epoch; 0 without options.
+//
+// Errors: EINVAL alone.
+int CRExportOptionsTime(struct CRExportOptions *options, int64_t seconds, struct CRError **error);
+
+// Names the directory for unnamed files with the headers of archives within the archive, some 100
+// bytes and the name for each object of the largest of them. Without it that is the directory of the
+// file that is written; for a descriptor the one that TMPDIR names, or else /var/tmp.
+//
+// Errors: EINVAL alone; the directory is opened when an archive is written.
+int CRExportOptionsSpoolDirectory(struct CRExportOptions *options,
+                                  const char *directory,
+                                  struct CRError **error);
+
+// CRExportOptionsSpoolDirectory with a descriptor of the directory, which stays the caller's. It may
+// have been opened with O_PATH.
+//
+// Errors: EINVAL and EBADF for what is no descriptor, EMFILE if there is none left.
+int CRExportOptionsSpoolDirectoryAt(struct CRExportOptions *options,
+                                    int directory,
+                                    struct CRError **error);
 
 // Opens a checkpoint archive for import. It may be plain or compressed with gzip, bzip2, xz or zstd.
 //

@@ -103,6 +103,57 @@ pub(super) unsafe fn descriptor<'a>(name: &str, fd: c_int) -> Result<BorrowedFd<
     Ok(unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
+/// Several of them.
+///
+/// # Safety
+///
+/// As for [`descriptor`], for each of them.
+pub(super) unsafe fn descriptors<'a, const N: usize>(
+    fds: [(&str, c_int); N],
+) -> Result<[BorrowedFd<'a>; N]> {
+    for (name, fd) in fds {
+        // SAFETY: this function's caller guarantees it.
+        unsafe { descriptor(name, fd) }?;
+    }
+    // SAFETY: none of them is negative, and this function's caller guarantees the rest.
+    Ok(fds.map(|(_, fd)| unsafe { BorrowedFd::borrow_raw(fd) }))
+}
+
+/// A descriptor of the caller's, or -1 for none.
+///
+/// # Safety
+///
+/// As for [`descriptor`].
+pub(super) unsafe fn optional_descriptor<'a>(
+    name: &str,
+    fd: c_int,
+) -> Result<Option<BorrowedFd<'a>>> {
+    if fd == -1 {
+        return Ok(None);
+    }
+    // SAFETY: this function's caller guarantees it.
+    unsafe { descriptor(name, fd) }.map(Some)
+}
+
+/// An array of descriptors.
+///
+/// # Safety
+///
+/// As for [`array`], and as for [`descriptor`] for each element.
+pub(super) unsafe fn descriptor_array<'a>(
+    name: &str,
+    pointer: *const c_int,
+    len: usize,
+) -> Result<Vec<BorrowedFd<'a>>> {
+    // SAFETY: this function's caller guarantees it.
+    let fds = unsafe { array(name, pointer, len) }?;
+    let one = |(index, fd): (usize, &c_int)| {
+        // SAFETY: this function's caller guarantees it.
+        unsafe { descriptor(&format!("{name}[{index}]"), *fd) }
+    };
+    fds.iter().enumerate().map(one).collect()
+}
+
 /// Frees an object that C was given, if there is one.
 ///
 /// # Safety

@@ -80,10 +80,23 @@ impl CRChangeList {
 /// # Safety
 ///
 /// As for [`argument::object_mut`].
-unsafe fn changeable<'a>(pointer: *mut CRChangesOptions) -> Result<&'a mut Options> {
+pub(super) unsafe fn changeable<'a>(pointer: *mut CRChangesOptions) -> Result<&'a mut Options> {
     // SAFETY: this function's caller guarantees it.
     let options = unsafe { argument::object_mut("options", pointer) }?;
     Ok(&mut options.0)
+}
+
+/// The options that C passes, or those that hold without any.
+///
+/// # Safety
+///
+/// `pointer` is NULL, or live options that nobody changes during the call.
+pub(super) unsafe fn options(pointer: *const CRChangesOptions) -> Options {
+    // SAFETY: this function's caller guarantees it.
+    match unsafe { pointer.as_ref() } {
+        Some(options) => options.0.clone(),
+        None => Options::default(),
+    }
 }
 
 /// Runs a detector with the options that C passes, or those that hold without any, and hands its
@@ -93,7 +106,7 @@ unsafe fn changeable<'a>(pointer: *mut CRChangesOptions) -> Result<&'a mut Optio
 ///
 /// `options` is NULL, or live options that nobody changes during the call. As for
 /// [`argument::out`] for `list`.
-unsafe fn detect(
+pub(super) unsafe fn detect(
     options: *const CRChangesOptions,
     list: *mut *mut CRChangeList,
     find: impl FnOnce(&Options) -> Result<Vec<Change>>,
@@ -101,11 +114,8 @@ unsafe fn detect(
     // SAFETY: this function's caller guarantees it.
     let out = unsafe { argument::out("list", list) }?;
     // SAFETY: this function's caller guarantees it.
-    let found = match unsafe { options.as_ref() } {
-        Some(options) => find(&options.0),
-        None => find(&Options::default()),
-    };
-    out.write(CRChangeList::new(found?)?.into_raw());
+    let options = unsafe { self::options(options) };
+    out.write(CRChangeList::new(find(&options)?)?.into_raw());
     Ok(())
 }
 

@@ -106,10 +106,8 @@ pub unsafe extern "C" fn CRImportOpenDescriptor(
         let options = unsafe { self::options(options) };
         // SAFETY: the caller passes NULL or a watch that it hasn't freed.
         let watch = unsafe { self::watch(watch) };
-        out.write(CRImport::into_raw(Import::open_descriptor(
-            input, &options, &watch,
-        )?));
-        Ok(())
+        let opened = Import::open_descriptor(input, &options, &watch);
+        opened.map(|opened| out.write(CRImport::into_raw(opened)))
     };
     // SAFETY: the caller passes NULL or a place for one error.
     unsafe { guard::status(error, work) }

@@ -167,25 +167,38 @@ pub unsafe extern "C" fn CRImportFiles(
     let work = || {
         // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
         let [input] = unsafe { paths([("input", input)]) }?;
-        // SAFETY: the caller passes NULL or such strings.
-        let directory = |path| unsafe { argument::optional_path(path) }.map(Directory::Path);
-        let [bundle, root, shm] = [bundle, root, shm].map(directory);
         // SAFETY: the caller passes an array of this length, with such strings.
         let volumes = unsafe { volume_array(volumes, volumes_len) }?;
+        // SAFETY: the caller passes NULL or such strings.
+        let files = unsafe { files([bundle, root, shm], &volumes) };
         // SAFETY: the caller passes NULL or options that nobody changes during the call.
         let options = unsafe { self::options(options) };
         // SAFETY: the caller passes NULL or a watch that it hasn't freed.
         let watch = unsafe { self::watch(watch) };
-        let files = Files {
-            bundle,
-            root,
-            shm,
-            volumes: &volumes,
-        };
         import_files(input, &files, &options, &watch).map(drop)
     };
     // SAFETY: the caller passes NULL or a place for one error.
     unsafe { guard::status(error, work) }
+}
+
+/// Where the files of a container go.
+///
+/// # Safety
+///
+/// As for [`argument::optional_path`], for each of the directories.
+unsafe fn files<'f>(
+    directories: [*const c_char; 3],
+    volumes: &'f [(&'f OsStr, Directory<'f>)],
+) -> Files<'f> {
+    // SAFETY: this function's caller guarantees it.
+    let directory = |path| unsafe { argument::optional_path(path) }.map(Directory::Path);
+    let [bundle, root, shm] = directories.map(directory);
+    Files {
+        bundle,
+        root,
+        shm,
+        volumes,
+    }
 }
 
 /// The names of volumes, and their directories.

@@ -223,8 +223,8 @@ pub unsafe extern "C" fn CRMetadataText(metadata: *const CRMetadata, which: u32)
     // SAFETY: the caller passes NULL or metadata that it hasn't freed.
     let metadata = || unsafe { metadata.as_ref() };
     guard::value(ptr::null(), || {
-        let index = usize::try_from(which).unwrap_or(usize::MAX);
-        let text = metadata().and_then(|of| of.texts.get(index)?.as_ref());
+        let index = usize::try_from(which).ok();
+        let text = metadata().and_then(|of| of.texts.get(index?)?.as_ref());
         Ok(text.map_or(ptr::null(), |text| text.as_ptr()))
     })
 }

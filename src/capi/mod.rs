@@ -24,8 +24,13 @@
 mod argument;
 mod change;
 mod changes;
+mod changes_at;
 mod checkpoint;
+mod checkpoint_at;
 mod error;
+mod export;
+mod export_members;
+mod export_options;
 mod guard;
 mod import;
 mod import_extract;
@@ -46,16 +51,38 @@ pub use changes::{
     CRChangesOptionsNew, CRChangesOptionsOverlayXattrs, CRChangesOptionsWorkDirectory,
     CRChangesOverlay,
 };
+pub use changes_at::{CRChangesDirectoriesAt, CRChangesOptionsWorkDirectoryAt, CRChangesOverlayAt};
 pub use checkpoint::{
     CRApplyRootFsDiffTar, CRCreateFileWithLabel, CRCreateRootFsDiffTar, CRGetRuntimeFromArchive,
     CRImportCheckpointConfigOnly, CRImportCheckpointWithoutConfig, CRRemoveDeletedFiles,
     CRRuntimeSupportsCheckpointRestore, CRRuntimeSupportsPodCheckpointRestore,
+};
+pub use checkpoint_at::{
+    CRApplyRootFsDiffTarAt, CRCreateFileWithLabelAt, CRCreateRootFsDiffTarAt,
+    CRImportCheckpointConfigOnlyAt, CRImportCheckpointWithoutConfigAt, CRRemoveDeletedFilesAt,
 };
 pub use error::{
     CR_ERROR_ARGUMENT, CR_ERROR_CANCELLED, CR_ERROR_ESCAPE, CR_ERROR_INTERNAL, CR_ERROR_LIMIT,
     CR_ERROR_MALFORMED, CR_ERROR_NONE, CR_ERROR_NOT_IN_ARCHIVE, CR_ERROR_SYSTEM,
     CR_ERROR_UNSUPPORTED, CRError, CRErrorEntry, CRErrorErrno, CRErrorFree, CRErrorKind,
     CRErrorMessage, CRErrorOffset,
+};
+pub use export::{
+    CRExport, CRExportBytes, CRExportDigest, CRExportFree, CRExportMembers, CRExportMissing,
+    CRExportNew, CRExportToDescriptor, CRExportToFile, CRExportToFileAt,
+};
+pub use export_members::{
+    CR_LAYOUT_CRIO, CR_LAYOUT_PODMAN, CR_PRESENCE_OPTIONAL, CR_PRESENCE_REQUIRED,
+    CRExportAddBundle, CRExportAddBundleAt, CRExportAddBytes, CRExportAddDirectoryTar,
+    CRExportAddDirectoryTarAt, CRExportAddFile, CRExportAddFileDescriptor, CRExportAddMember,
+    CRExportAddMemberAt, CRExportAddRootFsDiff, CRExportAddRootFsDiffAt,
+    CRExportAddRootFsDiffFromOverlay, CRExportAddRootFsDiffFromOverlayAt,
+};
+pub use export_options::{
+    CR_COMPRESSION_GZIP, CR_COMPRESSION_NONE, CR_COMPRESSION_ZSTD, CRExportOptions,
+    CRExportOptionsCompression, CRExportOptionsDigest, CRExportOptionsFree, CRExportOptionsNew,
+    CRExportOptionsSpoolDirectory, CRExportOptionsSpoolDirectoryAt, CRExportOptionsSync,
+    CRExportOptionsTime, CRExportOptionsWorkers,
 };
 pub use guard::Status;
 pub use import::{

@@ -3,12 +3,23 @@
 use std::collections::BTreeSet;
 
 /// The files that exports are in.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 16] = [
     include_str!("changes.rs"),
+    include_str!("changes_at.rs"),
     include_str!("checkpoint.rs"),
+    include_str!("checkpoint_at.rs"),
     include_str!("error.rs"),
+    include_str!("export.rs"),
+    include_str!("export_members.rs"),
+    include_str!("export_options.rs"),
+    include_str!("import.rs"),
+    include_str!("import_extract.rs"),
+    include_str!("import_options.rs"),
+    include_str!("members.rs"),
+    include_str!("metadata.rs"),
     include_str!("string.rs"),
     include_str!("version.rs"),
+    include_str!("watch.rs"),
 ];
 
 /// The name and the body of each export.

@@ -176,11 +176,7 @@ pub extern "C" fn CRCancellationNew() -> *mut CRCancellation {
 pub unsafe extern "C" fn CRCancellationCancel(cancellation: *const CRCancellation) {
     // SAFETY: the caller passes NULL or a flag that it hasn't freed.
     let flag = unsafe { cancellation.as_ref() };
-    guard::run(|| {
-        if let Some(flag) = flag {
-            flag.0.cancel();
-        }
-    });
+    guard::run(|| flag.into_iter().for_each(|flag| flag.0.cancel()));
 }
 
 /// Frees a flag. Watches that it was given to keep it as it is.

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use crutils::DirectoryBuf;
 use crutils::changes::{Change, ChangeKind, Options};
 use crutils::checkpoint::{BundleLayout, Export, ExportOptions, create_rootfs_diff_tar};
 use crutils::watch::{WarningKind, Watch};
@@ -411,7 +412,7 @@ fn notes_are_kept_where_the_caller_says() {
     let bundle = Bundle::new();
     let export = of_directory(&bundle.path);
     let missing = bundle.sandbox.path().join("missing");
-    let nowhere = plain().spool_directory(Some(missing));
+    let nowhere = plain().spool_directory(Some(DirectoryBuf::new(&missing).unwrap()));
     assert_eq!(
         bundle.export(&export, &nowhere).unwrap_err().errno(),
         libc::ENOENT
@@ -421,7 +422,7 @@ fn notes_are_kept_where_the_caller_says() {
     };
     let many = bundle.sandbox.dir("many");
     (0..2000).for_each(|number| fs::write(many.join(format!("{number}")), "x").unwrap());
-    let there = plain().spool_directory(Some(tiny.path().into()));
+    let there = plain().spool_directory(Some(DirectoryBuf::new(tiny.path()).unwrap()));
     let error = bundle.export(&of_directory(&many), &there).unwrap_err();
     assert_eq!(error.errno(), libc::ENOSPC, "{error}");
     assert_eq!(fs::read_dir(tiny.path()).unwrap().count(), 0);

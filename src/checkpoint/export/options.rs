@@ -4,12 +4,12 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use crate::archive::Sha256Digest;
 use crate::compress::Encoding;
 use crate::error::Result;
+use crate::fs::DirectoryBuf;
 
 /// How an archive is compressed. The same content becomes the same bytes, on any number of cores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub struct ExportOptions {
     pub(super) sync: bool,
     pub(super) workers: Option<NonZeroUsize>,
     pub(super) time: i64,
-    pub(super) spool_directory: Option<PathBuf>,
+    pub(super) spool_directory: Option<DirectoryBuf>,
 }
 
 impl ExportOptions {
@@ -96,7 +96,7 @@ impl ExportOptions {
     /// object of the larger of them. None: the directory of the archive; for a descriptor, the one that TMPDIR names,
     /// or else /var/tmp.
     #[must_use]
-    pub fn spool_directory(mut self, directory: Option<PathBuf>) -> Self {
+    pub fn spool_directory(mut self, directory: Option<DirectoryBuf>) -> Self {
         self.spool_directory = directory;
         self
     }

@@ -17,9 +17,7 @@ use super::{Export, ExportOptions, Exported};
 use crate::archive::{Hashing, Sha256Digest, Sink};
 use crate::compress::{Encoding, encoder};
 use crate::error::{Context as _, Error, Result, quote};
-use crate::fs::{
-    Channel, Directory, Name, Node, Output, file_type, open_directory_ambient, spool_ambient,
-};
+use crate::fs::{Channel, Directory, Name, Node, Output, file_type, spool_ambient};
 use crate::watch::{Phase, Watch};
 
 impl Export {
@@ -262,8 +260,8 @@ fn check_place(directory: &OwnedFd, name: &Name) -> Result<()> {
 }
 
 fn open_spool_directory(options: &ExportOptions) -> Result<Option<OwnedFd>> {
-    let directory = options.spool_directory.as_deref();
+    let directory = options.spool_directory.as_ref();
     directory
-        .map(|directory| open_directory_ambient(directory, "spool_directory"))
+        .map(|directory| directory.get().open_ambient("spool_directory"))
         .transpose()
 }

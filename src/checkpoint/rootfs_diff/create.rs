@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 
 use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, unlinkat};
@@ -18,7 +17,7 @@ use crate::checkpoint::{
     DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list, file_name,
 };
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{Output, Root, RootPath, open_directory_ambient};
+use crate::fs::{Directory, Output, Root, RootPath};
 use crate::watch::Watch;
 
 /// Writes the `changes` of the root file system mounted at `mount_point` into the directory `destination`:
@@ -34,20 +33,20 @@ use crate::watch::Watch;
 /// EINVAL for an empty path or a deletion of the root, and E2BIG for a path longer than 4095 bytes, with nothing
 /// touched; E2BIG for a list of deleted paths above 64 MiB. EXDEV for a path below a mount point; ESTALE for a file
 /// that got shorter while it was read; the system calls' own: no output exists then.
-pub fn create_rootfs_diff_tar(
+pub fn create_rootfs_diff_tar<'m, 'd>(
     changes: &[Change],
-    mount_point: &Path,
-    destination: &Path,
+    mount_point: impl Into<Directory<'m>>,
+    destination: impl Into<Directory<'d>>,
 ) -> Result<Vec<&'static str>> {
     let plan = Plan::new(changes)?;
-    let destination = open_directory_ambient(destination, "destination")?;
+    let destination = destination.into().open_ambient("destination")?;
     // Whatever fails from here on, nobody takes an earlier call's output for this one's.
     remove_output(&destination, ROOTFS_DIFF_TAR)?;
     remove_output(&destination, DELETED_FILES)?;
     if changes.is_empty() {
         return Ok(Vec::new());
     }
-    let root = Root::new(open_directory_ambient(mount_point, "mount_point")?);
+    let root = Root::new(mount_point.into().open_ambient("mount_point")?);
     let (tar, stored) =
         write_tar(&plan, &root, &destination).context(|| format!("create {ROOTFS_DIFF_TAR}"))?;
     let deleted = write_deleted(&plan, &stored, &destination)
