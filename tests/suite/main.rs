@@ -45,6 +45,7 @@ mod diff;
 mod diff_replaced;
 mod differential;
 mod documents;
+mod engine_hostile;
 mod export;
 mod export_nested;
 mod export_output;

@@ -1,0 +1,105 @@
+//! Archives and moments that an import session and an export have to hold out against.
+
+use std::fs;
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::thread;
+
+use crutils::Kind;
+use crutils::checkpoint::{Import, ImportOptions, Imported, Sha256Digest};
+use crutils::watch::Watch;
+
+use crate::support::compressor::{Compression, filter};
+use crate::support::sandbox::Sandbox;
+use crate::support::tarball::{Entry, archive, file};
+
+/// A place with an archive, directories to extract it into, and room for a bundle.
+struct Place(Sandbox);
+
+impl Place {
+    fn new() -> Self {
+        let sandbox = Sandbox::new();
+        sandbox.dir("root");
+        Self(sandbox)
+    }
+
+    fn join(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn bundle(&self) -> PathBuf {
+        self.join("bundle")
+    }
+
+    fn root(&self) -> PathBuf {
+        self.join("root")
+    }
+
+    fn open(&self, bytes: &[u8], options: &ImportOptions) -> Import {
+        let path = self.join("input");
+        fs::write(&path, bytes).unwrap();
+        Import::open(&path, options, &Watch::new()).unwrap()
+    }
+}
+
+/// An archive with these members beside the configuration.
+fn checkpoint(entries: impl IntoIterator<Item = Entry>) -> Vec<u8> {
+    let documents = [
+        file("config.dump", r#"{"id":"1"}"#),
+        file("spec.dump", "{}"),
+    ];
+    archive(documents.into_iter().chain(entries))
+}
+
+/// The digest, as another program computes it.
+fn sha256(bytes: &[u8]) -> Sha256Digest {
+    let text = filter(&["sha256sum"], bytes);
+    std::str::from_utf8(&text[..64]).unwrap().parse().unwrap()
+}
+
+/// Has an import read from a pipe that delivers a few bytes at a time.
+fn piped<T>(bytes: &[u8], options: &ImportOptions, work: impl FnOnce(&mut Import) -> T) -> T {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            // An import that fails stops reading.
+            bytes
+                .chunks(97)
+                .all(|chunk| writer.write_all(chunk).is_ok())
+        });
+        let import = Import::open_descriptor(reader.as_fd(), options, &Watch::new());
+        drop(reader);
+        work(&mut import.unwrap())
+    })
+}
+
+#[test]
+fn a_pipe_that_was_looked_at_is_still_verified() {
+    let bytes = checkpoint([file("ctr.log", "x")]);
+    for bytes in [Compression::Zstd.pack(&bytes), bytes] {
+        let run = |look: fn(&mut Import), expected| -> (crutils::Result<Imported>, bool) {
+            let place = Place::new();
+            let mut options = ImportOptions::new();
+            options.expected_digest(expected);
+            let result = piped(&bytes, &options, |import| {
+                look(import);
+                import.to_bundle(&place.bundle()).unwrap();
+                import.extract()
+            });
+            (result, place.bundle().exists())
+        };
+        let looks: [fn(&mut Import); 3] = [
+            |_| {},
+            |import| assert_eq!(import.metadata().unwrap().id(), Some("1")),
+            |import| assert_eq!(import.members().unwrap().len(), 3),
+        ];
+        for look in looks {
+            let (result, made) = run(look, Sha256Digest([7; 32]));
+            let error = result.unwrap_err();
+            assert_eq!((error.kind(), made), (Kind::Malformed, false), "{error}");
+            let (result, made) = run(look, sha256(&bytes));
+            assert_eq!((result.unwrap().sha256, made), (Some(sha256(&bytes)), true));
+        }
+    }
+}
