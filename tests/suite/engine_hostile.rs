@@ -103,3 +103,25 @@ fn a_pipe_that_was_looked_at_is_still_verified() {
         }
     }
 }
+
+#[test]
+fn an_archive_that_was_extracted_can_be_looked_at_again() {
+    let bytes = checkpoint([file("ctr.log", "x")]);
+    for bytes in [Compression::Zstd.pack(&bytes), bytes] {
+        let place = Place::new();
+        let mut import = place.open(&bytes, &ImportOptions::new());
+        import.metadata().unwrap();
+        import.to_bundle(&place.bundle()).unwrap();
+        for _ in 0..2 {
+            import.extract().unwrap();
+            assert_eq!(import.metadata().unwrap().id(), Some("1"));
+            let names: Vec<_> = import
+                .members()
+                .unwrap()
+                .iter()
+                .map(|own| own.name.clone())
+                .collect();
+            assert_eq!(names, ["config.dump", "spec.dump", "ctr.log"]);
+        }
+    }
+}

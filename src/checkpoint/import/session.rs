@@ -323,9 +323,11 @@ impl Import {
         } else {
             Hash::Never
         };
-        self.origin
-            .read(&self.reading, hash, Some(overflow))
-            .map(Reader::new)
+        let input = self.origin.read(&self.reading, hash, Some(overflow))?;
+        // A look that failed, or that an extraction has ended, may have seen the same members before.
+        self.metadata = Metadata::default();
+        self.contents = Contents::default();
+        Ok(Reader::new(input))
     }
 
     fn take_in(&mut self, member: &Member, reader: &mut Reader<Input<'static>>) -> Result<()> {
