@@ -13,6 +13,7 @@ use crutils::watch::Watch;
 use crate::support::compressor::{Compression, filter};
 use crate::support::sandbox::Sandbox;
 use crate::support::tarball::{Entry, archive, file};
+use crate::support::tree::Snapshot;
 
 /// A place with an archive, directories to extract it into, and room for a bundle.
 struct Place(Sandbox);
@@ -124,4 +125,30 @@ fn an_archive_that_was_extracted_can_be_looked_at_again() {
             assert_eq!(names, ["config.dump", "spec.dump", "ctr.log"]);
         }
     }
+}
+
+#[test]
+fn names_below_others_and_names_with_a_place_of_their_own_are_found() {
+    let place = Place::new();
+    let diff = archive([file("a", "x")]);
+    let bytes = checkpoint([
+        file("checkpoint/inventory.img", "x"),
+        file("checkpointed", "x"),
+        file("rootfs-diff.tar", diff),
+    ]);
+    let mut import = place.open(&bytes, &ImportOptions::new());
+    import.to_root(&place.root()).unwrap();
+    let names = ["checkpoint", "checkpoint/inventory.img", "rootfs-diff.tar"];
+    import.to_bundle_only(&place.bundle(), &names).unwrap();
+    import.extract().unwrap();
+    assert!(place.root().join("a").exists());
+    assert_eq!(
+        Snapshot::of(&place.bundle()).paths(),
+        ["checkpoint", "checkpoint/inventory.img"]
+    );
+    // One of several that isn't there is still missed.
+    import
+        .to_bundle_only(&place.bundle(), &["checkpoint", "checkpoint/pages-1.img"])
+        .unwrap();
+    assert_eq!(import.extract().unwrap_err().errno(), libc::ENODATA);
 }

@@ -62,7 +62,9 @@ pub(super) fn judge(selection: &Selection, path: &RootPath, member: &Member) -> 
     let chosen = match selection {
         Selection::Nothing => false,
         Selection::AllButConfiguration => !is_config(path),
-        Selection::Named(_) | Selection::Configuration(_) => selection.choice(path).is_some(),
+        Selection::Named(_) | Selection::Configuration(_) => {
+            selection.choices(path).next().is_some()
+        }
     };
     if !chosen {
         Ok(Verdict::Skip)

@@ -120,7 +120,7 @@ impl<'p> Pass<'p> {
         let judge = |path: &RootPath, member: &Member| {
             let verdict = bundle::judge(selection, path, member)?;
             if verdict == Verdict::Extract {
-                chosen.borrow_mut().extend(selection.choice(path));
+                chosen.borrow_mut().extend(selection.choices(path));
             }
             Ok(verdict)
         };
@@ -247,10 +247,16 @@ impl<'p> Pass<'p> {
             }
         }
         match &self.targets.selection {
-            Selection::Named(names) => match names.iter().find(|name| !chosen.contains(name)) {
-                Some(name) => missing(name.as_bytes()),
-                None => Ok(()),
-            },
+            Selection::Named(names) => {
+                // What has a destination of its own went there, named or not.
+                let was_there = |name: &RootPath| {
+                    chosen.contains(name) || self.routed.contains(name.as_bytes())
+                };
+                match names.iter().find(|name| !was_there(name)) {
+                    Some(name) => missing(name.as_bytes()),
+                    None => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }

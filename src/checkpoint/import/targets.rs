@@ -24,13 +24,16 @@ pub(super) enum Selection {
 }
 
 impl Selection {
-    /// The name that `path` was chosen by, if it was chosen by a name.
-    pub(super) fn choice(&self, path: &RootPath) -> Option<&RootPath> {
-        match self {
-            Selection::Named(names) => names.iter().find(|name| path.is_within(name)),
-            Selection::Configuration(names) => names.iter().find(|name| path == *name),
-            Selection::Nothing | Selection::AllButConfiguration => None,
-        }
+    /// The names that `path` was chosen by; several, if some are below others.
+    pub(super) fn choices(&self, path: &RootPath) -> impl Iterator<Item = &RootPath> {
+        let (names, with_content): (&[RootPath], _) = match self {
+            Selection::Named(names) => (names, true),
+            Selection::Configuration(names) => (names, false),
+            Selection::Nothing | Selection::AllButConfiguration => (&[], false),
+        };
+        names
+            .iter()
+            .filter(move |name| path == *name || with_content && path.is_within(name))
     }
 }
 
