@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::thread;
 
 use crutils::Kind;
-use crutils::checkpoint::{Import, ImportOptions, Imported, Sha256Digest};
+use crutils::checkpoint::{Import, ImportOptions, Imported, Limit, Sha256Digest};
 use crutils::watch::Watch;
 
 use crate::support::compressor::{Compression, filter};
 use crate::support::sandbox::Sandbox;
-use crate::support::tarball::{Entry, archive, file};
+use crate::support::tarball::{Entry, archive, dir, file};
 use crate::support::tree::Snapshot;
 
 /// A place with an archive, directories to extract it into, and room for a bundle.
@@ -151,4 +151,44 @@ fn names_below_others_and_names_with_a_place_of_their_own_are_found() {
         .to_bundle_only(&place.bundle(), &["checkpoint", "checkpoint/pages-1.img"])
         .unwrap();
     assert_eq!(import.extract().unwrap_err().errno(), libc::ENODATA);
+}
+
+#[test]
+fn strict_names_hold_for_what_is_applied_too() {
+    let diff = archive([file("a", "x")]);
+    for name in [
+        "/rootfs-diff.tar",
+        "volumes/../rootfs-diff.tar",
+        "../rootfs-diff.tar",
+    ] {
+        for strict in [false, true] {
+            let place = Place::new();
+            let mut options = ImportOptions::new();
+            options.strict_names(strict);
+            let mut import = place.open(&checkpoint([file(name, &diff)]), &options);
+            import.to_root(&place.root()).unwrap();
+            let errno = import.extract().map(|_| ()).map_err(|error| error.errno());
+            assert_eq!(
+                errno,
+                if strict { Err(libc::EXDEV) } else { Ok(()) },
+                "{name}"
+            );
+            assert_eq!(place.root().join("a").exists(), !strict, "{name}");
+        }
+    }
+}
+
+#[test]
+fn members_beyond_the_limit_are_not_applied() {
+    let bytes = checkpoint([file("rootfs-diff.tar", archive([dir("a")]))]);
+    for (limit, errno) in [(2, Err(libc::E2BIG)), (3, Err(libc::E2BIG)), (4, Ok(()))] {
+        let place = Place::new();
+        let mut options = ImportOptions::new();
+        options.limit(Limit::Members, limit);
+        let mut import = place.open(&bytes, &options);
+        import.to_root(&place.root()).unwrap();
+        let result = import.extract().map(|_| ()).map_err(|error| error.errno());
+        assert_eq!(result, errno, "{limit}");
+        assert_eq!(place.root().join("a").exists(), errno.is_ok(), "{limit}");
+    }
 }
