@@ -192,3 +192,21 @@ fn members_beyond_the_limit_are_not_applied() {
         assert_eq!(place.root().join("a").exists(), errno.is_ok(), "{limit}");
     }
 }
+
+#[test]
+fn compressions_one_in_another_do_not_multiply_the_ratio() {
+    let zeros = vec![0; 16 << 20];
+    let inner = Compression::Gzip.pack(&archive([file("a", &zeros)]));
+    let bytes = Compression::Zstd.pack(&checkpoint([file("rootfs-diff.tar", &inner)]));
+    // Gzip makes a thousandth of zeros, of which zstd makes a few bytes.
+    assert!(bytes.len() * 4000 < zeros.len(), "{}", bytes.len());
+    for (ratio, errno) in [(2000, Err(libc::E2BIG)), (1_000_000, Ok(()))] {
+        let place = Place::new();
+        let mut options = ImportOptions::new();
+        options.limit(Limit::Ratio, ratio);
+        let mut import = place.open(&bytes, &options);
+        import.to_root(&place.root()).unwrap();
+        let result = import.extract().map(|_| ()).map_err(|error| error.errno());
+        assert_eq!(result, errno, "{ratio}");
+    }
+}

@@ -4,11 +4,11 @@
 
 use std::io::{self, Read};
 
-use crate::tar::{Data, Extent, Member, Source};
+use crate::tar::{Extent, Member};
 
 /// Reads the content of a regular file's member: its data, with zeros for its holes.
-pub(crate) struct Content<'a, 'd, S> {
-    data: &'a mut Data<'d, S>,
+pub(crate) struct Content<R> {
+    data: R,
     /// The extents that are still to come, in order; the first may have been read in part.
     extents: std::vec::IntoIter<Extent>,
     next: Option<Extent>,
@@ -16,8 +16,9 @@ pub(crate) struct Content<'a, 'd, S> {
     size: u64,
 }
 
-impl<'a, 'd, S> Content<'a, 'd, S> {
-    pub(crate) fn new(member: &Member, data: &'a mut Data<'d, S>) -> Self {
+impl<R> Content<R> {
+    /// The content of `member`, whose stored bytes are what `data` yields.
+    pub(crate) fn new(member: &Member, data: R) -> Self {
         let whole = Extent {
             offset: 0,
             len: member.size,
@@ -51,7 +52,7 @@ impl<'a, 'd, S> Content<'a, 'd, S> {
     }
 }
 
-impl<S: Source> Read for Content<'_, '_, S> {
+impl<R: Read> Read for Content<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let (ahead, is_data) = self.ahead();
         let ahead = usize::try_from(ahead).unwrap_or(usize::MAX);

@@ -10,6 +10,8 @@ mod file;
 mod raw;
 mod record;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
@@ -25,10 +27,13 @@ use crate::tar::{Data, Member, Source};
 use crate::watch::Watch;
 pub(crate) use expand::Content;
 use file::FileInput;
-use raw::{FromStart, Raw, Tally};
+use raw::{FromStart, Raw, Tally, Watched};
 pub(crate) use record::Overflow;
 use record::Record;
 use stream::{BUFFER, StreamInput};
+
+/// How many bytes of holes a nested archive may have: they are read as zeros, which takes some seconds.
+const MAX_HOLES: u64 = 64 << 30;
 
 /// Why an archive isn't read on.
 #[derive(Debug, ThisError)]
@@ -36,6 +41,9 @@ enum Refusal {
     /// A few bytes that become gigabytes fill whatever they are extracted to.
     #[error("the archive expands to more than {0} times its size")]
     Ratio(u64),
+    /// Zeros that cost an archive nothing cost its reader time: an exabyte of them takes years.
+    #[error("the archive has more than 64 GiB of holes in a sparse member")]
+    Holes,
     /// What a pipe has yielded is gone unless it is kept, and memory is no place for a container's.
     #[error(
         "more than 32 MiB come before the configuration; they can't be read again, and there is no spool directory"
@@ -49,7 +57,7 @@ enum Refusal {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let kind = match refusal {
-            Refusal::Ratio(_) | Refusal::NoSpool => Kind::Limit,
+            Refusal::Ratio(_) | Refusal::Holes | Refusal::NoSpool => Kind::Limit,
             Refusal::Consumed => Kind::System,
         };
         let error = Error::new(kind, refusal.to_string());
@@ -163,12 +171,20 @@ impl<'a> Input<'a> {
                 return Ok(Input::File(outer.part(member.stored)));
             }
         }
-        // The bytes are counted where the outer archive is read.
-        let reading = Reading {
-            watch: Watch::default(),
-            ..reading.clone()
+        check_holes(member)?;
+        // What a nested archive expands to is measured by the bytes of the archive that was opened: one after the other,
+        // several compressions would multiply the ratio.
+        let (tally, data): (_, Box<dyn Read + Send + 'a>) = match data.source() {
+            Input::Stream(outer) => (Arc::clone(outer.tally()), Box::new(data)),
+            Input::File(_) => {
+                let tally = Tally::new(false);
+                // The outer archive tells the watch where it is.
+                let counted = Raw::new(data, &tally, &Watch::default());
+                (tally, Box::new(counted))
+            }
         };
-        stream(Content::new(member, data), &reading, Hash::Never, None)
+        let content = Watched::new(Content::new(member, data), &reading.watch);
+        decoded(content, reading, tally, Record::off())
     }
 
     /// Moves the next `len` bytes to `target` at offset `at`. Returns the bytes moved: fewer if the archive ends.
@@ -211,17 +227,36 @@ fn stream<'a>(
     overflow: Option<Overflow>,
 ) -> Result<Input<'a>> {
     let tally = Tally::new(hash != Hash::Never);
-    let mut raw = Raw::new(reader, &tally, &reading.watch);
+    let raw = Raw::new(reader, &tally, &reading.watch);
+    let record = overflow.map_or_else(Record::off, Record::new);
+    decoded(raw, reading, tally, record)
+}
+
+fn decoded<'a>(
+    mut raw: impl Read + Send + 'a,
+    reading: &Reading,
+    tally: Arc<Tally>,
+    record: Record,
+) -> Result<Input<'a>> {
     let (compression, magic) = detect(&mut raw)?;
     let input = BufReader::with_capacity(BUFFER, Cursor::new(magic).chain(raw));
     let reader = compress::decoder(compression, Box::new(input))?;
-    let record = overflow.map_or_else(Record::off, Record::new);
+    // A few bytes may become gigabytes between two reads of the archive.
+    let reader = Box::new(Watched::new(reader, &reading.watch));
     Ok(Input::Stream(StreamInput::new(
         reader,
         record,
         tally,
         reading.max_ratio,
     )))
+}
+
+/// Refuses an archive in a sparse member with more holes than anybody makes.
+fn check_holes(member: &Member) -> Result<(), Refusal> {
+    match member.size.saturating_sub(member.stored) {
+        holes if member.sparse.is_some() && holes > MAX_HOLES => Err(Refusal::Holes),
+        _ => Ok(()),
+    }
 }
 
 fn detect(reader: &mut impl Read) -> Result<(Compression, Vec<u8>)> {

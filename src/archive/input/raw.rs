@@ -73,6 +73,27 @@ impl<R: Read> Read for Raw<R> {
     }
 }
 
+/// A reader that looks at the watch, and tells it nothing: what it yields was counted on its way here, or comes of
+/// nothing.
+pub(super) struct Watched<R> {
+    reader: R,
+    watch: Watch,
+}
+
+impl<R> Watched<R> {
+    pub(super) fn new(reader: R, watch: &Watch) -> Self {
+        let watch = watch.clone();
+        Self { reader, watch }
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.watch.check()?;
+        self.reader.read(buffer)
+    }
+}
+
 /// Reads a regular file from its beginning, whatever its descriptor's own offset is.
 pub(super) struct FromStart {
     file: Arc<File>,

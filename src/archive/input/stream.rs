@@ -48,7 +48,7 @@ impl<'a> StreamInput<'a> {
         }
     }
 
-    pub(super) fn tally(&self) -> &Tally {
+    pub(super) fn tally(&self) -> &Arc<Tally> {
         &self.tally
     }
 

@@ -60,7 +60,8 @@ pub enum Limit {
     /// How many bytes the names and values of one member's xattrs may have together. 1 MiB if not set, as much as a
     /// header holds; a larger value changes nothing.
     XattrBytes = 5,
-    /// How many bytes may come of one byte of a compressed archive, once they are more than 1 MiB. Without limit if not
+    /// How many bytes may come of one byte of a compressed archive, once they are more than 1 MiB; those of archives in
+    /// it come of the same byte. Without limit if not
     /// set: memory is mostly zeros, so that honest archives expand a thousandfold.
     Ratio = 6,
 }

@@ -1,0 +1,164 @@
+//! What a watch and a limit get to see of archives that yield much from little.
+
+use std::io::{Read as _, Write as _};
+use std::num::NonZeroUsize;
+
+use super::*;
+use crate::compress::{Encoding, encoder};
+use crate::fs::spool_ambient;
+use crate::tar::{Extent, MemberKind, Reader, Time};
+use crate::watch::{Cancellation, MAX_COPIED};
+
+fn file(content: &[u8]) -> Arc<File> {
+    let mut file = spool_ambient(None).unwrap();
+    file.write_all(content).unwrap();
+    Arc::new(file)
+}
+
+/// As zstd does it, at some thirty thousand to one.
+fn zeros(length: usize) -> Vec<u8> {
+    let mut packed = Vec::new();
+    let encoding = Encoding::zstd(None).unwrap();
+    let mut encoder = encoder(encoding, NonZeroUsize::MIN, Box::new(&mut packed)).unwrap();
+    encoder.write_all(&vec![0; length]).unwrap();
+    encoder.finish().unwrap();
+    packed
+}
+
+fn watched() -> (Reading, Cancellation) {
+    let (reading, cancellation) = (Reading::default(), Cancellation::new());
+    reading.watch.cancelled_by(&cancellation);
+    (reading, cancellation)
+}
+
+/// Reads the input, and cancels once its first byte was there: that has to end it within a step.
+fn cancelled_after_the_first_byte(mut input: Input<'_>, cancellation: &Cancellation) {
+    input.read_exact(&mut [0]).unwrap();
+    cancellation.cancel();
+    let (mut buffer, mut done) = (vec![0; BUFFER], 0);
+    let error = loop {
+        match input.read(&mut buffer) {
+            Ok(0) => panic!("it came to its end"),
+            Ok(count) => done += count as u64,
+            Err(error) => break Error::io("read", error),
+        }
+    };
+    assert_eq!(error.kind(), Kind::Cancelled, "{error}");
+    assert!(done <= MAX_COPIED, "{done}");
+}
+
+#[test]
+fn a_few_bytes_that_become_many_are_cancelled_on_their_way() {
+    let (reading, cancellation) = watched();
+    let packed = zeros(64 << 20);
+    assert!(packed.len() < BUFFER, "all of it is read at once");
+    let input = Origin::File(file(&packed)).read(&reading, Hash::Never, None);
+    cancelled_after_the_first_byte(input.unwrap(), &cancellation);
+}
+
+/// A member with `stored` bytes in front of a hole.
+fn sparse(stored: u64, size: u64) -> Member {
+    let data = Extent {
+        offset: 0,
+        len: stored,
+    };
+    Member {
+        path: b"rootfs-diff.tar".to_vec(),
+        kind: MemberKind::Regular,
+        link: Vec::new(),
+        mode: 0o600,
+        uid: 0,
+        gid: 0,
+        mtime: Time {
+            seconds: 0,
+            nanoseconds: 0,
+        },
+        atime: None,
+        major: 0,
+        minor: 0,
+        xattrs: Vec::new(),
+        xattrs_complete: false,
+        size,
+        stored,
+        sparse: Some(vec![data]),
+        offset: 0,
+    }
+}
+
+/// An archive with one member, and `test` with its data.
+fn within(
+    member: &Member,
+    content: &[u8],
+    reading: &Reading,
+    test: impl FnOnce(Result<Input<'_>>),
+) {
+    let mut archive = Vec::new();
+    crate::tar::encode(member, &mut archive).unwrap();
+    archive.extend(content);
+    archive.resize(archive.len().next_multiple_of(512) + 1024, 0);
+    let outer = Origin::File(file(&archive)).read(reading, Hash::Never, None);
+    let mut reader = Reader::new(outer.unwrap());
+    let found = reader.next_member().unwrap().unwrap();
+    assert_eq!((found.size, found.stored), (member.size, member.stored));
+    test(Input::nested(&found, &mut reader.data(), reading));
+}
+
+#[test]
+fn holes_in_an_archive_are_cancelled_on_their_way() {
+    let (reading, cancellation) = watched();
+    within(&sparse(512, 4 << 30), &[7; 512], &reading, |input| {
+        cancelled_after_the_first_byte(input.unwrap(), &cancellation);
+    });
+}
+
+#[test]
+fn an_exabyte_of_holes_is_refused() {
+    let reading = Reading::default();
+    for (size, refused) in [
+        (512 + MAX_HOLES, false),
+        (513 + MAX_HOLES, true),
+        (1 << 62, true),
+    ] {
+        within(&sparse(512, size), &[7; 512], &reading, |input| {
+            let kind = input.err().map(|error| error.kind());
+            assert_eq!(kind, refused.then_some(Kind::Limit), "{size}");
+        });
+    }
+}
+
+/// How many bytes of 8 MiB of zeros, compressed in a sparse or a plain member, come through under a ratio.
+fn expanded(member: Member, packed: &[u8], max_ratio: u64) -> Result<u64> {
+    let reading = Reading {
+        max_ratio,
+        ..Reading::default()
+    };
+    let mut result = Ok(0);
+    within(&member, packed, &reading, |input| {
+        let copied = io::copy(&mut input.unwrap(), &mut io::sink());
+        result = copied.map_err(|error| Error::io("read", error));
+    });
+    result
+}
+
+#[test]
+fn holes_do_not_count_for_the_ratio() {
+    const LENGTH: u64 = 8 << 20;
+    let packed = zeros(8 << 20);
+    let stored = packed.len() as u64;
+    let plain = || Member {
+        sparse: None,
+        ..sparse(stored, stored)
+    };
+    assert_eq!(expanded(plain(), &packed, LENGTH).unwrap(), LENGTH);
+    assert_eq!(
+        expanded(plain(), &packed, 100).unwrap_err().kind(),
+        Kind::Limit
+    );
+    // Not compressed, but all hole.
+    let hole = sparse(512, LENGTH);
+    assert_eq!(expanded(hole.clone(), &[7; 512], LENGTH).unwrap(), LENGTH);
+    assert_eq!(
+        expanded(hole, &[7; 512], 100).unwrap_err().kind(),
+        Kind::Limit
+    );
+}
