@@ -6,6 +6,7 @@ package crutils
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
 )
@@ -59,6 +60,8 @@ type Error struct {
 	Entry string
 	// Offset is where in the decompressed tar stream the failure was found, in bytes; -1 if it wasn't found in one.
 	Offset int64
+	// The context's error, if that ended the work.
+	cause error
 }
 
 // Error is the message.
@@ -69,6 +72,11 @@ func (e *Error) Error() string {
 // Unwrap makes errors.Is(err, syscall.ENOENT), and errors.Is(err, fs.ErrNotExist), work.
 func (e *Error) Unwrap() error {
 	return e.Errno
+}
+
+// Is makes errors.Is(err, context.Canceled) work where a context ended the work.
+func (e *Error) Is(target error) bool {
+	return e.cause != nil && errors.Is(e.cause, target)
 }
 
 // result makes the failure of a call into an error of Go's, and frees it.
