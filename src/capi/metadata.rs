@@ -143,6 +143,25 @@ impl CRMetadata {
             _ => None,
         }
     }
+
+    fn document(&self, kind: DocumentKind) -> Result<&[u8]> {
+        let found = self.metadata.document(kind);
+        found.ok_or_else(|| absent(kind.name()))
+    }
+
+    fn bind_mount(&self, index: usize) -> Result<CRBindMount> {
+        let mounts = self.metadata.bind_mounts()?;
+        let found = mounts.and_then(|all| all.mounts.get(index));
+        let found = found.ok_or_else(|| absent("bind mount of this index"))?;
+        let texts = [&found.source, &found.destination, &found.file_type];
+        let [source, destination, file_type] = string::owned_each("mount", texts)?;
+        Ok(CRBindMount {
+            source,
+            destination,
+            file_type,
+            permissions: found.permissions,
+        })
+    }
 }
 
 /// A document, by its number.
@@ -251,11 +270,7 @@ pub unsafe extern "C" fn CRMetadataDocument(
         let out = unsafe { argument::out("bytes", bytes) }?;
         // SAFETY: the caller passes NULL or a place for the number.
         let out_len = unsafe { argument::out("bytes_len", bytes_len) }?;
-        let kind = document_kind(document)?;
-        let found = metadata
-            .metadata
-            .document(kind)
-            .ok_or_else(|| absent(kind.name()))?;
+        let found = metadata.document(document_kind(document)?)?;
         out.write(found.as_ptr().cast());
         out_len.write(found.len());
         Ok(())
@@ -313,18 +328,7 @@ pub unsafe extern "C" fn CRMetadataBindMount(
         let metadata = unsafe { argument::object("metadata", metadata) }?;
         // SAFETY: the caller passes NULL or a place for one mount.
         let out = unsafe { argument::out("mount", mount) }?;
-        let mounts = metadata.metadata.bind_mounts()?;
-        let found = mounts.and_then(|all| all.mounts.get(index));
-        let found = found.ok_or_else(|| absent("bind mount of this index"))?;
-        let texts = [&found.source, &found.destination, &found.file_type];
-        let [source, destination, file_type] = string::owned_each("mount", texts)?;
-        let permissions = found.permissions;
-        out.write(CRBindMount {
-            source,
-            destination,
-            file_type,
-            permissions,
-        });
+        out.write(metadata.bind_mount(index)?);
         Ok(())
     };
     // SAFETY: the caller passes NULL or a place for one error.

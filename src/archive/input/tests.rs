@@ -1,5 +1,7 @@
 //! What a watch and a limit get to see of archives that yield much from little.
 
+#![forbid(unsafe_code)]
+
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroUsize;
 
