@@ -143,7 +143,8 @@ static bool take_option(int option, struct wish *wish)
         wish->bundle = optarg;
         return true;
     case 'c':
-        return wish->config = true;
+        wish->config = true;
+        return true;
     case 'r':
         wish->rootfs = optarg;
         return true;
@@ -156,16 +157,20 @@ static bool take_option(int option, struct wish *wish)
         wish->expect = optarg;
         return true;
     case 'd':
-        return wish->digest = true;
+        wish->digest = true;
+        return true;
     case 's':
-        return wish->strict = true;
+        wish->strict = true;
+        return true;
     case 'M':
         wish->max_bytes = strtoull(optarg, &end, 10);
         return wish->max_bytes > 0 && *end == '\0' && *optarg != '-';
     case 'W':
-        return wish->whiteouts = true;
+        wish->whiteouts = true;
+        return true;
     case 'I':
-        return wish->ignore_ownership = true;
+        wish->ignore_ownership = true;
+        return true;
     case 'S':
         wish->spool = optarg;
         return true;

@@ -53,16 +53,12 @@ static const char *text_of(const struct found *found, uint32_t which)
 
 static const char *engine_name(uint32_t engine)
 {
-    switch (engine) {
-    case CR_ENGINE_PODMAN:
-        return "podman";
-    case CR_ENGINE_CRIO:
-        return "CRI-O";
-    case CR_ENGINE_CONTAINERD:
-        return "containerd";
-    default:
-        return "unknown";
-    }
+    static const char *const names[] = {
+        [CR_ENGINE_UNKNOWN] = "unknown", [CR_ENGINE_PODMAN] = "podman", [CR_ENGINE_CRIO] = "CRI-O",
+        [CR_ENGINE_CONTAINERD] = "containerd",
+    };
+
+    return names[engine < sizeof names / sizeof *names ? engine : CR_ENGINE_UNKNOWN];
 }
 
 static void print_container(const struct found *found)
