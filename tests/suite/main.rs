@@ -61,3 +61,4 @@ mod probe;
 mod process_state;
 mod races;
 mod replacing;
+mod session;

@@ -8,6 +8,9 @@ pub mod os;
 pub mod overlay;
 pub mod process;
 pub mod sandbox;
+#[macro_use]
+pub mod session;
+pub mod session_c;
 pub mod stage;
 pub mod tarball;
 pub mod tree;

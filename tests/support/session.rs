@@ -1,0 +1,473 @@
+//! The import session through both doors: Rust's and C's. Options and reports are plain values here, numbered as in the
+//! C ABI.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crutils::checkpoint::{
+    DocumentKind, Files, IdRange, Import, ImportOptions, KNOWN_MEMBERS, Limit, MemberType, Metadata,
+};
+use crutils::watch::{Cancellation, Watch};
+use crutils::{Directory, DirectoryBuf};
+
+use super::api::{Outcome, Rust};
+
+pub const CANCELLED: u32 = 8;
+
+pub const DIGEST: u32 = 0;
+pub const KEEP_FAILED: u32 = 1;
+pub const STRICT_NAMES: u32 = 2;
+pub const END_MARKER: u32 = 3;
+pub const ROOT_ATTRIBUTES: u32 = 4;
+pub const OCI_WHITEOUTS: u32 = 5;
+pub const IGNORE_OWNERSHIP: u32 = 6;
+pub const NO_DEVICES: u32 = 7;
+pub const KNOWN_NAMES: u32 = 8;
+
+pub const MEMBERS: u32 = 0;
+pub const TOTAL_BYTES: u32 = 1;
+pub const MEMBER_BYTES: u32 = 2;
+pub const PATH_BYTES: u32 = 3;
+pub const DEPTH: u32 = 4;
+pub const XATTR_BYTES: u32 = 5;
+pub const RATIO: u32 = 6;
+
+pub const TEXTS: u32 = 14;
+pub const ID: usize = 1;
+pub const NAME: usize = 2;
+pub const RUNTIME: usize = 3;
+
+/// Where an archive comes from.
+#[derive(Clone, Copy)]
+pub enum Source<'s> {
+    Path(&'s Path),
+    Descriptor(BorrowedFd<'s>),
+}
+
+/// A directory, by its path or by a descriptor.
+#[derive(Clone, Copy)]
+pub enum Place<'p> {
+    Path(&'p Path),
+    Descriptor(BorrowedFd<'p>),
+}
+
+impl<'p> From<&'p PathBuf> for Place<'p> {
+    fn from(path: &'p PathBuf) -> Self {
+        Place::Path(path)
+    }
+}
+
+impl<'p> From<&'p Path> for Place<'p> {
+    fn from(path: &'p Path) -> Self {
+        Place::Path(path)
+    }
+}
+
+/// What an import is asked to heed.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub on: Vec<u32>,
+    pub limits: Vec<(u32, u64)>,
+    pub expected: Option<String>,
+    pub spool: Option<PathBuf>,
+    pub types: Option<Vec<u32>>,
+    pub names: Option<Vec<&'static str>>,
+    /// First in the container, first on the host, size.
+    pub uids: Vec<[u32; 3]>,
+    pub gids: Vec<[u32; 3]>,
+}
+
+impl Options {
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    pub fn on(what: u32) -> Self {
+        Self::none().and(what)
+    }
+
+    pub fn and(mut self, what: u32) -> Self {
+        self.on.push(what);
+        self
+    }
+
+    pub fn limit(limit: u32, value: u64) -> Self {
+        Self {
+            limits: vec![(limit, value)],
+            ..Self::none()
+        }
+    }
+}
+
+/// A report of progress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub phase: u32,
+    pub done: u64,
+    pub total: Option<u64>,
+    pub member: Vec<u8>,
+}
+
+/// What was told to those who watch.
+#[derive(Debug, Default)]
+pub struct Log {
+    pub reports: Mutex<Vec<Report>>,
+    /// Kind, member and message.
+    pub warnings: Mutex<Vec<(u32, Vec<u8>, String)>>,
+}
+
+impl Log {
+    pub fn reports(&self) -> Vec<Report> {
+        self.reports.lock().unwrap().clone()
+    }
+
+    pub fn warnings(&self) -> Vec<(u32, Vec<u8>, String)> {
+        self.warnings.lock().unwrap().clone()
+    }
+}
+
+/// A watch. Clones are the same one.
+pub trait Watched: Send + Sync {
+    /// Ends what is done under it from any thread.
+    fn cancel(&self);
+    fn log(&self) -> &Log;
+    /// For the door that has made it.
+    fn as_any(&self) -> &dyn std::any::Any;
+}
+
+/// What a session tells of the container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub engine: u32,
+    /// By `CR_TEXT_*`.
+    pub texts: Vec<Option<String>>,
+    /// By `CR_DOCUMENT_*`.
+    pub documents: Vec<Option<Vec<u8>>>,
+}
+
+/// A member as a session lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub name: Vec<u8>,
+    pub kind: u32,
+    pub class: u32,
+    pub size: u64,
+    pub stored: u64,
+    pub offset: u64,
+}
+
+/// An archive that is open for import.
+pub trait Session {
+    fn metadata(&mut self) -> Outcome<Told>;
+    fn members(&mut self) -> Outcome<Vec<Listed>>;
+    fn to_bundle(&mut self, place: Place<'_>) -> Outcome;
+    fn to_bundle_only(&mut self, place: Place<'_>, names: &[&str]) -> Outcome;
+    fn to_root(&mut self, place: Place<'_>) -> Outcome;
+    fn to_volume(&mut self, name: &str, place: Place<'_>) -> Outcome;
+    fn to_shm(&mut self, place: Place<'_>) -> Outcome;
+    /// The digest, if it was asked for.
+    fn extract(&mut self) -> Outcome<Option<String>>;
+}
+
+/// Where all files of a container go.
+#[derive(Clone, Copy, Default)]
+pub struct Everything<'e> {
+    pub bundle: Option<&'e Path>,
+    pub root: Option<&'e Path>,
+    pub shm: Option<&'e Path>,
+    pub volumes: &'e [(&'e str, &'e Path)],
+}
+
+/// A way to the session.
+pub trait Door: Sync {
+    /// A watch with this deadline in milliseconds, if any.
+    fn watch(&self, deadline: Option<u64>) -> Arc<dyn Watched>;
+    fn open(
+        &self,
+        source: Source<'_>,
+        options: &Options,
+        watch: Option<&dyn Watched>,
+    ) -> Outcome<Box<dyn Session>>;
+    fn import_files(
+        &self,
+        input: &Path,
+        everything: Everything<'_>,
+        options: &Options,
+        watch: Option<&dyn Watched>,
+    ) -> Outcome;
+}
+
+impl dyn Door {
+    /// Opens a file without a watch.
+    pub fn file(&self, path: &Path, options: &Options) -> Box<dyn Session> {
+        self.open(Source::Path(path), options, None).unwrap()
+    }
+
+    /// Opens a descriptor without a watch.
+    pub fn stream(&self, fd: &impl AsFd, options: &Options) -> Box<dyn Session> {
+        self.open(Source::Descriptor(fd.as_fd()), options, None)
+            .unwrap()
+    }
+}
+
+/// Makes two tests of each body: `name::rust` and `name::c`. The body gets the door, and the test with the nine.
+#[macro_export]
+macro_rules! session_tests {
+    ($( $(#[$attribute:meta])* fn $name:ident($test:ident, $door:ident) $body:block )*) => { $(
+        $(#[$attribute])*
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+            use $crate::support::process::Test;
+            use $crate::support::session::Door;
+
+            #[allow(unused_variables)]
+            fn body($test: &Test, $door: &'static dyn Door) $body
+
+            #[test]
+            fn rust() {
+                let api = &$crate::support::api::Rust;
+                Test::run(module_path!(), "rust", api, |test| body(test, &$crate::support::api::Rust));
+            }
+
+            #[test]
+            fn c() {
+                let api = &$crate::support::api::C;
+                Test::run(module_path!(), "c", api, |test| body(test, &$crate::support::api::C));
+            }
+        }
+    )* };
+}
+
+/// A watch of Rust's.
+struct RustWatch {
+    watch: Watch,
+    cancellation: Cancellation,
+    log: Arc<Log>,
+}
+
+impl Watched for RustWatch {
+    fn cancel(&self) {
+        self.cancellation.cancel();
+    }
+
+    fn log(&self) -> &Log {
+        &self.log
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+fn rust_watch(watch: Option<&dyn Watched>) -> Watch {
+    let own = watch.map(|watch| watch.as_any().downcast_ref::<RustWatch>().unwrap());
+    own.map_or_else(Watch::new, |own| own.watch.clone())
+}
+
+const LIMITS: [Limit; 7] = [
+    Limit::Members,
+    Limit::TotalBytes,
+    Limit::MemberBytes,
+    Limit::PathBytes,
+    Limit::Depth,
+    Limit::XattrBytes,
+    Limit::Ratio,
+];
+
+fn rust_options(from: &Options) -> Outcome<ImportOptions> {
+    let mut options = ImportOptions::new();
+    for what in &from.on {
+        match *what {
+            DIGEST => options.digest(true),
+            KEEP_FAILED => options.keep_failed(true),
+            STRICT_NAMES => options.strict_names(true),
+            END_MARKER => options.require_end_marker(true),
+            ROOT_ATTRIBUTES => options.root_attributes(true),
+            OCI_WHITEOUTS => options.oci_whiteouts(true),
+            IGNORE_OWNERSHIP => options.ignore_ownership(true),
+            NO_DEVICES => options.devices(false),
+            KNOWN_NAMES => options.names(&KNOWN_MEMBERS)?,
+            other => panic!("{other}"),
+        };
+    }
+    for (limit, value) in &from.limits {
+        options.limit(LIMITS[*limit as usize], *value);
+    }
+    if let Some(digest) = &from.expected {
+        options.expected_digest(digest.parse()?);
+    }
+    if let Some(directory) = &from.spool {
+        options.spool_directory(DirectoryBuf::new(directory)?);
+    }
+    if let Some(types) = &from.types {
+        let types: Vec<_> = types
+            .iter()
+            .map(|kind| MemberType::ALL[*kind as usize])
+            .collect();
+        options.types(&types);
+    }
+    if let Some(names) = &from.names {
+        options.names(names)?;
+    }
+    let ranges = |ranges: &[[u32; 3]]| -> Vec<IdRange> {
+        let range = |[container, host, size]: &[u32; 3]| IdRange {
+            container: *container,
+            host: *host,
+            size: *size,
+        };
+        ranges.iter().map(range).collect()
+    };
+    options.map_ids(&ranges(&from.uids), &ranges(&from.gids))?;
+    Ok(options)
+}
+
+fn directory(place: Place<'_>) -> Directory<'_> {
+    match place {
+        Place::Path(path) => path.into(),
+        Place::Descriptor(fd) => fd.into(),
+    }
+}
+
+fn told(metadata: &Metadata) -> Told {
+    let texts = [
+        None,
+        metadata.id(),
+        metadata.name(),
+        metadata.runtime(),
+        metadata.validated_runtime_name().ok(),
+        metadata.image_name(),
+        metadata.image_ref(),
+        metadata.created_time(),
+        metadata.checkpointed_time(),
+        metadata.restored_time(),
+        metadata.container_name(),
+        metadata.pod_id(),
+        metadata.pod_name(),
+        metadata.pod_namespace(),
+    ];
+    let document = |kind| metadata.document(kind).map(<[u8]>::to_vec);
+    Told {
+        engine: metadata.engine() as u32,
+        texts: texts.iter().map(|text| text.map(Into::into)).collect(),
+        documents: std::iter::once(None)
+            .chain(DocumentKind::ALL.into_iter().map(document))
+            .collect(),
+    }
+}
+
+impl Session for Import {
+    fn metadata(&mut self) -> Outcome<Told> {
+        Ok(told(Import::metadata(self)?))
+    }
+
+    fn members(&mut self) -> Outcome<Vec<Listed>> {
+        let members = Import::members(self)?.iter();
+        let listed = members.map(|member| Listed {
+            name: member.name.as_bytes().to_vec(),
+            kind: member.kind as u32,
+            class: member.class as u32,
+            size: member.size,
+            stored: member.stored,
+            offset: member.offset,
+        });
+        Ok(listed.collect())
+    }
+
+    fn to_bundle(&mut self, place: Place<'_>) -> Outcome {
+        Ok(Import::to_bundle(self, directory(place))?)
+    }
+
+    fn to_bundle_only(&mut self, place: Place<'_>, names: &[&str]) -> Outcome {
+        Ok(Import::to_bundle_only(self, directory(place), names)?)
+    }
+
+    fn to_root(&mut self, place: Place<'_>) -> Outcome {
+        Ok(Import::to_root(self, directory(place))?)
+    }
+
+    fn to_volume(&mut self, name: &str, place: Place<'_>) -> Outcome {
+        Ok(Import::to_volume(self, name, directory(place))?)
+    }
+
+    fn to_shm(&mut self, place: Place<'_>) -> Outcome {
+        Ok(Import::to_shm(self, directory(place))?)
+    }
+
+    fn extract(&mut self) -> Outcome<Option<String>> {
+        let imported = Import::extract(self)?;
+        Ok(imported.sha256.map(|digest| digest.to_string()))
+    }
+}
+
+impl Door for Rust {
+    fn watch(&self, deadline: Option<u64>) -> Arc<dyn Watched> {
+        let (watch, cancellation, log) =
+            (Watch::new(), Cancellation::new(), Arc::new(Log::default()));
+        watch.cancelled_by(&cancellation);
+        if let Some(deadline) = deadline {
+            watch.deadline_in(Duration::from_millis(deadline));
+        }
+        let to = Arc::clone(&log);
+        watch.on_progress(move |progress| {
+            to.reports.lock().unwrap().push(Report {
+                phase: progress.phase as u32,
+                done: progress.bytes_done,
+                total: progress.bytes_total,
+                member: progress.member.to_vec(),
+            });
+        });
+        let to = Arc::clone(&log);
+        watch.on_warning(move |warning| {
+            let (member, message) = (warning.member.to_vec(), warning.message.into());
+            let mut warnings = to.warnings.lock().unwrap();
+            warnings.push((warning.kind as u32, member, message));
+        });
+        Arc::new(RustWatch {
+            watch,
+            cancellation,
+            log,
+        })
+    }
+
+    fn open(
+        &self,
+        source: Source<'_>,
+        options: &Options,
+        watch: Option<&dyn Watched>,
+    ) -> Outcome<Box<dyn Session>> {
+        let (options, watch) = (rust_options(options)?, rust_watch(watch));
+        let import = match source {
+            Source::Path(path) => Import::open(path, &options, &watch)?,
+            Source::Descriptor(fd) => Import::open_descriptor(fd, &options, &watch)?,
+        };
+        Ok(Box::new(import))
+    }
+
+    fn import_files(
+        &self,
+        input: &Path,
+        everything: Everything<'_>,
+        options: &Options,
+        watch: Option<&dyn Watched>,
+    ) -> Outcome {
+        let volumes: Vec<_> = everything
+            .volumes
+            .iter()
+            .map(|(name, path)| (OsStr::new(*name), Directory::Path(path)))
+            .collect();
+        let files = Files {
+            bundle: everything.bundle.map(Directory::Path),
+            root: everything.root.map(Directory::Path),
+            shm: everything.shm.map(Directory::Path),
+            volumes: &volumes,
+        };
+        let (options, watch) = (rust_options(options)?, rust_watch(watch));
+        crutils::checkpoint::import_files(input, &files, &options, &watch)?;
+        Ok(())
+    }
+}
