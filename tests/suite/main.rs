@@ -62,3 +62,5 @@ mod process_state;
 mod races;
 mod replacing;
 mod session;
+mod session_refused;
+mod session_restore;
