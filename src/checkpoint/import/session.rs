@@ -307,8 +307,6 @@ impl Import {
     }
 
     fn begin_to_look(&mut self) -> Result<Reader<Input<'static>>> {
-        // What an earlier attempt saw before it failed is seen again.
-        (self.metadata, self.contents) = (Metadata::default(), Contents::default());
         self.reading.watch.begin(Phase::Reading, self.origin.len()?);
         let overflow = match (&self.origin, &self.options.spool_directory) {
             (Origin::File(_), _) => Overflow::Forget,
