@@ -15,13 +15,13 @@ static int opened(const char *name)
     return fd;
 }
 
-/* Of descriptors a library closes its own alone. */
+/* A descriptor stays the caller's: it is still there to be closed. */
 static void closed(int fd)
 {
     CHECK_INT(close(fd), 0);
 }
 
-/* A descriptor that isn't open. */
+/* A number that is no open descriptor until the next one is opened. */
 static int no_descriptor(void)
 {
     int fd = opened(".");
@@ -217,11 +217,12 @@ static void a_work_directory_is_looked_into(void)
 static void what_is_no_descriptor_of_a_directory_is_told(void)
 {
     static const CRChange change = {"/a", CR_CHANGE_ADD, 0};
-    int bad = no_descriptor(), top = opened("."), file;
+    int top = opened("."), file, bad;
     char **files = NULL;
 
     make_file("file", "");
     file = open(path("file"), O_RDONLY | O_CLOEXEC);
+    bad = no_descriptor();
     CHECK_FAILS(EBADF, CR_ERROR_SYSTEM, CRCreateFileWithLabelAt, bad, "a", "");
     CHECK_FAILS(ENOTDIR, CR_ERROR_SYSTEM, CRCreateFileWithLabelAt, file, "a", "");
     CHECK_FAILS(ENOTDIR, CR_ERROR_SYSTEM, CRApplyRootFsDiffTarAt, file, top);
