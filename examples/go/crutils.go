@@ -120,11 +120,16 @@ func CreateRootFsDiffTar(changes []Change, mountPoint, destination string) ([]st
 		return nil, err
 	}
 	defer C.CRStringArrayFree(files)
-	var names []string
-	for at := files; *at != nil; at = (**C.char)(unsafe.Add(unsafe.Pointer(at), unsafe.Sizeof(*at))) {
-		names = append(names, C.GoString(*at))
+	return stringsOf(files), nil
+}
+
+// stringsOf is a copy of an array that ends with NULL.
+func stringsOf(array **C.char) []string {
+	var copies []string
+	for at := array; *at != nil; at = (**C.char)(unsafe.Add(unsafe.Pointer(at), unsafe.Sizeof(*at))) {
+		copies = append(copies, C.GoString(*at))
 	}
-	return names, nil
+	return copies
 }
 
 // CreateFileWithLabel makes an empty file in directory and gives it an SELinux label; "" means none.

@@ -68,13 +68,14 @@ func open(ctx context.Context, options *ImportOptions, how func(*C.CRImportOptio
 	if err != nil {
 		return nil, err
 	}
-	opened := &Import{watch: watch}
+	// C may not see memory of Go's that has pointers into Go's, as an Import has.
+	var handle *C.CRImport
 	var failure *C.CRError
-	if err := watch.result(how(made, watch.handle, &opened.handle, &failure), failure); err != nil {
+	if err := watch.result(how(made, watch.handle, &handle, &failure), failure); err != nil {
 		watch.close()
 		return nil, err
 	}
-	return opened, nil
+	return &Import{handle: handle, watch: watch}, nil
 }
 
 // Close frees the import. What it has extracted stays.
