@@ -151,6 +151,12 @@ impl AsFd for Node {
     }
 }
 
+impl From<Node> for OwnedFd {
+    fn from(node: Node) -> Self {
+        node.fd
+    }
+}
+
 /// An O_PATH descriptor of the directory `name` in `parent`; ENOTDIR or ELOOP if it is something else.
 pub(super) fn open_directory_at(parent: impl AsFd, name: &Name) -> Result<OwnedFd, Errno> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;

@@ -2,13 +2,10 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::stat::FileStat;
 
 use super::Refusal;
 use crate::error::{Called as _, Error, Result};
@@ -84,15 +81,6 @@ impl<'r> Finder<'r> {
     pub(super) fn is_mounted_on(&self, node: &Node) -> Result<bool> {
         Ok(mount_id(node.as_fd()).called(|| "statx")? != self.mount)
     }
-}
-
-/// Opens a regular file for reading; it and what it is now.
-pub(super) fn open(node: &Node) -> Result<(File, Node, FileStat)> {
-    let file = File::from(node.reopen(OFlag::O_RDONLY)?);
-    let copy = file.try_clone().map_err(|error| Error::io("dup", error))?;
-    let node = Node::from_open(copy.into());
-    let stat = node.stat()?;
-    Ok((file, node, stat))
 }
 
 /// Whether the error says that a path isn't there any more.

@@ -16,8 +16,10 @@ mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::vec::IntoIter;
 
+use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, SFlag};
 use thiserror::Error as ThisError;
 
@@ -258,11 +260,13 @@ impl<'c, T: Target> Creation<'c, T> {
 
     /// Stores a regular file with its data, or as a hard link to where it was stored before.
     fn store_file(&mut self, path: &RootPath, node: &Node) -> Result<()> {
-        let (file, node, stat) = find::open(node)?;
+        let node = Node::from_open(node.reopen(OFlag::O_RDONLY)?);
+        let stat = node.stat()?;
         if let Some(first) = self.first_name(path, &stat)? {
             return self.give(path, describe::hard_link(path, &stat, &first), None);
         }
         let member = describe::member(path, &node, &stat, MemberKind::Regular)?;
+        let file = File::from(OwnedFd::from(node));
         let member = describe::with_holes(member, &file)?;
         self.give(path, member, Some(&file))
     }

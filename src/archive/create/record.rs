@@ -4,7 +4,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -59,13 +59,19 @@ pub(super) struct Mark {
 impl Mark {
     pub(super) fn of(file: &File) -> Result<Self> {
         let metadata = file.metadata().map_err(|error| Error::io("statx", error))?;
+        Ok(Self::from(&metadata))
+    }
+}
+
+impl From<&Metadata> for Mark {
+    fn from(metadata: &Metadata) -> Self {
         let since = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok();
         let born = metadata.created().ok().and_then(since);
-        Ok(Self {
+        Self {
             device: metadata.dev(),
             inode: metadata.ino(),
             born: born.map_or(0, |born| u64::try_from(born.as_nanos()).unwrap_or(0)),
-        })
+        }
     }
 }
 

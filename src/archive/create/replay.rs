@@ -4,18 +4,20 @@
 
 use std::fs::File;
 use std::io::BufReader;
+use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
-use nix::sys::stat::{FileStat, SFlag};
+use nix::fcntl::OFlag;
 use thiserror::Error as ThisError;
 
 use super::describe;
-use super::find::{self, Finder};
+use super::find::Finder;
 use super::measure::Measured;
 use super::record::{Mark, Record};
 use crate::archive::sink::Sink;
-use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{Node, Root, RootPath, file_type};
+use crate::error::{Called as _, Context as _, Error, Kind, Result};
+use crate::fs::{Node, Root, RootPath};
+use crate::sys::reopen;
 use crate::tar::{Member, MemberKind};
 
 /// How much of the spool is read at once.
@@ -78,21 +80,22 @@ fn write_data(
 ) -> Result<()> {
     let path = RootPath::clean(&member.path)?;
     let node = finder.find(&path)?.ok_or(Refusal::Vanished)?;
-    if file_type(&node.stat()?) != SFlag::S_IFREG {
-        return Err(Refusal::Replaced.into());
-    }
-    let (file, node, stat) = find::open(&node)?;
-    check_file(member, mark, &file, &stat)?;
+    let held = File::from(OwnedFd::from(node));
+    check_file(member, mark, &held)?;
+    let call = || format!("open {} through /proc/thread-self/fd", path.quoted());
+    let file = File::from(reopen(&held, OFlag::O_RDONLY).called(call)?);
     sink.data(member, &file)?;
     // Looked at afterwards, so that no byte was stored that was written under other attributes.
-    check_attributes(member, &path, &node)
+    check_attributes(member, &path, &Node::from_open(file.into()))
 }
 
-fn check_file(member: &Member, mark: Mark, file: &File, stat: &FileStat) -> Result<()> {
-    if Mark::of(file)? != mark {
+/// What isn't the file that was measured isn't opened: opening a device would act on it.
+fn check_file(member: &Member, mark: Mark, held: &File) -> Result<()> {
+    let metadata = held.metadata().map_err(|error| Error::io("statx", error))?;
+    if !metadata.is_file() || Mark::from(&metadata) != mark {
         return Err(Refusal::Replaced.into());
     }
-    if u64::try_from(stat.st_size).unwrap_or(0) < member.size {
+    if metadata.len() < member.size {
         return Err(Refusal::Shrank(member.size).into());
     }
     Ok(())
