@@ -62,5 +62,6 @@ mod process_state;
 mod races;
 mod replacing;
 mod session;
+mod session_options;
 mod session_refused;
 mod session_restore;

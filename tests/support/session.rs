@@ -201,7 +201,7 @@ pub trait Door: Sync {
     ) -> Outcome;
 }
 
-impl dyn Door {
+impl dyn Door + '_ {
     /// Opens a file without a watch.
     pub fn file(&self, path: &Path, options: &Options) -> Box<dyn Session> {
         self.open(Source::Path(path), options, None).unwrap()

@@ -217,6 +217,8 @@ impl Import {
     }
 
     fn run(&mut self) -> Result<Imported> {
+        // Nothing is made for options that contradict each other.
+        self.options.rules.check()?;
         let verified = self.verify()?;
         let hash = match verified {
             None if self.wants_digest() => Hash::Always,
