@@ -62,6 +62,7 @@ mod process_state;
 mod races;
 mod replacing;
 mod session;
+mod session_cancelled;
 mod session_options;
 mod session_refused;
 mod session_restore;
