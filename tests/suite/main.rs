@@ -63,6 +63,7 @@ mod races;
 mod replacing;
 mod session;
 mod session_cancelled;
+mod session_metadata;
 mod session_options;
 mod session_refused;
 mod session_restore;
