@@ -69,6 +69,16 @@ fn moved() -> (u64, u64) {
     (number("rchar:"), number("wchar:"))
 }
 
+/// Directory, engine, runtime, members, their classes, and the documents that are among them.
+type OfEngine = (
+    &'static str,
+    u32,
+    &'static str,
+    Vec<Entry>,
+    &'static [u32],
+    &'static [usize],
+);
+
 session_tests! {
     fn real_archives_tell_their_container_and_members(t, door) {
         let sandbox = Sandbox::new();
@@ -108,7 +118,7 @@ session_tests! {
             document("containerd", "status"), document("containerd", "status.dump"), file("container.log", "l"), file("other", ""),
         ];
         // By the numbers of CR_CLASS_*: memory, configuration, log, rootfs diff; CRIU's images.
-        let cases: [(&str, u32, &str, Vec<Entry>, &[u32], &[usize]); 2] = [
+        let cases: [OfEngine; 2] = [
             ("crio", 2, "crun", crio, &[2, 1, 1, 1, 8, 5], &[1, 2, 4]),
             ("containerd", 3, "io.containerd.runc.v2", containerd, &[4, 2, 1, 1, 1, 1, 8, 0], &[1, 2, 7, 8]),
         ];

@@ -42,11 +42,14 @@ fn made(places: &Places) -> Vec<String> {
     .concat()
 }
 
+/// A limit, a value that the members are at, the limit's name, the members, and what is made before the one that is refused.
+type AtLimit = (u32, u64, &'static str, Vec<Entry>, &'static [&'static str]);
+
 session_tests! {
     fn each_limit_lets_through_what_is_at_it_and_refuses_one_more(t, door) {
         let counted = [file("a", "123"), diff([file("x", "1234"), file("y", "12345")]), file("z", "123456")];
         let large = sparse(Sparse::Pax10, "large", 1 << 20, &[(0, b"data".to_vec())]);
-        let cases: [(u32, u64, &str, Vec<Entry>, &[&str]); 9] = [
+        let cases: [AtLimit; 9] = [
             (MEMBERS, 5, "members", counted.to_vec(), &["a", "x", "y"]),
             (TOTAL_BYTES, 18, "total_bytes", counted.to_vec(), &["a", "x", "y"]),
             (MEMBER_BYTES, 1 << 20, "member_bytes", vec![file("a", ""), large.clone()], &["a"]),

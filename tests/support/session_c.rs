@@ -17,7 +17,6 @@ use super::session::{
     Door, Everything, Listed, Log, Options, Place, Report, Session, Source, TEXTS, Told, Watched,
 };
 
-/// An object of the library's.
 #[repr(C)]
 struct Opaque {
     opaque: [u8; 0],
@@ -108,7 +107,6 @@ unsafe extern "C" {
     fn CRWatchDeadline(watch: *mut Opaque, milliseconds: u64, error: Error) -> c_int;
 }
 
-/// Calls with a slot for an error.
 fn call(function: impl FnOnce(Error) -> c_int) -> Outcome {
     let mut error = ptr::null_mut();
     let result = function(&raw mut error);
@@ -192,11 +190,11 @@ unsafe extern "C" fn on_warning(log: *mut c_void, warning: *const CRWarning) {
 }
 
 fn c_watch(watch: Option<&dyn Watched>) -> *const Opaque {
-    let own = watch.map(|watch| watch.as_any().downcast_ref::<CWatch>().unwrap());
-    own.map_or(ptr::null(), |own| own.watch)
+    watch.map_or(ptr::null(), |watch| {
+        watch.as_any().downcast_ref::<CWatch>().unwrap().watch
+    })
 }
 
-/// Options of the library's, freed when dropped.
 struct COptions(*mut Opaque);
 
 impl Drop for COptions {
@@ -215,9 +213,8 @@ fn c_names(names: &[&str]) -> (Vec<CString>, Vec<*const c_char>) {
     (owned, pointers)
 }
 
-// SAFETY of all calls below: the objects are live and used by this thread alone; strings end in NUL; arrays have the
-// length that is said; slots are valid pointers; all outlive the call.
-
+// "See above" below is: the objects are live and used by this thread alone; strings end in NUL; arrays have the length
+// that is said; slots are valid pointers; all outlive the call.
 fn c_options(from: &Options) -> Outcome<COptions> {
     // SAFETY: see above.
     let options = COptions(unsafe { CRImportOptionsNew() });
@@ -286,8 +283,8 @@ impl CSession {
                 // SAFETY: see above.
                 call(|error| unsafe { by_path(self.0, path.as_ptr(), error) })
             }
-            // SAFETY: see above.
             Place::Descriptor(fd) => {
+                // SAFETY: see above.
                 call(|error| unsafe { by_descriptor(self.0, fd.as_raw_fd(), error) })
             }
         }
@@ -454,11 +451,8 @@ impl Door for C {
                 CRImportOpenDescriptor(fd.as_raw_fd(), options.0, watch, out, error)
             }),
         };
-        assert_eq!(
-            import.is_null(),
-            opened.is_err(),
-            "outputs are written only on success"
-        );
+        // Outputs are written only on success.
+        assert_eq!(import.is_null(), opened.is_err());
         opened.map(|()| Box::new(CSession(import)) as Box<dyn Session>)
     }
 
