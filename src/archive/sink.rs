@@ -11,7 +11,7 @@ use thiserror::Error as ThisError;
 
 use crate::compress::Encode;
 use crate::error::{Error, Kind, Result};
-use crate::fs::copy_range;
+use crate::fs::{Identity, copy_range};
 use crate::tar::{self, END_OF_ARCHIVE, Extent, Member};
 use crate::watch::{WarningKind, Watch};
 
@@ -28,11 +28,18 @@ pub(super) enum Refusal {
     /// A file that gets shorter while it is read would leave the archive with another file's bytes in its place.
     #[error("got shorter while it was read: {0} bytes are missing")]
     Shrank(u64),
+    /// Writing to the file that is read destroys it.
+    #[error("is the file that the archive is written to")]
+    Output,
 }
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
-        Error::new(Kind::System, refusal.to_string()).with_errno(Errno::ESTALE)
+        let text = refusal.to_string();
+        match refusal {
+            Refusal::Shrank(_) => Error::new(Kind::System, text).with_errno(Errno::ESTALE),
+            Refusal::Output => Error::new(Kind::Argument, text),
+        }
     }
 }
 
@@ -44,7 +51,17 @@ pub(crate) struct Sink<'s> {
     /// What comes after it.
     gathered: Vec<u8>,
     members: u64,
+    /// The caller's file that the archive goes to, which can't be in it.
+    avoided: Option<Identity>,
     watch: &'s Watch,
+}
+
+/// Refuses the file that an archive is written to.
+pub(super) fn check_avoided(file: &File, avoided: Option<Identity>) -> Result<()> {
+    match avoided {
+        Some(avoided) if Identity::of(file)? == avoided => Err(Refusal::Output.into()),
+        _ => Ok(()),
+    }
 }
 
 /// What takes the stream.
@@ -72,8 +89,14 @@ impl<'s> Sink<'s> {
             written: 0,
             gathered: Vec::with_capacity(BUFFER),
             members: 0,
+            avoided: None,
             watch,
         }
+    }
+
+    /// Refuses to store this file, if there is one: the archive goes there.
+    pub(crate) fn avoiding(self, avoided: Option<Identity>) -> Self {
+        Self { avoided, ..self }
     }
 
     /// Begins a member: what its header announces has to follow.
@@ -99,6 +122,7 @@ impl<'s> Sink<'s> {
     /// The data that the header of `member` has announced, out of `file`: one that grew meanwhile gives the bytes it
     /// had.
     pub(crate) fn data(&mut self, member: &Member, file: &File) -> Result<()> {
+        check_avoided(file, self.avoided)?;
         let whole = [Extent {
             offset: 0,
             len: member.size,

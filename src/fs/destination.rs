@@ -9,17 +9,18 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::node::Node;
-use super::{Directory, Name, Root, RootPath, open_directory_ambient, remove_tree};
+use super::{Directory, Identity, Name, Root, RootPath, open_directory_ambient, remove_tree};
 use crate::error::{Called as _, Error, Result, quote};
 use crate::watch::Watch;
 
 /// A directory that something is extracted into.
 pub(crate) struct Destination {
     root: Root,
-    /// The topmost directory that was made for it: where, and its name.
-    made: Option<(Root, Name)>,
+    /// What was made for it, from the top down: each with where it is.
+    made: Vec<(Root, Name)>,
 }
 
 impl Destination {
@@ -46,7 +47,7 @@ impl Destination {
             Directory::Path(path) if path.is_absolute() => Self::walk_down(path, what),
             _ => Ok(Self {
                 root: Root::new(directory.open_ambient(what)?),
-                made: None,
+                made: Vec::new(),
             }),
         }
     }
@@ -55,12 +56,26 @@ impl Destination {
         &self.root
     }
 
-    /// Removes what was made for this destination, with everything in it, whoever has cancelled the work.
-    pub(crate) fn remove_made(self) -> Result<()> {
-        match self.made {
-            Some((parent, name)) => remove_tree(&parent, &name, &Watch::new()),
-            None => Ok(()),
+    /// Removes the directory with everything in it, if it was made for this destination and is still in its place, and
+    /// the directories that were made on the way to it, if nobody else has put anything there. Whoever has cancelled the
+    /// work.
+    pub(crate) fn remove_made(mut self) -> Result<()> {
+        let Some((parent, name)) = self.made.pop() else {
+            return Ok(());
+        };
+        let there = Node::find_at(&parent, &name)?.map(|node| node.identity());
+        if there.transpose()? != Some(Identity::of(&self.root)?) {
+            return Ok(());
         }
+        remove_tree(&parent, &name, &Watch::new())?;
+        for (parent, name) in self.made.into_iter().rev() {
+            match unlinkat(&parent, &name, UnlinkatFlags::RemoveDir) {
+                Ok(()) => {}
+                Err(Errno::ENOTEMPTY | Errno::EEXIST) => break,
+                Err(errno) => return Err(Error::system(format!("rmdir {}", name.quoted()), errno)),
+            }
+        }
+        Ok(())
     }
 
     fn walk_down(path: &Path, what: &str) -> Result<Self> {
@@ -68,7 +83,7 @@ impl Destination {
         let clean = RootPath::clean(path.as_os_str().as_bytes())?;
         let mut destination = Self {
             root: Root::new(open_directory_ambient(Path::new("/"), what)?),
-            made: None,
+            made: Vec::new(),
         };
         for name in clean.components().filter_map(Name::new) {
             if let Err(error) = destination.step_down(name) {
@@ -89,7 +104,7 @@ impl Destination {
                 let parent = std::mem::replace(&mut self.root, made);
                 if is_ours {
                     adopt(&self.root)?;
-                    self.made.get_or_insert((parent, name));
+                    self.made.push((parent, name));
                 }
             }
             result => self.root = Root::new(result.called(|| format!("open {}", name.quoted()))?),

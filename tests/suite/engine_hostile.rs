@@ -7,8 +7,11 @@ use std::path::PathBuf;
 use std::thread;
 
 use crutils::Kind;
-use crutils::checkpoint::{Import, ImportOptions, Imported, Limit, Sha256Digest};
-use crutils::watch::Watch;
+use crutils::checkpoint::{
+    BundleLayout, Compression as ExportCompression, Export, ExportOptions, Import, ImportOptions,
+    Imported, Limit, Sha256Digest,
+};
+use crutils::watch::{Phase, Watch};
 
 use crate::support::compressor::{Compression, filter};
 use crate::support::sandbox::Sandbox;
@@ -209,4 +212,87 @@ fn compressions_one_in_another_do_not_multiply_the_ratio() {
         let result = import.extract().map(|_| ()).map_err(|error| error.errno());
         assert_eq!(result, errno, "{ratio}");
     }
+}
+
+#[test]
+fn a_failed_import_removes_what_it_has_made_and_nothing_of_others() {
+    let place = Place::new();
+    let bad = place.join("bad");
+    fs::write(&bad, archive([file("a", "x"), file("config.json", "{}")])).unwrap();
+    let import = |bundle: &str| {
+        let mut import = Import::open(&bad, &ImportOptions::new(), &Watch::new()).unwrap();
+        import.to_bundle(&place.join(bundle)).unwrap();
+        (import.extract().unwrap_err(), place.join(bundle))
+    };
+    let (error, _) = import("made/one/two");
+    assert_eq!(error.errno(), 1, "{error}");
+    assert!(!place.join("made").exists());
+    // Somebody else has begun to use the directories on the way.
+    fs::create_dir_all(place.join("used/by")).unwrap();
+    fs::write(place.join("used/by/others"), "kept").unwrap();
+    let (_, bundle) = import("used/by/this/import");
+    assert!(!bundle.exists());
+    assert!(!place.join("used/by/this").exists());
+    assert_eq!(fs::read(place.join("used/by/others")).unwrap(), b"kept");
+}
+
+/// A bundle that podman would export.
+fn bundle(place: &Place) -> PathBuf {
+    let bundle = place.bundle();
+    fs::create_dir_all(bundle.join("checkpoint")).unwrap();
+    for name in ["config.dump", "spec.dump", "network.status"] {
+        fs::write(bundle.join(name), "{}").unwrap();
+    }
+    for name in ["inventory.img", "pages-1.img", "pages-2.img"] {
+        fs::write(bundle.join("checkpoint").join(name), vec![7; 300_000]).unwrap();
+    }
+    bundle
+}
+
+#[test]
+fn an_archive_is_not_written_over_a_file_that_goes_into_it() {
+    let place = Place::new();
+    let bundle = bundle(&place);
+    let volume = place.join("volume");
+    fs::create_dir(&volume).unwrap();
+    fs::write(volume.join("data"), "precious").unwrap();
+    let mut export = Export::new();
+    export.add_bundle(&bundle, BundleLayout::Podman).unwrap();
+    export.add_directory_tar("volumes/v.tar", &volume).unwrap();
+    let options = ExportOptions::default().compression(ExportCompression::None);
+    for victim in [bundle.join("checkpoint/pages-1.img"), volume.join("data")] {
+        let before = fs::read(&victim).unwrap();
+        let output = fs::File::options().write(true).open(&victim).unwrap();
+        let refused = export.write_to_descriptor(output.as_fd(), &options, &Watch::new());
+        let error = refused.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.errno()),
+            (Kind::Argument, 22),
+            "{error}"
+        );
+        assert!(fs::read(&victim).unwrap() == before, "{victim:?}");
+    }
+}
+
+#[test]
+fn a_file_of_the_memory_that_vanishes_on_the_way_fails_the_export() {
+    let place = Place::new();
+    let bundle = bundle(&place);
+    let mut export = Export::new();
+    export.add_bundle(&bundle, BundleLayout::Podman).unwrap();
+    let watch = Watch::new();
+    let victim = bundle.join("checkpoint/pages-2.img");
+    watch.on_progress(move |progress| {
+        if progress.phase == Phase::Writing {
+            // The first report comes with the first data, which other members have.
+            let _ = fs::remove_file(&victim);
+        }
+    });
+    let archive = place.join("archive");
+    let options = ExportOptions::default().compression(ExportCompression::None);
+    let error = export
+        .write_to_path(&archive, &options, &watch)
+        .unwrap_err();
+    assert_eq!(error.errno(), 116, "{error}");
+    assert!(!archive.exists());
 }

@@ -130,7 +130,7 @@ fn a_file_of_the_bundle_that_shrinks_is_stale_and_one_that_grows_is_not() {
 }
 
 #[test]
-fn a_member_that_vanishes_once_writing_has_begun_is_an_error_if_it_is_required() {
+fn what_vanishes_once_writing_has_begun_is_an_error_unless_it_is_a_member_that_is_optional() {
     let bundle = Bundle::new();
     bundle.write("stats-dump", vec![b'l'; 4 << 20]);
     bundle.write("bind.mounts", "[]");
@@ -139,7 +139,6 @@ fn a_member_that_vanishes_once_writing_has_begun_is_an_error_if_it_is_required()
     export.add_bundle(&bundle.path, BundleLayout::Crio).unwrap();
     let (outcome, bytes) = while_it_is_written(&export, || {
         fs::remove_file(bundle.path.join("bind.mounts")).unwrap();
-        fs::remove_file(bundle.path.join("checkpoint/extra")).unwrap();
     });
     let missing = outcome.unwrap().missing;
     assert_eq!(missing.last().unwrap(), "bind.mounts");
@@ -147,12 +146,21 @@ fn a_member_that_vanishes_once_writing_has_begun_is_an_error_if_it_is_required()
     let expected = [
         "stats-dump",
         "checkpoint/",
+        "checkpoint/extra",
         "checkpoint/inventory.img",
         "checkpoint/pages-1.img",
         "config.dump",
         "spec.dump",
     ];
     assert_eq!(members(&bundle.archive()), expected);
+    let (outcome, _) = while_it_is_written(&export, || {
+        fs::remove_file(bundle.path.join("checkpoint/extra")).unwrap();
+    });
+    let error = outcome.unwrap_err();
+    assert_eq!(
+        (error.errno(), error.entry()),
+        (libc::ESTALE, Some(&b"checkpoint"[..]))
+    );
     let (outcome, _) = while_it_is_written(&export, || {
         fs::remove_file(bundle.path.join("spec.dump")).unwrap();
     });

@@ -7,8 +7,9 @@ use std::io::{BufWriter, Seek as _, Write};
 
 use super::record::{Mark, Record};
 use super::{LeftOut, Target};
-use crate::archive::sink::warn;
+use crate::archive::sink::{check_avoided, warn};
 use crate::error::{Error, Result};
+use crate::fs::Identity;
 use crate::tar::{self, END_OF_ARCHIVE, Member};
 use crate::watch::Watch;
 
@@ -21,6 +22,9 @@ pub(crate) struct Measure<'m> {
     /// The headers of the last member, whose length alone is of interest.
     headers: Vec<u8>,
     notes: Option<Notes<'m>>,
+    members: u64,
+    /// The caller's file that the archive will go to, which can't be in it.
+    avoided: Option<Identity>,
     watch: &'m Watch,
 }
 
@@ -38,8 +42,20 @@ impl<'m> Measure<'m> {
             size: 0,
             headers: Vec::new(),
             notes: None,
+            members: 0,
+            avoided: None,
             watch,
         }
+    }
+
+    /// Refuses this file, if there is one: the archive will go there.
+    pub(crate) fn avoiding(self, avoided: Option<Identity>) -> Self {
+        Self { avoided, ..self }
+    }
+
+    /// How many members were found so far.
+    pub(crate) fn members(&self) -> u64 {
+        self.members
     }
 
     /// How long the members are so far.
@@ -71,11 +87,14 @@ impl<'m> Measure<'m> {
 
 impl Target for Measure<'_> {
     fn take(&mut self, member: &Member) -> Result<()> {
+        self.members += 1;
         self.add(member)?;
         self.note(member, None)
     }
 
     fn take_file(&mut self, member: &Member, file: &File) -> Result<()> {
+        check_avoided(file, self.avoided)?;
+        self.members += 1;
         self.add(member)?;
         self.note(member, Some(Mark::of(file)?))
     }

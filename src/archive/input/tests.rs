@@ -129,13 +129,13 @@ fn an_exabyte_of_holes_is_refused() {
 }
 
 /// How many bytes of 8 MiB of zeros, compressed in a sparse or a plain member, come through under a ratio.
-fn expanded(member: Member, packed: &[u8], max_ratio: u64) -> Result<u64> {
+fn expanded(member: &Member, packed: &[u8], max_ratio: u64) -> Result<u64> {
     let reading = Reading {
         max_ratio,
         ..Reading::default()
     };
     let mut result = Ok(0);
-    within(&member, packed, &reading, |input| {
+    within(member, packed, &reading, |input| {
         let copied = io::copy(&mut input.unwrap(), &mut io::sink());
         result = copied.map_err(|error| Error::io("read", error));
     });
@@ -151,16 +151,16 @@ fn holes_do_not_count_for_the_ratio() {
         sparse: None,
         ..sparse(stored, stored)
     };
-    assert_eq!(expanded(plain(), &packed, LENGTH).unwrap(), LENGTH);
+    assert_eq!(expanded(&plain(), &packed, LENGTH).unwrap(), LENGTH);
     assert_eq!(
-        expanded(plain(), &packed, 100).unwrap_err().kind(),
+        expanded(&plain(), &packed, 100).unwrap_err().kind(),
         Kind::Limit
     );
     // Not compressed, but all hole.
     let hole = sparse(512, LENGTH);
-    assert_eq!(expanded(hole.clone(), &[7; 512], LENGTH).unwrap(), LENGTH);
+    assert_eq!(expanded(&hole, &[7; 512], LENGTH).unwrap(), LENGTH);
     assert_eq!(
-        expanded(hole, &[7; 512], 100).unwrap_err().kind(),
+        expanded(&hole, &[7; 512], 100).unwrap_err().kind(),
         Kind::Limit
     );
 }

@@ -13,13 +13,14 @@ use crate::checkpoint::import::{check_config, judge_bundle_member};
 use crate::checkpoint::rootfs_diff::Plan;
 use crate::checkpoint::{CONFIG_DUMP, DELETED_FILES, SPEC_DUMP};
 use crate::error::{Context as _, Error, Result};
-use crate::fs::{Root, RootPath};
+use crate::fs::{Identity, Root, RootPath};
 use crate::tar::{END_OF_ARCHIVE, Member, MemberKind, Time};
 use crate::watch::{Phase, WarningKind, Watch};
 
 /// The members that are there.
 pub(super) struct Found<'e> {
-    pub present: Vec<&'e Entry>,
+    /// With how many members each of them had.
+    pub present: Vec<(&'e Entry, u64)>,
     pub missing: Vec<OsString>,
     /// How long the tar stream will be, if somebody wants to know.
     pub total: Option<u64>,
@@ -29,6 +30,8 @@ pub(super) struct Found<'e> {
 pub(super) struct Storing<'s> {
     pub export: &'s Export,
     pub watch: &'s Watch,
+    /// The caller's file that the archive goes to, if it goes to one.
+    pub output: Option<Identity>,
     /// The modification time of what the export makes itself.
     pub time: i64,
     /// Makes a file for what is noted while measuring.
@@ -39,10 +42,11 @@ impl<'s> Storing<'s> {
     /// Looks for all members, so that nothing is written of an archive that can't be whole.
     pub(super) fn find(&self) -> Result<Found<'s>> {
         self.watch.begin(Phase::Measuring, None);
-        let mut measure = Measure::alone(self.watch);
+        let mut measure = self.measuring();
         let (mut present, mut missing) = (Vec::new(), Vec::new());
         for entry in &self.export.entries {
             self.watch.at(entry.name.as_bytes());
+            let before = measure.members();
             let stored = self.measure(entry, &mut measure);
             match (
                 stored.at_entry(entry.name.as_bytes())?,
@@ -50,7 +54,7 @@ impl<'s> Storing<'s> {
             ) {
                 (Stored::Nothing, Some(Need::Optional)) => missing.push(self.miss(&entry.name)),
                 (Stored::Nothing, _) => {}
-                _ => present.push(entry),
+                _ => present.push((entry, measure.members() - before)),
             }
         }
         self.check_alternatives(&present)?;
@@ -67,13 +71,23 @@ impl<'s> Storing<'s> {
     /// Stores all members that were found. Returns how long the stream is, and how many members it has.
     pub(super) fn store(&self, found: &mut Found<'s>, mut sink: Sink<'_>) -> Result<(u64, u64)> {
         self.watch.begin(Phase::Writing, found.total);
-        for entry in &found.present {
+        for (entry, members) in &found.present {
+            let before = sink.members();
             let stored = self.store_entry(entry, &mut sink);
-            if stored.at_entry(entry.name.as_bytes())? == Stored::Nothing {
-                match entry.content.need() {
-                    Some(Need::Optional) => found.missing.push(self.miss(&entry.name)),
-                    _ => return Err(Error::from(Refusal::Missing).at_entry(entry.name.as_bytes())),
+            match (
+                stored.at_entry(entry.name.as_bytes())?,
+                entry.content.need(),
+            ) {
+                (Stored::Nothing, Some(Need::Optional)) => {
+                    found.missing.push(self.miss(&entry.name));
                 }
+                (Stored::Nothing, _) => {
+                    return Err(Error::from(Refusal::Missing).at_entry(entry.name.as_bytes()));
+                }
+                (_, Some(_)) if sink.members() - before < *members => {
+                    return Err(Error::from(Refusal::Vanished).at_entry(entry.name.as_bytes()));
+                }
+                _ => {}
             }
         }
         let members = sink.members();
@@ -82,12 +96,22 @@ impl<'s> Storing<'s> {
         Ok((length, members))
     }
 
+    fn measuring(&self) -> Measure<'s> {
+        Measure::alone(self.watch).avoiding(self.output)
+    }
+
+    /// Whether nested archives are looked into before anything is written: for the progress, and because the file that
+    /// is written to may be in them.
+    fn looks_into_nested(&self) -> bool {
+        self.watch.is_followed() || self.output.is_some()
+    }
+
     /// Where one of several members has to be there, one is, unless the caller has something else of such a name.
-    fn check_alternatives(&self, present: &[&Entry]) -> Result<()> {
+    fn check_alternatives(&self, present: &[(&Entry, u64)]) -> Result<()> {
         let is_alternative = |entry: &&Entry| entry.content.need() == Some(Need::OneOfThem);
         let mut alternatives = self.export.entries.iter().filter(is_alternative);
         match (alternatives.next(), alternatives.next()) {
-            (Some(first), Some(_)) if !present.iter().any(is_alternative) => {
+            (Some(first), Some(_)) if !present.iter().any(|(entry, _)| is_alternative(entry)) => {
                 Err(Error::from(Refusal::Missing).at_entry(first.name.as_bytes()))
             }
             _ => Ok(()),
@@ -100,8 +124,8 @@ impl<'s> Storing<'s> {
         name.as_os_str().to_os_string()
     }
 
-    /// Adds the length of a member. That of a nested archive is only looked for if somebody follows the progress: it is
-    /// measured when it is stored, so that little time goes by between the two.
+    /// Adds the length of a member. That of a nested archive is only looked for if there is a reason: it is measured when
+    /// it is stored, so that little time goes by between the two.
     fn measure(&self, entry: &Entry, measure: &mut Measure<'_>) -> Result<Stored> {
         let name = &entry.name;
         let stored = match &entry.content {
@@ -117,15 +141,15 @@ impl<'s> Storing<'s> {
                 Stored::Object
             }
             Content::Directory(root) => {
-                if self.watch.is_followed() {
-                    let mut inner = Measure::alone(self.watch);
+                if self.looks_into_nested() {
+                    let mut inner = self.measuring();
                     store_directory(root, &mut inner)?;
                     measure.add(&self.made(name.as_bytes(), nested(&inner)))?;
                 }
                 Stored::Object
             }
             Content::Diff(diff) => {
-                if self.watch.is_followed() {
+                if self.looks_into_nested() {
                     self.measure_diff(diff, name, measure)?;
                 }
                 self.check_below(&RootPath::clean(DELETED_FILES.as_bytes())?)?;
@@ -140,7 +164,7 @@ impl<'s> Storing<'s> {
 
     fn measure_diff(&self, diff: &Diff, name: &RootPath, measure: &mut Measure<'_>) -> Result<()> {
         let plan = Plan::new(&diff.changes)?;
-        let mut inner = Measure::alone(self.watch);
+        let mut inner = self.measuring();
         let stored = plan.store(&diff.root, &mut inner)?;
         if stored.wanted {
             measure.add(&self.made(name.as_bytes(), nested(&inner)))?;

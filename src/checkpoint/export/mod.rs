@@ -70,7 +70,10 @@ enum Refusal {
     /// A restore needs it; found missing there, the container is gone already.
     #[error("is required and isn't there")]
     Missing,
-    /// The same, in a place that an archive leaves empty.
+    /// A checkpoint without some of its memory passes for a whole one until its container is restored.
+    #[error("has fewer files than when it was looked for")]
+    Vanished,
+    /// What is required would be missing, since an archive leaves its place empty.
     #[error("is required and is a socket, which no archive can hold")]
     Socket,
 }
@@ -80,6 +83,7 @@ impl From<Refusal> for Error {
         let text = refusal.to_string();
         match refusal {
             Refusal::Missing => Error::new(Kind::System, text).with_errno(Errno::ENOENT),
+            Refusal::Vanished => Error::new(Kind::System, text).with_errno(Errno::ESTALE),
             Refusal::Socket => Error::new(Kind::Unsupported, text),
             _ => Error::new(Kind::Argument, text),
         }

@@ -17,7 +17,7 @@ use super::{Export, ExportOptions, Exported};
 use crate::archive::{Hashing, Sha256Digest, Sink};
 use crate::compress::{Encoding, encoder};
 use crate::error::{Context as _, Error, Result, quote};
-use crate::fs::{Channel, Directory, Name, Node, Output, file_type, spool_ambient};
+use crate::fs::{Channel, Directory, Identity, Name, Node, Output, file_type, spool_ambient};
 use crate::watch::{Phase, Watch};
 
 impl Export {
@@ -75,7 +75,7 @@ impl Export {
 
     /// Writes the archive to a descriptor: a pipe, a socket, or a regular file from its offset on; what is behind that
     /// stays as far as nothing is written over it. The descriptor stays the caller's. A cancelled or failed export has
-    /// written some of the archive.
+    /// written some of the archive. EINVAL, with nothing written, for a file that is to be stored itself.
     ///
     /// # Errors
     ///
@@ -110,6 +110,8 @@ impl Export {
             options,
             encoding,
             watch,
+            // The output is a file of its own.
+            output: None,
             spool: &|| spool_ambient(Some(chosen.as_fd())),
         };
         let exported = if encoding == Encoding::None && !options.digest {
@@ -139,6 +141,7 @@ impl Export {
             options,
             encoding,
             watch,
+            output: channel.is_regular().then(|| Identity::of(fd)).transpose()?,
             spool: &|| spool_ambient(chosen.as_ref().map(|directory| directory.as_fd())),
         };
         job.send(Box::new(channel))
@@ -151,6 +154,8 @@ struct Job<'j> {
     options: &'j ExportOptions,
     encoding: Encoding,
     watch: &'j Watch,
+    /// The caller's file that the archive goes to, if it goes to one.
+    output: Option<Identity>,
     spool: &'j dyn Fn() -> Result<File>,
 }
 
@@ -176,7 +181,7 @@ impl<'j> Job<'j> {
         let mut outlet = Outlet::new(writer, self.options.digest);
         let workers = self.options.number_of_workers();
         let encoder = encoder(self.encoding, workers, Box::new(&mut outlet))?;
-        let sink = Sink::into_encoder(encoder, self.watch);
+        let sink = Sink::into_encoder(encoder, self.watch).avoiding(self.output);
         let (_, members) = storing.store(&mut found, sink)?;
         let (bytes, sha256) = outlet.finish();
         Ok(Exported {
@@ -191,6 +196,7 @@ impl<'j> Job<'j> {
         Storing {
             export: self.export,
             watch: self.watch,
+            output: self.output,
             time: self.options.time,
             spool: self.spool,
         }
