@@ -3,6 +3,8 @@
 #   make            builds the libraries
 #   make demo       sets up, builds, and restores a real checkpoint archive before your eyes
 #   make check      sets up, and runs every check of the project
+#   make check-vm   sets up, and runs the library in a virtual machine with podman, runc, CRIU and SELinux; PARTS=... chooses
+#                   among tests/vm/guest/parts
 #   make install    installs the libraries, the header and the pkg-config file; make uninstall removes exactly these
 #   make header     writes include/crutils.h anew from src/capi
 #
@@ -40,7 +42,7 @@ CBINDGEN         := build/tools/cbindgen-$(CBINDGEN_VERSION)/bin/cbindgen
 
 export CARGO CARGOFLAGS
 
-.PHONY: all install uninstall stage demo check header check-header check-abi clean
+.PHONY: all install uninstall stage demo check check-vm header check-header check-abi clean
 
 all: $(BUILT)/libcrutils.a
 
@@ -82,6 +84,10 @@ demo:
 check:
 	@scripts/setup check
 	@scripts/check
+
+# Where there can be no machine, it has said why.
+check-vm:
+	@tests/vm/run $(PARTS) || [ $$? = 77 ]
 
 header: $(CBINDGEN)
 	$(CBINDGEN) --quiet --config cbindgen.toml --output include/crutils.h
