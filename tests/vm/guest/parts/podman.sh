@@ -1,20 +1,120 @@
 # shellcheck shell=bash
 # boots: plain
-explore() { set -x
-mkdir -p /tmp/img/bin /tmp/img/etc /tmp/img/data /tmp/img/opt/gone /tmp/img/tmp
-cp /usr/bin/busybox /tmp/img/bin/; for a in sh cat sleep date mv rm mkdir touch ln chmod chown mkfifo echo dd; do ln -s busybox /tmp/img/bin/$a; done
-echo one > /tmp/img/etc/app.conf; echo old > /tmp/img/opt/gone/a
-tar -C /tmp/img -c . | podman import --quiet - img
-podman images
-podman run -d --name c1 --network none img sh -c 'i=0; echo changed >> /etc/app.conf; rm -r /opt/gone; echo new > /data/new; while :; do i=$((i+1)); echo $i > /data/n; sleep 0.2; done'
-podman ps; sleep 3; podman diff c1
-time podman container checkpoint --export /tmp/c1.tar.zst c1
-ls -la /tmp
-podman ps -a
-m=$(podman mount c1); find $m -ls | head -40; grep overlay /proc/mounts
-podman inspect c1 | grep -A12 GraphDriver
-i=$(podman image mount img); ls $i
-podman volume create v
-cat /var/lib/containers/storage/overlay-containers/*/userdata/dump.log | tail -5
+# Archives that podman makes here, through each of the nine functions.
+. /vm/containers.sh
+
+# members_are_extracted ARCHIVE DIRECTORY: import into a bundle does what GNU tar does
+members_are_extracted() {
+    mkdir -p "$2/config" "$2/tar"
+    tar -xpf "$1" -C "$2/tar"
+    cr import-config "$2/config" "$1"
+    same 'configuration' "$(cd "$2/config" && echo *)" 'config.dump spec.dump'
+    cmp "$2/config/config.dump" "$2/tar/config.dump"
+    cmp "$2/config/spec.dump" "$2/tar/spec.dump"
+    cr import "$2/bundle" "$1"
+    rm "$2/tar/config.dump" "$2/tar/spec.dump"
+    same_trees "$2/tar" "$2/bundle"
 }
-check explore explore
+
+# diff_is_applied DIRECTORY: apply and delete do what rm and GNU tar do
+diff_is_applied() {
+    image_copy "$1/root"
+    cr apply "$1/bundle" "$1/root"
+    cr delete "$1/bundle" "$1/root"
+    image_copy "$1/expected"
+    if [ -e "$1/bundle/deleted.files" ]; then
+        sed -n 's/^  "\(.*\)",\{0,1\}$/\1/p' "$1/bundle/deleted.files" |
+            while IFS= read -r path; do rm -r "$1/expected$path"; done
+    fi
+    [ ! -e "$1/bundle/rootfs-diff.tar" ] ||
+        tar --xattrs --xattrs-include='*' -xpf "$1/bundle/rootfs-diff.tar" -C "$1/expected"
+    same_trees "$1/expected" "$1/root"
+}
+
+runtime_is_found() {
+    local runtime && runtime=$(cr runtime "$1")
+    same runtime "$runtime" runc
+    same 'it can checkpoint' "$(cr can-checkpoint "$runtime")" yes
+    same 'it can restore pods' "$(cr can-restore-pods "$runtime")" yes
+}
+
+# What the container saw and the restored root file system hasn't got: times apart, it is told once.
+tell_what_is_lost() {
+    local list=$LOGS/lost-$1
+    compare-trees "$(merged "$1")" "$2/root" >"$list" || true
+    note "$1: $(wc -l <"$list") differences of the restored root file system to what the container saw, without times" \
+        "$(grep -c -v -e ': mtime ' "$list")"
+    [ -e "$LOGS/told" ] || grep -v ': mtime ' "$list" | sed 's/^/note      /' >&3
+    touch "$LOGS/told"
+}
+
+own_diff_loses_nothing() {
+    own_diff "$1" "$2/own"
+    image_copy "$2/own-root"
+    cr apply "$2/own" "$2/own-root"
+    cr delete "$2/own" "$2/own-root"
+    compare-trees "$(merged "$1")" "$2/own-root"
+}
+
+# through_the_nine NAME ARCHIVE: what podman has made of a container of this name, and its own
+through_the_nine() {
+    local d=/tmp/archives/$1
+    mkdir -p "$d"
+    runtime_is_found "$2"
+    members_are_extracted "$2" "$d"
+    cr label "$d/bundle" restore.log ''
+    [ -e "$d/bundle/restore.log" ]
+    diff_is_applied "$d"
+    tell_what_is_lost "$1" "$d"
+    own_diff_loses_nothing "$1" "$d"
+}
+
+compressed() {
+    start "$1" podman
+    checkpoint --compress "$1" --export "/tmp/$1.tar" "$1"
+    through_the_nine "$1" "/tmp/$1.tar"
+    podman rm "$1"
+}
+
+previous() {
+    start previous podman --volume named:/volume
+    checkpoint --pre-checkpoint --export /tmp/pre.tar previous
+    checkpoint --with-previous --export /tmp/previous.tar previous
+    through_the_nine previous /tmp/previous.tar
+    same parent "$(readlink /tmp/archives/previous/bundle/checkpoint/parent)" ../pre-checkpoint
+    # The one it needs goes into the same bundle.
+    cr import /tmp/archives/previous/bundle /tmp/pre.tar
+    [ -e /tmp/archives/previous/bundle/checkpoint/parent/inventory.img ]
+    mkdir /tmp/archives/previous/volume
+    tar -xpf /tmp/archives/previous/bundle/volumes/named.tar -C /tmp/archives/previous/volume
+    # That archive has times in seconds.
+    compare-trees "$(podman volume inspect --format '{{.Mountpoint}}' named)" /tmp/archives/previous/volume >/tmp/volume || true
+    same 'differences of the volume' "$(grep -v ': mtime ' /tmp/volume)" ''
+    podman rm previous
+}
+
+without_rootfs() {
+    start without-rootfs all
+    checkpoint --ignore-rootfs --export /tmp/without-rootfs.tar without-rootfs
+    through_the_nine without-rootfs /tmp/without-rootfs.tar
+    [ ! -e /tmp/archives/without-rootfs/bundle/rootfs-diff.tar ]
+    podman rm without-rootfs
+}
+
+of_a_pod() {
+    podman pod create --name pod --network none --share-parent=false --infra-image image --infra-command '/bin/sleep 100000'
+    podman create --pod pod --name of-a-pod image /bin/workload podman
+    podman start of-a-pod
+    until [ -e "$(merged of-a-pod)/ready" ]; do sleep 0.1; done
+    checkpoint --export /tmp/of-a-pod.tar of-a-pod
+    through_the_nine of-a-pod /tmp/of-a-pod.tar
+    podman pod rm --force pod
+}
+
+check 'an image is made' make_image
+for compression in zstd gzip none; do
+    check "an archive with compression $compression" compressed $compression
+done
+check 'an archive with a previous one and a volume' previous
+check 'an archive without a root file system' without_rootfs
+check "an archive of a pod's container" of_a_pod
