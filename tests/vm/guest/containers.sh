@@ -1,13 +1,17 @@
 # shellcheck shell=bash
 # Containers to checkpoint, for the parts that need some.
 
+# Debian's policy has no types for containers: with SELinux, podman is told not to use any.
+mkdir -p /etc/containers
+printf '[containers]\nlabel = false\n' >/etc/containers/containers.conf
+
 podman() { command podman --runtime runc --log-level error "$@"; }
 
 # An image of busybox and guest/workload, made once. What podman mounts over is there already, so that it needn't make
 # it: what is in the upper directory is the container's own, then.
 make_image() {
     local root=/tmp/image name
-    ! podman image exists image || return 0
+    [ ! -e $root ] || return 0
     mkdir -p $root/{bin,dev,proc,sys,tmp,data,volume,run/secrets} $root/etc/app/conf.d $root/opt/tree/below $root/opt/again
     touch $root/etc/{hosts,hostname,resolv.conf,mtab} $root/run/.containerenv
     cp /usr/bin/busybox /vm/workload $root/bin
@@ -17,17 +21,27 @@ make_image() {
     done
     ln -s name $root/opt/link
     tar -C $root -c . | podman import --quiet - image
+    podman image mount image >/tmp/image.mount
 }
+
+# image_copy DIRECTORY
+image_copy() { cp -a "$(cat /tmp/image.mount)" "$1"; }
 
 # start NAME WORK OPTION...: a container that has done this work and counts on
 start() {
-    local merged
-    podman create --name "$1" --network none "${@:3}" image /bin/workload "$2"
-    podman start "$1"
-    merged=$(podman mount "$1")
-    until [ -e "$merged/ready" ]; do sleep 0.1; done
-    [ "$2" = quiet ] || add_xattrs "$merged"
+    podman run --detach --name "$1" --network none "${@:3}" image /bin/workload "$2"
+    until_ready "$1"
+    [ "$2" = quiet ] || add_xattrs "$(merged "$1")"
 }
+
+# until_ready NAME: until a container counts; it is mounted from here on, also when it has stopped
+until_ready() {
+    podman mount "$1" >"/tmp/$1.mount"
+    await [ -e "$(merged "$1")/ready" ]
+}
+
+# merged NAME: what a container sees, or saw in the moment of its checkpoint
+merged() { cat "/tmp/$1.mount"; }
 
 # What the container's own tools can't do.
 add_xattrs() {
@@ -38,32 +52,31 @@ add_xattrs() {
     setfacl -m u:12:rw,d:g:34:rx "$1/data/shared"
 }
 
-checkpoint() { podman container checkpoint "$@"; }
+# checkpoint OPTION... NAME: and what CRIU had to say if it failed
+checkpoint() {
+    podman container checkpoint "$@" ||
+        { grep Error "$(podman inspect --format '{{.StaticDir}}' "${*: -1}")/dump.log" && false; }
+}
 
-# merged NAME: what a container that is stopped by a checkpoint saw at that moment
-merged() { podman mount "$1"; }
-
-# image_copy DIRECTORY
-image_copy() { cp -a "$(podman image mount image)" "$1"; }
-
-# own_diff NAME BUNDLE: its diff as the library finds it and writes it
+# own_diff NAME BUNDLE: its diff as the library finds it in its overlay, whose one lower layer is the image
 own_diff() {
-    local upper lower
-    read -r upper lower < <(podman inspect --format '{{.GraphDriver.Data.UpperDir}} {{.GraphDriver.Data.LowerDir}}' "$1")
+    local options upper lower
+    options=,$(awk -v on="$(merged "$1")" '$2 == on { print $4 }' /proc/mounts),
+    upper=${options#*,upperdir=} lower=${options#*,lowerdir=}
     mkdir -p "$2"
-    # shellcheck disable=SC2086 # directories between colons
-    cr changes "$upper" ${lower//:/ } >"$2/changes"
+    cr changes "${upper%%,*}" "${lower%%,*}" >"$2/changes"
     cr diff "$(merged "$1")" "$2" <"$2/changes"
 }
 
-# same_trees FIRST SECOND: but for the times of directories, which change when something is made or removed in them
-same_trees() {
-    local differences
-    differences=$(compare-trees "$1" "$2") || true
-    same differences "$(less_times_of_directories "$1" <<<"$differences")" ''
-}
+# differences FIRST SECOND: but for labels, which are a place's and not an object's
+differences() { compare-trees "$1" "$2" | grep -v '": xattr "security.selinux" '; }
 
-# less_times_of_directories ROOT: lines of compare-trees, without these
+same_trees() { same differences "$(differences "$1" "$2")" ''; }
+
+# same_but_directories FIRST SECOND: less the times of directories, which change when something is made in them
+same_but_directories() { same differences "$(differences "$1" "$2" | less_times_of_directories "$1")" ''; }
+
+# less_times_of_directories ROOT: filters differences
 less_times_of_directories() {
     local line path
     while IFS= read -r line; do

@@ -44,3 +44,12 @@ refused() {
     echo "$*: $said"
     case $said in "$errno "*) ;; *) echo "'$*' said '$said', expected $errno" && return 1 ;; esac
 }
+
+# await COMMAND...: tries until it passes, for a minute at most
+await() {
+    local began=$SECONDS
+    until "$@"; do
+        [ $((SECONDS - began)) -lt 60 ] || { echo "'$*' doesn't come true" && return 1; }
+        sleep 0.1
+    done
+}

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # boots: plain
+# short: no
 # This kernel's overlayfs, XFS and btrfs: the suite's round trips of changes, and cloning.
 
 # How many random trees; each is made, changed and restored.
@@ -9,11 +10,6 @@ export CRUTILS_ROUND_TRIPS=10
 of_the_suite() {
     # That one sets user xattrs on a tmpfs, which has them from Linux 6.6 on.
     suite "$@" --show-output --skip the_attributes_of_another_overlay_are_the_containers_own
-}
-
-on_this_overlay() {
-    uname -r
-    of_the_suite changes_round_trip:: changes_overlay:: overlay_inodes::
 }
 
 # mounted KIND [OPTION]: a file system on a loop device at /KIND
@@ -68,7 +64,10 @@ import_clones() {
     shares bundle/pages-1.img
 }
 
-check "the suite's tests of overlays, on this kernel" on_this_overlay
+note "the kernel is $(uname -r)"
+check "the suite's tests of overlays" of_the_suite changes_overlay::
+check "the suite's tests of directories whose inode numbers change" of_the_suite overlay_inodes:: --skip ::rust
+check "the suite's round trips on tmpfs" of_the_suite changes_round_trip::
 check "the suite's round trips on XFS" round_trips xfs allocsize=4k
 check 'import clones on XFS' import_clones xfs
 check "the suite's round trips on btrfs" round_trips btrfs
