@@ -5,6 +5,7 @@
 #   make check      sets up, and runs every check of the project
 #   make check-vm   sets up, and runs the library in a virtual machine with podman, runc, CRIU and SELinux; PARTS=... chooses
 #                   among tests/vm/guest/parts
+#   make check-large  counts every byte of exports and imports with 4 GiB of memory pages, which takes 20 GiB of disk
 #   make install    installs the libraries, the header and the pkg-config file; make uninstall removes exactly these
 #   make header     writes include/crutils.h anew from src/capi
 #
@@ -42,7 +43,7 @@ CBINDGEN         := build/tools/cbindgen-$(CBINDGEN_VERSION)/bin/cbindgen
 
 export CARGO CARGOFLAGS
 
-.PHONY: all install uninstall stage demo check check-vm header check-header check-abi clean
+.PHONY: all install uninstall stage demo check check-large check-vm header check-header check-abi clean
 
 all: $(BUILT)/libcrutils.a
 
@@ -86,6 +87,10 @@ check:
 	@scripts/check
 
 # Where there can be no machine, it has said why.
+check-large:
+	CRUTILS_TEST_MIB=4096 $(CARGO) test $(CARGOFLAGS) --test suite -- \
+	    every_byte_is_read_once_and_written_once extracting_moves_each_byte_once
+
 check-vm:
 	@tests/vm/run $(PARTS) || [ $$? = 77 ]
 

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use crate::session::noise;
 use crate::support::compressor::{Compression, filter};
+use crate::support::mebibytes;
 use crate::support::process::Within;
 use crate::support::sandbox::Sandbox;
 use crate::support::session::{ID, Listed, NAME, Options, RUNTIME};
@@ -161,14 +162,14 @@ session_tests! {
 
     fn extracting_moves_each_byte_once(t, door) {
         t.within(Within::Process, || {
-            const SIZE: u64 = 256 << 20;
             const SLACK: u64 = 2 << 20;
+            let size = mebibytes(256) << 20;
             let sandbox = Sandbox::new();
             let (input, packed) = (sandbox.path().join("input"), sandbox.path().join("packed"));
             let mut output = File::create(&input).unwrap();
-            output.write_all(&unended([file("checkpoint/pages-1.img", "").size(SIZE as i64)])).unwrap();
+            output.write_all(&unended([file("checkpoint/pages-1.img", "").size(size as i64)])).unwrap();
             let piece = noise(1 << 20);
-            for _ in 0..SIZE >> 20 {
+            for _ in 0..size >> 20 {
                 output.write_all(&piece).unwrap();
             }
             output.write_all(&archive([file("config.dump", "{}"), file("spec.dump", "{}")])).unwrap();
@@ -184,8 +185,8 @@ session_tests! {
                 let after = moved();
                 let (read, written) = (after.0 - before.0, after.1 - before.1);
                 assert!(read <= fs::metadata(archive).unwrap().len() + SLACK, "{number}: {read} bytes were read");
-                assert!(written <= SIZE + SLACK, "{number}: {written} bytes were written");
-                assert_eq!(fs::metadata(bundle.join("checkpoint/pages-1.img")).unwrap().len(), SIZE);
+                assert!(written <= size + SLACK, "{number}: {written} bytes were written");
+                assert_eq!(fs::metadata(bundle.join("checkpoint/pages-1.img")).unwrap().len(), size);
                 fs::remove_dir_all(bundle).unwrap();
             }
             let peak = number_in("/proc/self/status", "VmHWM:") >> 10;

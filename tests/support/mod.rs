@@ -77,6 +77,15 @@ pub fn acl(users: &[u32]) -> Vec<u8> {
     out
 }
 
+/// How large the files are, in MiB, of tests that count every byte: `default`, or what CRUTILS_TEST_MIB says (`make
+/// check-large`).
+pub fn mebibytes(default: u64) -> u64 {
+    match std::env::var("CRUTILS_TEST_MIB") {
+        Ok(number) => number.parse().expect("CRUTILS_TEST_MIB is a number"),
+        Err(_) => default,
+    }
+}
+
 /// Writes an executable shell script.
 pub fn script(path: &std::path::Path, body: &str) {
     // A script that this process has open for writing when another test forks couldn't be executed (ETXTBSY), hence
