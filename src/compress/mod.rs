@@ -1,9 +1,9 @@
 //! Which compression a stream has, how to undo it, and how to apply it.
 //!
-//! Everything is decoded and encoded in the process, so that the answer doesn't depend on what is installed. A stream
-//! may consist of several members (gzip's word; the others say streams or frames), which are decoded one after the
-//! other. What may follow the last one is fixed: zeros after gzip, zeros in a multiple of four after xz, skippable frames after zstd,
-//! nothing after bzip2.
+//! Everything is decoded and encoded in the process, so that the answer doesn't depend on what is installed. A stream may
+//! consist of several members (gzip's word; the others say streams or frames), which are decoded one after the other.
+//! What may follow the last one is fixed: zeros after gzip, zeros in a multiple of four after xz, skippable frames after
+//! zstd, nothing after bzip2. Of what is written there is one member, and nothing after it.
 
 #![forbid(unsafe_code)]
 

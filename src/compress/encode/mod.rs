@@ -21,8 +21,8 @@ use super::Compression;
 use crate::{Error, Kind, Result};
 use target::Target;
 
-/// More threads than this would cost memory (each some 10 MiB with zstd's default level) and no time be won: the one
-/// thread that reads the content and writes the result is no faster.
+/// More threads than this would cost memory (each some 5 MiB with zstd's default level), and win no time: the one thread
+/// that reads the content and writes the result is no faster.
 const MAX_WORKERS: usize = 32;
 
 /// How a stream is to be compressed.
@@ -80,11 +80,11 @@ fn checked(level: Option<i32>, default: u8, max: u8) -> Result<u8> {
 /// A stream that is compressed while it is written.
 ///
 /// [`Write::flush`] flushes the output, and nothing that is still inside: it would make the bytes depend on when it is
-/// called. An error of the output comes out of whichever of the functions meets it, as
-/// it went in. From then on each of them fails the same way, with the kind, errno and message of the first error.
+/// called. An error of the output comes out of whichever of the functions meets it, as it went in. From then on each of
+/// them fails the same way, with the kind, errno, message and offset of the first error.
 ///
-/// Dropping it before [`finish`](Encode::finish) abandons the stream; that may take as long as what is being
-/// compressed then.
+/// Dropping it before [`finish`](Encode::finish) abandons the stream: nothing more is written, and no thread is left
+/// behind. That takes until the threads have compressed what they were handed.
 pub(crate) trait Encode: Write + Send {
     /// Compresses what is left, and writes all of it and the stream's end to the output, which is flushed.
     ///
@@ -101,7 +101,8 @@ pub(crate) trait Encode: Write + Send {
 ///
 /// # Errors
 ///
-/// ENOMEM where the encoder finds no memory, or not even one thread.
+/// ENOMEM where the encoder finds no memory. The threads are started by a write: with gzip the caller's compresses
+/// where there may be none, with zstd that write fails with ENOMEM.
 pub(crate) fn encoder<'a>(
     encoding: Encoding,
     workers: NonZeroUsize,

@@ -15,7 +15,7 @@ use super::*;
 
 /// How much content one thread gets at once, of gzip and of zstd; the tests' contents are some of these long.
 const GZIP_BLOCK: usize = 256 << 10;
-const ZSTD_JOB: usize = 4 << 20;
+const ZSTD_JOB: usize = 2 << 20;
 
 /// Makes the error of an output, time and again.
 type Cause = fn() -> io::Error;
