@@ -217,7 +217,8 @@ fn the_xattrs_of_a_member_are_limited_together() {
 #[test]
 fn by_default_everything_that_can_be_read_is_within_the_limits() {
     let temp = Temp::new();
-    let deep = "d/".repeat(2047) + "d";
+    // Without openat2 the kernel is asked for the path on the host as well, which takes some of its room.
+    let deep = "d/".repeat(1950) + "d";
     let large = sparse_file("a", 1 << 40, "x").xattr("user.a", &[b'x'; 1000]);
     extract(&temp, Rules::default(), &[file(&deep, ""), large]).unwrap();
     assert_eq!(temp.meta("a").len(), 1 << 40);
