@@ -47,9 +47,11 @@ use refusal::Refusal;
 /// Texts are nothing where no document has them, or has an empty one.
 #[derive(Clone, Default)]
 pub struct Metadata {
-    config: Option<ContainerConfig>,
+    // Behind pointers: optimized code may look at fields of what isn't there before it asks whether it is, which is
+    // harmless, but an error to valgrind, under which programs are tested that use the library.
+    config: Option<Box<ContainerConfig>>,
     podmans: Podmans,
-    spec: Option<Spec>,
+    spec: Option<Box<Spec>>,
     network_status: Optional<NetworkStatus>,
     bind_mounts: Optional<BindMounts>,
     pod_options: Optional<PodOptions>,
@@ -90,10 +92,11 @@ impl Metadata {
             DocumentKind::Config => {
                 let config = read(bytes).map_err(|unreadable| unreadable.why)?;
                 self.podmans = Podmans::of(&config);
-                self.config = Some(config);
+                self.config = Some(Box::new(config));
             }
             DocumentKind::Spec => {
-                self.spec = Some(read(bytes).map_err(|unreadable| unreadable.why)?);
+                let spec = read(bytes).map_err(|unreadable| unreadable.why)?;
+                self.spec = Some(Box::new(spec));
             }
             DocumentKind::NetworkStatus => self.network_status = Optional::of(bytes),
             DocumentKind::BindMounts => self.bind_mounts = Optional::of(bytes),
@@ -114,13 +117,13 @@ impl Metadata {
     /// `config.dump`, if the checkpoint has one.
     #[must_use]
     pub fn config(&self) -> Option<&ContainerConfig> {
-        self.config.as_ref()
+        self.config.as_deref()
     }
 
     /// `spec.dump`, if the checkpoint has one.
     #[must_use]
     pub fn spec(&self) -> Option<&Spec> {
-        self.spec.as_ref()
+        self.spec.as_deref()
     }
 
     /// `network.status`, if the checkpoint has one.
