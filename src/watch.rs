@@ -1,7 +1,7 @@
 //! How a caller watches a long work, and ends it early.
 //!
-//! A [`Watch`] goes down through the floors with the work. Whoever moves bytes tells it, in steps of at most 8 MiB;
-//! between two steps it looks whether the work was cancelled or is past its deadline.
+//! A [`Watch`] goes down through the floors with the work. Whoever moves bytes tells it, in steps of at most 8 MiB
+//! copied or 64 MiB cloned; between two steps it looks whether the work was cancelled or is past its deadline.
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +15,8 @@ use crate::error::{Error, Kind, Result};
 
 /// How many bytes are copied between two looks at the watch, at most.
 pub(crate) const MAX_COPIED: u64 = 8 << 20;
+/// How many bytes are cloned between two looks at the watch, at most.
+pub(crate) const MAX_CLONED: u64 = 64 << 20;
 /// How much time there is between two reports of progress, at least: twenty a second.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(50);
 

@@ -17,7 +17,7 @@ use crate::watch::{WarningKind, Watch};
 
 use super::create::{LeftOut, Target};
 
-/// Up to this size data is gathered with the headers around it, beyond it the kernel copies it.
+/// Below this size data is gathered with the headers around it, from there on the kernel clones or copies it.
 const GATHERED: u64 = 64 << 10;
 /// How much is gathered before it is written.
 const BUFFER: usize = 256 << 10;
@@ -48,6 +48,8 @@ pub(crate) struct Sink<'s> {
     output: Output<'s>,
     /// What of the stream is in the output.
     written: u64,
+    /// Where the archive begins in the stream whose members come now: not at 0 for a nested one.
+    archive_from: u64,
     /// What comes after it.
     gathered: Vec<u8>,
     members: u64,
@@ -87,6 +89,7 @@ impl<'s> Sink<'s> {
         Self {
             output,
             written: 0,
+            archive_from: 0,
             gathered: Vec::with_capacity(BUFFER),
             members: 0,
             avoided: None,
@@ -106,10 +109,18 @@ impl<'s> Sink<'s> {
         self.inner_header(member)
     }
 
+    /// Begins a member whose data is an archive: until [`end_nested`](Sink::end_nested), its members come.
+    pub(super) fn begin_nested(&mut self, member: &Member) -> Result<()> {
+        self.header(member)?;
+        self.archive_from = self.position();
+        Ok(())
+    }
+
     /// The header of a member of a nested archive, which is data of the member around it.
     pub(super) fn inner_header(&mut self, member: &Member) -> Result<()> {
         self.watch.check()?;
-        tar::encode(member, &mut self.gathered)?;
+        let position = self.position() - self.archive_from;
+        tar::encode(member, position, &mut self.gathered)?;
         self.write_if_full()
     }
 
@@ -129,7 +140,7 @@ impl<'s> Sink<'s> {
         }];
         for extent in member.sparse.as_deref().unwrap_or(&whole) {
             let copied = match self.output {
-                Output::File(output) if extent.len > GATHERED => {
+                Output::File(output) if extent.len >= GATHERED => {
                     self.copy(file, *extent, output)?
                 }
                 _ => self.gather(file, *extent)?,
@@ -144,6 +155,7 @@ impl<'s> Sink<'s> {
     /// The end of a nested archive of `size` bytes, which is data of the member around it.
     pub(super) fn end_nested(&mut self, size: u64) -> Result<()> {
         self.raw(&END_OF_ARCHIVE)?;
+        self.archive_from = 0;
         self.pad(size)
     }
 
@@ -205,6 +217,11 @@ impl<'s> Sink<'s> {
             self.write_if_full()?;
         }
         Ok(done)
+    }
+
+    /// How long the stream is so far.
+    fn position(&self) -> u64 {
+        self.written + self.gathered.len() as u64
     }
 
     /// How much may be gathered before it is written; never nothing between two calls.

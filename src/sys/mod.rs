@@ -5,6 +5,7 @@
 //! new one first and then the descriptor's name below `/proc`, never a call that would follow a link.
 
 mod capability;
+mod clone;
 mod handle;
 mod link;
 mod mode;
@@ -17,6 +18,7 @@ mod times;
 mod xattr;
 
 pub(crate) use capability::has_cap_sys_admin;
+pub(crate) use clone::clone_range;
 pub(crate) use handle::file_handle;
 pub(crate) use link::link_descriptor;
 pub(crate) use mode::change_mode;

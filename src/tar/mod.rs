@@ -13,6 +13,10 @@
 //!
 //! ustar wherever the member fits, otherwise a PAX header in front; holes as PAX sparse 1.0. No GNU extensions.
 //!
+//! Data of 64 KiB or more begins at a multiple of 4096 bytes, counted from the beginning of the archive (a nested one has
+//! its own), so that file systems can share its blocks with a file. Where that takes padding, it is a PAX record
+//! `comment`, which POSIX has all readers ignore.
+//!
 //! # Records of our own
 //!
 //! - `CRUTILS.xattrs=complete` says that the xattr records of this member are all xattrs that the object had. A reader
@@ -36,6 +40,7 @@
 
 #![forbid(unsafe_code)]
 
+mod align;
 mod header;
 mod member;
 mod merge;

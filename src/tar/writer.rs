@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::align::{self, ALIGNED_FROM};
 use super::member::{Member, MemberKind};
 use super::refusal::Refusal;
 use super::{BLOCK, NAME_MAX, SPECIAL_MAX, number, padding, pax, sparse, xattr};
@@ -24,15 +25,19 @@ type Records = BTreeMap<Vec<u8>, Vec<u8>>;
 /// Appends the headers of `member` to `out`, and the sparse map if it has one; the caller has `member.stored` bytes of
 /// data and [`padding`] follow. A directory's name gets its trailing slash here. `member.offset` is not used.
 ///
+/// What is appended begins at `position` in the stream, which decides how long it gets: data of 64 KiB or more begins on
+/// a boundary of 4096 bytes.
+///
 /// # Errors
 ///
 /// A name or link that is too long, or xattrs that don't fit 1 MiB, exceed a limit; a member that contradicts itself is
 /// an internal error. Nothing was appended then.
-pub(crate) fn encode(member: &Member, out: &mut Vec<u8>) -> Result<()> {
-    encode_member(member, out).map_err(|refusal| Error::from(refusal).at_entry(&member.path))
+pub(crate) fn encode(member: &Member, position: u64, out: &mut Vec<u8>) -> Result<()> {
+    encode_member(member, position, out)
+        .map_err(|refusal| Error::from(refusal).at_entry(&member.path))
 }
 
-fn encode_member(member: &Member, out: &mut Vec<u8>) -> Result<(), Refusal> {
+fn encode_member(member: &Member, position: u64, out: &mut Vec<u8>) -> Result<(), Refusal> {
     check(member)?;
     let mut records = Records::new();
     let mut path = full_path(member);
@@ -66,8 +71,11 @@ fn encode_member(member: &Member, out: &mut Vec<u8>) -> Result<(), Refusal> {
         add(&mut records, "hdrcharset", b"BINARY");
     }
     let block = member_block(member, &path, size, &mut records)?;
-    if !records.is_empty() {
-        let body = pax::encode(&records);
+    let mut body = pax::encode(&records);
+    if member.stored >= ALIGNED_FROM {
+        align::fill(&mut body, position, BLOCK + map.len());
+    }
+    if !body.is_empty() {
         if body.len() as u64 > SPECIAL_MAX {
             return Err(Refusal::SpecialTooLong);
         }

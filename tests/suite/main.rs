@@ -38,6 +38,7 @@ mod changes_exclude;
 mod changes_layers;
 mod changes_overlay;
 mod changes_round_trip;
+mod clone;
 mod compression;
 mod conformance;
 mod deleted;

@@ -67,7 +67,7 @@ impl<'m> Measure<'m> {
     pub(crate) fn add(&mut self, member: &Member) -> Result<()> {
         self.watch.check()?;
         self.headers.clear();
-        tar::encode(member, &mut self.headers)?;
+        tar::encode(member, self.size, &mut self.headers)?;
         let length = self.headers.len() as u64 + tar::padding(member.stored) as u64;
         self.size = self
             .size

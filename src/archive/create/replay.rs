@@ -54,7 +54,7 @@ impl Measured {
     /// it had; one that got shorter, vanished, was replaced, or changed its mode, owner or xattrs is ESTALE.
     pub(crate) fn write(self, root: &Root, header: Member, sink: &mut Sink<'_>) -> Result<()> {
         let size = self.size();
-        sink.header(&Member {
+        sink.begin_nested(&Member {
             size,
             stored: size,
             ..header

@@ -95,7 +95,7 @@ fn within(
     test: impl FnOnce(Result<Input<'_>>),
 ) {
     let mut archive = Vec::new();
-    crate::tar::encode(member, &mut archive).unwrap();
+    crate::tar::encode(member, archive.len() as u64, &mut archive).unwrap();
     archive.extend(content);
     archive.resize(archive.len().next_multiple_of(512) + 1024, 0);
     let outer = Origin::File(file(&archive)).read(reading, Hash::Never, None);

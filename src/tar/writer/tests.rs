@@ -7,7 +7,7 @@ use crate::error::Kind;
 
 fn encoded(member: &Member) -> Vec<u8> {
     let mut out = Vec::new();
-    encode(member, &mut out).unwrap();
+    encode(member, 0, &mut out).unwrap();
     out
 }
 
@@ -216,21 +216,19 @@ fn numbers_beyond_octal_go_into_records() {
         stored: 8 << 30,
         ..plain(b"a")
     };
-    assert_eq!(
-        records(&member),
-        "18 gid=4294967294\\n19 size=8589934592\\n"
+    let written = records(&member);
+    assert!(
+        written.starts_with("18 gid=4294967294\\n19 size=8589934592\\n"),
+        "{written}"
     );
     let stream = encoded(&member);
     assert_eq!(&parts(&stream).1[116..136], b"0000000\x0000000000000\0");
-    assert_eq!(
-        encoded(&Member {
-            size: (8 << 30) - 1,
-            stored: (8 << 30) - 1,
-            ..plain(b"a")
-        })
-        .len(),
-        512
-    );
+    let written = records(&Member {
+        size: (8 << 30) - 1,
+        stored: (8 << 30) - 1,
+        ..plain(b"a")
+    });
+    assert!(!written.contains("size="), "{written}");
 }
 
 #[test]
@@ -386,7 +384,7 @@ fn what_exceeds_a_limit_is_refused_and_nothing_appended() {
         },
     ] {
         let mut out = b"before".to_vec();
-        let error = encode(&member, &mut out).unwrap_err();
+        let error = encode(&member, 0, &mut out).unwrap_err();
         assert_eq!(
             (error.kind(), error.entry(), &out[..]),
             (Kind::Limit, Some(&member.path[..]), &b"before"[..])
@@ -454,7 +452,7 @@ fn a_member_that_contradicts_itself_is_refused() {
             ..plain(b"b")
         },
     ] {
-        assert!(encode(&member, &mut Vec::new()).is_err(), "{member:?}");
+        assert!(encode(&member, 0, &mut Vec::new()).is_err(), "{member:?}");
     }
 }
 

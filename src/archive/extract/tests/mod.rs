@@ -270,7 +270,7 @@ fn all_types() -> [(&'static str, Entry); 7] {
 fn stream(entries: &[Entry]) -> Vec<u8> {
     let mut stream = Vec::new();
     for Entry(member, data) in entries {
-        tar::encode(member, &mut stream).unwrap();
+        tar::encode(member, stream.len() as u64, &mut stream).unwrap();
         stream.extend_from_slice(data);
         stream.resize(stream.len().next_multiple_of(512), 0);
     }

@@ -1,0 +1,225 @@
+//! Sharing blocks between the archive and the files, on the file systems that can.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+
+use crutils::checkpoint::{Export, Import, ImportOptions};
+use crutils::watch::Watch;
+
+use super::export::{Bundle, members, plain};
+use crate::support::mutate::Dice;
+use crate::support::os;
+use crate::support::sandbox::{Fs, Sandbox};
+use crate::support::tree::{Aspects, Snapshot};
+
+/// The file systems that share blocks.
+const SHARING: [Fs; 2] = [Fs::Xfs, Fs::Btrfs];
+/// What is stored; the last block isn't full.
+const PAGES: usize = (10 << 20) + 123;
+/// How many blocks of it can be shared.
+const BLOCKS: u64 = PAGES as u64 / 4096;
+
+/// Bytes that no compression or deduplication could make fewer.
+fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend(state.to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// How many whole blocks of 4096 bytes of a file are shared with others.
+fn shared(path: &Path) -> u64 {
+    let output = Command::new("filefrag")
+        .args(["-s", "-v", "-b4096"])
+        .arg(path)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let length = |line: &str| -> u64 {
+        // extent: first..last logical: first..last physical: length: expected: flags
+        let length = line.split(':').nth(3).unwrap();
+        length.trim().parse().unwrap()
+    };
+    text.lines()
+        .filter(|line| line.contains("shared"))
+        .map(length)
+        .sum()
+}
+
+/// Extracts a bundle and a volume.
+fn import(archive: &Path, bundle: &Path, volume: &Path) {
+    let mut session = Import::open(archive, &ImportOptions::new(), &Watch::new()).unwrap();
+    session.to_bundle(bundle).unwrap();
+    session.to_volume("v", volume).unwrap();
+    session.extract().unwrap();
+}
+
+#[test]
+fn clone_instead_of_copying() {
+    for kind in SHARING {
+        let Some(sandbox) = Sandbox::on(kind) else {
+            continue;
+        };
+        let (bundle, volume) = (sandbox.dir("bundle"), sandbox.dir("volume"));
+        let (into, volume_into) = (sandbox.dir("into"), sandbox.dir("volume-into"));
+        let archive = sandbox.path().join("archive");
+        fs::write(bundle.join("pages-1.img"), noise(PAGES, 1)).unwrap();
+        fs::write(volume.join("small"), "small").unwrap();
+        fs::write(volume.join("large"), noise(PAGES, 2)).unwrap();
+        let mut export = Export::new();
+        export.add_bytes("note", "note").unwrap();
+        export
+            .add_file(
+                "checkpoint/pages-1.img",
+                bundle.join("pages-1.img").as_path(),
+            )
+            .unwrap();
+        export.add_directory_tar("volumes/v.tar", &volume).unwrap();
+
+        export
+            .write_to_path(&archive, &plain(), &Watch::new())
+            .unwrap();
+        assert_eq!(shared(&archive), 2 * BLOCKS, "{kind:?}");
+        import(&archive, &into, &volume_into);
+        let imported = into.join("checkpoint/pages-1.img");
+        assert_eq!(shared(&imported), BLOCKS, "{kind:?}");
+        assert_eq!(shared(&volume_into.join("large")), BLOCKS, "{kind:?}");
+
+        assert!(fs::read(into.join("checkpoint/pages-1.img")).unwrap() == noise(PAGES, 1));
+        assert!(fs::read(volume_into.join("large")).unwrap() == noise(PAGES, 2));
+        assert_eq!(
+            members(&archive),
+            ["note", "checkpoint/pages-1.img", "volumes/v.tar"]
+        );
+        // What is shared is still everybody's own.
+        let imported = File::options()
+            .write(true)
+            .open(volume_into.join("large"))
+            .unwrap();
+        imported.write_all_at(b"changed", 0).unwrap();
+        let again = sandbox.dir("again");
+        import(&archive, &sandbox.dir("into-again"), &again);
+        assert!(fs::read(again.join("large")).unwrap() == noise(PAGES, 2));
+    }
+}
+
+#[test]
+fn cloned_or_copied_the_content_is_the_same() {
+    let first = std::env::var("CRUTILS_CLONE_SEED").map_or(1, |seed| seed.parse().unwrap());
+    for kind in [Fs::Host, Fs::Tmpfs, Fs::Ext4, Fs::Xfs, Fs::Btrfs] {
+        let Some(sandbox) = Sandbox::on(kind) else {
+            continue;
+        };
+        for seed in first..first + 6 {
+            println!("{kind:?}: CRUTILS_CLONE_SEED={seed}");
+            let mut dice = Dice::new(seed);
+            let (volume, archive) = (sandbox.dir("volume"), sandbox.path().join("archive"));
+            let (into, by_gnu) = (sandbox.dir("into"), sandbox.dir("by-gnu"));
+            for number in 0..24 {
+                // Around the sizes from which data is aligned and cloned, and around whole blocks.
+                let blocks = dice.one(&[15, 16, 17, 33]) << 12;
+                let size = blocks + dice.one(&[0, 1, 511, 512, 4095]);
+                let file = volume.join(format!("file-{number:02}"));
+                fs::write(&file, noise(size, seed * 100 + number)).unwrap();
+                if dice.below(4) == 0 {
+                    let _ = os::set_xattr(&file, "user.long", &vec![b'x'; dice.below(900)]);
+                }
+            }
+            let mut export = Export::new();
+            export
+                .add_bytes("note", noise(dice.below(9000), 3))
+                .unwrap();
+            export.add_directory_tar("volumes/v.tar", &volume).unwrap();
+            export
+                .write_to_path(&archive, &plain(), &Watch::new())
+                .unwrap();
+            import(&archive, &sandbox.dir("bundle"), &into);
+            let before = Snapshot::of(&volume);
+            before.assert_same(&Snapshot::of(&into), Aspects::RESTORE, &format!("{seed}"));
+
+            // GNU tar's archive has data wherever it comes, on a boundary once in a while.
+            let status = Command::new("tar")
+                .args(["--xattrs", "--format=posix", "-cf"])
+                .arg(sandbox.path().join("v.tar"))
+                .arg("-C")
+                .arg(&volume)
+                .arg(".")
+                .status()
+                .unwrap();
+            assert!(status.success());
+            let mut foreign = Export::new();
+            foreign
+                .add_file("volumes/v.tar", sandbox.path().join("v.tar").as_path())
+                .unwrap();
+            foreign
+                .write_to_path(&archive, &plain(), &Watch::new())
+                .unwrap();
+            import(&archive, &sandbox.dir("bundle"), &by_gnu);
+            before.assert_same(&Snapshot::of(&by_gnu), Aspects::RESTORE, &format!("{seed}"));
+            for directory in ["volume", "into", "by-gnu", "bundle"] {
+                fs::remove_dir_all(sandbox.path().join(directory)).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn clone_what_was_only_just_written() {
+    for kind in SHARING {
+        let Some(sandbox) = Sandbox::on(kind) else {
+            continue;
+        };
+        let (bundle, archive) = (sandbox.dir("bundle"), sandbox.path().join("archive"));
+        let mut pages = File::create(bundle.join("pages-1.img")).unwrap();
+        pages.write_all(&noise(PAGES, 4)).unwrap();
+        let mut export = Export::new();
+        export
+            .add_file("pages-1.img", bundle.join("pages-1.img").as_path())
+            .unwrap();
+        export
+            .write_to_path(&archive, &plain(), &Watch::new())
+            .unwrap();
+        // The archive has what was there then.
+        pages.write_all_at(b"later", 0).unwrap();
+        let data = noise(PAGES, 4);
+        let stored = fs::read(&archive).unwrap();
+        assert!(stored[4096..][..PAGES] == data, "{kind:?}");
+    }
+}
+
+#[test]
+fn data_begins_on_a_boundary_of_blocks() {
+    let bundle = Bundle::new();
+    let sizes = [65_535, 65_536, 100_000, 1 << 20];
+    let mut export = Export::new();
+    for size in sizes {
+        let name = format!("of-{size}");
+        export
+            .add_bytes(format!("between-{size}"), vec![b'b'; size % 1000])
+            .unwrap();
+        bundle.write(&name, noise(size, size as u64));
+        export
+            .add_file(&name, bundle.path.join(&name).as_path())
+            .unwrap();
+    }
+    bundle.export(&export, &plain()).unwrap();
+    let stored = fs::read(bundle.archive()).unwrap();
+    for size in sizes {
+        let data = noise(size, size as u64);
+        let blocks = stored.chunks(512);
+        let found = blocks.clone().position(|block| *block == data[..512]);
+        let offset = found.unwrap() * 512;
+        assert!(stored[offset..][..size] == data, "{size}");
+        assert!(size < 65_536 || offset % 4096 == 0, "{size} is at {offset}");
+    }
+}
