@@ -70,7 +70,7 @@ impl Scratch {
         // A header that is lengthened in front of much data, the inner archive, the end.
         let header = if size < 65_536 { 512 } else { 4096 };
         assert_eq!(length, header + size + 1024);
-        Ok(bytes[header as usize..bytes.len() - 1024].to_vec())
+        Ok(bytes[usize::try_from(header).unwrap()..bytes.len() - 1024].to_vec())
     }
 
     #[track_caller]
