@@ -81,10 +81,57 @@ fn nibble(digit: u8) -> Result<u8, Refusal> {
     }
 }
 
+/// What becomes a digest.
+pub(crate) struct Hasher(Sha256);
+
+impl Hasher {
+    /// Of nothing so far.
+    pub(crate) fn new() -> Self {
+        Self(Sha256::new())
+    }
+
+    /// Takes in the next bytes.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Takes in `len` bytes of a regular file, whose offset stays where it is. `passed` is told of each step, and may end
+    /// it. A file with fewer bytes is ESTALE.
+    pub(crate) fn update_from(
+        &mut self,
+        file: &File,
+        mut from: u64,
+        len: u64,
+        mut passed: impl FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
+        let mut buffer = vec![0; usize::try_from(len).unwrap_or(PIECE).min(PIECE)];
+        let end = from.saturating_add(len);
+        while from < end {
+            let want = usize::try_from(end - from).unwrap_or(PIECE).min(PIECE);
+            let read = match file.read_at(&mut buffer[..want], from) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                result => result.map_err(|error| Error::io("read", error))?,
+            };
+            if read == 0 {
+                return Err(Refusal::Shrank(end - from).into());
+            }
+            self.update(&buffer[..read]);
+            from += read as u64;
+            passed(read as u64)?;
+        }
+        Ok(())
+    }
+
+    /// The digest of what was taken in.
+    pub(crate) fn finish(self) -> Sha256Digest {
+        Sha256Digest(self.0.finalize().into())
+    }
+}
+
 /// Passes bytes on and digests what passes.
 pub(crate) struct Hashing<T> {
     inner: T,
-    hasher: Sha256,
+    hasher: Hasher,
 }
 
 impl<T> Hashing<T> {
@@ -92,13 +139,13 @@ impl<T> Hashing<T> {
     pub(crate) fn new(inner: T) -> Self {
         Self {
             inner,
-            hasher: Sha256::new(),
+            hasher: Hasher::new(),
         }
     }
 
     /// What was read from or written to, and the digest of what has passed.
     pub(crate) fn finish(self) -> (T, Sha256Digest) {
-        (self.inner, Sha256Digest(self.hasher.finalize().into()))
+        (self.inner, self.hasher.finish())
     }
 }
 
@@ -125,23 +172,9 @@ impl<T: Write> Write for Hashing<T> {
 /// The digest of the first `len` bytes of a regular file, whose offset stays where it is. `watch` is told of each step.
 /// A file with fewer bytes is ESTALE.
 pub(crate) fn digest_of(file: &File, len: u64, watch: &Watch) -> Result<Sha256Digest> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; usize::try_from(len).unwrap_or(PIECE).min(PIECE)];
-    let mut at = 0;
-    while at < len {
-        let want = usize::try_from(len - at).unwrap_or(PIECE).min(PIECE);
-        let read = match file.read_at(&mut buffer[..want], at) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            result => result.map_err(|error| Error::io("read", error))?,
-        };
-        if read == 0 {
-            return Err(Refusal::Shrank(len - at).into());
-        }
-        hasher.update(&buffer[..read]);
-        at += read as u64;
-        watch.step(read as u64)?;
-    }
-    Ok(Sha256Digest(hasher.finalize().into()))
+    let mut hasher = Hasher::new();
+    hasher.update_from(file, 0, len, |read| watch.step(read))?;
+    Ok(hasher.finish())
 }
 
 #[cfg(test)]

@@ -18,4 +18,4 @@ pub(crate) use digest::{Hashing, digest_of};
 pub use extract::IdRange;
 pub(crate) use extract::{Extraction, IdMap, Meter, Policy, Rules, Types, Verdict};
 pub(crate) use input::{Content, Hash, Input, Origin, Overflow, Reading};
-pub(crate) use sink::Sink;
+pub(crate) use sink::{Finished, Sink};

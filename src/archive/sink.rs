@@ -11,11 +11,12 @@ use thiserror::Error as ThisError;
 
 use crate::compress::Encode;
 use crate::error::{Error, Kind, Result};
-use crate::fs::{Identity, copy_range};
+use crate::fs::{Identity, copy_range, share_range};
 use crate::tar::{self, END_OF_ARCHIVE, Extent, Member};
 use crate::watch::{WarningKind, Watch};
 
 use super::create::{LeftOut, Target};
+use super::digest::{Hasher, Sha256Digest};
 
 /// Below this size data is gathered with the headers around it, from there on the kernel clones or copies it.
 const GATHERED: u64 = 64 << 10;
@@ -68,16 +69,54 @@ pub(super) fn check_avoided(file: &File, avoided: Option<Identity>) -> Result<()
 
 /// What takes the stream.
 enum Output<'s> {
-    /// A plain archive in a file that nobody else has: the kernel copies large data there.
-    File(&'s File),
+    /// A plain archive in a file: the kernel clones or copies large data there.
+    File(Plain<'s>),
     /// What compresses it, hashes it or sends it away: all data goes through memory.
     Encoder(Box<dyn Encode + 's>),
+}
+
+/// A plain archive in a file.
+struct Plain<'s> {
+    file: &'s File,
+    /// Where the archive begins in it.
+    start: u64,
+    /// What digests it, if that is wanted.
+    hasher: Option<Hasher>,
+}
+
+/// An archive that is whole.
+pub(crate) struct Finished {
+    /// How many bytes the stream has.
+    pub(crate) length: u64,
+    /// Its digest, if that was wanted.
+    pub(crate) sha256: Option<Sha256Digest>,
 }
 
 impl<'s> Sink<'s> {
     /// Starts a plain archive in `file`, at its beginning.
     pub(crate) fn into_file(file: &'s File, watch: &'s Watch) -> Self {
-        Self::new(Output::File(file), watch)
+        Self::into_file_at(file, 0, watch)
+    }
+
+    /// Starts a plain archive in `file`, at the offset `start`.
+    pub(crate) fn into_file_at(file: &'s File, start: u64, watch: &'s Watch) -> Self {
+        let plain = Plain {
+            file,
+            start,
+            hasher: None,
+        };
+        Self::new(Output::File(plain), watch)
+    }
+
+    /// Starts a plain archive in `file`, which is open for reading, too, and digests it. Data that is cloned is read for
+    /// that, all else passes through memory once.
+    pub(crate) fn into_digested_file(file: &'s File, watch: &'s Watch) -> Self {
+        let plain = Plain {
+            file,
+            start: 0,
+            hasher: Some(Hasher::new()),
+        };
+        Self::new(Output::File(plain), watch)
     }
 
     /// Starts an archive that `encoder` makes.
@@ -139,11 +178,10 @@ impl<'s> Sink<'s> {
             len: member.size,
         }];
         for extent in member.sparse.as_deref().unwrap_or(&whole) {
-            let copied = match self.output {
-                Output::File(output) if extent.len >= GATHERED => {
-                    self.copy(file, *extent, output)?
-                }
-                _ => self.gather(file, *extent)?,
+            let copied = if extent.len < GATHERED {
+                self.gather(file, *extent)?
+            } else {
+                self.copy(file, *extent)?
             };
             if copied < extent.len {
                 return Err(Refusal::Shrank(extent.len - copied).into());
@@ -164,14 +202,21 @@ impl<'s> Sink<'s> {
         self.members
     }
 
-    /// Ends the stream, and the archive with it. Returns how many bytes the stream has.
-    pub(crate) fn finish(mut self) -> Result<u64> {
+    /// Ends the stream, and the archive with it.
+    pub(crate) fn finish(mut self) -> Result<Finished> {
         self.raw(&END_OF_ARCHIVE)?;
         self.write()?;
-        if let Output::Encoder(encoder) = self.output {
-            encoder.finish()?;
-        }
-        Ok(self.written)
+        let sha256 = match self.output {
+            Output::File(output) => output.hasher.map(Hasher::finish),
+            Output::Encoder(encoder) => {
+                encoder.finish()?;
+                None
+            }
+        };
+        Ok(Finished {
+            length: self.written,
+            sha256,
+        })
     }
 
     fn raw(&mut self, mut bytes: &[u8]) -> Result<()> {
@@ -190,12 +235,30 @@ impl<'s> Sink<'s> {
         self.write_if_full()
     }
 
-    fn copy(&mut self, file: &File, extent: Extent, output: &File) -> Result<u64> {
+    /// Data that is worth to be cloned or copied by the kernel, where that goes.
+    fn copy(&mut self, file: &File, extent: Extent) -> Result<u64> {
+        if let Output::Encoder(_) = self.output {
+            return self.gather(file, extent);
+        }
         self.write()?;
-        let (from, to) = (extent.offset, self.written);
-        let copied = copy_range(file, from, output, to, extent.len, self.watch)?;
-        self.written += copied;
-        Ok(copied)
+        let Output::File(output) = &mut self.output else {
+            return Ok(0);
+        };
+        let (from, to) = (extent.offset, output.start + self.written);
+        let Some(hasher) = &mut output.hasher else {
+            let copied = copy_range(file, from, output.file, to, extent.len, self.watch)?;
+            self.written += copied;
+            return Ok(copied);
+        };
+        let shared = share_range(file, from, output.file, to, extent.len, self.watch)?;
+        // What is in the archive counts, even if the file it came from is written to now.
+        hasher.update_from(output.file, to, shared, |_| self.watch.check())?;
+        self.written += shared;
+        let rest = Extent {
+            offset: from + shared,
+            len: extent.len - shared,
+        };
+        Ok(shared + self.gather(file, rest)?)
     }
 
     fn gather(&mut self, file: &File, extent: Extent) -> Result<u64> {
@@ -239,7 +302,13 @@ impl<'s> Sink<'s> {
 
     fn write(&mut self) -> Result<()> {
         let result = match &mut self.output {
-            Output::File(file) => file.write_all_at(&self.gathered, self.written),
+            Output::File(output) => {
+                if let Some(hasher) = &mut output.hasher {
+                    hasher.update(&self.gathered);
+                }
+                let at = output.start + self.written;
+                output.file.write_all_at(&self.gathered, at)
+            }
             Output::Encoder(encoder) => encoder.write_all(&self.gathered),
         };
         result.map_err(|error| Error::io("write", error))?;

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read, Write};
+use std::io::{self, IsTerminal as _, Read, Seek as _, Write};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 
 use nix::errno::Errno;
@@ -170,6 +170,20 @@ impl Channel {
     /// Whether it is a regular file, whose ranges can be read, written, cloned and copied in the kernel.
     pub(crate) fn is_regular(&self) -> bool {
         self.kind == ChannelKind::Regular
+    }
+
+    /// Where the next byte goes in a regular file; nothing for another channel, or if bytes go to the end of the file
+    /// wherever its offset is (O_APPEND).
+    pub(crate) fn offset(&self) -> Result<Option<u64>> {
+        if !self.is_regular() {
+            return Ok(None);
+        }
+        let flags = fcntl(&self.file, FcntlArg::F_GETFL).called(|| "fcntl F_GETFL")?;
+        if OFlag::from_bits_retain(flags).contains(OFlag::O_APPEND) {
+            return Ok(None);
+        }
+        let offset = (&self.file).stream_position();
+        Ok(Some(offset.map_err(|error| Error::io("lseek", error))?))
     }
 
     /// The file of a channel that is a regular one. Others lose their care for stalled peers and signals with it.

@@ -54,6 +54,29 @@ pub(crate) fn copy_range(
     Ok(pair.from - from)
 }
 
+/// Shares as much of the next `len` bytes as whole blocks can be, from the first on; the rest is left to the caller.
+/// Returns how many bytes that are: none where it doesn't go.
+pub(crate) fn share_range(
+    source: &File,
+    from: u64,
+    target: &File,
+    to: u64,
+    len: u64,
+    watch: &Watch,
+) -> Result<u64> {
+    let mut pair = Pair {
+        source,
+        from,
+        target,
+        to,
+        watch,
+    };
+    if from.is_multiple_of(BLOCK) && to.is_multiple_of(BLOCK) && len >= CLONED_FROM {
+        pair.clone_up_to(from.saturating_add(len) / BLOCK * BLOCK)?;
+    }
+    Ok(pair.from - from)
+}
+
 /// Two files, each at an offset.
 struct Pair<'p> {
     source: &'p File,

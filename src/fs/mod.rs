@@ -33,7 +33,7 @@ mod userns;
 pub(crate) use acl::{ACCESS_ACL, DEFAULT_ACL, strip_inherited_acl};
 pub(crate) use budget::Budget;
 pub(crate) use channel::Channel;
-pub(crate) use copy::copy_range;
+pub(crate) use copy::{copy_range, share_range};
 pub(crate) use destination::Destination;
 pub use directory::{Directory, DirectoryBuf};
 pub(crate) use holes::data_extents;

@@ -1,7 +1,8 @@
 //! Sharing blocks between the archive and the files, on the file systems that can.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +10,7 @@ use std::process::Command;
 use crutils::checkpoint::{Export, Import, ImportOptions};
 use crutils::watch::Watch;
 
-use super::export::{Bundle, members, plain};
+use super::export::{Bundle, content, members, plain, said};
 use crate::support::mutate::Dice;
 use crate::support::os;
 use crate::support::sandbox::{Fs, Sandbox};
@@ -221,5 +222,66 @@ fn data_begins_on_a_boundary_of_blocks() {
         let offset = found.unwrap() * 512;
         assert!(stored[offset..][..size] == data, "{size}");
         assert!(size < 65_536 || offset % 4096 == 0, "{size} is at {offset}");
+    }
+}
+
+#[test]
+fn a_digest_is_that_of_the_archive_whether_it_is_cloned_or_not() {
+    for kind in [Fs::Host, Fs::Xfs, Fs::Btrfs] {
+        let Some(sandbox) = Sandbox::on(kind) else {
+            continue;
+        };
+        let (pages, archive) = (sandbox.path().join("pages"), sandbox.path().join("archive"));
+        fs::write(&pages, noise(PAGES, 5)).unwrap();
+        let mut export = Export::new();
+        export.add_bytes("note", "note").unwrap();
+        export.add_file("pages", &pages).unwrap();
+        let exported = export
+            .write_to_path(&archive, &plain().digest(true), &Watch::new())
+            .unwrap();
+        let told = said(&["sha256sum"], &archive).remove(0);
+        let digest = exported.sha256.unwrap().to_string();
+        assert_eq!(told.split(' ').next(), Some(digest.as_str()), "{kind:?}");
+        assert_eq!(content(&archive, "pages").len(), PAGES);
+        if kind != Fs::Host {
+            assert_eq!(shared(&archive), BLOCKS, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn clone_into_a_file_of_the_callers_from_its_offset_on() {
+    for kind in [Fs::Host, Fs::Xfs, Fs::Btrfs] {
+        let Some(sandbox) = Sandbox::on(kind) else {
+            continue;
+        };
+        let pages = sandbox.path().join("pages");
+        fs::write(&pages, noise(PAGES, 6)).unwrap();
+        let mut export = Export::new();
+        export.add_file("pages", &pages).unwrap();
+        for (offset, append) in [(0, false), (8192, false), (100, false), (0, true)] {
+            let case = format!("{kind:?}: from {offset}, append: {append}");
+            let path = sandbox.path().join("output");
+            let before = if append { 77 } else { offset as usize };
+            fs::write(&path, vec![b'x'; before]).unwrap();
+            let mut options = File::options();
+            let mut file = options.write(true).append(append).open(&path).unwrap();
+            file.seek(SeekFrom::Start(offset)).unwrap();
+            let exported = export
+                .write_to_descriptor(file.as_fd(), &plain(), &Watch::new())
+                .unwrap();
+            let end = before as u64 + exported.bytes;
+            assert_eq!(file.stream_position().unwrap(), end, "{case}");
+            assert_eq!(fs::metadata(&path).unwrap().len(), end, "{case}");
+            let stored = fs::read(&path).unwrap();
+            assert!(stored[..before].iter().all(|byte| *byte == b'x'), "{case}");
+            let archive = sandbox.path().join("archive");
+            fs::write(&archive, &stored[before..]).unwrap();
+            assert!(content(&archive, "pages") == noise(PAGES, 6), "{case}");
+            if kind != Fs::Host && !append && offset % 4096 == 0 {
+                assert_eq!(shared(&path), BLOCKS, "{case}");
+            }
+            fs::remove_file(&path).unwrap();
+        }
     }
 }

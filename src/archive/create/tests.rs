@@ -64,7 +64,7 @@ impl Scratch {
         between();
         let mut sink = Sink::into_file(&output, &watch);
         measured.write(&root, outer(), &mut sink)?;
-        let length = sink.finish()?;
+        let length = sink.finish()?.length;
         let bytes = fs::read(self.0.join("archive")).unwrap();
         assert_eq!(bytes.len() as u64, length);
         // A header that is lengthened in front of much data, the inner archive, the end.

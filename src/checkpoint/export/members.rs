@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use super::layout::Need;
 use super::{Content, Diff, Entry, Export, Refusal};
-use crate::archive::{Creation, Depth, Manner, Measure, Measured, Sink, Stored, Target};
+use crate::archive::{Creation, Depth, Finished, Manner, Measure, Measured, Sink, Stored, Target};
 use crate::checkpoint::import::{check_config, judge_bundle_member};
 use crate::checkpoint::rootfs_diff::Plan;
 use crate::checkpoint::{CONFIG_DUMP, DELETED_FILES, SPEC_DUMP};
@@ -69,7 +69,11 @@ impl<'s> Storing<'s> {
     }
 
     /// Stores all members that were found. Returns how long the stream is, and how many members it has.
-    pub(super) fn store(&self, found: &mut Found<'s>, mut sink: Sink<'_>) -> Result<(u64, u64)> {
+    pub(super) fn store(
+        &self,
+        found: &mut Found<'s>,
+        mut sink: Sink<'_>,
+    ) -> Result<(Finished, u64)> {
         self.watch.begin(Phase::Writing, found.total);
         for (entry, members) in &found.present {
             let before = sink.members();
@@ -91,9 +95,9 @@ impl<'s> Storing<'s> {
             }
         }
         let members = sink.members();
-        let length = sink.finish()?;
+        let finished = sink.finish()?;
         self.watch.end();
-        Ok((length, members))
+        Ok((finished, members))
     }
 
     fn measuring(&self) -> Measure<'s> {

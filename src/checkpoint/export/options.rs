@@ -61,8 +61,8 @@ impl ExportOptions {
         self
     }
 
-    /// Whether the archive's SHA-256 digest is computed as it is written. Without compression that takes the data
-    /// through memory, which the kernel would copy otherwise.
+    /// Whether the archive's SHA-256 digest is computed as it is written. Without compression that takes data through
+    /// memory which the kernel would copy otherwise; what a file system clones all the same is read once for it.
     #[must_use]
     pub fn digest(mut self, wanted: bool) -> Self {
         self.digest = wanted;

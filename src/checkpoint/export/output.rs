@@ -4,7 +4,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek as _, SeekFrom, Write};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -73,9 +73,10 @@ impl Export {
             .context(|| format!("export to {}", quote(name.as_bytes())))
     }
 
-    /// Writes the archive to a descriptor: a pipe, a socket, or a regular file from its offset on; what is behind that
-    /// stays as far as nothing is written over it. The descriptor stays the caller's. A cancelled or failed export has
-    /// written some of the archive. EINVAL, with nothing written, for a file that is to be stored itself.
+    /// Writes the archive to a descriptor: a pipe, a socket, or a regular file from its offset on (with O_APPEND from its
+    /// end); what is behind that stays as far as nothing is written over it. The descriptor stays the caller's; the
+    /// offset of a file is behind the archive then. A cancelled or failed export has written some of the archive, and the
+    /// offset is anywhere in that. EINVAL, with nothing written, for a file that is to be stored itself.
     ///
     /// # Errors
     ///
@@ -114,8 +115,12 @@ impl Export {
             output: None,
             spool: &|| spool_ambient(Some(chosen.as_fd())),
         };
-        let exported = if encoding == Encoding::None && !options.digest {
-            job.copy(output.file())?
+        let exported = if encoding == Encoding::None {
+            job.copy(if options.digest {
+                Sink::into_digested_file(output.file(), watch)
+            } else {
+                Sink::into_file(output.file(), watch)
+            })?
         } else {
             let file = output.file().try_clone();
             let file = file.map_err(|error| Error::io("dup", error))?;
@@ -135,6 +140,7 @@ impl Export {
     fn send(&self, fd: BorrowedFd<'_>, options: &ExportOptions, watch: &Watch) -> Result<Exported> {
         let encoding = options.compression.encoding()?;
         let channel = Channel::writer(fd, watch)?;
+        let offset = channel.offset()?;
         let chosen = open_spool_directory(options)?;
         let job = Job {
             export: self,
@@ -144,7 +150,16 @@ impl Export {
             output: channel.is_regular().then(|| Identity::of(fd)).transpose()?,
             spool: &|| spool_ambient(chosen.as_ref().map(|directory| directory.as_fd())),
         };
-        job.send(Box::new(channel))
+        match offset {
+            Some(start) if encoding == Encoding::None && !options.digest => {
+                let mut file = channel.into_file();
+                let exported = job.copy(Sink::into_file_at(&file, start, watch))?;
+                let moved = file.seek(SeekFrom::Start(start.saturating_add(exported.bytes)));
+                moved.map_err(|error| Error::io("lseek", error))?;
+                Ok(exported)
+            }
+            _ => job.send(Box::new(channel)),
+        }
     }
 }
 
@@ -160,16 +175,15 @@ struct Job<'j> {
 }
 
 impl<'j> Job<'j> {
-    /// Has the kernel copy what it can.
-    fn copy(&self, file: &File) -> Result<Exported> {
+    /// Has the kernel clone and copy what it can, into a file.
+    fn copy(&self, sink: Sink<'_>) -> Result<Exported> {
         let storing = self.storing();
         let mut found = storing.find()?;
-        let sink = Sink::into_file(file, self.watch);
-        let (bytes, members) = storing.store(&mut found, sink)?;
+        let (finished, members) = storing.store(&mut found, sink.avoiding(self.output))?;
         Ok(Exported {
-            bytes,
+            bytes: finished.length,
             members,
-            sha256: None,
+            sha256: finished.sha256,
             missing: found.missing,
         })
     }
