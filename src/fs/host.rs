@@ -15,12 +15,13 @@ use super::Name;
 use super::node::{Node, file_type, is_directory};
 use crate::error::{Called as _, Error, Kind, Result, quote};
 
-/// Opens the file that a caller named for reading, symlinks followed. A directory is EISDIR.
+/// Opens the file that a caller named for reading, symlinks followed, without waiting for anything: neither a fifo's
+/// writer nor a device. A directory is EISDIR.
 pub(crate) fn open_input_ambient(path: &Path) -> Result<File> {
     let call = || format!("open {}", quote(path.as_os_str().as_bytes()));
     let fd = open(
         path,
-        OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY,
+        OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK,
         Mode::empty(),
     )
     .called(call)?;

@@ -8,6 +8,7 @@ use std::thread;
 
 use crate::session::{Places, Stream, checkpoint};
 use crate::support::compressor::Compression;
+use crate::support::os;
 use crate::support::session::{CANCELLED, Options, Source, Watched};
 use crate::support::tarball::{archive, file, symlink, unended};
 use crate::support::tree::Snapshot;
@@ -158,6 +159,34 @@ session_tests! {
                 assert_eq!(places.all().paths(), before);
             }
         }
+    }
+
+    fn a_fifo_is_waited_for_under_the_watch(t, door) {
+        let places = Places::of(checkpoint());
+        let fifo = places.input.with_extension("fifo");
+        os::mknod(&fifo, libc::S_IFIFO | 0o600, 0, 0).unwrap();
+        let watch = door.watch(Some(1));
+        let mut session = door.open(Source::Path(&fifo), &Options::none(), Some(&*watch)).unwrap();
+        let failure = session.metadata().unwrap_err();
+        assert_eq!((failure.errno, failure.kind), (libc::ECANCELED, CANCELLED), "no writer came: {failure:?}");
+        drop(session);
+
+        let id = thread_id();
+        let mut session = door.open(Source::Path(&fifo), &Options::none(), None).unwrap();
+        places.ask(&mut *session);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                wait_for_poll(id);
+                fs::write(&fifo, archive(checkpoint())).unwrap();
+            });
+            session.extract().unwrap();
+        });
+        let direct = Places::of(checkpoint());
+        let mut session = door.open(Source::Path(&direct.input), &Options::none(), None).unwrap();
+        direct.ask(&mut *session);
+        session.extract().unwrap();
+        fs::remove_file(&fifo).unwrap();
+        assert_eq!(places.all().paths(), direct.all().paths());
     }
 
     fn progress_goes_forward_phase_by_phase(t, door) {
