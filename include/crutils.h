@@ -1421,7 +1421,8 @@ int CRImportOptionsLimit(struct CRImportOptions *options,
 
 // Names the SHA-256 that the archive has to have; otherwise the import fails with EBADMSG. An
 // archive in a regular file is read for it once before anything else is done; in a pipe or a socket,
-// which can be read but once, the difference is found at the end.
+// which can be read but once, the difference is found at the end. So is that a file was written to
+// after it was compared, as far as its size and time of modification tell.
 //
 // digest: 64 hexadecimal digits.
 //

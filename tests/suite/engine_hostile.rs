@@ -14,6 +14,7 @@ use crutils::checkpoint::{
 use crutils::watch::{Phase, Watch};
 
 use crate::support::compressor::{Compression, filter};
+use crate::support::os;
 use crate::support::sandbox::Sandbox;
 use crate::support::tarball::{Entry, archive, dir, file};
 use crate::support::tree::Snapshot;
@@ -76,6 +77,31 @@ fn piped<T>(bytes: &[u8], options: &ImportOptions, work: impl FnOnce(&mut Import
         drop(reader);
         work(&mut import.unwrap())
     })
+}
+
+#[test]
+fn a_file_that_is_written_to_after_it_was_verified_fails_the_import() {
+    let place = Place::new();
+    let archive = place.join("archive");
+    let bytes = checkpoint([file("ctr.log", "x")]);
+    for bytes in [Compression::Gzip.pack(&bytes), bytes] {
+        fs::write(&archive, &bytes).unwrap();
+        os::set_times(&archive, (1, 0), (1, 0)).unwrap();
+        let mut options = ImportOptions::new();
+        options.expected_digest(sha256(&bytes));
+        let (watch, written, last) = (Watch::new(), archive.clone(), bytes.clone());
+        watch.on_progress(move |progress| {
+            if progress.phase == Phase::Extracting {
+                fs::write(&written, &last).unwrap();
+            }
+        });
+        let mut import = Import::open(&archive, &options, &watch).unwrap();
+        import.to_bundle(&place.bundle()).unwrap();
+        let error = import.extract().unwrap_err();
+        assert_eq!(error.kind(), Kind::Malformed, "{error}");
+        assert!(error.to_string().contains("was written to"), "{error}");
+        assert!(!place.bundle().exists());
+    }
 }
 
 #[test]

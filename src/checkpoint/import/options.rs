@@ -108,7 +108,8 @@ impl ImportOptions {
 
     /// The SHA-256 that the archive has to have; otherwise the import fails with EBADMSG. An archive in a regular file
     /// is read for it once before anything else is done; in a pipe or a socket, which can be read but once, the
-    /// difference is found at the end, and what was extracted is treated as after any other failure.
+    /// difference is found at the end, and what was extracted is treated as after any other failure. So is a file that
+    /// was written to after it was compared, as far as its size and time of modification tell.
     pub fn expected_digest(&mut self, digest: Sha256Digest) -> &mut Self {
         self.expected_digest = Some(digest);
         self

@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -241,25 +243,33 @@ impl Import {
     }
 
     /// Compares the digest of an archive that can be read twice with the expected one.
-    fn verify(&self) -> Result<Option<Sha256Digest>> {
+    fn verify(&self) -> Result<Option<Verified>> {
         let (Some(expected), Origin::File(file)) = (self.options.expected_digest, &self.origin)
         else {
             return Ok(None);
         };
         let watch = &self.reading.watch;
-        watch.begin(Phase::Verifying, self.origin.len()?);
-        let digest = digest_of(file, self.origin.len()?.unwrap_or_default(), watch)?;
+        let state = State::of(file)?;
+        watch.begin(Phase::Verifying, Some(state.len));
+        let digest = digest_of(file, state.len, watch)?;
         watch.end();
         expect(expected, digest)?;
-        Ok(Some(digest))
+        Ok(Some(Verified { digest, state }))
     }
 
     /// The digest of an archive that was read to its end, if it was asked for and is as expected.
     fn check_digest(
         &self,
         reader: &Reader<Input<'_>>,
-        verified: Option<Sha256Digest>,
+        verified: Option<Verified>,
     ) -> Result<Option<Sha256Digest>> {
+        if let (Some(verified), Origin::File(file)) = (verified, &self.origin)
+            && State::of(file)? != verified.state
+        {
+            let why = "was written to after its SHA-256 was compared";
+            return Err(Error::new(Kind::Malformed, why));
+        }
+        let verified = verified.map(|verified| verified.digest);
         let digest = reader.source().take_digest().or(verified);
         match (self.options.expected_digest, digest) {
             (Some(expected), Some(digest)) => expect(expected, digest)?,
@@ -356,6 +366,30 @@ impl Import {
         let read = Content::new(member, &mut data).read_to_end(&mut bytes);
         read.map_err(|error| Error::io("read", error))?;
         self.metadata.insert(kind, bytes)
+    }
+}
+
+/// An archive whose digest was compared before anything was done with it.
+#[derive(Clone, Copy)]
+struct Verified {
+    digest: Sha256Digest,
+    state: State,
+}
+
+/// What changes when somebody writes to a file, unless he sets it back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State {
+    len: u64,
+    modified: (i64, i64),
+}
+
+impl State {
+    fn of(file: &File) -> Result<Self> {
+        let metadata = file.metadata().map_err(|error| Error::io("fstat", error))?;
+        Ok(Self {
+            len: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
     }
 }
 
