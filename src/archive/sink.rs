@@ -11,7 +11,7 @@ use thiserror::Error as ThisError;
 
 use crate::compress::Encode;
 use crate::error::{Error, Kind, Result};
-use crate::fs::{Identity, copy_range, share_range};
+use crate::fs::{Channel, Identity, copy_range, share_range};
 use crate::tar::{self, END_OF_ARCHIVE, Extent, Member};
 use crate::watch::{WarningKind, Watch};
 
@@ -71,6 +71,8 @@ pub(super) fn check_avoided(file: &File, avoided: Option<Identity>) -> Result<()
 enum Output<'s> {
     /// A plain archive in a file: the kernel clones or copies large data there.
     File(Plain<'s>),
+    /// A plain archive in a pipe, which the kernel hands large data to.
+    Pipe(Channel),
     /// What compresses it, hashes it or sends it away: all data goes through memory.
     Encoder(Box<dyn Encode + 's>),
 }
@@ -82,6 +84,37 @@ struct Plain<'s> {
     start: u64,
     /// What digests it, if that is wanted.
     hasher: Option<Hasher>,
+}
+
+impl Plain<'_> {
+    /// Clones or copies data to where `written` bytes of the archive are before it. Returns how much: with a digest only
+    /// what was cloned, for the rest has to be seen anyway.
+    fn take(&mut self, file: &File, data: Extent, written: u64, watch: &Watch) -> Result<u64> {
+        let (from, to) = (data.offset, self.start + written);
+        let Some(hasher) = &mut self.hasher else {
+            return copy_range(file, from, self.file, to, data.len, watch);
+        };
+        let shared = share_range(file, from, self.file, to, data.len, watch)?;
+        // What is in the archive counts, even if the file it came from is written to now.
+        hasher.update_from(self.file, to, shared, |_| watch.check())?;
+        Ok(shared)
+    }
+}
+
+/// Has the kernel hand data to a pipe. Returns how much, which is less if the file ends or can't be sent.
+fn send(pipe: &Channel, file: &File, data: Extent, watch: &Watch) -> Result<u64> {
+    let mut done = 0;
+    while done < data.len {
+        let sent = pipe.send_file(file, data.offset + done, data.len - done);
+        match sent.map_err(|error| Error::io("sendfile", error))? {
+            0 => break,
+            sent => {
+                done += sent;
+                watch.step(sent)?;
+            }
+        }
+    }
+    Ok(done)
 }
 
 /// An archive that is whole.
@@ -117,6 +150,11 @@ impl<'s> Sink<'s> {
             hasher: Some(Hasher::new()),
         };
         Self::new(Output::File(plain), watch)
+    }
+
+    /// Starts a plain archive in a pipe that [takes files](Channel::takes_files).
+    pub(crate) fn into_pipe(pipe: Channel, watch: &'s Watch) -> Self {
+        Self::new(Output::Pipe(pipe), watch)
     }
 
     /// Starts an archive that `encoder` makes.
@@ -208,6 +246,7 @@ impl<'s> Sink<'s> {
         self.write()?;
         let sha256 = match self.output {
             Output::File(output) => output.hasher.map(Hasher::finish),
+            Output::Pipe(_) => None,
             Output::Encoder(encoder) => {
                 encoder.finish()?;
                 None
@@ -237,28 +276,18 @@ impl<'s> Sink<'s> {
 
     /// Data that is worth to be cloned or copied by the kernel, where that goes.
     fn copy(&mut self, file: &File, extent: Extent) -> Result<u64> {
-        if let Output::Encoder(_) = self.output {
-            return self.gather(file, extent);
-        }
         self.write()?;
-        let Output::File(output) = &mut self.output else {
-            return Ok(0);
+        let moved = match &mut self.output {
+            Output::File(output) => output.take(file, extent, self.written, self.watch)?,
+            Output::Pipe(pipe) => send(pipe, file, extent, self.watch)?,
+            Output::Encoder(_) => 0,
         };
-        let (from, to) = (extent.offset, output.start + self.written);
-        let Some(hasher) = &mut output.hasher else {
-            let copied = copy_range(file, from, output.file, to, extent.len, self.watch)?;
-            self.written += copied;
-            return Ok(copied);
-        };
-        let shared = share_range(file, from, output.file, to, extent.len, self.watch)?;
-        // What is in the archive counts, even if the file it came from is written to now.
-        hasher.update_from(output.file, to, shared, |_| self.watch.check())?;
-        self.written += shared;
+        self.written += moved;
         let rest = Extent {
-            offset: from + shared,
-            len: extent.len - shared,
+            offset: extent.offset + moved,
+            len: extent.len - moved,
         };
-        Ok(shared + self.gather(file, rest)?)
+        Ok(moved + self.gather(file, rest)?)
     }
 
     fn gather(&mut self, file: &File, extent: Extent) -> Result<u64> {
@@ -309,6 +338,7 @@ impl<'s> Sink<'s> {
                 let at = output.start + self.written;
                 output.file.write_all_at(&self.gathered, at)
             }
+            Output::Pipe(pipe) => pipe.write_all(&self.gathered),
             Output::Encoder(encoder) => encoder.write_all(&self.gathered),
         };
         result.map_err(|error| Error::io("write", error))?;

@@ -9,12 +9,13 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::sendfile::sendfile;
 use nix::sys::socket::{MsgFlags, SockType, getsockopt, recv, send, sockopt};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{read, write};
 
 use super::file_type;
-use super::sigpipe::write_quietly;
+use super::sigpipe::quietly;
 use crate::error::{Called as _, Error, Result};
 use crate::sys::reopen;
 use crate::watch::{MAX_COPIED, Watch};
@@ -186,6 +187,29 @@ impl Channel {
         Ok(Some(offset.map_err(|error| Error::io("lseek", error))?))
     }
 
+    /// Whether the kernel gives it the data of regular files: it is a pipe, and the call needn't wait for a reader.
+    pub(crate) fn takes_files(&self) -> bool {
+        self.kind == ChannelKind::Pipe && matches!(self.manner, Manner::Nonblocking)
+    }
+
+    /// Sends some of the `len` bytes of `file` at `from` without taking them through memory. Returns how many that were: 0
+    /// if the file ends there, and if it is one whose data the kernel doesn't hand on.
+    ///
+    /// The pipe holds the file's own pages: what somebody writes to them before they are read, the reader gets.
+    pub(crate) fn send_file(&self, file: &File, from: u64, len: u64) -> io::Result<u64> {
+        let from = i64::try_from(from).map_err(|_| Errno::EOVERFLOW)?;
+        let len = usize::try_from(len.min(MAX_COPIED)).unwrap_or(usize::MAX);
+        let send = |pipe: &File| {
+            let mut from = from;
+            match quietly(len, || sendfile(pipe, file, Some(&mut from), len)) {
+                Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM) => Ok(0),
+                result => result,
+            }
+        };
+        self.when_ready(PollFlags::POLLOUT, send)
+            .map(|sent| sent as u64)
+    }
+
     /// The file of a channel that is a regular one. Others lose their care for stalled peers and signals with it.
     pub(crate) fn into_file(self) -> File {
         self.file
@@ -254,7 +278,7 @@ impl Write for Channel {
         self.when_ready(PollFlags::POLLOUT, |file| match self.kind {
             ChannelKind::Regular => write(file, bytes),
             ChannelKind::Socket => send_quietly(file, bytes),
-            ChannelKind::Pipe | ChannelKind::Device => write_quietly(file, bytes),
+            ChannelKind::Pipe | ChannelKind::Device => quietly(bytes.len(), || write(file, bytes)),
         })
     }
 

@@ -2,20 +2,21 @@
 
 #![forbid(unsafe_code)]
 
-use std::os::fd::AsFd;
-
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
-use nix::unistd::write;
 
 use crate::sys;
 
-/// Writes to what may be a pipe. If nobody reads it any more that is EPIPE, and no SIGPIPE: whatever the process does
-/// on the signal isn't done, and the calling thread's mask and pending signals are what they were.
-pub(super) fn write_quietly(fd: impl AsFd, bytes: &[u8]) -> Result<usize, Errno> {
+/// Has `call` write `len` bytes to what may be a pipe. If nobody reads it any more that is EPIPE, and no SIGPIPE:
+/// whatever the process does on the signal isn't done, and the calling thread's mask and pending signals are what they
+/// were.
+pub(super) fn quietly(
+    len: usize,
+    call: impl FnOnce() -> Result<usize, Errno>,
+) -> Result<usize, Errno> {
     let held = Held::new()?;
-    let result = write(fd, bytes);
-    if result != Ok(bytes.len()) {
+    let result = call();
+    if result != Ok(len) {
         // A pipe that loses its reader halfway may give a short count, and the signal all the same.
         held.discard();
     }

@@ -1,6 +1,7 @@
 //! Directories to work in, on the file systems that containers live on.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -53,10 +54,19 @@ impl Sandbox {
     /// A new directory on `fs`, or None with a line that says why it can't be had.
     pub fn on(fs: Fs) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let holder =
-            std::env::temp_dir().join(format!("crutils-test-{}-{number}", std::process::id()));
-        fs::create_dir(&holder).expect("a new temporary directory");
+        // A process that was killed may have left its own, and its number to this one.
+        let holder = loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let name = format!("crutils-test-{}-{number}", std::process::id());
+            let holder = std::env::temp_dir().join(name);
+            match fs::create_dir(&holder) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                result => {
+                    result.expect("a new temporary directory");
+                    break holder;
+                }
+            }
+        };
         let mut new = Self {
             path: holder.join("d"),
             holder,

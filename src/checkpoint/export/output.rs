@@ -141,6 +141,7 @@ impl Export {
         let encoding = options.compression.encoding()?;
         let channel = Channel::writer(fd, watch)?;
         let offset = channel.offset()?;
+        let is_plain = encoding == Encoding::None && !options.digest;
         let chosen = open_spool_directory(options)?;
         let job = Job {
             export: self,
@@ -151,13 +152,14 @@ impl Export {
             spool: &|| spool_ambient(chosen.as_ref().map(|directory| directory.as_fd())),
         };
         match offset {
-            Some(start) if encoding == Encoding::None && !options.digest => {
+            Some(start) if is_plain => {
                 let mut file = channel.into_file();
                 let exported = job.copy(Sink::into_file_at(&file, start, watch))?;
                 let moved = file.seek(SeekFrom::Start(start.saturating_add(exported.bytes)));
                 moved.map_err(|error| Error::io("lseek", error))?;
                 Ok(exported)
             }
+            _ if is_plain && channel.takes_files() => job.copy(Sink::into_pipe(channel, watch)),
             _ => job.send(Box::new(channel)),
         }
     }
@@ -175,7 +177,7 @@ struct Job<'j> {
 }
 
 impl<'j> Job<'j> {
-    /// Has the kernel clone and copy what it can, into a file.
+    /// Has the kernel clone and copy what it can, into a file or a pipe.
     fn copy(&self, sink: Sink<'_>) -> Result<Exported> {
         let storing = self.storing();
         let mut found = storing.find()?;
