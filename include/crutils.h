@@ -980,8 +980,8 @@ int CRExportToFileAt(struct CRExport *checkpoint,
                      struct CRError **error);
 
 // Writes the archive to a descriptor: a pipe, a socket, or a regular file from its offset on, where
-// what is behind the archive stays. The descriptor stays the caller's, and isn't synced. After a
-// failure some of the archive has been written.
+// what is behind the archive stays. The descriptor stays the caller's, and isn't synced; the offset of
+// a file is behind the archive then. After a failure some of the archive has been written.
 //
 // options: NULL for none. watch: NULL for none.
 //
@@ -1179,7 +1179,8 @@ int CRExportOptionsCompression(struct CRExportOptions *options,
                                struct CRError **error);
 
 // Says whether the archive's SHA-256 is computed while it is written; CRExportDigest answers it. An
-// archive that isn't compressed goes through memory then, where the kernel would copy it otherwise.
+// archive that isn't compressed goes through memory then, where the kernel would copy it otherwise;
+// what a file system clones all the same is read once for it.
 //
 // yes: 0 (as without options) or 1.
 //

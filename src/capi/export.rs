@@ -164,8 +164,8 @@ pub unsafe extern "C" fn CRExportToFileAt(
 }
 
 /// Writes the archive to a descriptor: a pipe, a socket, or a regular file from its offset on, where
-/// what is behind the archive stays. The descriptor stays the caller's, and isn't synced. After a
-/// failure some of the archive has been written.
+/// what is behind the archive stays. The descriptor stays the caller's, and isn't synced; the offset of
+/// a file is behind the archive then. After a failure some of the archive has been written.
 ///
 /// options: NULL for none. watch: NULL for none.
 ///

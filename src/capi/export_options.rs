@@ -1,7 +1,6 @@
 //! What an export is asked to heed.
 
 use std::ffi::{c_char, c_int};
-use std::mem;
 use std::num::NonZeroUsize;
 use std::ptr;
 
@@ -37,19 +36,15 @@ pub(super) unsafe fn options(pointer: *const CRExportOptions) -> ExportOptions {
     }
 }
 
-/// Changes the options that C passes.
+/// The options that C passes, to be changed.
 ///
 /// # Safety
 ///
 /// As for [`argument::object_mut`].
-unsafe fn change(
-    pointer: *mut CRExportOptions,
-    change: impl FnOnce(ExportOptions) -> ExportOptions,
-) -> Result<()> {
+unsafe fn changeable<'o>(pointer: *mut CRExportOptions) -> Result<&'o mut ExportOptions> {
     // SAFETY: this function's caller guarantees it.
     let options = unsafe { argument::object_mut("options", pointer) }?;
-    options.0 = change(mem::take(&mut options.0));
-    Ok(())
+    Ok(&mut options.0)
 }
 
 fn compression(kind: u32, level: i32) -> Result<Compression> {
@@ -100,14 +95,16 @@ pub unsafe extern "C" fn CRExportOptionsCompression(
     let work = || {
         let compression = compression(kind, level)?;
         // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { change(options, |options| options.compression(compression)) }
+        unsafe { changeable(options) }?.compression(compression);
+        Ok(())
     };
     // SAFETY: the caller passes NULL or a place for one error.
     unsafe { guard::status(error, work) }
 }
 
 /// Says whether the archive's SHA-256 is computed while it is written; CRExportDigest answers it. An
-/// archive that isn't compressed goes through memory then, where the kernel would copy it otherwise.
+/// archive that isn't compressed goes through memory then, where the kernel would copy it otherwise;
+/// what a file system clones all the same is read once for it.
 ///
 /// yes: 0 (as without options) or 1.
 ///
@@ -121,7 +118,8 @@ pub unsafe extern "C" fn CRExportOptionsDigest(
     let work = || {
         let wanted = argument::truth("yes", yes)?;
         // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { change(options, |options| options.digest(wanted)) }
+        unsafe { changeable(options) }?.digest(wanted);
+        Ok(())
     };
     // SAFETY: the caller passes NULL or a place for one error.
     unsafe { guard::status(error, work) }
@@ -142,7 +140,8 @@ pub unsafe extern "C" fn CRExportOptionsSync(
     let work = || {
         let wanted = argument::truth("yes", yes)?;
         // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { change(options, |options| options.sync(wanted)) }
+        unsafe { changeable(options) }?.sync(wanted);
+        Ok(())
     };
     // SAFETY: the caller passes NULL or a place for one error.
     unsafe { guard::status(error, work) }
@@ -162,7 +161,8 @@ pub unsafe extern "C" fn CRExportOptionsWorkers(
     let work = || {
         let workers = NonZeroUsize::new(workers);
         // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { change(options, |options| options.workers(workers)) }
+        unsafe { changeable(options) }?.workers(workers);
+        Ok(())
     };
     // SAFETY: the caller passes NULL or a place for one error.
     unsafe { guard::status(error, work) }
@@ -182,7 +182,8 @@ pub unsafe extern "C" fn CRExportOptionsTime(
 ) -> Status {
     let work = || {
         // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { change(options, |options| options.time(seconds)) }
+        unsafe { changeable(options) }?.time(seconds);
+        Ok(())
     };
     // SAFETY: the caller passes NULL or a place for one error.
     unsafe { guard::status(error, work) }
@@ -204,7 +205,8 @@ pub unsafe extern "C" fn CRExportOptionsSpoolDirectory(
         let [directory] = unsafe { paths([("directory", directory)]) }?;
         let directory = DirectoryBuf::new(directory)?;
         // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { change(options, |options| options.spool_directory(Some(directory))) }
+        unsafe { changeable(options) }?.spool_directory(Some(directory));
+        Ok(())
     };
     // SAFETY: the caller passes NULL or a place for one error.
     unsafe { guard::status(error, work) }
@@ -225,7 +227,8 @@ pub unsafe extern "C" fn CRExportOptionsSpoolDirectoryAt(
         let directory = unsafe { argument::descriptor("directory", directory) }?;
         let directory = DirectoryBuf::new(directory)?;
         // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { change(options, |options| options.spool_directory(Some(directory))) }
+        unsafe { changeable(options) }?.spool_directory(Some(directory));
+        Ok(())
     };
     // SAFETY: the caller passes NULL or a place for one error.
     unsafe { guard::status(error, work) }

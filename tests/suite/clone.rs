@@ -237,7 +237,7 @@ fn a_digest_is_that_of_the_archive_whether_it_is_cloned_or_not() {
         export.add_bytes("note", "note").unwrap();
         export.add_file("pages", &pages).unwrap();
         let exported = export
-            .write_to_path(&archive, &plain().digest(true), &Watch::new())
+            .write_to_path(&archive, plain().digest(true), &Watch::new())
             .unwrap();
         let told = said(&["sha256sum"], &archive).remove(0);
         let digest = exported.sha256.unwrap().to_string();

@@ -285,7 +285,9 @@ fn an_archive_is_not_written_over_a_file_that_goes_into_it() {
     let mut export = Export::new();
     export.add_bundle(&bundle, BundleLayout::Podman).unwrap();
     export.add_directory_tar("volumes/v.tar", &volume).unwrap();
-    let options = ExportOptions::default().compression(ExportCompression::None);
+    let options = ExportOptions::new()
+        .compression(ExportCompression::None)
+        .clone();
     for victim in [bundle.join("checkpoint/pages-1.img"), volume.join("data")] {
         let before = fs::read(&victim).unwrap();
         let output = fs::File::options().write(true).open(&victim).unwrap();
@@ -315,7 +317,9 @@ fn a_file_of_the_memory_that_vanishes_on_the_way_fails_the_export() {
         }
     });
     let archive = place.join("archive");
-    let options = ExportOptions::default().compression(ExportCompression::None);
+    let options = ExportOptions::new()
+        .compression(ExportCompression::None)
+        .clone();
     let error = export
         .write_to_path(&archive, &options, &watch)
         .unwrap_err();

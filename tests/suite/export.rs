@@ -66,7 +66,7 @@ impl Bundle {
 }
 
 pub(crate) fn plain() -> ExportOptions {
-    ExportOptions::default().compression(Compression::None)
+    ExportOptions::new().compression(Compression::None).clone()
 }
 
 /// What a program says on its standard output.
@@ -325,7 +325,7 @@ fn bytes_are_private_and_the_same_input_is_the_same_output() {
         listed,
         ["-rw------- 0/0               5 1970-01-01 00:00:00 some"]
     );
-    bundle.export(&export, &plain().time(86_400)).unwrap();
+    bundle.export(&export, plain().time(86_400)).unwrap();
     let listed = said(&["tar", "--utc", "--full-time", "-tvf"], &bundle.archive());
     assert!(listed[0].contains("1970-01-02 00:00:00"), "{listed:?}");
 }

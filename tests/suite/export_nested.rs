@@ -109,7 +109,7 @@ fn a_nested_archive_is_the_tree_to_other_programs() {
 fn a_nested_archive_is_private_and_made_by_the_export() {
     let bundle = Bundle::new();
     bundle
-        .export(&of_directory(&bundle.path), &plain().time(86_400))
+        .export(&of_directory(&bundle.path), plain().time(86_400))
         .unwrap();
     let listed = said(
         &["tar", "--numeric-owner", "--utc", "--full-time", "-tvf"],
@@ -199,7 +199,7 @@ fn the_diff_in_the_archive_is_that_of_the_single_function() {
     assert_eq!(names, ["rootfs-diff.tar", "deleted.files"]);
     let mut export = Export::new();
     export.add_rootfs_diff(changes(), &root).unwrap();
-    for options in [plain(), plain().digest(true), ExportOptions::default()] {
+    for options in [plain(), plain().digest(true).clone(), ExportOptions::new()] {
         bundle.export(&export, &options).unwrap();
         assert_eq!(said(&["tar", "-tf"], &bundle.archive()), names);
         for name in &names {
@@ -350,7 +350,7 @@ fn an_overlay_s_changes_go_straight_into_the_archive() {
 
 #[test]
 fn what_is_exported_is_restored_by_the_nine() {
-    for options in [plain(), ExportOptions::default()] {
+    for options in [plain(), ExportOptions::new()] {
         let bundle = Bundle::new();
         let root = container(&bundle.sandbox);
         let image = bundle.sandbox.dir("image");
@@ -412,7 +412,9 @@ fn notes_are_kept_where_the_caller_says() {
     let bundle = Bundle::new();
     let export = of_directory(&bundle.path);
     let missing = bundle.sandbox.path().join("missing");
-    let nowhere = plain().spool_directory(Some(DirectoryBuf::new(&missing).unwrap()));
+    let nowhere = plain()
+        .spool_directory(Some(DirectoryBuf::new(&missing).unwrap()))
+        .clone();
     assert_eq!(
         bundle.export(&export, &nowhere).unwrap_err().errno(),
         libc::ENOENT
@@ -422,7 +424,9 @@ fn notes_are_kept_where_the_caller_says() {
     };
     let many = bundle.sandbox.dir("many");
     (0..2000).for_each(|number| fs::write(many.join(format!("{number}")), "x").unwrap());
-    let there = plain().spool_directory(Some(DirectoryBuf::new(tiny.path()).unwrap()));
+    let there = plain()
+        .spool_directory(Some(DirectoryBuf::new(tiny.path()).unwrap()))
+        .clone();
     let error = bundle.export(&of_directory(&many), &there).unwrap_err();
     assert_eq!(error.errno(), libc::ENOSPC, "{error}");
     assert_eq!(fs::read_dir(tiny.path()).unwrap().count(), 0);

@@ -129,7 +129,7 @@ fn a_path_gets_a_new_file_whatever_was_there() {
     );
     // By the directory's descriptor; and on the disk.
     let directory = File::open(&bundle.out).unwrap();
-    let synced = plain().sync(true);
+    let synced = plain().sync(true).clone();
     export
         .write_at(directory.as_fd(), "synced", &synced, &Watch::new())
         .unwrap();
@@ -174,7 +174,7 @@ fn levels_that_do_not_exist_are_refused() {
         Compression::Zstd(Some(-1)),
         Compression::Zstd(Some(23)),
     ] {
-        let outcome = bundle.export(&export, &plain().compression(compression));
+        let outcome = bundle.export(&export, plain().compression(compression));
         assert_eq!(
             outcome.unwrap_err().errno(),
             libc::EINVAL,
@@ -198,8 +198,9 @@ fn every_compression_holds_the_plain_archive_and_every_digest_is_right() {
     ] {
         let mut before: Option<Vec<u8>> = None;
         for (number, digest) in [(1, true), (3, true), (2, false)] {
-            let options = ExportOptions::default().workers(NonZeroUsize::new(number));
-            let options = options.digest(digest).compression(compression);
+            let mut options = ExportOptions::new();
+            options.workers(NonZeroUsize::new(number));
+            options.digest(digest).compression(compression);
             let exported = bundle.export(&export, &options).unwrap();
             let bytes = fs::read(bundle.archive()).unwrap();
             assert_eq!(exported.bytes, bytes.len() as u64);
@@ -226,7 +227,7 @@ fn every_compression_holds_the_plain_archive_and_every_digest_is_right() {
 fn the_default_is_zstd_and_no_digest() {
     let bundle = Bundle::new();
     let export = with_pages(&bundle, 10);
-    let exported = bundle.export(&export, &ExportOptions::default()).unwrap();
+    let exported = bundle.export(&export, &ExportOptions::new()).unwrap();
     assert!(
         fs::read(bundle.archive())
             .unwrap()
@@ -250,7 +251,7 @@ mod a_reader_that_goes_away_is_an_error_and_no_signal {
                 unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
                 let bundle = Bundle::new();
                 let export = with_pages(&bundle, 3_000_001);
-                for options in [plain(), ExportOptions::default()] {
+                for options in [plain(), ExportOptions::new()] {
                     let (mut reader, writer) = std::io::pipe().unwrap();
                     let reading = thread::spawn(move || reader.read_exact(&mut [0; 1000]));
                     let outcome =
@@ -275,7 +276,7 @@ fn a_full_disk_leaves_nothing() {
     let Some(tiny) = Sandbox::on(Fs::Tiny) else {
         return;
     };
-    for options in [plain(), plain().digest(true), ExportOptions::default()] {
+    for options in [plain(), plain().digest(true).clone(), ExportOptions::new()] {
         let outcome = export.write_to_path(tiny.path().join("archive"), &options, &Watch::new());
         assert_eq!(outcome.unwrap_err().errno(), libc::ENOSPC);
         assert_eq!(fs::read_dir(tiny.path()).unwrap().count(), 0);
@@ -320,7 +321,7 @@ fn progress_ends_with_all_bytes_of_the_stream() {
     ];
     export.add_rootfs_diff(changes, &bundle.path).unwrap();
     let length = expected(&bundle, &export).len() as u64;
-    for options in [plain(), ExportOptions::default()] {
+    for options in [plain(), ExportOptions::new()] {
         let (watch, reports) = cancelled_at(usize::MAX);
         export
             .write_to_path(bundle.archive(), &options, &watch)
@@ -346,7 +347,7 @@ fn a_cancelled_export_leaves_nothing_whenever_it_is_cancelled() {
     export
         .add_directory_tar("volumes/a.tar", &bundle.path)
         .unwrap();
-    for options in [plain(), plain().digest(true), ExportOptions::default()] {
+    for options in [plain(), plain().digest(true).clone(), ExportOptions::new()] {
         let mut cancelled = 0;
         for nth in 1.. {
             let (watch, reports) = cancelled_at(nth);
@@ -371,7 +372,7 @@ fn a_cancelled_export_leaves_nothing_whenever_it_is_cancelled() {
 fn a_deadline_ends_an_export_that_nobody_reads() {
     let bundle = Bundle::new();
     let export = with_pages(&bundle, 3_000_001);
-    for options in [plain(), ExportOptions::default()] {
+    for options in [plain(), ExportOptions::new()] {
         let (reader, writer) = std::io::pipe().unwrap();
         let watch = Watch::new();
         watch.deadline_in(Duration::from_millis(300));
@@ -411,7 +412,7 @@ mod every_byte_is_read_once_and_written_once {
                 let mut export = Export::new();
                 export.add_bundle(&bundle.path, BundleLayout::Crio).unwrap();
                 export.add_directory_tar("volumes/v.tar", &volume).unwrap();
-                for options in [plain(), plain().digest(true)] {
+                for options in [plain(), plain().digest(true).clone()] {
                     let before = moved();
                     let exported = bundle.export(&export, &options).unwrap();
                     let after = moved();
@@ -466,7 +467,7 @@ macro_rules! peaks {
                         export.add_directory_tar("volumes/many.tar", &many).unwrap();
                         let two = NonZeroUsize::new(2);
                         let options: ExportOptions = $options;
-                        bundle.export(&export, &options.workers(two)).unwrap();
+                        bundle.export(&export, options.clone().workers(two)).unwrap();
                         assert!(peak() < $limit << 20, "{} MiB", peak() >> 20);
                     });
                 });
@@ -477,9 +478,9 @@ macro_rules! peaks {
 
 peaks! {
     a_plain_archive_takes_under_32_mebibytes: plain(), 32;
-    a_digested_archive_takes_under_32_mebibytes: plain().digest(true), 32;
-    a_gzip_archive_takes_under_96_mebibytes: plain().compression(Compression::Gzip(None)), 96;
-    a_zstd_archive_takes_under_96_mebibytes: ExportOptions::default(), 96;
+    a_digested_archive_takes_under_32_mebibytes: plain().digest(true).clone(), 32;
+    a_gzip_archive_takes_under_96_mebibytes: plain().compression(Compression::Gzip(None)).clone(), 96;
+    a_zstd_archive_takes_under_96_mebibytes: ExportOptions::new(), 96;
 }
 
 #[test]

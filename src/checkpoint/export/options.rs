@@ -54,40 +54,41 @@ pub struct ExportOptions {
 }
 
 impl ExportOptions {
-    /// How the archive is compressed.
+    /// The defaults.
     #[must_use]
-    pub fn compression(mut self, compression: Compression) -> Self {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How the archive is compressed.
+    pub fn compression(&mut self, compression: Compression) -> &mut Self {
         self.compression = compression;
         self
     }
 
     /// Whether the archive's SHA-256 digest is computed as it is written. Without compression that takes data through
     /// memory which the kernel would copy otherwise; what a file system clones all the same is read once for it.
-    #[must_use]
-    pub fn digest(mut self, wanted: bool) -> Self {
+    pub fn digest(&mut self, wanted: bool) -> &mut Self {
         self.digest = wanted;
         self
     }
 
     /// Whether the archive is on the disk, and has its name there, before the export is done. Not for descriptors,
     /// which the caller may sync.
-    #[must_use]
-    pub fn sync(mut self, wanted: bool) -> Self {
+    pub fn sync(&mut self, wanted: bool) -> &mut Self {
         self.sync = wanted;
         self
     }
 
     /// How many threads compress. None: as many as the process may use cores.
-    #[must_use]
-    pub fn workers(mut self, number: Option<NonZeroUsize>) -> Self {
+    pub fn workers(&mut self, number: Option<NonZeroUsize>) -> &mut Self {
         self.workers = number;
         self
     }
 
     /// The modification time of members that are made by the export (bytes, nested archives), in seconds from the
     /// epoch.
-    #[must_use]
-    pub fn time(mut self, seconds: i64) -> Self {
+    pub fn time(&mut self, seconds: i64) -> &mut Self {
         self.time = seconds;
         self
     }
@@ -95,8 +96,7 @@ impl ExportOptions {
     /// The directory that unnamed files for nested archives' headers are made in, some 100 bytes and the name for each
     /// object of the larger of them. None: the directory of the archive; for a descriptor, the one that TMPDIR names,
     /// or else /var/tmp.
-    #[must_use]
-    pub fn spool_directory(mut self, directory: Option<DirectoryBuf>) -> Self {
+    pub fn spool_directory(&mut self, directory: Option<DirectoryBuf>) -> &mut Self {
         self.spool_directory = directory;
         self
     }
