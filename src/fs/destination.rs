@@ -132,7 +132,7 @@ fn make_one(parent: &Root, name: &Name) -> Result<bool> {
 /// Gives a directory that was made just now the owner that it would have in any parent, setgid or not.
 fn adopt(directory: &Root) -> Result<()> {
     let node = Node::dot(directory)?;
-    match node.set_owner(&node.stat()?, 0, 0) {
+    match node.set_owner(node.owner()?, (0, 0)) {
         Err(error) if error.is_any(&[Errno::EPERM, Errno::EINVAL]) => Ok(()),
         result => result,
     }

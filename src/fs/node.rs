@@ -14,6 +14,9 @@ use super::{Identity, Name};
 use crate::error::{Called as _, Result};
 use crate::sys::{self, Handle, Timestamp};
 
+/// A user id and a group id.
+pub(crate) type Owner = (u32, u32);
+
 /// An object held by a descriptor. Everything acts on the object itself: neither a symlink nor somebody who renames
 /// things meanwhile leads it elsewhere.
 pub(crate) struct Node {
@@ -81,9 +84,13 @@ impl Node {
         sys::reopen(&self.fd, flags).called(|| "open through /proc/thread-self/fd")
     }
 
-    /// Changes the owner, unless it is right already.
-    pub(crate) fn set_owner(&self, stat: &FileStat, uid: u32, gid: u32) -> Result<()> {
-        if (stat.st_uid, stat.st_gid) == (uid, gid) {
+    pub(crate) fn owner(&self) -> Result<Owner> {
+        self.stat().map(|stat| (stat.st_uid, stat.st_gid))
+    }
+
+    /// Changes the owner, unless the one it has is right already.
+    pub(crate) fn set_owner(&self, has: Owner, (uid, gid): Owner) -> Result<()> {
+        if has == (uid, gid) {
             return Ok(());
         }
         let (owner, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
@@ -99,11 +106,11 @@ impl Node {
 
     /// Sets the permission bits, setuid, setgid and sticky included. Not for symlinks, which have none.
     pub(crate) fn set_mode(&self, mode: u32) -> Result<()> {
-        sys::change_mode(self.fd.as_fd(), mode).called(|| format!("chmod to {mode:04o}"))
+        sys::change_mode(self.handle(), mode).called(|| format!("chmod to {mode:04o}"))
     }
 
     pub(crate) fn set_times(&self, accessed: Timestamp, modified: Timestamp) -> Result<()> {
-        sys::set_times(self.fd.as_fd(), accessed, modified).called(|| "utimensat")
+        sys::set_times(self.handle(), accessed, modified).called(|| "utimensat")
     }
 
     pub(crate) fn set_xattr(&self, name: &CStr, value: &[u8]) -> Result<(), Errno> {

@@ -11,7 +11,7 @@ use once_cell::unsync::OnceCell;
 
 use super::acl::{has_default_acl, strip_inherited_acl};
 use super::canonical::{MAX_STEPS, Resolved};
-use super::node::{Node, open_directory_at};
+use super::node::{Node, Owner, open_directory_at};
 use super::{Name, Root, RootPath};
 use crate::error::{Called as _, Error, Result};
 use crate::sys::mount_id;
@@ -34,6 +34,7 @@ pub(crate) struct Parent {
     path: RootPath,
     resolved: Resolved,
     default_acl: OnceCell<bool>,
+    new_owner: OnceCell<Owner>,
     mount: OnceCell<u64>,
 }
 
@@ -53,6 +54,12 @@ impl Parent {
         self.default_acl
             .get_or_try_init(|| has_default_acl(&self.resolved.fd))
             .copied()
+    }
+
+    /// Whom `new`, a file that was made here and nothing was done to, belongs to. Only the first one is asked: setgid
+    /// on the directory, mount options and the caller's ids decide it for all of them.
+    pub(crate) fn owner_of_new(&self, new: &Node) -> Result<Owner> {
+        self.new_owner.get_or_try_init(|| new.owner()).copied()
     }
 
     /// The number of the mount that the directory is on.
@@ -131,12 +138,12 @@ impl<'r> Parents<'r> {
     }
 
     fn remember(&mut self, path: &RootPath, resolved: Resolved) -> Rc<Parent> {
-        let (default_acl, mount) = (OnceCell::new(), OnceCell::new());
         let parent = Rc::new(Parent {
             path: path.clone(),
             resolved,
-            default_acl,
-            mount,
+            default_acl: OnceCell::new(),
+            new_owner: OnceCell::new(),
+            mount: OnceCell::new(),
         });
         self.last = Some(Rc::clone(&parent));
         parent
@@ -212,12 +219,12 @@ fn create_one(
 fn adopt(parent: &OwnedFd, directory: &OwnedFd, owner: ImplicitOwner) -> Result<()> {
     let node = Node::dot(directory)?;
     match owner {
-        ImplicitOwner::Root => match node.set_owner(&node.stat()?, 0, 0) {
+        ImplicitOwner::Root => match node.set_owner(node.owner()?, (0, 0)) {
             // An unprivileged caller's directories are its own; no entry says otherwise.
             Err(error) if error.is_any(&[Errno::EPERM, Errno::EINVAL]) => {}
             result => result?,
         },
-        ImplicitOwner::Exactly(uid, gid) => node.set_owner(&node.stat()?, uid, gid)?,
+        ImplicitOwner::Exactly(uid, gid) => node.set_owner(node.owner()?, (uid, gid))?,
         ImplicitOwner::Caller => {}
     }
     if has_default_acl(parent)? {

@@ -4,16 +4,22 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 
-use super::is_missing;
 use super::proc::{descriptor_path, name_missing_proc};
+use super::{Handle, is_missing};
 
-/// Sets the permission bits of the object that `fd` (an O_PATH descriptor is enough) stands for.
+/// Sets the permission bits of the object that `handle` stands for.
 ///
-/// fchmodat2 came with Linux 6.6; before it, the descriptor's name below `/proc` serves.
-pub(crate) fn change_mode(fd: BorrowedFd<'_>, mode: u32) -> Result<(), Errno> {
-    match fchmodat2(fd, mode) {
-        Err(errno) if is_missing(errno) => chmod_through_proc(fd, mode),
-        result => result,
+/// With O_PATH that takes fchmodat2, which came with Linux 6.6; before it, the descriptor's name below `/proc` serves.
+pub(crate) fn change_mode(handle: Handle<'_>, mode: u32) -> Result<(), Errno> {
+    match handle {
+        Handle::Full(fd) => {
+            // SAFETY: the arguments are integers, and the descriptor is borrowed for the whole call.
+            Errno::result(unsafe { libc::fchmod(fd.as_raw_fd(), mode) }).map(drop)
+        }
+        Handle::PathOnly(fd) => match fchmodat2(fd, mode) {
+            Err(errno) if is_missing(errno) => chmod_through_proc(fd, mode),
+            result => result,
+        },
     }
 }
 

@@ -4,20 +4,30 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 
+use super::Handle;
 use super::proc::{descriptor_path, name_missing_proc};
 
 /// A point in time: seconds since the epoch, and 0 to 999,999,999 nanoseconds after them.
 pub(crate) type Timestamp = libc::timespec;
 
-/// Sets the times of the object that `fd` (an O_PATH descriptor is enough) stands for.
-///
-/// utimensat takes an empty path since Linux 5.8; before, the descriptor's name below `/proc` serves.
+/// Sets the times of the object that `handle` stands for.
 pub(crate) fn set_times(
-    fd: BorrowedFd<'_>,
+    handle: Handle<'_>,
     accessed: Timestamp,
     modified: Timestamp,
 ) -> Result<(), Errno> {
     let times = [accessed, modified];
+    match handle {
+        Handle::Full(fd) => {
+            // SAFETY: `times` is an array of two that lives until after the call.
+            Errno::result(unsafe { libc::futimens(fd.as_raw_fd(), times.as_ptr()) }).map(drop)
+        }
+        Handle::PathOnly(fd) => with_empty_path(fd, &times),
+    }
+}
+
+/// utimensat takes an empty path since Linux 5.8; before, the descriptor's name below `/proc` serves.
+fn with_empty_path(fd: BorrowedFd<'_>, times: &[Timestamp; 2]) -> Result<(), Errno> {
     // SAFETY: the path is a NUL-terminated literal and `times` an array of two that lives until after the call.
     let result = unsafe {
         libc::utimensat(
@@ -28,7 +38,7 @@ pub(crate) fn set_times(
         )
     };
     match Errno::result(result) {
-        Err(Errno::EINVAL | Errno::ENOENT) => through_proc(fd, &times),
+        Err(Errno::EINVAL | Errno::ENOENT) => through_proc(fd, times),
         result => result.map(drop),
     }
 }

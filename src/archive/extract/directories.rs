@@ -6,10 +6,11 @@ use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
+use nix::sys::stat::fstat;
 
 use super::metadata::{keep_set_id, set_xattr, times};
 use super::places::Places;
-use crate::error::{Context as _, Result};
+use crate::error::{Called as _, Context as _, Result};
 use crate::fs::{
     ACCESS_ACL, DEFAULT_ACL, Node, Root, RootPath, is_directory, restore_times, times_of,
 };
@@ -70,7 +71,7 @@ impl Directories {
         if self.0.get(path).is_some() {
             return Ok(());
         }
-        let times = times_of(&Node::dot(directory)?.stat()?);
+        let times = times_of(&fstat(directory).called(|| "fstat")?);
         self.0.insert(
             path.clone(),
             Directory {

@@ -14,7 +14,7 @@ use super::directories::DEFERRED;
 use super::{Extraction, Refusal};
 use crate::error::{Error, Result, quote};
 use crate::fs::travels;
-use crate::fs::{ACCESS_ACL, DEFAULT_ACL, Node, RootPath, strip_inherited_acl};
+use crate::fs::{ACCESS_ACL, DEFAULT_ACL, Node, Owner, RootPath, strip_inherited_acl};
 use crate::sys::Timestamp;
 use crate::tar::{Member, Time};
 
@@ -44,7 +44,18 @@ pub(super) enum Origin {
 impl Extraction<'_> {
     /// Gives an object the attributes of its member.
     pub(super) fn describe(&self, node: &Node, member: &Member, origin: Origin) -> Result<()> {
-        self.set_owner(node, member)?;
+        self.describe_made(node, node.owner()?, member, origin)
+    }
+
+    /// The same for an object that belongs to `owner`.
+    pub(super) fn describe_made(
+        &self,
+        node: &Node,
+        owner: Owner,
+        member: &Member,
+        origin: Origin,
+    ) -> Result<()> {
+        self.set_owner(node, owner, member)?;
         if origin == (Origin::Created { inherits_acl: true }) {
             strip_inherited_acl(node, &own_acls(member))?;
         }
@@ -69,7 +80,7 @@ impl Extraction<'_> {
         path: RootPath,
         origin: Origin,
     ) -> Result<()> {
-        self.set_owner(node, member)?;
+        self.set_owner(node, node.owner()?, member)?;
         if origin == (Origin::Created { inherits_acl: true }) {
             strip_inherited_acl(node, &[])?;
         }
@@ -82,11 +93,11 @@ impl Extraction<'_> {
         self.directories.remember(path, member)
     }
 
-    fn set_owner(&self, node: &Node, member: &Member) -> Result<()> {
+    fn set_owner(&self, node: &Node, has: Owner, member: &Member) -> Result<()> {
         if self.policy.rules.ignore_ownership {
             return Ok(());
         }
-        node.set_owner(&node.stat()?, member.uid, member.gid)
+        node.set_owner(has, (member.uid, member.gid))
             .map_err(|error| {
                 if self.user_namespace && error.is(Errno::EINVAL) {
                     error.context("the id isn't mapped in this user namespace (see subuid(5))")

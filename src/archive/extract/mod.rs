@@ -227,7 +227,11 @@ impl<'r> Extraction<'r> {
 
     fn extract_root(&mut self, member: &Member) -> Result<()> {
         match member.kind {
-            MemberKind::Directory => self.describe_root(member),
+            MemberKind::Directory => {
+                // What is made in it may belong to others from now on.
+                self.parents.forget();
+                self.describe_root(member)
+            }
             kind => Err(Refusal::ReplacesRoot(type_name(kind)).into()),
         }
     }
@@ -239,7 +243,7 @@ impl<'r> Extraction<'r> {
             .finish(self.root, self.user_namespace, watch)
     }
 
-    /// Remembers that this extraction made the regular file, under this name.
+    /// Remembers that this extraction made the regular file, under this name, if hard links may lead to no other.
     fn remember_file(&mut self, place: &Place<'_>, identity: Identity) -> Result<()> {
         if self.policy.own_sources_only {
             self.own_files

@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, makedev, mkdirat, mknodat};
-use nix::unistd::symlinkat;
+use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
 use super::metadata::Origin;
 use super::{Extraction, Input, Place, changed_meanwhile};
@@ -27,13 +27,30 @@ impl Extraction<'_> {
         // Nobody else may read the content or run the file before its owner is set.
         let private = Mode::from_bits_truncate(0o600);
         let make = |name: &Name| openat(&place.parent, name, flags | OFlag::O_CLOEXEC, private);
-        self.replace("create", place, make, |this, fd, _| {
-            let file = File::from(fd);
-            write_data(place.member, data, &file)?;
-            let node = Node::from_open(OwnedFd::from(file));
-            this.remember_file(place, node.identity()?)?;
-            this.describe(&node, place.member, this.created_in(&place.parent)?)
+        self.replace("create", place, make, |this, fd, name| {
+            let completed = this.complete_file(place, data, fd);
+            if completed.is_err() {
+                // Half a file isn't what was extracted before the failure. What has to be known is the failure.
+                let _ = unlinkat(&place.parent, name, UnlinkatFlags::NoRemoveDir);
+            }
+            completed
         })
+    }
+
+    fn complete_file(
+        &mut self,
+        place: &Place<'_>,
+        data: &mut Data<'_, Input>,
+        fd: OwnedFd,
+    ) -> Result<()> {
+        let file = File::from(fd);
+        write_data(place.member, data, &file)?;
+        let node = Node::from_open(OwnedFd::from(file));
+        if self.policy.own_sources_only {
+            self.remember_file(place, node.identity()?)?;
+        }
+        let owner = place.parent.owner_of_new(&node)?;
+        self.describe_made(&node, owner, place.member, self.created_in(&place.parent)?)
     }
 
     pub(super) fn make_directory(&mut self, place: &Place<'_>) -> Result<()> {
