@@ -15,7 +15,7 @@ use crate::fs::{Channel, Identity, copy_range, share_range};
 use crate::tar::{self, END_OF_ARCHIVE, Extent, Member};
 use crate::watch::{WarningKind, Watch};
 
-use super::create::{LeftOut, Target};
+use super::create::{LeftOut, Mark, Target};
 use super::digest::{Hasher, Sha256Digest};
 
 /// Below this size data is gathered with the headers around it, from there on the kernel clones or copies it.
@@ -354,7 +354,7 @@ impl Target for Sink<'_> {
         self.header(member)
     }
 
-    fn take_file(&mut self, member: &Member, file: &File) -> Result<()> {
+    fn take_file(&mut self, member: &Member, file: &File, _: Mark) -> Result<()> {
         self.header(member)?;
         self.data(member, file)
     }

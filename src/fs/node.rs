@@ -12,7 +12,10 @@ use nix::unistd::{Gid, Uid, fchownat};
 
 use super::{Identity, Name};
 use crate::error::{Called as _, Result};
-use crate::sys::{self, Handle, Timestamp};
+use crate::sys::{self, Handle, Status, Timestamp};
+
+/// How many bytes of an attribute, or of a list of them, are asked for at first.
+const SMALL: usize = 256;
 
 /// A user id and a group id.
 pub(crate) type Owner = (u32, u32);
@@ -71,6 +74,11 @@ impl Node {
 
     pub(crate) fn stat(&self) -> Result<FileStat> {
         fstat(&self.fd).called(|| "fstat")
+    }
+
+    /// What it is, which mount it is on and when it was made, in one call.
+    pub(crate) fn status(&self) -> Result<Status> {
+        sys::status(self.fd.as_fd()).called(|| "statx")
     }
 
     pub(crate) fn identity(&self) -> Result<Identity> {
@@ -180,9 +188,15 @@ pub(crate) fn is_directory(stat: &FileStat) -> bool {
     file_type(stat) == SFlag::S_IFDIR
 }
 
-/// Calls `read` with a large enough buffer: asks for the size first, and again if it grew meanwhile. Linux caps
-/// attributes and their lists at 64 KiB, so that they can't grow for more than a few turns.
+/// Calls `read` with a buffer that most fit into, and with a large enough one if need be: asks for the size, and again
+/// if it grew meanwhile. Linux caps attributes and their lists at 64 KiB, so that they can't grow for more than a few
+/// turns.
 fn read_growing(read: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
+    let mut small = [0; SMALL];
+    match read(&mut small) {
+        Err(Errno::ERANGE) => {}
+        result => return Ok(small[..result?].to_vec()),
+    }
     for _ in 0..16 {
         let needed = read(&mut [])?;
         let mut buffer = vec![0; needed];

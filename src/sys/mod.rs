@@ -22,9 +22,9 @@ pub(crate) use clone::clone_range;
 pub(crate) use handle::file_handle;
 pub(crate) use link::link_descriptor;
 pub(crate) use mode::change_mode;
-pub(crate) use proc::reopen;
+pub(crate) use proc::{Descriptors, reopen};
 pub(crate) use signal::{is_pending, take_pending};
-pub(crate) use statx::mount_id;
+pub(crate) use statx::{Status, mount_id, status};
 pub(crate) use times::{Timestamp, set_times};
 pub(crate) use xattr::{Handle, get_xattr, list_xattrs, remove_xattr, set_xattr};
 

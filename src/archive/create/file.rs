@@ -4,7 +4,7 @@
 
 use std::fs::File;
 
-use super::{Judge, Target, describe};
+use super::{Judge, Mark, Target, describe};
 use crate::error::{Error, Result};
 use crate::fs::{Node, RootPath};
 use crate::tar::MemberKind;
@@ -38,13 +38,14 @@ impl OpenFile {
     ) -> Result<()> {
         let copy = self.file.try_clone();
         let node = Node::from_open(copy.map_err(|error| Error::io("dup", error))?.into());
-        let mut member = describe::member(name, &node, &node.stat()?, MemberKind::Regular)?;
+        let status = node.status()?;
+        let mut member = describe::member(name, &node, &status.stat, MemberKind::Regular)?;
         if !self.shared {
             member = describe::with_holes(member, &self.file)?;
         }
         judge(name, &member)?;
         if member.stored > 0 {
-            target.take_file(&member, &self.file)
+            target.take_file(&member, &self.file, Mark::from(&status))
         } else {
             target.take(&member)
         }

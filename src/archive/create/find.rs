@@ -2,21 +2,26 @@
 
 #![forbid(unsafe_code)]
 
+use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::rc::Rc;
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use once_cell::unsync::OnceCell;
 
 use super::Refusal;
 use crate::error::{Called as _, Error, Result};
 use crate::fs::{Node, Parent, Parents, Root, RootPath};
-use crate::sys::mount_id;
+use crate::sys::{Descriptors, Status, mount_id};
 
 /// Finds objects below a root, without following the last name and without leaving a mount.
 pub(super) struct Finder<'r> {
     parents: Parents<'r>,
     /// The mount; others aren't entered.
     mount: u64,
+    /// Opened with the first file.
+    descriptors: OnceCell<Descriptors>,
 }
 
 impl<'r> Finder<'r> {
@@ -25,7 +30,11 @@ impl<'r> Finder<'r> {
         let directory = root.directory(&RootPath::root())?;
         let mount = mount_id(directory.as_fd()).called(|| "statx")?;
         let parents = Parents::new(root);
-        Ok(Self { parents, mount })
+        Ok(Self {
+            parents,
+            mount,
+            descriptors: OnceCell::new(),
+        })
     }
 
     /// The object `path`, unless it is gone. Below a mount point it is refused.
@@ -78,8 +87,19 @@ impl<'r> Finder<'r> {
     }
 
     /// Whether something else is mounted on the object.
-    pub(super) fn is_mounted_on(&self, node: &Node) -> Result<bool> {
-        Ok(mount_id(node.as_fd()).called(|| "statx")? != self.mount)
+    pub(super) fn is_mounted_on(&self, object: &Status) -> bool {
+        object.mount != self.mount
+    }
+
+    /// The same object, opened for reading; only for regular files.
+    pub(super) fn reopen(&self, node: &Node) -> Result<File> {
+        let reopened = self
+            .descriptors
+            .get_or_try_init(Descriptors::open)
+            .and_then(|descriptors| descriptors.reopen(node, OFlag::O_RDONLY));
+        reopened
+            .map(File::from)
+            .called(|| "open through /proc/thread-self/fd")
     }
 }
 

@@ -92,11 +92,11 @@ impl Target for Measure<'_> {
         self.note(member, None)
     }
 
-    fn take_file(&mut self, member: &Member, file: &File) -> Result<()> {
+    fn take_file(&mut self, member: &Member, file: &File, mark: Mark) -> Result<()> {
         check_avoided(file, self.avoided)?;
         self.members += 1;
         self.add(member)?;
-        self.note(member, Some(Mark::of(file)?))
+        self.note(member, Some(mark))
     }
 
     fn leave_out(&mut self, path: &[u8], why: LeftOut) {

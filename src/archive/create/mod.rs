@@ -19,7 +19,6 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::vec::IntoIter;
 
-use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, SFlag};
 use thiserror::Error as ThisError;
 
@@ -27,11 +26,13 @@ use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{
     Budget, Identity, Name, Node, Root, RootPath, file_type, is_directory, sorted_names,
 };
+use crate::sys::Status;
 use crate::tar::{Member, MemberKind};
 use find::Finder;
 
 pub(crate) use file::OpenFile;
 pub(crate) use measure::{Measure, Measured};
+pub(crate) use record::Mark;
 
 /// How much of a directory is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,8 +76,8 @@ impl From<Refusal> for Error {
 pub(crate) trait Target {
     /// Takes a member that has no data.
     fn take(&mut self, member: &Member) -> Result<()>;
-    /// Takes a regular file with data, which is open as `file`.
-    fn take_file(&mut self, member: &Member, file: &File) -> Result<()>;
+    /// Takes a regular file with data, which is open as `file`; `mark` tells it from others.
+    fn take_file(&mut self, member: &Member, file: &File, mark: Mark) -> Result<()>;
     /// Is told of what isn't stored.
     fn leave_out(&mut self, path: &[u8], why: LeftOut);
 }
@@ -231,8 +232,8 @@ impl<'c, T: Target> Creation<'c, T> {
 
     /// Stores one object.
     fn store(&mut self, path: &RootPath, node: &Node) -> Result<Walk> {
-        let stat = node.stat()?;
-        let mounted_on = self.finder.is_mounted_on(node)?;
+        let status = node.status()?;
+        let (stat, mounted_on) = (status.stat, self.finder.is_mounted_on(&status));
         match file_type(&stat) {
             SFlag::S_IFSOCK => {
                 self.target.leave_out(path.as_bytes(), LeftOut::Socket);
@@ -251,30 +252,29 @@ impl<'c, T: Target> Creation<'c, T> {
                     None,
                 )?;
             }
-            SFlag::S_IFREG => self.store_file(path, node)?,
-            _ => self.store_other(path, node)?,
+            SFlag::S_IFREG => self.store_file(path, node, &status)?,
+            _ => self.store_other(path, node, &stat)?,
         }
         let walk = is_directory(&stat) && !mounted_on;
         Ok(if walk { Walk::Into } else { Walk::Past })
     }
 
     /// Stores a regular file with its data, or as a hard link to where it was stored before.
-    fn store_file(&mut self, path: &RootPath, node: &Node) -> Result<()> {
-        let node = Node::from_open(node.reopen(OFlag::O_RDONLY)?);
-        let stat = node.stat()?;
-        if let Some(first) = self.first_name(path, &stat)? {
-            return self.give(path, describe::hard_link(path, &stat, &first), None);
+    fn store_file(&mut self, path: &RootPath, node: &Node, status: &Status) -> Result<()> {
+        let stat = &status.stat;
+        if let Some(first) = self.first_name(path, stat)? {
+            return self.give(path, describe::hard_link(path, stat, &first), None);
         }
-        let member = describe::member(path, &node, &stat, MemberKind::Regular)?;
+        let node = Node::from_open(self.finder.reopen(node)?.into());
+        let member = describe::member(path, &node, stat, MemberKind::Regular)?;
         let file = File::from(OwnedFd::from(node));
         let member = describe::with_holes(member, &file)?;
-        self.give(path, member, Some(&file))
+        self.give(path, member, Some((&file, Mark::from(status))))
     }
 
     /// Stores what has no data: a directory, a symlink, a fifo or a device.
-    fn store_other(&mut self, path: &RootPath, node: &Node) -> Result<()> {
-        let stat = node.stat()?;
-        let kind = match file_type(&stat) {
+    fn store_other(&mut self, path: &RootPath, node: &Node, stat: &FileStat) -> Result<()> {
+        let kind = match file_type(stat) {
             SFlag::S_IFDIR => MemberKind::Directory,
             SFlag::S_IFLNK => MemberKind::Symlink,
             SFlag::S_IFCHR => MemberKind::CharDevice,
@@ -283,11 +283,11 @@ impl<'c, T: Target> Creation<'c, T> {
             _ => return Err(Error::new(Kind::Unsupported, "unknown file type")),
         };
         if kind != MemberKind::Directory
-            && let Some(first) = self.first_name(path, &stat)?
+            && let Some(first) = self.first_name(path, stat)?
         {
-            return self.give(path, describe::hard_link(path, &stat, &first), None);
+            return self.give(path, describe::hard_link(path, stat, &first), None);
         }
-        let member = describe::member(path, node, &stat, kind)?;
+        let member = describe::member(path, node, stat, kind)?;
         let xattrs_complete = self.merges && kind == MemberKind::Directory;
         let member = Member {
             xattrs_complete,
@@ -296,7 +296,12 @@ impl<'c, T: Target> Creation<'c, T> {
         self.give(path, member, None)
     }
 
-    fn give(&mut self, path: &RootPath, mut member: Member, file: Option<&File>) -> Result<()> {
+    fn give(
+        &mut self,
+        path: &RootPath,
+        mut member: Member,
+        file: Option<(&File, Mark)>,
+    ) -> Result<()> {
         if let Some(judge) = self.manner.judge {
             judge(path, &member)?;
         }
@@ -304,7 +309,7 @@ impl<'c, T: Target> Creation<'c, T> {
             describe::put_dots(&mut member);
         }
         match file {
-            Some(file) if member.stored > 0 => self.target.take_file(&member, file),
+            Some((file, mark)) if member.stored > 0 => self.target.take_file(&member, file, mark),
             _ => self.target.take(&member),
         }
     }

@@ -4,14 +4,12 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::{File, Metadata};
 use std::io::{Read, Write};
-use std::os::unix::fs::MetadataExt as _;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use thiserror::Error as ThisError;
 
 use crate::error::{Error, Kind, Result};
+use crate::sys::Status;
 use crate::tar::{Extent, Member, MemberKind, Time, Xattr};
 
 /// How long a record may be, in bytes: two names, xattrs of 1 MiB and a sparse map of 512 KiB, whose numbers take two
@@ -49,28 +47,19 @@ pub(super) struct Record {
 
 /// What tells a file from every other, one that got its number after it was removed included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     device: u64,
     inode: u64,
     /// When it was made, in nanoseconds from the epoch; 0 where the file system doesn't say.
     born: u64,
 }
 
-impl Mark {
-    pub(super) fn of(file: &File) -> Result<Self> {
-        let metadata = file.metadata().map_err(|error| Error::io("statx", error))?;
-        Ok(Self::from(&metadata))
-    }
-}
-
-impl From<&Metadata> for Mark {
-    fn from(metadata: &Metadata) -> Self {
-        let since = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok();
-        let born = metadata.created().ok().and_then(since);
+impl From<&Status> for Mark {
+    fn from(status: &Status) -> Self {
         Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            born: born.map_or(0, |born| u64::try_from(born.as_nanos()).unwrap_or(0)),
+            device: status.stat.st_dev,
+            inode: status.stat.st_ino,
+            born: status.born,
         }
     }
 }

@@ -2,12 +2,10 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::File;
 use std::io::BufReader;
-use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
 
 use super::describe;
@@ -15,9 +13,9 @@ use super::find::Finder;
 use super::measure::Measured;
 use super::record::{Mark, Record};
 use crate::archive::sink::Sink;
-use crate::error::{Called as _, Context as _, Error, Kind, Result};
-use crate::fs::{Node, Root, RootPath};
-use crate::sys::reopen;
+use crate::error::{Context as _, Error, Kind, Result};
+use crate::fs::{Node, Root, RootPath, file_type};
+use crate::sys::Status;
 use crate::tar::{Member, MemberKind};
 
 /// How much of the spool is read at once.
@@ -80,22 +78,19 @@ fn write_data(
 ) -> Result<()> {
     let path = RootPath::clean(&member.path)?;
     let node = finder.find(&path)?.ok_or(Refusal::Vanished)?;
-    let held = File::from(OwnedFd::from(node));
-    check_file(member, mark, &held)?;
-    let call = || format!("open {} through /proc/thread-self/fd", path.quoted());
-    let file = File::from(reopen(&held, OFlag::O_RDONLY).called(call)?);
+    check_file(member, mark, &node.status()?)?;
+    let file = finder.reopen(&node)?;
     sink.data(member, &file)?;
     // Looked at afterwards, so that no byte was stored that was written under other attributes.
     check_attributes(member, &path, &Node::from_open(file.into()))
 }
 
 /// What isn't the file that was measured isn't opened: opening a device would act on it.
-fn check_file(member: &Member, mark: Mark, held: &File) -> Result<()> {
-    let metadata = held.metadata().map_err(|error| Error::io("statx", error))?;
-    if !metadata.is_file() || Mark::from(&metadata) != mark {
+fn check_file(member: &Member, mark: Mark, now: &Status) -> Result<()> {
+    if file_type(&now.stat) != SFlag::S_IFREG || Mark::from(now) != mark {
         return Err(Refusal::Replaced.into());
     }
-    if metadata.len() < member.size {
+    if u64::try_from(now.stat.st_size).unwrap_or(0) < member.size {
         return Err(Refusal::Shrank(member.size).into());
     }
     Ok(())
