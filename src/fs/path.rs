@@ -53,15 +53,12 @@ impl RootPath {
         if bytes.contains(&0) {
             return Err(BadPath::Nul(bytes.to_vec()));
         }
-        let mut kept: Vec<&[u8]> = Vec::new();
-        for component in bytes.split(|&byte| byte == b'/') {
-            match component {
-                b"" | b"." => {}
-                b".." => drop(kept.pop()),
-                name => kept.push(name),
-            }
-        }
-        let path = kept.join(&b'/');
+        let is_name = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
+        let path = if bytes.split(|&byte| byte == b'/').all(is_name) {
+            bytes.to_vec()
+        } else {
+            cleaned(bytes)
+        };
         if path.len() > MAX_PATH {
             return Err(BadPath::TooLong(path.len()));
         }
@@ -145,6 +142,18 @@ impl RootPath {
             quote(&self.0)
         }
     }
+}
+
+fn cleaned(bytes: &[u8]) -> Vec<u8> {
+    let mut kept: Vec<&[u8]> = Vec::new();
+    for component in bytes.split(|&byte| byte == b'/') {
+        match component {
+            b"" | b"." => {}
+            b".." => drop(kept.pop()),
+            name => kept.push(name),
+        }
+    }
+    kept.join(&b'/')
 }
 
 impl Ord for RootPath {

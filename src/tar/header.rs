@@ -55,17 +55,13 @@ pub(super) fn parse(block: &mut tar::Header) -> Result<Header, Refusal> {
 /// Checks the sum over the block, in which its own field counts as spaces. Old writers summed signed bytes.
 fn verify(block: &tar::Header) -> Result<(), Refusal> {
     let stated = number::parse(&block.as_old().cksum).ok_or(Refusal::Checksum)?;
-    let (mut unsigned, mut signed) = (0_i64, 0_i64);
-    for (at, byte) in block.as_bytes().iter().enumerate() {
-        let byte = if (148..156).contains(&at) {
-            b' '
-        } else {
-            *byte
-        };
-        unsigned += i64::from(byte);
-        signed += i64::from(byte.cast_signed());
-    }
-    if stated == unsigned || stated == signed {
+    let own = &block.as_old().cksum;
+    let sum = |bytes: &[u8]| i64::from(bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>());
+    let unsigned = sum(block.as_bytes()) - sum(own) + sum(&[b' '; 8]);
+    // Read as signed, a byte from 128 on is less by 256.
+    let high = |bytes: &[u8]| i64::from(bytes.iter().map(|byte| u32::from(byte >> 7)).sum::<u32>());
+    let signed = || unsigned - 256 * (high(block.as_bytes()) - high(own));
+    if stated == unsigned || stated == signed() {
         Ok(())
     } else {
         Err(Refusal::Checksum)

@@ -40,15 +40,19 @@ fn octal(field: &[u8]) -> Option<i64> {
 /// Writes a number as octal digits that fill the field up to its last byte, which is a NUL. `false`, and nothing
 /// written, if it needs more digits.
 pub(super) fn write(field: &mut [u8], value: u64) -> bool {
-    let Some(digits) = field.len().checked_sub(1) else {
+    let Some((end, digits)) = field.split_last_mut() else {
         return false;
     };
-    let text = format!("{value:0digits$o}\0");
-    let fits = text.len() == field.len();
-    if fits {
-        field.copy_from_slice(text.as_bytes());
+    let digit =
+        |at: usize| u32::try_from(3 * at).map_or(0, |bits| value.checked_shr(bits).unwrap_or(0));
+    if digit(digits.len()) != 0 {
+        return false;
     }
-    fits
+    for (at, place) in digits.iter_mut().rev().enumerate() {
+        *place = b'0' + (digit(at) & 7).to_le_bytes()[0];
+    }
+    *end = 0;
+    true
 }
 
 #[cfg(test)]

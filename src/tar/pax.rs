@@ -175,7 +175,9 @@ pub(super) fn format_time(time: Time) -> String {
 pub(super) fn encode(records: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
     let mut body = Vec::new();
     for (key, value) in records {
-        body.extend_from_slice(length(key.len() + value.len()).to_string().as_bytes());
+        let length = length(key.len() + value.len());
+        body.reserve(length);
+        body.extend_from_slice(length.to_string().as_bytes());
         body.push(b' ');
         body.extend_from_slice(key);
         body.push(b'=');
@@ -190,10 +192,17 @@ fn length(content: usize) -> usize {
     // Space, `=` and newline.
     let rest = content + 3;
     let mut total = rest + 1;
-    while rest + total.to_string().len() != total {
-        total = rest + total.to_string().len();
+    while rest + digits(total) != total {
+        total = rest + digits(total);
     }
     total
+}
+
+/// How many decimal digits a number has that isn't 0.
+fn digits(number: usize) -> usize {
+    number
+        .checked_ilog10()
+        .map_or(1, |power| power as usize + 1)
 }
 
 #[cfg(test)]

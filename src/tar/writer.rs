@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::align::{self, ALIGNED_FROM};
@@ -49,7 +50,7 @@ fn encode_member(member: &Member, position: u64, out: &mut Vec<u8>) -> Result<()
             .checked_add(map.len() as u64)
             .ok_or(Refusal::Unwritable("the size doesn't fit"))?;
         let placeholder = beside(&path, b"GNUSparseFile.0");
-        let real_name = std::mem::replace(&mut path, placeholder);
+        let real_name = std::mem::replace(&mut path, Cow::Owned(placeholder));
         add(&mut records, "GNU.sparse.major", b"1");
         add(&mut records, "GNU.sparse.minor", b"0");
         add(&mut records, "GNU.sparse.name", &real_name);
@@ -89,7 +90,10 @@ fn encode_member(member: &Member, position: u64, out: &mut Vec<u8>) -> Result<()
 }
 
 fn check(member: &Member) -> Result<(), Refusal> {
-    for (what, name) in [("name", &full_path(member)), ("link", &member.link)] {
+    for (what, name) in [
+        ("name", &*full_path(member)),
+        ("link", member.link.as_slice()),
+    ] {
         if name.len() > NAME_MAX {
             return Err(Refusal::NameTooLong(what));
         }
@@ -130,13 +134,11 @@ fn check(member: &Member) -> Result<(), Refusal> {
 }
 
 /// The name with exactly one trailing slash if it is a directory's.
-fn full_path(member: &Member) -> Vec<u8> {
-    let mut path = member.path.clone();
-    if member.kind == MemberKind::Directory {
-        path.truncate(trimmed(&path).len());
-        path.push(b'/');
+fn full_path(member: &Member) -> Cow<'_, [u8]> {
+    if member.kind != MemberKind::Directory {
+        return Cow::Borrowed(&member.path);
     }
-    path
+    Cow::Owned([trimmed(&member.path), b"/"].concat())
 }
 
 fn trimmed(path: &[u8]) -> &[u8] {
@@ -269,17 +271,19 @@ fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// What of a text fits a field in ASCII, for readers that don't know the record with the whole text.
 fn put_ascii(field: &mut [u8], text: &[u8]) {
-    let mut ascii: Vec<u8> = text
-        .iter()
-        .copied()
-        .filter(u8::is_ascii)
-        .take(field.len())
-        .collect();
+    let mut len = 0;
+    for (place, byte) in field
+        .iter_mut()
+        .zip(text.iter().filter(|byte| byte.is_ascii()))
+    {
+        *place = *byte;
+        len += 1;
+    }
     if text.last() != Some(&b'/') {
         // What is dropped must not leave a slash at the end, which makes a directory for old readers.
-        ascii.truncate(trimmed(&ascii).len());
+        let kept = trimmed(&field[..len]).len();
+        field[kept..len].fill(0);
     }
-    field[..ascii.len()].copy_from_slice(&ascii);
 }
 
 fn put_number(field: &mut [u8], value: u64, key: &str, records: &mut Records) {

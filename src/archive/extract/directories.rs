@@ -27,7 +27,11 @@ pub(super) const DEFERRED: [&CStr; 2] = [ACCESS_ACL, DEFAULT_ACL];
 /// The directories that members described, each once, with the attributes of the last one, and those whose times are
 /// to be kept.
 #[derive(Default)]
-pub(super) struct Directories(Places<Directory>);
+pub(super) struct Directories {
+    known: Places<Directory>,
+    /// One that is known: the last that something was made in, since members come in bunches.
+    last: Option<RootPath>,
+}
 
 struct Directory {
     times: (Timestamp, Timestamp),
@@ -56,7 +60,7 @@ impl Directories {
             mode: member.mode,
             acls,
         });
-        self.0.insert(
+        self.known.insert(
             path,
             Directory {
                 times: times(member),
@@ -68,11 +72,15 @@ impl Directories {
 
     /// Remembers the times of a directory that something is about to be made in, unless it is remembered already.
     pub(super) fn keep(&mut self, path: &RootPath, directory: BorrowedFd<'_>) -> Result<()> {
-        if self.0.get(path).is_some() {
+        if self.last.as_ref() == Some(path) {
+            return Ok(());
+        }
+        self.last = Some(path.clone());
+        if self.known.get(path).is_some() {
             return Ok(());
         }
         let times = times_of(&fstat(directory).called(|| "fstat")?);
-        self.0.insert(
+        self.known.insert(
             path.clone(),
             Directory {
                 times,
@@ -84,14 +92,15 @@ impl Directories {
 
     /// Forgets what is at the path and below: it is about to be removed.
     pub(super) fn forget(&mut self, path: &RootPath) {
-        self.0.forget(path);
+        self.last = None;
+        self.known.forget(path);
     }
 
     /// Finishes them deepest first, so that one that locks its owner out does so after all below it. All are tried,
     /// unless the work is cancelled; the first error is told.
     pub(super) fn finish(self, root: &Root, user_namespace: bool, watch: &Watch) -> Result<()> {
         let mut finished = Ok(());
-        for (path, directory) in self.0.into_sorted().rev() {
+        for (path, directory) in self.known.into_sorted().rev() {
             if let Err(cancelled) = watch.check() {
                 return finished.and(Err(cancelled));
             }

@@ -165,7 +165,7 @@ impl<'r> Extraction<'r> {
 
     fn make(&mut self, member: &Member, path: &RootPath, data: &mut Data<'_, Input>) -> Result<()> {
         let place = self.find_place(member, path)?;
-        if member.kind != MemberKind::Directory {
+        if member.kind != MemberKind::Directory && !self.skipped_devices.is_empty() {
             // A directory, though, may hold devices that were left out before it was described.
             self.skipped_devices.forget(&place.canonical()?);
         }

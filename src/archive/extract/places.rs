@@ -34,6 +34,10 @@ impl<T> Places<T> {
         Ok(())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
     pub(super) fn get(&self, path: &RootPath) -> Option<&T> {
         self.known.get(path).map(|(value, _)| value)
     }
