@@ -299,4 +299,33 @@ api_tests! {
         assert_eq!((tree.get("f").mtime, tree.get("l").mtime), ((5, 0), (77, 0)));
         assert_eq!(tree.get("l").kind, Kind::Symlink(b"f".to_vec()));
     }
+
+    fn files_in_a_setgid_directory_belong_to_whom_the_archive_says(t) {
+        needs_root!("give files away");
+        let stage = Stage::new(t);
+        let owned = |name: &str, gid| file(name, "x").owner(0, gid);
+        stage.apply([
+            dir("d").mode(0o2755).owner(0, 50),
+            owned("d/a", 50), owned("d/b", 0), owned("d/c", 50), owned("d/d", 7),
+            // From here on what is made there belongs to another group.
+            dir("d").mode(0o2755).owner(0, 7),
+            owned("d/e", 0), owned("d/f", 50), owned("d/g", 7),
+        ]).unwrap();
+        let tree = stage.tree();
+        let groups = ["a", "b", "c", "d", "e", "f", "g"].map(|name| tree.get(&format!("d/{name}")).gid);
+        assert_eq!(groups, [50, 0, 50, 7, 0, 50, 7]);
+    }
+
+    fn a_file_that_is_cut_short_is_not_there(t) {
+        let stage = Stage::new(t);
+        stage.write("old", "as it was");
+        for (name, content) in [("new", None), ("old", Some("as it was"))] {
+            let mut bytes = unended([file("whole", "x"), file(name, vec![b'x'; 100_000])]);
+            bytes.truncate(50_000);
+            assert_errno(stage.apply_bytes(&bytes), libc::EBADMSG);
+            assert_eq!(stage.read("whole"), "x");
+            assert_eq!(stage.exists(name).then(|| stage.read(name)).as_deref(), content);
+        }
+        assert_eq!(stage.tree().paths(), ["old", "whole"]);
+    }
 }

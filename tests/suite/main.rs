@@ -68,3 +68,4 @@ mod session_metadata;
 mod session_options;
 mod session_refused;
 mod session_restore;
+mod system_calls;

@@ -98,7 +98,7 @@ fn check_file(member: &Member, mark: Mark, now: &Status) -> Result<()> {
 
 /// Compares what the file is now with what was noted, apart from what writing to it changes.
 fn check_attributes(member: &Member, path: &RootPath, node: &Node) -> Result<()> {
-    let now = describe::member(path, node, &node.stat()?, MemberKind::Regular)?;
+    let now = describe::member(path, node, &node.status()?.stat, MemberKind::Regular)?;
     let expected = Member {
         path: member.path.clone(),
         mtime: member.mtime,

@@ -122,6 +122,22 @@ fn the_root_gets_the_attributes_of_a_directory_called_dot_if_asked_for() {
 }
 
 #[test]
+fn what_is_made_in_the_root_belongs_to_whom_the_archive_says_whatever_the_root_hands_down() {
+    if in_user_namespace() || !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let temp = Temp::new();
+    let rules = Rules {
+        root_attributes: true,
+        ..Rules::default()
+    };
+    let root = directory("./").with(|member| (member.mode, member.gid) = (0o2755, 8));
+    let own = |name: &str| file(name, "1").with(|member| (member.uid, member.gid) = (0, 0));
+    extract(&temp, rules, &[own("a"), root, own("b"), own("c")]).unwrap();
+    assert_eq!(["a", "b", "c"].map(|name| temp.owner(name)), [(0, 0); 3]);
+}
+
+#[test]
 fn nothing_but_a_directory_may_be_called_dot_then() {
     let temp = Temp::new();
     temp.put("a", "1");
