@@ -8,9 +8,9 @@ use nix::sys::stat::{FileStat, SFlag};
 
 use super::route::{Route, redirected};
 use super::{Data, Layer, Object, Open, Place, Stack, View};
-use crate::error::{Called as _, Result};
+use crate::error::Result;
 use crate::fs::{Identity, Name, Node, RootPath, file_type, is_directory};
-use crate::sys::mount_id;
+use crate::sys::Status;
 
 /// One lookup. The rules are those of the kernel's overlay: a layer is asked where the one above says that it has the
 /// object, until one of them hides what is below it.
@@ -26,6 +26,8 @@ pub(super) struct Search<'s> {
 struct Seen {
     node: Node,
     stat: FileStat,
+    /// The mount that it is on.
+    mount: u64,
     path: RootPath,
     metacopy: bool,
 }
@@ -115,15 +117,19 @@ impl<'s> Search<'s> {
     ) -> Result<(Option<Seen>, Then)> {
         let node = Node::find_at(directory, name)?;
         let Some(markers) = self.view.markers else {
-            let seen = node.map(|node| seen(node, path, name, false)).transpose()?;
-            return Ok((seen, Then::Below));
+            let seen = node.map(|node| {
+                let status = node.status()?;
+                seen(node, &status, path, name, false)
+            });
+            return Ok((seen.transpose()?, Then::Below));
         };
         let hidden = markers.is_hidden_by_file(directory, name)?;
         let mut then = if hidden { Then::Stop } else { Then::Below };
         let Some(node) = node else {
             return Ok((None, then));
         };
-        let stat = node.stat()?;
+        let status = node.status()?;
+        let stat = status.stat;
         if markers.is_whiteout(&node, &stat)? {
             return Ok((None, Then::Stop));
         }
@@ -139,7 +145,7 @@ impl<'s> Search<'s> {
         {
             self.route = redirected(&self.route, at, &redirect)?;
         }
-        Ok((Some(seen(node, path, name, metacopy)?), then))
+        Ok((Some(seen(node, &status, path, name, metacopy)?), then))
     }
 
     /// Adds what a layer has to what those above have.
@@ -152,7 +158,7 @@ impl<'s> Search<'s> {
         };
         let Some(found) = &mut self.found else {
             self.found = Some(Object {
-                mounted: mount_id(seen.node.as_fd()).called(|| "statx")? != layer.mount,
+                mounted: seen.mount != layer.mount,
                 node: seen.node,
                 stat: seen.stat,
                 layer: number,
@@ -180,11 +186,12 @@ impl<'s> Search<'s> {
     }
 }
 
-fn seen(node: Node, path: &RootPath, name: &Name, metacopy: bool) -> Result<Seen> {
+fn seen(node: Node, status: &Status, path: &RootPath, name: &Name, metacopy: bool) -> Result<Seen> {
     Ok(Seen {
-        stat: node.stat()?,
-        path: path.join(name)?,
         node,
+        stat: status.stat,
+        mount: status.mount,
+        path: path.join(name)?,
         metacopy,
     })
 }
