@@ -111,7 +111,11 @@ pub struct Warning<'w> {
 /// Reports come from the thread that works, at most twenty a second and one more at a phase's end. A report that comes
 /// while another is being taken (since the caller's function does work under the same watch) is dropped.
 #[derive(Clone, Default)]
-pub struct Watch(Arc<Shared>);
+pub struct Watch {
+    shared: Arc<Shared>,
+    /// Ends what works under this clone alone.
+    abandoned: Option<Cancellation>,
+}
 
 #[derive(Default)]
 struct Shared {
@@ -155,28 +159,43 @@ impl Watch {
 
     /// Ends the work (ECANCELED) when `cancellation` is set.
     pub fn cancelled_by(&self, cancellation: &Cancellation) {
-        lock(&self.0.ends).cancellation = Some(cancellation.clone());
+        lock(&self.shared.ends).cancellation = Some(cancellation.clone());
     }
 
     /// Ends the work (ECANCELED) when `time` has passed from now on.
     pub fn deadline_in(&self, time: Duration) {
         // A time beyond what the clock can tell never comes.
-        lock(&self.0.ends).deadline = Instant::now().checked_add(time);
+        lock(&self.shared.ends).deadline = Instant::now().checked_add(time);
     }
 
     /// Has progress told to `report`.
     pub fn on_progress(&self, report: impl FnMut(&Progress<'_>) + Send + 'static) {
-        lock(&self.0.state).on_progress = Some(Box::new(report));
+        lock(&self.shared.state).on_progress = Some(Box::new(report));
     }
 
     /// Has warnings told to `report`, each as it comes.
     pub fn on_warning(&self, report: impl FnMut(&Warning<'_>) + Send + 'static) {
-        lock(&self.0.state).on_warning = Some(Box::new(report));
+        lock(&self.shared.state).on_warning = Some(Box::new(report));
+    }
+
+    /// This watch for a part of the work, which ends too once nobody waits for it any longer: `abandoned` is set then.
+    pub(crate) fn until(&self, abandoned: &Cancellation) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            abandoned: Some(abandoned.clone()),
+        }
     }
 
     /// ECANCELED if the work was cancelled or is past its deadline.
     pub(crate) fn check(&self) -> Result<()> {
-        let ends = lock(&self.0.ends);
+        if self
+            .abandoned
+            .as_ref()
+            .is_some_and(Cancellation::is_cancelled)
+        {
+            return Err(Error::new(Kind::Cancelled, "nobody waits for the work"));
+        }
+        let ends = lock(&self.shared.ends);
         if ends
             .cancellation
             .as_ref()
@@ -194,7 +213,7 @@ impl Watch {
 
     /// Begins a phase.
     pub(crate) fn begin(&self, phase: Phase, total: Option<u64>) {
-        let mut state = lock(&self.0.state);
+        let mut state = lock(&self.shared.state);
         (state.phase, state.done, state.total) = (phase, 0, total);
         state.member.clear();
         state.reported = None;
@@ -202,7 +221,7 @@ impl Watch {
 
     /// Names the member that is worked on from now on, as raw bytes.
     pub(crate) fn at(&self, member: &[u8]) {
-        let mut state = lock(&self.0.state);
+        let mut state = lock(&self.shared.state);
         if state.on_progress.is_some() {
             state.member.clear();
             state.member.extend_from_slice(member);
@@ -226,7 +245,7 @@ impl Watch {
     }
 
     fn count(&self, done: impl FnOnce(u64) -> u64) {
-        let mut state = lock(&self.0.state);
+        let mut state = lock(&self.shared.state);
         state.done = done(state.done);
         if state.on_progress.is_none() {
             return;
@@ -243,19 +262,19 @@ impl Watch {
 
     /// Whether anybody is told of progress.
     pub(crate) fn is_followed(&self) -> bool {
-        lock(&self.0.state).on_progress.is_some()
+        lock(&self.shared.state).on_progress.is_some()
     }
 
     /// Ends a phase, with a last report.
     pub(crate) fn end(&self) {
-        let mut state = lock(&self.0.state);
+        let mut state = lock(&self.shared.state);
         state.member.clear();
         self.report(state);
     }
 
     /// Tells a warning.
     pub(crate) fn warn(&self, kind: WarningKind, member: &[u8], message: &str) {
-        let mut state = lock(&self.0.state);
+        let mut state = lock(&self.shared.state);
         let Some(mut report) = state.on_warning.take() else {
             return;
         };
@@ -265,7 +284,7 @@ impl Watch {
             member,
             message,
         });
-        lock(&self.0.state).on_warning.get_or_insert(report);
+        lock(&self.shared.state).on_warning.get_or_insert(report);
     }
 
     /// Calls the caller's function without the lock: it may use this watch, or take long.
@@ -282,7 +301,7 @@ impl Watch {
             bytes_total,
             member: &member,
         });
-        let mut state = lock(&self.0.state);
+        let mut state = lock(&self.shared.state);
         state.on_progress.get_or_insert(report);
         if state.member.is_empty() {
             state.member = member;
@@ -332,6 +351,25 @@ mod tests {
         cancellation.clone().cancel();
         let error = watch.step(1).unwrap_err();
         assert_eq!((error.kind(), error.errno()), (Kind::Cancelled, 125));
+    }
+
+    #[test]
+    fn what_is_abandoned_ends_alone() {
+        let (watch, abandoned) = (Watch::new(), Cancellation::new());
+        let part = watch.until(&abandoned);
+        part.check().unwrap();
+        abandoned.cancel();
+        assert_eq!(part.check().unwrap_err().kind(), Kind::Cancelled);
+        watch.check().unwrap();
+    }
+
+    #[test]
+    fn a_part_of_the_work_is_cancelled_with_it() {
+        let (watch, cancellation) = (Watch::new(), Cancellation::new());
+        let part = watch.until(&Cancellation::new());
+        watch.cancelled_by(&cancellation);
+        cancellation.cancel();
+        assert_eq!(part.check().unwrap_err().kind(), Kind::Cancelled);
     }
 
     #[test]

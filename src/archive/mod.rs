@@ -17,5 +17,5 @@ pub use digest::Sha256Digest;
 pub(crate) use digest::{Hashing, digest_of};
 pub use extract::IdRange;
 pub(crate) use extract::{Extraction, IdMap, Meter, Policy, Rules, Types, Verdict};
-pub(crate) use input::{Content, Hash, Input, Origin, Overflow, Reading};
+pub(crate) use input::{Content, Hash, Input, Origin, Overflow, Peer, Reading};
 pub(crate) use sink::{Finished, Sink};

@@ -26,6 +26,7 @@ use nix::errno::Errno;
 use crate::{Error, Kind, Result};
 pub(crate) use encode::{Encode, Encoding, encoder};
 use reader::Decoder;
+pub(crate) use worker::spawn_quiet;
 
 /// How a stream is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,7 +27,7 @@ const FAULTS: [Signal; 6] = [
 /// # Errors
 ///
 /// The system call's: EAGAIN where there may be no more threads.
-pub(super) fn spawn_quiet<T: Send + 'static>(
+pub(crate) fn spawn_quiet<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>> {

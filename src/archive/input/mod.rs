@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+mod ahead;
+mod buffered;
 mod expand;
 mod file;
 mod raw;
@@ -14,7 +16,7 @@ mod stream;
 mod tests;
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
@@ -24,13 +26,15 @@ use crate::archive::Sha256Digest;
 use crate::compress::{self, Compression, MAGIC_LEN};
 use crate::error::{Error, Kind, Result};
 use crate::tar::{Data, Member, Source};
-use crate::watch::Watch;
+use crate::watch::{Cancellation, Watch};
+use ahead::Decoding;
+use buffered::Buffered;
 pub(crate) use expand::Content;
 use file::FileInput;
 use raw::{FromStart, Raw, Tally, Watched};
 pub(crate) use record::Overflow;
 use record::Record;
-use stream::{BUFFER, StreamInput};
+use stream::{Account, Feed, StreamInput};
 
 /// How many bytes of holes a nested archive may have: they are read as zeros, which takes some seconds.
 const MAX_HOLES: u64 = 64 << 30;
@@ -81,7 +85,15 @@ pub(crate) enum Origin {
     /// In a regular file, which can be read as often as need be.
     File(Arc<File>),
     /// In a pipe or a socket; nothing once it is being read.
-    Stream(Option<Box<dyn Read + Send>>),
+    Stream(Option<Peer>),
+}
+
+/// A pipe or a socket that an archive comes out of.
+pub(crate) struct Peer {
+    /// What comes.
+    pub(crate) reader: Box<dyn Read + Send>,
+    /// Set once nobody waits for it any longer: the reader stops waiting for what may never come.
+    pub(crate) abandoned: Cancellation,
 }
 
 /// Whether an archive's digest is computed while it is read.
@@ -140,11 +152,15 @@ impl Origin {
                     let len = self.len()?.unwrap_or_default();
                     return Ok(Input::File(FileInput::new(file, 0, len, &reading.watch)));
                 }
-                stream(FromStart::new(file), reading, hash, overflow)
+                let peer = Peer {
+                    reader: Box::new(FromStart::new(file)),
+                    abandoned: Cancellation::new(),
+                };
+                stream(peer, reading, hash, overflow)
             }
-            Origin::Stream(reader) => {
-                let reader = reader.take().ok_or(Refusal::Consumed)?;
-                stream(reader, reading, hash, overflow)
+            Origin::Stream(peer) => {
+                let peer = peer.take().ok_or(Refusal::Consumed)?;
+                stream(peer, reading, hash, overflow)
             }
         }
     }
@@ -174,17 +190,33 @@ impl<'a> Input<'a> {
         check_holes(member)?;
         // What a nested archive expands to is measured by the bytes of the archive that was opened: one after the other,
         // several compressions would multiply the ratio.
-        let (tally, data): (_, Box<dyn Read + Send + 'a>) = match data.source() {
-            Input::Stream(outer) => (Arc::clone(outer.tally()), Box::new(data)),
+        let (tally, told, data): (_, _, Box<dyn Read + Send + 'a>) = match data.source() {
+            Input::Stream(outer) => (Arc::clone(outer.tally()), None, Box::new(data)),
             Input::File(_) => {
                 let tally = Tally::new(false);
                 // The outer archive tells the watch where it is.
-                let counted = Raw::new(data, &tally, &Watch::default());
-                (tally, Box::new(counted))
+                let nobody = Watch::default();
+                let counted = Raw::new(data, &tally, &nobody);
+                (tally, Some(nobody), Box::new(counted))
             }
         };
         let content = Watched::new(Content::new(member, data), &reading.watch);
-        decoded(content, reading, tally, Record::off())
+        let reader = decoded(content, &reading.watch)?;
+        let feed = Feed::Lent(reader);
+        let account = Account::new(tally, told, reading.max_ratio);
+        Ok(Input::Stream(StreamInput::new(
+            feed,
+            Record::off(),
+            account,
+        )))
+    }
+
+    /// Lets what comes from now on be decoded ahead, by a thread of ours: all of it will be taken.
+    pub(crate) fn decode_ahead(&mut self) {
+        match self {
+            Input::File(_) => {}
+            Input::Stream(input) => input.decode_ahead(),
+        }
     }
 
     /// Moves the next `len` bytes to `target` at offset `at`. Returns the bytes moved: fewer if the archive ends.
@@ -207,7 +239,7 @@ impl<'a> Input<'a> {
     pub(crate) fn consumed(&self) -> u64 {
         match self {
             Input::File(input) => input.position(),
-            Input::Stream(input) => input.tally().bytes(),
+            Input::Stream(input) => input.tally().behind(),
         }
     }
 
@@ -220,35 +252,31 @@ impl<'a> Input<'a> {
     }
 }
 
-fn stream<'a>(
-    reader: impl Read + Send + 'a,
+fn stream(
+    peer: Peer,
     reading: &Reading,
     hash: Hash,
     overflow: Option<Overflow>,
-) -> Result<Input<'a>> {
+) -> Result<Input<'static>> {
     let tally = Tally::new(hash != Hash::Never);
-    let raw = Raw::new(reader, &tally, &reading.watch);
+    let watch = reading.watch.until(&peer.abandoned);
+    let reader = decoded(Raw::new(peer.reader, &tally, &watch), &watch)?;
+    let feed = Feed::Own(Decoding {
+        reader,
+        abandoned: peer.abandoned,
+    });
     let record = overflow.map_or_else(Record::off, Record::new);
-    decoded(raw, reading, tally, record)
+    let account = Account::new(tally, Some(reading.watch.clone()), reading.max_ratio);
+    Ok(Input::Stream(StreamInput::new(feed, record, account)))
 }
 
-fn decoded<'a>(
-    mut raw: impl Read + Send + 'a,
-    reading: &Reading,
-    tally: Arc<Tally>,
-    record: Record,
-) -> Result<Input<'a>> {
-    let (compression, magic) = detect(&mut raw)?;
-    let input = BufReader::with_capacity(BUFFER, Cursor::new(magic).chain(raw));
-    let reader = compress::decoder(compression, Box::new(input))?;
+fn decoded<'a>(raw: impl Read + Send + 'a, watch: &Watch) -> Result<Box<dyn Read + Send + 'a>> {
+    let mut input = Buffered::new(raw);
+    let magic = input.peek(MAGIC_LEN);
+    let magic = magic.map_err(|error| Error::io("read the archive", error))?;
+    let reader = compress::decoder(compress::detect(magic), Box::new(input))?;
     // A few bytes may become gigabytes between two reads of the archive.
-    let reader = Box::new(Watched::new(reader, &reading.watch));
-    Ok(Input::Stream(StreamInput::new(
-        reader,
-        record,
-        tally,
-        reading.max_ratio,
-    )))
+    Ok(Box::new(Watched::new(reader, watch)))
 }
 
 /// Refuses an archive in a sparse member with more holes than anybody makes.

@@ -15,6 +15,8 @@ use crate::watch::Watch;
 #[derive(Default)]
 pub(super) struct Tally {
     bytes: AtomicU64,
+    /// How many of them whatever was taken of the stream has come from; what is decoded ahead comes from more.
+    behind: AtomicU64,
     hasher: Mutex<Option<Hashing<Sink>>>,
 }
 
@@ -22,6 +24,7 @@ impl Tally {
     pub(super) fn new(hashed: bool) -> Arc<Self> {
         Arc::new(Self {
             bytes: AtomicU64::new(0),
+            behind: AtomicU64::new(0),
             hasher: Mutex::new(hashed.then(|| Hashing::new(io::sink()))),
         })
     }
@@ -29,6 +32,16 @@ impl Tally {
     /// How many bytes were read.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes whatever was taken of the stream has come from.
+    pub(super) fn behind(&self) -> u64 {
+        self.behind.load(Ordering::Relaxed)
+    }
+
+    /// Says that what is taken by now has come from so many bytes. Returns how many more these are than before.
+    pub(super) fn pass(&self, bytes: u64) -> u64 {
+        bytes.saturating_sub(self.behind.swap(bytes, Ordering::Relaxed))
     }
 
     /// Their digest, if it was asked for; nothing more is hashed.
@@ -47,7 +60,8 @@ impl Tally {
     }
 }
 
-/// A reader of them that counts, hashes and is watched.
+/// A reader of them that counts, hashes and looks at the watch. Whoever takes the stream tells it: that is the thread
+/// which its reports have to come from.
 pub(super) struct Raw<R> {
     reader: R,
     tally: Arc<Tally>,
@@ -68,7 +82,7 @@ impl<R: Read> Read for Raw<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         self.tally.add(&buffer[..count]);
-        self.watch.step(count as u64)?;
+        self.watch.check()?;
         Ok(count)
     }
 }

@@ -9,8 +9,11 @@ use std::os::unix::fs::FileExt as _;
 use super::Refusal;
 use crate::error::Error;
 
-/// How much is kept in memory. The archives of common engines have their configuration within the first few MiB.
+/// How much is kept in memory of what can't be read again. The archives of common engines have their configuration
+/// within the first few MiB.
 const IN_MEMORY: usize = 32 << 20;
+/// How much is kept of what can: decoding it once more takes some milliseconds.
+const CONVENIENT: usize = 4 << 20;
 
 /// Where what no longer fits into memory goes.
 pub(crate) enum Overflow {
@@ -59,6 +62,11 @@ impl Record {
         }
     }
 
+    /// Whether nothing is kept any more, and nothing yielded again.
+    pub(super) fn is_off(&self) -> bool {
+        self.state == State::Off
+    }
+
     /// Yields everything again, if it is still all there.
     pub(super) fn rewind(&mut self) -> bool {
         let all = self.state == State::Keeping;
@@ -73,7 +81,11 @@ impl Record {
         if self.state != State::Keeping {
             return Ok(());
         }
-        if self.spooled == 0 && self.memory.len() + bytes.len() <= IN_MEMORY {
+        let most = match self.overflow {
+            Overflow::Forget => CONVENIENT,
+            Overflow::Refuse | Overflow::Spool(_) => IN_MEMORY,
+        };
+        if self.spooled == 0 && self.memory.len() + bytes.len() <= most {
             self.memory.extend_from_slice(bytes);
             return Ok(());
         }
@@ -172,11 +184,12 @@ mod tests {
 
     #[test]
     fn without_a_spool_too_much_is_forgotten_or_refused() {
-        let piece = vec![0; IN_MEMORY];
+        let piece = vec![0; 4 << 20];
         let mut record = Record::new(Overflow::Forget);
         record.keep(&piece).unwrap();
         record.keep(b"x").unwrap();
         assert!(!record.rewind());
+        let piece = vec![0; 32 << 20];
         let mut record = Record::new(Overflow::Refuse);
         record.keep(&piece).unwrap();
         let error = Error::io("read", record.keep(b"x").unwrap_err());

@@ -4,52 +4,99 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::mem;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use super::Refusal;
+use super::ahead::{Ahead, Decoding};
 use super::raw::Tally;
 use super::record::Record;
 use crate::error::{Error, Result};
 use crate::tar::Source;
+use crate::watch::Watch;
 
 /// The buffer between a stream and the files made from it.
 pub(super) const BUFFER: usize = 256 << 10;
 /// Up to how many bytes a stream may expand to whatever its ratio: a few blocks of zeros say nothing.
 const ANY_RATIO: u64 = 1 << 20;
+/// How much is decoded by whoever takes it before a thread is worth its start.
+const WORTH_A_THREAD: u64 = 1 << 20;
 
 /// A tar stream, decompressed on the way if need be.
 pub(crate) struct StreamInput<'a> {
-    reader: Box<dyn Read + Send + 'a>,
+    feed: Feed<'a>,
+    /// Whether all that comes may be decoded ahead.
+    may_run_ahead: bool,
     buffer: Vec<u8>,
     record: Record,
+    account: Account,
+}
+
+/// Where the stream comes from.
+pub(super) enum Feed<'a> {
+    /// From a reader whose source is lent: it stays in its thread.
+    Lent(Box<dyn Read + Send + 'a>),
+    /// From a reader that has all it needs.
+    Own(Decoding),
+    /// From such a reader, in pieces.
+    Ahead(Ahead),
+}
+
+/// What came of what.
+pub(super) struct Account {
     /// How many bytes the stream has yielded.
     yielded: u64,
     /// What was read for it.
     tally: Arc<Tally>,
+    /// Who is told of it; nobody if another stream, which this is an archive in, does that.
+    watch: Option<Watch>,
     /// How many bytes may come of one byte of the archive.
     max_ratio: u64,
 }
 
-impl<'a> StreamInput<'a> {
-    pub(super) fn new(
-        reader: Box<dyn Read + Send + 'a>,
-        record: Record,
-        tally: Arc<Tally>,
-        max_ratio: u64,
-    ) -> Self {
+impl Account {
+    /// One of a stream that has yielded nothing.
+    pub(super) fn new(tally: Arc<Tally>, watch: Option<Watch>, max_ratio: u64) -> Self {
         Self {
-            reader,
-            buffer: Vec::new(),
-            record,
             yielded: 0,
             tally,
+            watch,
             max_ratio,
         }
     }
 
+    /// Takes in that the stream has yielded so many bytes, for which so many of the archive were read since its beginning.
+    fn add(&mut self, yielded: usize, read: u64) -> Result<()> {
+        self.yielded = self.yielded.saturating_add(yielded as u64);
+        if let Some(watch) = &self.watch {
+            watch.step(self.tally.pass(read))?;
+        }
+        self.check()
+    }
+
+    fn check(&self) -> Result<()> {
+        let allowed = self.tally.behind().saturating_mul(self.max_ratio);
+        if self.yielded > allowed.max(ANY_RATIO) {
+            return Err(Refusal::Ratio(self.max_ratio).into());
+        }
+        Ok(())
+    }
+}
+
+impl<'a> StreamInput<'a> {
+    pub(super) fn new(feed: Feed<'a>, record: Record, account: Account) -> Self {
+        Self {
+            feed,
+            may_run_ahead: false,
+            buffer: Vec::new(),
+            record,
+            account,
+        }
+    }
+
     pub(super) fn tally(&self) -> &Arc<Tally> {
-        &self.tally
+        &self.account.tally
     }
 
     /// Begins again with the first byte, if all that was yielded is still there; nothing is kept from now on.
@@ -57,28 +104,106 @@ impl<'a> StreamInput<'a> {
         self.record.rewind()
     }
 
-    pub(super) fn copy_to(&mut self, target: &File, at: u64, len: u64) -> Result<u64> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let copied = copy_through(self, &mut buffer, target, at, len);
-        self.buffer = buffer;
-        copied
+    /// Lets a thread decode what comes, once it is much.
+    pub(super) fn decode_ahead(&mut self) {
+        self.may_run_ahead = true;
     }
 
-    fn check_ratio(&self) -> Result<(), Refusal> {
-        let allowed = self.tally.bytes().saturating_mul(self.max_ratio);
-        if self.yielded > allowed.max(ANY_RATIO) {
-            return Err(Refusal::Ratio(self.max_ratio));
+    pub(super) fn copy_to(&mut self, target: &File, mut at: u64, len: u64) -> Result<u64> {
+        let mut left = len;
+        while left > 0 {
+            let taken = self.take(left);
+            let taken = taken.map_err(|error| Error::io("read the archive", error))?;
+            if taken.is_empty() {
+                break;
+            }
+            target
+                .write_all_at(taken, at)
+                .map_err(|error| Error::io("write", error))?;
+            at += taken.len() as u64;
+            left -= taken.len() as u64;
         }
-        Ok(())
+        Ok(len - left)
     }
+
+    /// Takes some of the next `most` bytes, as they lie in memory: none at the end.
+    fn take(&mut self, most: u64) -> io::Result<&[u8]> {
+        self.run_ahead();
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let count = match &self.feed {
+            Feed::Ahead(_) => 0,
+            Feed::Lent(_) | Feed::Own(_) => self.fill_buffer(most.min(BUFFER))?,
+        };
+        match &mut self.feed {
+            Feed::Ahead(ahead) => {
+                go_on(ahead, &mut self.account)?;
+                Ok(ahead.take(most))
+            }
+            Feed::Lent(_) | Feed::Own(_) => Ok(&self.buffer[..count]),
+        }
+    }
+
+    /// Reads some of the next `most` bytes into the buffer.
+    fn fill_buffer(&mut self, most: usize) -> io::Result<usize> {
+        let mut buffer = mem::take(&mut self.buffer);
+        if buffer.len() < most {
+            buffer.resize(most, 0);
+        }
+        let read = loop {
+            match self.read(&mut buffer[..most]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        self.buffer = buffer;
+        read
+    }
+
+    /// Starts to decode ahead, if that is worth it by now.
+    fn run_ahead(&mut self) {
+        let worth_it = self.account.yielded >= WORTH_A_THREAD && self.record.is_off();
+        if !self.may_run_ahead || !worth_it || !matches!(self.feed, Feed::Own(_)) {
+            return;
+        }
+        let nothing = Feed::Lent(Box::new(io::empty()));
+        self.feed = match mem::replace(&mut self.feed, nothing) {
+            Feed::Own(decoding) => Feed::Ahead(Ahead::new(decoding, &self.account.tally)),
+            other => other,
+        };
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_thread(&self) -> bool {
+        matches!(&self.feed, Feed::Ahead(ahead) if ahead.has_thread())
+    }
+}
+
+/// Sees to it that there is something to be taken, unless the stream is at its end.
+fn go_on(ahead: &mut Ahead, account: &mut Account) -> Result<(), io::Error> {
+    if ahead.left().is_empty() {
+        let (yielded, read) = ahead.advance()?;
+        account.add(yielded, read)?;
+    } else {
+        // What was refused stays refused.
+        account.check()?;
+    }
+    Ok(())
 }
 
 impl Source for StreamInput<'_> {
     fn skip(&mut self, bytes: u64) -> io::Result<()> {
-        let skipped = io::copy(&mut self.take(bytes), &mut io::sink())?;
-        if skipped < bytes {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        let mut left = bytes;
+        while left > 0 {
+            match self.take(left)?.len() {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => left -= count as u64,
+            }
         }
+        Ok(())
+    }
+
+    fn drain(&mut self) -> io::Result<()> {
+        while !self.take(u64::MAX)?.is_empty() {}
         Ok(())
     }
 }
@@ -88,9 +213,19 @@ impl Read for StreamInput<'_> {
         if let Some(count) = self.record.replay(buffer)? {
             return Ok(count);
         }
-        let count = self.reader.read(buffer)?;
-        self.yielded = self.yielded.saturating_add(count as u64);
-        self.check_ratio().map_err(Error::from)?;
+        self.run_ahead();
+        let count = match &mut self.feed {
+            Feed::Lent(reader) => reader.read(buffer)?,
+            Feed::Own(decoding) => decoding.reader.read(buffer)?,
+            Feed::Ahead(ahead) => {
+                go_on(ahead, &mut self.account)?;
+                let taken = ahead.take(buffer.len());
+                buffer[..taken.len()].copy_from_slice(taken);
+                return Ok(taken.len());
+            }
+        };
+        let read = self.account.tally.bytes();
+        self.account.add(count, read)?;
         self.record.keep(&buffer[..count])?;
         Ok(count)
     }

@@ -5,6 +5,7 @@
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroUsize;
 
+use super::stream::BUFFER;
 use super::*;
 use crate::compress::{Encoding, encoder};
 use crate::fs::spool_ambient;

@@ -16,13 +16,13 @@ use super::extract::{Imported, Pass};
 use super::options::ImportOptions;
 use super::targets::{Selection, Targets};
 use crate::archive::{
-    Content, Hash, Input, Meter, Origin, Overflow, Reading, Sha256Digest, digest_of,
+    Content, Hash, Input, Meter, Origin, Overflow, Peer, Reading, Sha256Digest, digest_of,
 };
 use crate::checkpoint::{CONFIG_DUMP, DocumentKind, MAX_CONFIG, Metadata, SPEC_DUMP, archive_step};
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Channel, Directory, RootPath, open_input_ambient, spool_ambient};
 use crate::tar::{Member, MemberKind, Reader};
-use crate::watch::{Phase, WarningKind, Watch};
+use crate::watch::{Cancellation, Phase, WarningKind, Watch};
 
 /// A checkpoint archive that is open for import: it tells what it holds, then it is extracted.
 ///
@@ -75,11 +75,13 @@ impl Import {
     }
 
     fn new(input: BorrowedFd<'_>, options: &ImportOptions, watch: &Watch) -> Result<Self> {
-        let channel = Channel::reader(input, watch)?;
+        let abandoned = Cancellation::new();
+        let channel = Channel::reader(input, &watch.until(&abandoned))?;
         let origin = if channel.is_regular() {
             Origin::File(Arc::new(channel.into_file()))
         } else {
-            Origin::Stream(Some(Box::new(channel)))
+            let reader = Box::new(channel);
+            Origin::Stream(Some(Peer { reader, abandoned }))
         };
         Ok(Self {
             step: "archive".to_owned(),
@@ -282,13 +284,15 @@ impl Import {
 
     /// Reads the archive from its beginning: what was seen already once more, if it was kept.
     fn read_again(&mut self, hash: Hash) -> Result<Reader<Input<'static>>> {
-        if let Some(reader) = self.reader.take() {
-            let mut input = reader.into_source();
-            if input.rewind() {
-                return Ok(Reader::new(input));
-            }
+        let seen = self.reader.take().map(Reader::into_source);
+        let mut input = match seen.and_then(|mut seen| seen.rewind().then_some(seen)) {
+            Some(seen) => seen,
+            None => self.origin.read(&self.reading, hash, None)?,
+        };
+        if !matches!(self.targets.selection, Selection::Configuration(_)) {
+            input.decode_ahead();
         }
-        self.origin.read(&self.reading, hash, None).map(Reader::new)
+        Ok(Reader::new(input))
     }
 
     /// Takes members in until all were seen, or what is known of the container is enough.

@@ -35,7 +35,10 @@ pub fn apply_rootfs_diff_tar<'b, 'r>(
         watch: &Watch::new(),
     };
     Input::new(file, &Reading::default())
-        .and_then(|input| apply(input, &root, heed, &|_| Ok(())))
+        .and_then(|mut input| {
+            input.decode_ahead();
+            apply(input, &root, heed, &|_| Ok(()))
+        })
         .context(|| format!("apply {ROOTFS_DIFF_TAR}"))
 }
 
