@@ -4,7 +4,7 @@
 
 use bzip2::{Decompress, Error, Status};
 
-use super::reader::{Codec, Step};
+use super::reader::{Codec, Refused, Step};
 use super::{Compression, Refusal};
 
 pub(super) struct Bzip2 {
@@ -24,25 +24,23 @@ impl Bzip2 {
 }
 
 impl Codec for Bzip2 {
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refusal> {
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refused> {
         let stream = self.stream.get_or_insert_with(|| Decompress::new(false));
         let before = (stream.total_in(), stream.total_out());
-        let status = stream
-            .decompress(input, output)
-            .map_err(|error| match error {
-                Error::DataMagic if self.ended_one => Refusal::Trailing(Compression::Bzip2),
-                _ => Refusal::Corrupt(Compression::Bzip2),
-            })?;
+        let status = stream.decompress(input, output);
         let step = Step::between(before, (stream.total_in(), stream.total_out()));
-        match status {
-            Status::StreamEnd => {
+        let refusal = match status {
+            Ok(Status::StreamEnd) => {
                 self.stream = None;
                 self.ended_one = true;
+                return Ok(step);
             }
-            Status::MemNeeded => return Err(Refusal::Memory(Compression::Bzip2)),
-            _ => {}
-        }
-        Ok(step)
+            Ok(Status::MemNeeded) => Refusal::Memory(Compression::Bzip2),
+            Ok(_) => return Ok(step),
+            Err(Error::DataMagic) if self.ended_one => Refusal::Trailing(Compression::Bzip2),
+            Err(_) => Refusal::Corrupt(Compression::Bzip2),
+        };
+        Err(step.refused(refusal))
     }
 
     fn end(&mut self) -> Result<(), Refusal> {

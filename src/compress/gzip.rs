@@ -4,7 +4,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::reader::{Codec, Step};
+use super::reader::{Codec, Refused, Step};
 use super::{Compression, Refusal};
 
 /// The window of deflate (RFC 1951) is 2 to this power.
@@ -35,16 +35,16 @@ impl Gzip {
 }
 
 impl Codec for Gzip {
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refusal> {
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refused> {
         match &mut self.place {
             Place::Member(inflate) => {
                 let before = (inflate.total_in(), inflate.total_out());
-                let status = inflate
-                    .decompress(input, output, FlushDecompress::None)
-                    .map_err(|_| Refusal::Corrupt(Compression::Gzip))?;
+                let status = inflate.decompress(input, output, FlushDecompress::None);
                 let step = Step::between(before, (inflate.total_in(), inflate.total_out()));
-                if status == Status::StreamEnd {
-                    self.place = Place::Between;
+                match status {
+                    Ok(Status::StreamEnd) => self.place = Place::Between,
+                    Ok(_) => {}
+                    Err(_) => return Err(step.refused(Refusal::Corrupt(Compression::Gzip))),
                 }
                 Ok(step)
             }
@@ -62,7 +62,7 @@ impl Codec for Gzip {
                 consumed: input.len(),
                 produced: 0,
             }),
-            Place::Padding => Err(Refusal::Trailing(Compression::Gzip)),
+            Place::Padding => Err(Refusal::Trailing(Compression::Gzip).into()),
         }
     }
 

@@ -26,12 +26,36 @@ impl Step {
             produced: difference(before.1, after.1),
         }
     }
+
+    /// The same step if it met a refusal.
+    pub(super) fn refused(self, refusal: Refusal) -> Refused {
+        Refused {
+            refusal,
+            produced: self.produced,
+        }
+    }
+}
+
+/// A refusal, and what comes before it: what a stream yields up to its damage doesn't depend on how it is read.
+pub(super) struct Refused {
+    pub(super) refusal: Refusal,
+    /// Bytes that the step which met it had written to the beginning of the output.
+    pub(super) produced: usize,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Refused {
+            refusal,
+            produced: 0,
+        }
+    }
 }
 
 /// A decoder over memory: it undoes one compression, all members of a stream included.
 pub(super) trait Codec {
     /// Takes some of `input` and writes some of `output`; neither is empty.
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refusal>;
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refused>;
 
     /// Tells whether the stream may end here. All output has been taken by then: every format ends with bytes that
     /// its codec consumes only after the last output.
@@ -90,18 +114,31 @@ impl<C: Codec> Read for Decoder<'_, C> {
                 self.state = State::Ended;
                 continue;
             }
+            // What is there is decoded as far as the output goes; more input may be long in coming.
+            let (mut taken, mut filled, mut refused) = (0, 0, None);
             // Each turn consumes or produces at least a byte, so the loop ends with the input at the latest.
-            let step = match self.codec.step(input, output) {
-                Ok(Step {
-                    consumed: 0,
-                    produced: 0,
-                }) => Err(self.codec.stuck()),
-                other => other,
-            };
-            let Step { consumed, produced } = step.map_err(|refusal| self.refuse(refusal))?;
-            self.input.consume(consumed);
-            if produced > 0 {
-                return Ok(produced);
+            while taken < input.len() && filled < output.len() && refused.is_none() {
+                match self.codec.step(&input[taken..], &mut output[filled..]) {
+                    Ok(Step {
+                        consumed: 0,
+                        produced: 0,
+                    }) => refused = Some(self.codec.stuck()),
+                    Ok(Step { consumed, produced }) => {
+                        taken += consumed;
+                        filled += produced;
+                    }
+                    Err(Refused { refusal, produced }) => {
+                        filled += produced;
+                        refused = Some(refusal);
+                    }
+                }
+            }
+            self.input.consume(taken);
+            let error = refused.map(|refusal| self.refuse(refusal));
+            match error {
+                _ if filled > 0 => return Ok(filled),
+                Some(error) => return Err(error),
+                None => {}
             }
         }
     }
@@ -119,9 +156,9 @@ mod tests {
     }
 
     impl Codec for Once {
-        fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refusal> {
+        fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refused> {
             if std::mem::take(&mut self.step) {
-                return Err(Refusal::Corrupt(Compression::Gzip));
+                return Err(Refusal::Corrupt(Compression::Gzip).into());
             }
             output[0] = input[0];
             Ok(Step {
@@ -219,10 +256,35 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_before_a_refusal_is_yielded_first() {
+        struct Half;
+        impl Codec for Half {
+            fn step(&mut self, _: &[u8], output: &mut [u8]) -> Result<Step, Refused> {
+                output[0] = b'x';
+                Err(Refused {
+                    refusal: Refusal::Corrupt(Compression::Xz),
+                    produced: 1,
+                })
+            }
+            fn end(&mut self) -> Result<(), Refusal> {
+                Ok(())
+            }
+            fn stuck(&self) -> Refusal {
+                Refusal::Corrupt(Compression::Zstd)
+            }
+        }
+        let mut reader = Decoder::new(Box::new(&b"a"[..]), Half);
+        let mut output = [0; 9];
+        assert_eq!(reader.read(&mut output).unwrap(), 1);
+        assert_eq!(output[0], b'x');
+        assert_eq!(read(&mut reader).unwrap_err(), "the xz stream is corrupt");
+    }
+
+    #[test]
     fn a_codec_that_neither_takes_nor_gives_is_refused() {
         struct Idle;
         impl Codec for Idle {
-            fn step(&mut self, _: &[u8], _: &mut [u8]) -> Result<Step, Refusal> {
+            fn step(&mut self, _: &[u8], _: &mut [u8]) -> Result<Step, Refused> {
                 Ok(Step {
                     consumed: 0,
                     produced: 0,

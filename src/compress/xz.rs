@@ -4,7 +4,7 @@
 
 use liblzma::stream::{Action, CONCATENATED, Error, Status, Stream, TELL_UNSUPPORTED_CHECK};
 
-use super::reader::{Codec, Step};
+use super::reader::{Codec, Refused, Step};
 use super::{Compression, MAX_WINDOW, Refusal};
 
 /// What the decoder holds besides its dictionary: tables and the other filters, well under a MiB. The next larger
@@ -28,15 +28,15 @@ impl Xz {
 }
 
 impl Codec for Xz {
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refusal> {
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refused> {
         let before = (self.stream.total_in(), self.stream.total_out());
-        self.stream
-            .process(input, output, Action::Run)
-            .map_err(refusal)?;
-        Ok(Step::between(
-            before,
-            (self.stream.total_in(), self.stream.total_out()),
-        ))
+        let status = self.stream.process(input, output, Action::Run);
+        let after = (self.stream.total_in(), self.stream.total_out());
+        let step = Step::between(before, after);
+        match status {
+            Ok(_) => Ok(step),
+            Err(error) => Err(step.refused(refusal(error))),
+        }
     }
 
     fn end(&mut self) -> Result<(), Refusal> {

@@ -5,12 +5,16 @@
 use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
 use zstd::zstd_safe::{DCtx, DParameter, ErrorCode, InBuffer, OutBuffer, is_error_kind};
 
-use super::reader::{Codec, Step};
+use super::reader::{Codec, Refused, Step};
 use super::{Compression, MAX_WINDOW, Refusal};
 
 pub(super) struct Zstd {
     context: DCtx<'static>,
     place: Place,
+    /// How many bytes libzstd needs for its next block.
+    wanted: usize,
+    /// Whether it may have more of the last block than the output had room for.
+    pending: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,7 +36,28 @@ impl Zstd {
         Ok(Zstd {
             context,
             place: Place::Start,
+            wanted: 1,
+            pending: false,
         })
+    }
+
+    fn decode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refused> {
+        let mut source = InBuffer::around(input);
+        let mut target = OutBuffer::around(&mut *output);
+        let hint = self
+            .context
+            .decompress_stream(&mut target, &mut source)
+            .map_err(|code| self.refusal(code))?;
+        let step = Step {
+            consumed: source.pos(),
+            produced: target.pos(),
+        };
+        self.wanted = hint.max(1);
+        self.pending = step.produced == output.len();
+        if hint == 0 {
+            self.place = Place::Between;
+        }
+        Ok(step)
     }
 
     fn refusal(&self, code: ErrorCode) -> Refusal {
@@ -54,34 +79,25 @@ impl Zstd {
 }
 
 impl Codec for Zstd {
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refusal> {
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refused> {
         // A frame that lies in the input as a whole, and fits the output, is decoded at once without a look at its
         // window. The first byte goes in alone, so that no frame does and the limit doesn't depend on buffer sizes.
-        let (input, place) = match self.place {
-            Place::Start => (
-                input.get(..1).unwrap_or(input),
-                Place::Frame { first: true },
-            ),
-            Place::Between => (
-                input.get(..1).unwrap_or(input),
-                Place::Frame { first: false },
-            ),
-            inside => (input, inside),
+        let place = match self.place {
+            Place::Start => Place::Frame { first: true },
+            Place::Between => Place::Frame { first: false },
+            inside => inside,
         };
-        self.place = place;
-        let mut source = InBuffer::around(input);
-        let mut target = OutBuffer::around(output);
-        let hint = self
-            .context
-            .decompress_stream(&mut target, &mut source)
-            .map_err(|code| self.refusal(code))?;
-        if hint == 0 {
-            self.place = Place::Between;
+        if place != self.place {
+            (self.place, self.wanted, self.pending) = (place, 1, false);
         }
-        Ok(Step {
-            consumed: source.pos(),
-            produced: target.pos(),
-        })
+        if self.pending {
+            let step = self.decode(&[], output)?;
+            if step.produced > 0 {
+                return Ok(step);
+            }
+        }
+        // A block at a time: a call that meets a damaged one doesn't tell what it has written of those before it.
+        self.decode(&input[..self.wanted.min(input.len())], output)
     }
 
     fn end(&mut self) -> Result<(), Refusal> {

@@ -2,7 +2,7 @@
 //!
 //! Decoding keeps a processor busy, and so does making files of what comes out: a thread of ours does the one while the
 //! caller's does the other. What is decoded goes from one to the other in pieces, of which there are a few. A piece is
-//! the same whoever fills it, and so is the error behind its last byte: where there may be no thread, the caller's does
+//! the same whoever fills it, and so is the error that takes one's place: where there may be no thread, the caller's does
 //! both, with the same result.
 
 #![forbid(unsafe_code)]
@@ -19,7 +19,8 @@ use crate::compress::spawn_quiet;
 use crate::error::{Error, Kind};
 use crate::watch::Cancellation;
 
-/// How much a piece holds. Large enough that handing it over costs nothing, small enough to stay in a processor's cache.
+/// How much a piece holds at most: handing it over costs nothing in comparison, and a few of them fit into a
+/// processor's cache.
 const PIECE: usize = 1 << 20;
 
 /// How many pieces there are: one at each end, and two between them that even out who is faster for a while.
@@ -28,15 +29,16 @@ const PIECES: usize = 4;
 /// A decoder with what it reads from, which any thread may use.
 pub(super) struct Decoding {
     pub(super) reader: Box<dyn Read + Send>,
-    /// Set once nobody waits for the reader any longer: what it waits for itself must look at this.
+    /// Set once nobody waits for the reader any longer: whatever it waits for itself looks at this.
     pub(super) abandoned: Cancellation,
 }
 
 /// What is decoded ahead.
 pub(super) struct Ahead {
     labour: Labour,
-    piece: Piece,
-    /// How much of the piece was taken.
+    /// The piece that is being taken, how much it holds, and how much of that was taken.
+    bytes: Vec<u8>,
+    len: usize,
     taken: usize,
 }
 
@@ -53,15 +55,12 @@ struct Filler {
     tally: Arc<Tally>,
 }
 
-#[derive(Default)]
 struct Piece {
     bytes: Vec<u8>,
-    /// How many of the bytes are filled.
-    len: usize,
+    /// How many of the bytes are filled, as a reader says it.
+    filled: io::Result<usize>,
     /// How many bytes of the archive were read by then.
     read: u64,
-    /// What follows the bytes if it is no further piece: the end, or an error.
-    end: Option<io::Result<()>>,
 }
 
 /// A thread that fills pieces until it comes to an end. Dropping it waits for it.
@@ -73,7 +72,7 @@ struct Thread {
     abandoned: Cancellation,
 }
 
-/// A piece, and behind the last one also who has filled it.
+/// A piece, and who has filled it if it is the last one.
 type Filled = (Piece, Option<Filler>);
 
 impl Ahead {
@@ -83,96 +82,78 @@ impl Ahead {
             reader: decoding.reader,
             tally: Arc::clone(tally),
         };
+        Self::with(Thread::start(filler, decoding.abandoned))
+    }
+
+    fn with(labour: Labour) -> Self {
         Self {
-            labour: Thread::start(filler, decoding.abandoned),
-            piece: Piece::default(),
+            labour,
+            bytes: Vec::new(),
+            len: 0,
             taken: 0,
         }
     }
 
-    /// What is left of the piece that is being taken.
-    pub(super) fn left(&self) -> &[u8] {
-        self.piece
-            .bytes
-            .get(self.taken..self.piece.len)
-            .unwrap_or_default()
+    /// Whether nothing is left of the piece that is being taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.taken >= self.len
     }
 
-    /// Takes as much of it, up to `most` bytes.
+    /// Takes what is left of the piece, or its next `most` bytes.
     pub(super) fn take(&mut self, most: usize) -> &[u8] {
         let start = self.taken;
-        self.taken += most.min(self.left().len());
-        self.piece.bytes.get(start..self.taken).unwrap_or_default()
+        self.taken += most.min(self.len - start);
+        self.bytes.get(start..self.taken).unwrap_or_default()
     }
 
-    /// Goes on to the next piece. Returns how many bytes it has, and how many bytes of the archive were read by its end.
-    /// A piece without bytes is the end.
+    /// Goes on to the next piece. Returns how many bytes it has, none at the end, and how many bytes of the archive were
+    /// read for it and all before it.
     pub(super) fn advance(&mut self) -> io::Result<(usize, u64)> {
-        self.taken = 0;
-        self.piece.len = 0;
-        match self.piece.end.take() {
-            Some(Err(error)) => return Err(error),
-            Some(Ok(())) => return Ok((0, self.piece.read)),
-            None => {}
-        }
-        let used = mem::take(&mut self.piece.bytes);
+        (self.len, self.taken) = (0, 0);
+        let used = mem::take(&mut self.bytes);
         let (piece, filler) = match &mut self.labour {
             Labour::Thread(thread) => thread.exchange(used),
             Labour::Here(filler) => (filler.fill(used), None),
         };
-        self.piece = piece;
         if let Some(filler) = filler {
             self.labour = Labour::Here(filler);
         }
-        if self.piece.len == 0 && self.piece.end.is_some() {
-            return self.advance();
-        }
-        Ok((self.piece.len, self.piece.read))
-    }
-
-    #[cfg(test)]
-    pub(super) fn has_thread(&self) -> bool {
-        matches!(self.labour, Labour::Thread(_))
+        self.bytes = piece.bytes;
+        self.len = piece.filled?;
+        Ok((self.len, piece.read))
     }
 }
 
 impl Filler {
-    /// Fills a piece, as far as the stream goes.
+    /// Fills a piece with what one read yields, and waits for no more than that, as if the reader were asked directly.
     fn fill(&mut self, mut bytes: Vec<u8>) -> Piece {
         if bytes.is_empty() {
             bytes = vec![0; PIECE];
         }
-        let mut len = 0;
-        let end = loop {
-            match self.reader.read(&mut bytes[len..]) {
-                Ok(0) if len < PIECE => break Some(Ok(())),
-                Ok(count) => len += count,
+        let filled = loop {
+            match self.reader.read(&mut bytes) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Some(Err(error)),
-            }
-            if len == PIECE {
-                break None;
+                result => break result,
             }
         };
         let read = self.tally.bytes();
         Piece {
             bytes,
-            len,
+            filled,
             read,
-            end,
         }
     }
 }
 
 impl Thread {
     fn start(filler: Filler, abandoned: Cancellation) -> Labour {
-        let (send_spare, spare) = mpsc::channel();
-        let (send_filled, filled) = mpsc::channel();
-        // The filler goes there when the thread does exist: what a thread that can't be started was given is lost.
+        let (spare, to_fill) = mpsc::channel();
+        let (answer, filled) = mpsc::channel();
+        // What a thread that can't be started was given is lost: the filler follows once there is one.
         let (hand_over, begin) = mpsc::channel();
         let work = move || {
             if let Ok(filler) = begin.recv() {
-                fill_all(filler, &spare, &send_filled);
+                fill_all(filler, &to_fill, &answer);
             }
         };
         let Ok(thread) = spawn_quiet("crutils-decode", work) else {
@@ -181,24 +162,29 @@ impl Thread {
         if let Err(mpsc::SendError(filler)) = hand_over.send(filler) {
             return Labour::Here(filler);
         }
-        for _ in 1..PIECES {
-            // If it has died already, that shows where its first piece is missed.
-            let _ = send_spare.send(Vec::new());
-        }
-        Labour::Thread(Thread {
-            spare: Some(send_spare),
+        let thread = Thread {
+            spare: Some(spare),
             filled,
             thread: Some(thread),
             abandoned,
-        })
+        };
+        // The last one comes with the first exchange.
+        for _ in 1..PIECES {
+            thread.give(Vec::new());
+        }
+        Labour::Thread(thread)
     }
 
-    /// Gives a piece's memory for the next one that is filled.
-    fn exchange(&mut self, used: Vec<u8>) -> Filled {
-        if let Some(spare) = &self.spare {
-            // A thread that came to its end needs no more.
-            let _ = spare.send(used);
+    fn give(&self, spare: Vec<u8>) {
+        if let Some(sender) = &self.spare {
+            // A thread that is at its end needs none; what it had to say is still to be received.
+            let _ = sender.send(spare);
         }
+    }
+
+    /// Gives a piece's memory back for the next one that is filled.
+    fn exchange(&mut self, used: Vec<u8>) -> Filled {
+        self.give(used);
         let filled = self.filled.recv();
         if !matches!(filled, Ok((_, None))) {
             self.join();
@@ -206,14 +192,15 @@ impl Thread {
         filled.unwrap_or_else(|_| {
             let error = Error::new(Kind::Internal, "the thread that decodes ended early");
             let piece = Piece {
-                end: Some(Err(error.into())),
-                ..Piece::default()
+                bytes: Vec::new(),
+                filled: Err(error.into()),
+                read: 0,
             };
             (piece, None)
         })
     }
 
-    /// Waits for the thread, which is at its end. If it has panicked, so does the caller's, as if it had done the work.
+    /// Waits for the thread, which is at its end. If it has panicked, so does the caller's, as if that had done the work.
     fn join(&mut self) {
         if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
             resume_unwind(panic);
@@ -234,14 +221,17 @@ impl Drop for Thread {
 }
 
 /// What the thread does.
-fn fill_all(mut filler: Filler, spare: &Receiver<Vec<u8>>, filled: &Sender<Filled>) {
+fn fill_all(mut filler: Filler, spare: &Receiver<Vec<u8>>, answer: &Sender<Filled>) {
     while let Ok(bytes) = spare.recv() {
         let piece = filler.fill(bytes);
-        // Nobody is there any longer if it can't be sent; then there is no spare one either.
-        if piece.end.is_some() {
-            let _ = filled.send((piece, Some(filler)));
+        // If nobody is there to take it, there is no spare one either.
+        if !matches!(piece.filled, Ok(1..)) {
+            let _ = answer.send((piece, Some(filler)));
             return;
         }
-        let _ = filled.send((piece, None));
+        let _ = answer.send((piece, None));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -171,16 +171,11 @@ impl<'a> StreamInput<'a> {
             other => other,
         };
     }
-
-    #[cfg(test)]
-    pub(super) fn has_thread(&self) -> bool {
-        matches!(&self.feed, Feed::Ahead(ahead) if ahead.has_thread())
-    }
 }
 
 /// Sees to it that there is something to be taken, unless the stream is at its end.
 fn go_on(ahead: &mut Ahead, account: &mut Account) -> Result<(), io::Error> {
-    if ahead.left().is_empty() {
+    if ahead.is_empty() {
         let (yielded, read) = ahead.advance()?;
         account.add(yielded, read)?;
     } else {
