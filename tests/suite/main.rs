@@ -63,6 +63,7 @@ mod process_state;
 mod races;
 mod replacing;
 mod session;
+mod session_ahead;
 mod session_cancelled;
 mod session_metadata;
 mod session_options;
