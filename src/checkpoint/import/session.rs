@@ -40,6 +40,8 @@ pub struct Import {
     complete: bool,
     /// The documents that are of interest.
     documents: &'static [DocumentKind],
+    /// Whether what is looked at is kept, to be extracted after.
+    keeps: bool,
     metadata: Metadata,
     contents: Contents,
     targets: Targets,
@@ -94,6 +96,7 @@ impl Import {
             reader: None,
             complete: false,
             documents: &DocumentKind::ALL,
+            keeps: true,
             metadata: Metadata::default(),
             contents: Contents::default(),
             targets: Targets::default(),
@@ -129,6 +132,7 @@ impl Import {
     /// this one tells what it tells.
     pub(in crate::checkpoint) fn only_config(mut self) -> Result<Metadata> {
         self.documents = &[DocumentKind::Config];
+        self.keeps = false;
         self.look_until(|metadata| metadata.document(DocumentKind::Config).is_some())?;
         Ok(self.metadata)
     }
@@ -325,11 +329,12 @@ impl Import {
     fn begin_to_look(&mut self) -> Result<Reader<Input<'static>>> {
         self.reading.watch.begin(Phase::Reading, self.origin.len()?);
         let overflow = match (&self.origin, &self.options.spool_directory) {
-            (Origin::File(_), _) => Overflow::Forget,
-            (Origin::Stream(_), None) => Overflow::Refuse,
+            _ if !self.keeps => None,
+            (Origin::File(_), _) => Some(Overflow::Forget),
+            (Origin::Stream(_), None) => Some(Overflow::Refuse),
             (Origin::Stream(_), Some(directory)) => {
                 let directory = directory.get().open_ambient("spool_directory")?;
-                Overflow::Spool(spool_ambient(Some(directory.as_fd()))?)
+                Some(Overflow::Spool(spool_ambient(Some(directory.as_fd()))?))
             }
         };
         let hash = if self.wants_digest() {
@@ -337,7 +342,7 @@ impl Import {
         } else {
             Hash::Never
         };
-        let input = self.origin.read(&self.reading, hash, Some(overflow))?;
+        let input = self.origin.read(&self.reading, hash, overflow)?;
         // A look that failed, or that an extraction has ended, may have seen the same members before.
         self.metadata = Metadata::default();
         self.contents = Contents::default();
