@@ -21,7 +21,7 @@ fn large() -> Vec<Entry> {
     entries.push(dir("checkpoint"));
     entries.push(file("checkpoint/pages-1.img", pages()));
     entries
-        .extend((0..2000).map(|n| file(&format!("checkpoint/core-{n}.img"), format!("core {n}"))));
+        .extend((0..2000).map(|n| file(format!("checkpoint/core-{n}.img"), format!("core {n}"))));
     entries
 }
 
