@@ -59,11 +59,14 @@
  *
  * Threads and the process. All functions may be called from any thread, at the same time; an error,
  * a string, a list or options may be used and freed by another thread than it came to; options are
- * set by one thread at a time, while no other uses them. The working directory,
- * umask, root, environment and signal dispositions of the process are not touched, and no
- * descriptor is inherited by a child; one of /proc may stay open where openat2 can't be used. Only
- * the two functions that ask a runtime start a process. Calls that work on the same directory at
- * once may fail with ENOENT, EEXIST or ESTALE: whoever makes them keeps them apart.
+ * set by one thread at a time, while no other uses them. Threads of the library's compress, and
+ * decode what is more than a MiB; they take no signals, call no function of the caller's, and are
+ * gone when the call returns. Where there may be none, the caller's does the work; zstd can't be
+ * written then, which is ENOMEM. The working directory, umask, root, environment and signal
+ * dispositions of the process are not touched, and no descriptor is inherited by a child; one of
+ * /proc may stay open where openat2 can't be used. Only the two functions that ask a runtime start
+ * a process. Calls that work on the same directory at once may fail with ENOENT, EEXIST or ESTALE:
+ * whoever makes them keeps them apart.
  *
  * User namespaces. Where the comments say "in a user namespace", they mean a process that isn't
  * root, lacks CAP_SYS_ADMIN, doesn't see all user ids, or is told so by _CONTAINERS_ROOTLESS_UID or
