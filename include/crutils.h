@@ -710,7 +710,7 @@ int CRChangesOptionsWorkDirectoryAt(struct CRChangesOptions *options,
 // are "x"), and no symbolic link leads out of it. Owners, modes, times and extended attributes are
 // restored; in a user namespace those attributes that the kernel refuses are left out.
 //
-// After a failure, what was extracted before it stays.
+// After a failure, what was extracted before it stays, but nothing of a file that is incomplete.
 //
 // Errors: EPERM for a member that is a device or a fifo, or that is named config.json; EXDEV for
 // any other link, or for a file in the place of the destination itself; EBADMSG for what is no
@@ -795,7 +795,7 @@ int CRCreateRootFsDiffTar(const struct CRChange *changes,
 // keeps for itself. In a user namespace devices, and the attributes that the kernel refuses, are
 // left out.
 //
-// After a failure, what was extracted before it stays.
+// After a failure, what was extracted before it stays, but nothing of a file that is incomplete.
 //
 // Errors: EINVAL for a container root that is not absolute; ENOENT for one that is missing while
 // there is something to apply; EXDEV for a member other than a directory in the place of the root itself; ELOOP, EISDIR or EPERM if

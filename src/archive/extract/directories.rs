@@ -11,9 +11,7 @@ use nix::sys::stat::fstat;
 use super::metadata::{keep_set_id, set_xattr, times};
 use super::places::Places;
 use crate::error::{Called as _, Context as _, Result};
-use crate::fs::{
-    ACCESS_ACL, DEFAULT_ACL, Node, Root, RootPath, is_directory, restore_times, times_of,
-};
+use crate::fs::{ACCESS_ACL, DEFAULT_ACL, Node, Root, RootPath, restore_times, times_of};
 use crate::sys::Timestamp;
 use crate::tar::Member;
 use crate::watch::Watch;
@@ -133,20 +131,11 @@ impl Directory {
 
 /// The directory at a path without symlinks.
 fn find(root: &Root, path: &RootPath) -> Result<Option<Node>> {
-    let Some((parent, name)) = path.split() else {
-        return Node::dot(root.directory(path)?).map(Some);
-    };
-    let parent = match root.directory_without_links(&parent) {
-        Ok(parent) => parent,
-        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(error),
-    };
-    let Some(node) = Node::find_at(&parent, &name)? else {
-        return Ok(None);
-    };
-    Ok(is_directory(&node.stat()?).then_some(node))
+    match root.directory_without_links(path) {
+        Ok(directory) => Ok(Some(Node::from_path_only(directory))),
+        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]

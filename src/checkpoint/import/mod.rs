@@ -69,7 +69,7 @@ impl From<Refusal> for Error {
 ///
 /// EPERM for config.json, devices and fifos; EXDEV for links other than those CRIU makes (`checkpoint/parent`) and
 /// hard links among the archive's own files; EBADMSG for a malformed archive; what the system calls give. What was
-/// extracted before stays.
+/// extracted before stays, but nothing of a file that is incomplete.
 pub fn import_checkpoint_without_config<'d>(
     destination: impl Into<Directory<'d>>,
     input: &Path,

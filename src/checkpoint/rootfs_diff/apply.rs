@@ -18,7 +18,8 @@ use crate::watch::Watch;
 /// # Errors
 ///
 /// ENOENT if the container root is missing; ELOOP, EPERM or EISDIR if rootfs-diff.tar isn't a regular file; EBADMSG,
-/// EXDEV and the system calls' own as for the import. What was applied before stays.
+/// EXDEV and the system calls' own as for the import. What was applied before stays, but nothing of a file that is
+/// incomplete.
 pub fn apply_rootfs_diff_tar<'b, 'r>(
     base_directory: impl Into<Directory<'b>>,
     container_root: impl Into<Directory<'r>>,
