@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""python3 -m benches [--quick] [--runs N] [--work DIRECTORY] [CASE...]: see `make bench`."""
+
+import argparse
+import dataclasses
+import datetime
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from . import cases, judge, machine, places, plot, report
+from .model import Settings, Skipped
+from .runner import Failed, Runner, choose, shown
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = "benches/results.json"
+REPORT = "BENCHMARKS.md"
+PICTURES = "benches/plots"
+FLAGS = ["-O2", "-Wall", "-Wextra"]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="python3 -m benches", description="Runs the benchmarks.")
+    parser.add_argument("cases", nargs="*", help="parts of the names of the cases to be run; all of them if there is none")
+    parser.add_argument("--quick", action="store_true", help="an eighth of the data and three runs, to check the harness")
+    parser.add_argument("--runs", type=int, default=0, help="runs of each contender; 5, or 3 with --quick")
+    parser.add_argument("--work", type=Path, default=ROOT / "build/bench", help="where images and data are")
+    parser.add_argument("--prefix", type=Path, default=ROOT / "build/prefix", help="where the library is installed")
+    parser.add_argument("--tar-crate", type=Path, default=ROOT / "target/release/examples/tar-crate")
+    parser.add_argument("--list", action="store_true", help="lists the cases")
+    parser.add_argument("--render", action="store_true", help=f"writes {REPORT} anew from {RESULTS}")
+    return parser.parse_args()
+
+
+def build(settings, tar_crate):
+    """Compiles the programs that the cases run."""
+    settings.programs.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(settings.prefix / "lib/pkgconfig")}
+    words = subprocess.run(["pkg-config", "--cflags", "--libs", "crutils"], check=True, capture_output=True, text=True,
+                           env=environment).stdout.split()
+    for source in sorted((ROOT / "benches/tools").glob("*.c")):
+        libraries = [*words, f"-Wl,-rpath,{settings.prefix / 'lib'}"] if source.stem == "driver" else []
+        subprocess.run(["cc", *FLAGS, source, *libraries, "-o", settings.programs / source.stem], check=True)
+    link = settings.programs / "tar-crate"
+    link.unlink(missing_ok=True)
+    if tar_crate.exists():
+        link.symlink_to(tar_crate.resolve())
+
+
+def wanted(case, names):
+    return not names or any(name in case.name for name in names)
+
+
+def measured(case, place, settings, skip):
+    """A case's results, as results.json has them."""
+    contenders = choose(case.contenders(place), settings, lambda name, why: skip(f"{case.name}: {name}", why))
+    runs = min(settings.runs, case.runs or settings.runs)
+    tell(f"{case.name}: data")
+    samples = Runner(settings, place).case(case, contenders, runs, tell)
+    return {
+        "name": case.name, "title": case.title, "data": case.data, "note": case.note, "size": case.size, "runs": runs,
+        "metric": case.metric, "plot": case.plot, "memory": case.memory, "goals": [goal.as_json() for goal in case.goals],
+        "contenders": [{"name": one.name, "role": one.role, "command": shown(one).replace(f"{place.directory}/", ""),
+                        "samples": [dataclasses.asdict(sample) for sample in samples[one.name]]} for one in contenders],
+    }
+
+
+def tell(line):
+    """What is going on, on a line that the next one replaces."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+
+
+def run_all(settings, names):
+    """(cases, skipped): whatever can run, place by place, so that there is one image at a time."""
+    found, skipped = [], []
+
+    def skip(name, why):
+        tell("")
+        print(f"skipped: {name}: {why}", flush=True)
+        skipped.append([name, why])
+
+    for name in cases.PLACES:
+        chosen = [case for case in cases.of_place(name, settings) if wanted(case, names)]
+        if not chosen:
+            continue
+        try:
+            with places.place(name, settings.work, cases.room(settings)) as place:
+                for case in chosen:
+                    try:
+                        found.append(measured(case, place, settings, skip))
+                    except (Skipped, Failed, subprocess.CalledProcessError, OSError) as reason:
+                        skip(case.name, str(reason))
+                        continue
+                    tell("")
+                    print_case(found[-1])
+        except Skipped as reason:
+            for case in chosen:
+                skip(case.name, str(reason))
+    return found, skipped
+
+
+def print_case(case):
+    print(case["name"])
+    for one in case["contenders"]:
+        wall, inside = (judge.middle(one["samples"], metric) for metric in ("wall", "inside"))
+        words = f"  {one['name']:40} {plot.duration(wall):>9}"
+        print(words + (f"  {plot.duration(inside):>9} in the process" if inside else ""))
+    sys.stdout.flush()
+
+
+def write(results, directory, names):
+    """Writes results, pictures and the report below a directory."""
+    pictures = {}
+    for subject in report.TITLES:
+        lines = plot.series(results["cases"], subject)
+        if lines:
+            path = directory / PICTURES / f"{subject}.svg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(plot.picture(report.TITLES[subject], lines))
+            pictures[subject] = str(path.relative_to(directory))
+    (directory / RESULTS).parent.mkdir(parents=True, exist_ok=True)
+    (directory / RESULTS).write_text(json.dumps(results, indent=1) + "\n")
+    (directory / REPORT).write_text(report.markdown(results, pictures))
+    print(f"\nwritten: {directory / REPORT}" + (f", of the cases named {' '.join(names)}" if names else ""))
+
+
+def main():
+    asked = arguments()
+    if asked.render:
+        write(json.loads((ROOT / RESULTS).read_text()), ROOT, [])
+        return 0
+    settings = Settings(ROOT, asked.work.resolve(), asked.prefix.resolve(), asked.runs or (3 if asked.quick else 5), asked.quick)
+    if asked.list:
+        for name in cases.PLACES:
+            print("\n".join(case.name for case in cases.of_place(name, settings)))
+        return 0
+    # Whatever ends this unmounts what it mounted.
+    for number in signal.SIGTERM, signal.SIGHUP:
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    settings.work.mkdir(parents=True, exist_ok=True)
+    with open(settings.work / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit(f"another run is at work in {settings.work}") from None
+        places.clear(settings.work)
+        build(settings, asked.tar_crate)
+        before = machine.described(settings.work)
+        found, skipped = run_all(settings, asked.cases)
+    return conclude(settings, asked, before, found, skipped)
+
+
+def conclude(settings, asked, before, found, skipped):
+    """Writes and says what was found. The committed files are written of a whole run alone."""
+    version = subprocess.run([ROOT / "scripts/cargo-field", "version"], check=True, capture_output=True, text=True).stdout.strip()
+    results = {"command": "make bench", "date": datetime.date.today().isoformat(), "version": version, "quick": settings.quick,
+               "machine": before, "cases": found, "skipped": skipped}
+    old = json.loads((ROOT / RESULTS).read_text()) if (ROOT / RESULTS).exists() else {"cases": []}
+    whole = not asked.quick and not asked.cases and not skipped
+    print()
+    print("\n".join(report.summary(results)))
+    slower = judge.slower(results, old)
+    if slower:
+        print("\n" + "\n".join(slower))
+    write(results, ROOT if whole else settings.work, asked.cases)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
