@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = "benches/results.json"
 REPORT = "BENCHMARKS.md"
 PICTURES = "benches/plots"
+FAILED = "failed:"
 FLAGS = ["-O2", "-Wall", "-Wextra"]
 
 
@@ -62,7 +63,8 @@ def measured(case, place, settings, skip):
     tell(f"{case.name}: data")
     samples = Runner(settings, place).case(case, contenders, runs, tell)
     return {
-        "name": case.name, "title": case.title, "data": case.data, "note": case.note, "size": case.size, "runs": runs,
+        "name": case.name, "title": case.title, "data": case.data, "note": case.note, "group": case.group, "size": case.size,
+        "runs": runs,
         "metric": case.metric, "plot": case.plot, "memory": case.memory, "goals": [goal.as_json() for goal in case.goals],
         "contenders": [{"name": one.name, "role": one.role, "command": shown(one).replace(f"{place.directory}/", ""),
                         "samples": [dataclasses.asdict(sample) for sample in samples[one.name]]} for one in contenders],
@@ -93,11 +95,11 @@ def run_all(settings, names):
                 for case in chosen:
                     try:
                         found.append(measured(case, place, settings, skip))
-                    except (Skipped, Failed, subprocess.CalledProcessError, OSError) as reason:
+                        print_case(found[-1])
+                    except Skipped as reason:
                         skip(case.name, str(reason))
-                        continue
-                    tell("")
-                    print_case(found[-1])
+                    except (Failed, subprocess.CalledProcessError, OSError) as reason:
+                        skip(case.name, f"{FAILED} {reason}")
         except Skipped as reason:
             for case in chosen:
                 skip(case.name, str(reason))
@@ -105,6 +107,7 @@ def run_all(settings, names):
 
 
 def print_case(case):
+    tell("")
     print(case["name"])
     for one in case["contenders"]:
         wall, inside = (judge.middle(one["samples"], metric) for metric in ("wall", "inside"))
@@ -124,9 +127,16 @@ def write(results, directory, names):
             path.write_text(plot.picture(report.TITLES[subject], lines))
             pictures[subject] = str(path.relative_to(directory))
     (directory / RESULTS).parent.mkdir(parents=True, exist_ok=True)
-    (directory / RESULTS).write_text(json.dumps(results, indent=1) + "\n")
+    (directory / RESULTS).write_text(lines_of(results))
     (directory / REPORT).write_text(report.markdown(results, pictures))
     print(f"\nwritten: {directory / REPORT}" + (f", of the cases named {' '.join(names)}" if names else ""))
+
+
+def lines_of(results):
+    """Results as JSON with a line for each case, so that differences can be read."""
+    head = {name: value for name, value in results.items() if name != "cases"}
+    cases_of = ",\n".join(json.dumps(case) for case in results["cases"])
+    return json.dumps(head, indent=1)[:-2] + ',\n "cases": [\n' + cases_of + "\n]}\n"
 
 
 def main():
@@ -160,15 +170,21 @@ def conclude(settings, asked, before, found, skipped):
     version = subprocess.run([ROOT / "scripts/cargo-field", "version"], check=True, capture_output=True, text=True).stdout.strip()
     results = {"command": "make bench", "date": datetime.date.today().isoformat(), "version": version, "quick": settings.quick,
                "machine": before, "cases": found, "skipped": skipped}
-    old = json.loads((ROOT / RESULTS).read_text()) if (ROOT / RESULTS).exists() else {"cases": []}
-    whole = not asked.quick and not asked.cases and not skipped
     print()
-    print("\n".join(report.summary(results)))
-    slower = judge.slower(results, old)
+    print("\n".join(report.summary(found)))
+    slower = judge.slower(results, committed())
     if slower:
         print("\n" + "\n".join(slower))
-    write(results, ROOT if whole else settings.work, asked.cases)
-    return 0
+    write(results, settings.work if asked.quick or asked.cases else ROOT, asked.cases)
+    return 1 if any(why.startswith(FAILED) for _, why in skipped) else 0
+
+
+def committed():
+    """The results that are committed, or those that are there if there is no repository."""
+    shown = subprocess.run(["git", "-C", ROOT, "show", f"HEAD:{RESULTS}"], capture_output=True, text=True, check=False)
+    if shown.returncode == 0:
+        return json.loads(shown.stdout)
+    return json.loads((ROOT / RESULTS).read_text()) if (ROOT / RESULTS).exists() else {}
 
 
 if __name__ == "__main__":

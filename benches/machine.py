@@ -54,7 +54,7 @@ def described(work):
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "memory": memory(),
-        "kernel": platform.release(),
+        "kernel": re.match(r"[\d.]*\d", platform.release()).group(),
         "virtual": "hypervisor" in Path("/proc/cpuinfo").read_text(),
         "file system": file_system(work),
         "load": os.getloadavg()[0],

@@ -61,6 +61,8 @@ class Case:
     # Makes the data in a place, and answers the contenders.
     contenders: Callable
     goals: list = field(default_factory=list)
+    # Under which heading of the report it is; the series for the plots have none.
+    group: str = ""
     # What a reader has to know to read the figures.
     note: str = ""
     # Bytes that the size of the machine's figures depends on; figures of other sizes aren't compared.

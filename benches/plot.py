@@ -6,9 +6,9 @@ from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 78, 214, 44, 52
-# Distinguished by dashes and marks besides, for those who don't see the colours.
+# The library's lines are drawn through, peers' are dashed, for those who don't see the colours.
 COLOURS = ("#0b6e4f", "#c8553d", "#2f5d9b", "#8a5a00", "#7b3f8c", "#555555")
-DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 4", "1 2")
+PEER_DASH = "6 4"
 GAP = 17
 
 
@@ -73,10 +73,9 @@ def grid(axes):
         yield f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 19}" text-anchor="middle">{size(mib)}</text>'
 
 
-def line(axes, points, style):
-    colour, dash = COLOURS[style % len(COLOURS)], DASHES[style % len(DASHES)]
+def line(axes, points, colour, dash):
     path = " ".join(f"{axes.x(mib):.1f},{axes.y(seconds):.1f}" for mib, seconds in points)
-    yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
+    yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
     for mib, seconds in points:
         yield f'<circle cx="{axes.x(mib):.1f}" cy="{axes.y(seconds):.1f}" r="3.5" fill="{colour}"/>'
 
@@ -95,7 +94,8 @@ def picture(title, lines):
         f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 10}" text-anchor="middle">memory pages in the archive</text>',
     ]
     for style, (name, points) in enumerate(lines):
-        parts.extend(line(axes, sorted(points), style))
+        dash = "" if name.startswith("libcrutils") else f' stroke-dasharray="{PEER_DASH}"'
+        parts.extend(line(axes, sorted(points), COLOURS[style % len(COLOURS)], dash))
     for style, ((name, points), y) in enumerate(zip(lines, spaced(ends, GAP, TOP, HEIGHT - BOTTOM))):
         colour = COLOURS[style % len(COLOURS)]
         end = axes.x(max(points)[0]) + 6

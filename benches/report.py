@@ -5,8 +5,14 @@ from . import judge
 from .model import INSIDE, LIBRARY, LIMIT, PEER, SIZE, WALL
 from .plot import duration
 
+GROUPS = ("Uncompressed bundles", "Compressed bundles", "Finding the runtime", "Small files", "Real archives",
+          "Finding changes")
 TITLES = {"import": "Import, uncompressed: time against size", "export": "Export, uncompressed: time against size",
           "runtime": "Runtime look-up: time against size"}
+
+LIMITS = """\
+The last column is what the same work comes to with nothing but the system calls, or the tool that does the decisive part
+of it alone: the case's *limit*, by the same measure."""
 
 METHOD = """\
 Each case runs its contenders in alternation, every round in another order, and gives the median of their runs, with the
@@ -20,8 +26,8 @@ timed. CPU is user and system time together, with that of programs that it start
 set of any process of the run. Written is what the kernel counts for the process as written (`write_bytes` of
 `/proc/PID/io`): pages dirtied in the page cache. What is cloned isn't written; a copy by `cp -a --reflink=always` is 0.
 
-Ratios are the library's median by the peer's: 0.5x is half of its time. A *limit* is the same work with nothing but the
-system calls (`benches/tools/limits.c`), or the tool that does the decisive part of it alone."""
+Ratios are the library's median by the other's: 0.5x is half of its time. Limits that aren't tools of their own are in
+`benches/tools/limits.c`. `driver` is `benches/tools/driver.c`, one call of the library in a process of its own."""
 
 
 def bytes_of(number):
@@ -58,15 +64,21 @@ def reached_words(goal, found):
     return times(found) if "peer" in goal else duration(found)
 
 
-def goals(results):
+def grouped(cases):
+    """[(group, its cases)] in the report's order, without what is for the plots alone."""
+    found = [(group, [case for case in cases if case["group"] == group]) for group in GROUPS]
+    return [(group, members) for group, members in found if members]
+
+
+def goals(cases):
     """Every goal of every case, with what was reached and how near the limit is."""
     rows = []
-    for case in results["cases"]:
+    for case in [case for _, members in grouped(cases) for case in members]:
         for goal in case["goals"]:
             reached, found = judge.judged(case, goal)
             rows.append([f"[{goal['words']}](#{anchor(case['title'])})", reached_words(goal, found), verdict(reached),
                          limit_words(case, goal)])
-    return table(["to reach", "measured", "reached", "the limit's own figure"], rows, 4)
+    return table(["to reach", "measured", "reached", "limit"], rows, 1)
 
 
 def limit_words(case, goal):
@@ -156,22 +168,23 @@ def markdown(results, pictures):
              machine(results) + "\n"]
     if results["quick"]:
         parts.append("**Sizes are reduced: these figures check the harness, not the library.**\n")
-    parts += ["## What is to be reached\n", goals(results) + "\n"]
+    parts += ["## What is to be reached\n", goals(results["cases"]) + "\n", LIMITS + "\n"]
     parts += ["Memory, in all cases:\n", memory(results) + "\n"]
     if pictures:
         parts += ["## Time against size\n"]
         parts += [f"![{TITLES[subject]}]({path})\n" for subject, path in pictures.items()]
-    parts += ["## How it is measured\n", METHOD + "\n", "## The cases\n"]
-    parts += [case_section(case) for case in results["cases"] if not case.get("plot")]
+    parts += ["## How it is measured\n", METHOD + "\n"]
+    for group, members in grouped(results["cases"]):
+        parts += [f"## {group}\n", *(case_section(case) for case in members)]
     if results["skipped"]:
         parts += ["## What didn't run\n", "\n".join(f"- {name}: {why}" for name, why in results["skipped"]) + "\n"]
     return "\n".join(parts)
 
 
-def summary(results):
+def summary(cases):
     """The goals as lines for a terminal."""
     lines = []
-    for case in results["cases"]:
+    for case in [case for _, members in grouped(cases) for case in members]:
         for goal in case["goals"]:
             reached, found = judge.judged(case, goal)
             mark = {None: "?      ", True: "reached", False: "NOT    "}[reached]

@@ -8,6 +8,7 @@ from ..model import LIMIT, PEER, Case, Contender, Goal
 from ..places import CLONING
 from .peers import GNU_TAR, LIBCRUTILS, REFLINK, archiver, copier, exporter, extractor, importer, kernel_limit
 
+GROUP = "Uncompressed bundles"
 # What the table of goals says of the data.
 SYNCED = "on the disk, and in the page cache"
 FOREIGN = "libcrutils, an archive by GNU tar"
@@ -48,16 +49,16 @@ def export_contenders(settings, name):
     return contenders
 
 
-def rewrite(place, name):
-    """Writes a file or a directory's files anew without having the disk hold them."""
+def rewrite(path):
+    """Writes a file anew without having the disk hold it. Its name is free then: file systems write a file out that
+    replaces another by its name, or that was truncated."""
     def write():
-        top = place.path(name)
-        for path in [top] if top.is_file() else [path for path in top.rglob("*") if path.is_file()]:
-            content = path.with_name(path.name + ".new")
-            with open(path, "rb", buffering=0) as old, open(content, "wb", buffering=0) as new:
-                while piece := old.read(1 << 20):
-                    new.write(piece)
-            os.rename(content, path)
+        old = path.with_name(path.name + ".old")
+        os.rename(path, old)
+        with open(old, "rb", buffering=0) as source, open(path, "xb", buffering=0) as copy:
+            while piece := source.read(1 << 20):
+                copy.write(piece)
+        old.unlink()
     return write
 
 
@@ -65,13 +66,12 @@ def just_written(settings, subject):
     def contenders(place):
         data = Data(settings, place)
         bundle, archive = data.bundle(settings.mib), data.archive(settings.mib)
-        source = bundle if subject == "export" else archive
+        source = f"{bundle}/checkpoint/pages-1.img" if subject == "export" else archive
         own = exporter(bundle) if subject == "export" else importer(archive)
         other = archiver(bundle) if subject == "export" else extractor(archive)
-        files = [f"{bundle}/checkpoint/pages-1.img"] if subject == "export" else [archive]
-        found = [own, other, Contender(FSYNC, LIMIT, ["limits", "fsync", *files])]
+        found = [own, other, Contender(FSYNC, LIMIT, ["limits", "fsync", source])]
         for one in found:
-            one.prepare_unsynced = rewrite(place, source)
+            one.prepare_unsynced = rewrite(place.path(source))
         return found
     return contenders
 
@@ -82,7 +82,8 @@ def cases(name, settings):
     for subject, contenders in ("import", import_contenders), ("export", export_contenders):
         found.append(Case(
             f"{name}/{subject}", f"{subject.capitalize()}, uncompressed, {name}", f"{words}, {SYNCED}",
-            contenders(settings, name), goals(f"{name}: {subject}", name), size=settings.mib,
+            contenders(settings, name), goals(f"{name}: {subject}", name), group=GROUP, size=settings.mib,
+            note="`cp -a` clones as well, as it does since coreutils 9." if name in CLONING else "",
             memory="reading" if subject == "import" else "writing"))
     for subject in ("import", "export") if name in CLONING else ():
         found.append(Case(
@@ -90,7 +91,7 @@ def cases(name, settings):
             f"{words}, written anew before each run and not yet on the disk", just_written(settings, subject),
             [Goal(f"{name}: {subject} of what was just written: 1.2 of its fsync alone", LIBCRUTILS, peer=FSYNC,
                   factor=1.2)],
-            note="Cloning has the file system write the source out first; GNU tar leaves that to later.",
+            group=GROUP, note="Cloning has the file system write the source out first; GNU tar leaves that to later.",
             size=settings.mib, memory="reading" if subject == "import" else "writing"))
     return found
 

@@ -40,7 +40,7 @@ def cases(settings):
                       statuses=(0, 1)),
         ]
     return [Case(
-        "changes", "Finding changes", f"{settings.files * 5:,} files, {settings.files // 20:,} of them rewritten through an "
+        "changes", "Changes of a container", f"{settings.files * 5:,} files, {settings.files // 20:,} of them rewritten through an "
         "overlay on a tmpfs", contenders,
         note="`CRChangesDirectories` reads the xattrs of both sides of every object and asks whether something is mounted on "
-        "it; `diff` looks at neither, `rsync` at the former.", size=settings.files)]
+        "it; `diff` looks at neither, `rsync` at the former.", group="Finding changes", size=settings.files)]

@@ -5,6 +5,7 @@ from ..data import Data
 from ..model import LIMIT, PEER, SIZE, Case, Contender, Goal
 from .peers import LIBCRUTILS, archiver, exporter, extractor, importer
 
+GROUP = "Compressed bundles"
 ENDINGS = {"zstd": "zst", "gzip": "gz"}
 # The program that GNU tar is to run for reading and for writing, as one argument, and how it's called in the tables.
 READING = {"zstd": "zstd", "gzip": "pigz"}
@@ -52,12 +53,12 @@ def cases(settings):
         found.append(Case(
             f"import-{kind}", f"Import, {kind}", f"{words}; the archive is the library's own", import_contenders(settings, kind),
             [Goal(f"import, {kind}: {IMPORT_GOAL[kind]} of `{peer}`", LIBCRUTILS, peer=peer, factor=IMPORT_GOAL[kind])],
-            size=settings.mib, memory="reading"))
+            group=GROUP, size=settings.mib, memory="reading"))
     for kind in ENDINGS:
         peer = tar_with(WRITING[kind])
         found.append(Case(
             f"export-{kind}", f"Export, {kind}", words, export_contenders(settings, kind),
             [Goal(f"export, {kind}: {EXPORT_GOAL[kind]} of `{peer}`", LIBCRUTILS, peer=peer, factor=EXPORT_GOAL[kind]),
              Goal(f"export, {kind}: an archive at most 2 % larger", LIBCRUTILS, SIZE, peer=peer, factor=1.02)],
-            note="Levels are the programs' own defaults: zstd 3, gzip 6.", size=settings.mib, memory="writing"))
+            note="Levels are the programs' own defaults: zstd 3, gzip 6.", group=GROUP, size=settings.mib, memory="writing"))
     return found

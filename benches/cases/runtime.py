@@ -5,6 +5,7 @@ from ..data import Data
 from ..model import INSIDE, LIBRARY, LIMIT, PEER, Case, Contender, Goal
 from .peers import LIBCRUTILS
 
+GROUP = "Finding the runtime"
 MILLISECOND = 1e-3
 # What counts as the same: more than what two runs of the same differ in.
 SAME = 1.25
@@ -55,7 +56,7 @@ def cases(settings):
             [Goal(f"runtime, {words}, {large.split(', ')[1]}: under 1 ms in the process", large, INSIDE, limit=MILLISECOND),
              Goal(f"runtime, {words}: the same for {large.split(', ')[1]} as for {small.split(', ')[1]}", large, INSIDE,
                   peer=small, factor=SAME)],
-            size=settings.series[-1], metric=INSIDE, memory="reading"))
+            group=GROUP, size=settings.series[-1], metric=INSIDE, memory="reading"))
     for kind, (_, tool, factor) in TOOLS.items():
         mib = settings.mib // 8 if kind in SLOW else settings.mib
         found.append(Case(
@@ -63,5 +64,5 @@ def cases(settings):
             f"CRI-O's order, {mib} MiB of memory pages", last_contenders(settings, kind, mib),
             [Goal(f"runtime after the pages, {kind}: {factor} of `{tool[0]} -dc`", LIBCRUTILS,
                   peer=f"{tool[0]} -dc, to /dev/null", factor=factor)],
-            size=mib, memory="reading"))
+            group=GROUP, size=mib, memory="reading"))
     return found

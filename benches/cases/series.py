@@ -4,7 +4,7 @@
 from ..data import Data
 from ..model import LIBRARY, PEER, Case, Contender
 from ..places import CLONING
-from .peers import REFLINK, archiver, copier, exporter, extractor, importer
+from .peers import LIBCRUTILS, REFLINK, archiver, copier, exporter, extractor, importer
 
 RUNS = 3
 # Two file systems are enough: one that clones and one that doesn't.
@@ -40,7 +40,7 @@ def look_ups(settings):
             data = Data(settings, place)
             return [
                 *(Contender(words, LIBRARY, ["driver", "runtime", data.archive(mib, compression), 201], directories=())
-                  for compression, words in (("none", "uncompressed"), ("zstd", "zstd"))),
+                  for compression, words in (("none", f"{LIBCRUTILS}, uncompressed"), ("zstd", f"{LIBCRUTILS}, zstd"))),
                 Contender("GNU tar --zstd -xO", PEER,
                           ["tar", "--zstd", "-xOf", data.archive(mib, "zstd"), "config.dump"], directories=())]
         return of_size

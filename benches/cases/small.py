@@ -5,8 +5,10 @@ from ..data import Data
 from ..model import INSIDE, LIBRARY, LIMIT, PEER, Case, Contender, Goal
 from .peers import GNU_TAR, LIBCRUTILS, archiver, copier
 
+GROUP, GROUP_REAL = "Small files", "Real archives"
 ATTRIBUTES = ["--xattrs", "--xattrs-include=*", "--acls"]
-WITH_ATTRIBUTES = "GNU tar --xattrs --acls"
+WITH_GROUP, GROUP_REAL = "Small files", "Real archives"
+ATTRIBUTES = "GNU tar --xattrs --acls"
 TIMES = 21
 
 
@@ -49,10 +51,10 @@ def cases(name, settings):
     return [
         Case(f"{name}/apply", f"Apply a diff of small files, {name}", words, apply_contenders(settings),
              [Goal(f"{name}: apply {settings.files:,} files: 0.7 of GNU tar's time", LIBCRUTILS, peer=GNU_TAR, factor=0.7)],
-             note=note, size=settings.files, memory="reading"),
+             group=GROUP, note=note, size=settings.files, memory="reading"),
         Case(f"{name}/diff", f"Make a diff of small files, {name}", words, diff_contenders(settings),
              [Goal(f"{name}: diff of {settings.files:,} files: 0.7 of GNU tar's time", LIBCRUTILS, peer=GNU_TAR, factor=0.7)],
-             note=note, size=settings.files, memory="writing"),
+             group=GROUP, note=note, size=settings.files, memory="writing"),
     ]
 
 
@@ -78,4 +80,4 @@ def real(settings):
         [Goal(f"import of a real archive, {kind}: under 2 ms in the process", f"{LIBCRUTILS}, {kind}", INSIDE, limit=2e-3)
          for kind in ("zstd", "gzip")],
         note=f"The library's process imports {TIMES} times; what one import takes is in the column of the process.",
-        size=20, metric=INSIDE, memory="reading")]
+        group=GROUP_REAL, size=20, metric=INSIDE, memory="reading")]
