@@ -6,6 +6,9 @@
 #   make check-vm   sets up, and runs the library in a virtual machine with podman, runc, CRIU and SELinux; PARTS=... chooses
 #                   among tests/vm/guest/parts
 #   make check-large  counts every byte of exports and imports with 4 GiB of memory pages, which takes 20 GiB of disk
+#   make bench      sets up, measures the library beside other programs and writes BENCHMARKS.md, which takes some 25
+#                   minutes, 30 GiB of disk, and root for most; CASES='xfs runtime' chooses by parts of names, and
+#                   BENCHFLAGS=--quick reduces sizes: then it writes build/bench/BENCHMARKS.md
 #   make install    installs the libraries, the header and the pkg-config file; make uninstall removes exactly these
 #   make header     writes include/crutils.h anew from src/capi
 #
@@ -43,7 +46,7 @@ CBINDGEN         := build/tools/cbindgen-$(CBINDGEN_VERSION)/bin/cbindgen
 
 export CARGO CARGOFLAGS
 
-.PHONY: all install uninstall stage demo check check-large check-vm header check-header check-abi clean
+.PHONY: all install uninstall stage demo check bench check-large check-vm header check-header check-abi clean
 
 all: $(BUILT)/libcrutils.a
 
@@ -85,6 +88,12 @@ demo:
 check:
 	@scripts/setup check
 	@scripts/check
+
+bench:
+	@scripts/setup bench
+	@$(MAKE) --no-print-directory -s stage
+	$(CARGO) build --release --example tar-crate $(CARGOFLAGS) --no-default-features --features '$(FEATURES)'
+	python3 -B -m benches --tar-crate $(TARGET)/examples/tar-crate $(BENCHFLAGS) $(CASES)
 
 # Where there can be no machine, it has said why.
 check-large:

@@ -113,6 +113,11 @@ def anchor(title):
     return kept.replace(" ", "-")
 
 
+def archive_size(samples):
+    size = judge.middle(samples, SIZE)
+    return bytes_of(size) if size else ""
+
+
 def case_rows(case, libraries, metric):
     inside = any(judge.middle(one["samples"], INSIDE) for one in case["contenders"])
     archive = any(judge.middle(one["samples"], SIZE) for one in case["contenders"])
@@ -134,7 +139,7 @@ def case_rows(case, libraries, metric):
         rows.append([name, *([duration(called) if called else ""] if inside else []), duration(judge.middle(samples, WALL)),
                      f"{duration(least)} to {duration(most)}", *ratios, duration(cpu) if cpu else "0", bytes_of(max(s["peak"] for s in samples)),
                      bytes_of(judge.middle(samples, "written")),
-                     *([bytes_of(judge.middle(samples, SIZE))] if archive else [])])
+                     *([archive_size(samples)] if archive else [])])
     return header, rows
 
 
