@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benchmarks: what the library takes beside other programs, on the same data. `make bench` runs them all.
 
-    tools/          programs in C that the benchmarks run: the library's operations, limits, data, measuring
-    tar-crate.rs    the tar crate's own unpacking, one of the peers
-    places.py       the file systems that cases run on
-    data.py         the data, always the same
-    model.py        a case, its contenders, what it is to reach, and what was measured
-    cases/          the cases
-    runner.py       runs the contenders of a case in alternation
-    judge.py        medians, ratios, goals, and what became slower than the committed figures
-    report.py       BENCHMARKS.md, made of results.json alone; plot.py its pictures
+tools/          programs in C that the benchmarks run: the library's operations, limits, data, measuring
+tar-crate.rs    the tar crate's own unpacking, one of the peers
+places.py       the file systems that cases run on
+data.py         the data, always the same
+model.py        a case, its contenders, what it is to reach, and what was measured
+cases/          the cases
+runner.py       runs the contenders of a case in alternation
+judge.py        medians, ratios, goals, and what became slower than the committed figures
+report.py       BENCHMARKS.md, made of results.json alone; plot.py its pictures
 """

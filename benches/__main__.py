@@ -26,8 +26,12 @@ FLAGS = ["-O2", "-Wall", "-Wextra"]
 
 def arguments():
     parser = argparse.ArgumentParser(prog="python3 -m benches", description="Runs the benchmarks.")
-    parser.add_argument("cases", nargs="*", help="parts of the names of the cases to be run; all of them if there is none")
-    parser.add_argument("--quick", action="store_true", help="an eighth of the data and three runs, to check the harness")
+    parser.add_argument(
+        "cases", nargs="*", help="parts of the names of the cases to be run; all of them if there is none"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="an eighth of the data and three runs, to check the harness"
+    )
     parser.add_argument("--runs", type=int, default=0, help="runs of each contender; 5, or 3 with --quick")
     parser.add_argument("--work", type=Path, default=ROOT / "build/bench", help="where images and data are")
     parser.add_argument("--prefix", type=Path, default=ROOT / "build/prefix", help="where the library is installed")
@@ -41,8 +45,9 @@ def build(settings, tar_crate):
     """Compiles the programs that the cases run."""
     settings.programs.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "PKG_CONFIG_PATH": str(settings.prefix / "lib/pkgconfig")}
-    words = subprocess.run(["pkg-config", "--cflags", "--libs", "crutils"], check=True, capture_output=True, text=True,
-                           env=environment).stdout.split()
+    words = subprocess.run(
+        ["pkg-config", "--cflags", "--libs", "crutils"], check=True, capture_output=True, text=True, env=environment
+    ).stdout.split()
     for source in sorted((ROOT / "benches/tools").glob("*.c")):
         libraries = [*words, f"-Wl,-rpath,{settings.prefix / 'lib'}"] if source.stem == "driver" else []
         subprocess.run(["cc", *FLAGS, source, *libraries, "-o", settings.programs / source.stem], check=True)
@@ -63,11 +68,26 @@ def measured(case, place, settings, skip):
     tell(f"{case.name}: data")
     samples = Runner(settings, place).case(case, contenders, runs, tell)
     return {
-        "name": case.name, "title": case.title, "data": case.data, "note": case.note, "group": case.group, "size": case.size,
+        "name": case.name,
+        "title": case.title,
+        "data": case.data,
+        "note": case.note,
+        "group": case.group,
+        "size": case.size,
         "runs": runs,
-        "metric": case.metric, "plot": case.plot, "memory": case.memory, "goals": [goal.as_json() for goal in case.goals],
-        "contenders": [{"name": one.name, "role": one.role, "command": shown(one).replace(f"{place.directory}/", ""),
-                        "samples": [dataclasses.asdict(sample) for sample in samples[one.name]]} for one in contenders],
+        "metric": case.metric,
+        "plot": case.plot,
+        "memory": case.memory,
+        "goals": [goal.as_json() for goal in case.goals],
+        "contenders": [
+            {
+                "name": one.name,
+                "role": one.role,
+                "command": shown(one).replace(f"{place.directory}/", ""),
+                "samples": [dataclasses.asdict(sample) for sample in samples[one.name]],
+            }
+            for one in contenders
+        ],
     }
 
 
@@ -144,13 +164,18 @@ def main():
     if asked.render:
         write(json.loads((ROOT / RESULTS).read_text()), ROOT, [])
         return 0
-    settings = Settings(ROOT, asked.work.resolve(), asked.prefix.resolve(), asked.runs or (3 if asked.quick else 5), asked.quick)
+    settings = Settings(
+        ROOT, asked.work.resolve(), asked.prefix.resolve(), asked.runs or (3 if asked.quick else 5), asked.quick
+    )
+    names = [case.name for place in cases.PLACES for case in cases.of_place(place, settings)]
     if asked.list:
-        for name in cases.PLACES:
-            print("\n".join(case.name for case in cases.of_place(name, settings)))
+        print("\n".join(names))
         return 0
+    for part in asked.cases:
+        if not any(part in name for name in names):
+            raise SystemExit(f"no case has {part} in its name; --list lists them")
     # Whatever ends this unmounts what it mounted.
-    for number in signal.SIGTERM, signal.SIGHUP:
+    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     settings.work.mkdir(parents=True, exist_ok=True)
     with open(settings.work / "lock", "w") as lock:
@@ -167,9 +192,18 @@ def main():
 
 def conclude(settings, asked, before, found, skipped):
     """Writes and says what was found. The committed files are written of a whole run alone."""
-    version = subprocess.run([ROOT / "scripts/cargo-field", "version"], check=True, capture_output=True, text=True).stdout.strip()
-    results = {"command": "make bench", "date": datetime.date.today().isoformat(), "version": version, "quick": settings.quick,
-               "machine": before, "cases": found, "skipped": skipped}
+    version = subprocess.run(
+        [ROOT / "scripts/cargo-field", "version"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    results = {
+        "command": "make bench",
+        "date": datetime.date.today().isoformat(),
+        "version": version,
+        "quick": settings.quick,
+        "machine": before,
+        "cases": found,
+        "skipped": skipped,
+    }
     print()
     print("\n".join(report.summary(found)))
     slower = judge.slower(results, committed())
@@ -188,7 +222,4 @@ def committed():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(main())

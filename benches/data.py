@@ -37,6 +37,7 @@ class Data:
 
     def bundle(self, mib):
         """podman's bundle of a real container, but with so much memory."""
+
         def make(path):
             shutil.rmtree(f"{path}.making", ignore_errors=True)
             os.mkdir(f"{path}.making")
@@ -48,13 +49,16 @@ class Data:
                 log.write("(00.000000) Version: 3.17.1\n")
             self.pages(f"{path}.making/checkpoint/pages-1.img", mib)
             os.rename(f"{path}.making", path)
+
         return self._once(f"bundle-{mib}", make)
 
     def archive(self, mib, compression="none", layout="podman"):
         """The bundle's archive, written by the library. podman's has the configuration first, CRI-O's last."""
         name = f"{layout}-{mib}.tar" + {"none": "", "gzip": ".gz", "zstd": ".zst"}[compression]
         bundle = self.bundle(mib)
-        return self._once(name, lambda path: self._run(self.tool("driver"), "export", compression, layout, bundle, path))
+        return self._once(
+            name, lambda path: self._run(self.tool("driver"), "export", compression, layout, bundle, path)
+        )
 
     def gnu_archive(self, mib):
         """The bundle's archive as GNU tar writes it, where nothing begins at a block of the file system's."""
@@ -68,10 +72,12 @@ class Data:
         def make(path):
             with open(path, "wb") as file:
                 subprocess.run([*tool, "-c", self.place.path(plain)], stdout=file, check=True)
+
         return self._once(f"{plain}.{ending}", make)
 
     def small_files(self, files):
         """A root file system of small files: 20 a directory, from 100 bytes to 16 KiB, most of them small."""
+
         def make(root):
             numbers = random.Random(7)
             pool = self._text(numbers)
@@ -82,8 +88,9 @@ class Data:
                 file = directory / f"file{index % 20:02}.conf"
                 size = int(100 * 164 ** numbers.random())
                 start = numbers.randrange(len(pool) - size)
-                file.write_bytes(pool[start:start + size])
+                file.write_bytes(pool[start : start + size])
                 os.utime(file, ns=(EPOCH * 10**9, (EPOCH - index) * 10**9 + numbers.randrange(10**9)))
+
         return self._once(f"files-{files}", make)
 
     @staticmethod
@@ -98,8 +105,9 @@ class Data:
         def make(path):
             with open(path, "w") as out:
                 for directory, directories, names in os.walk(self.place.path(root)):
-                    below = directory[len(str(self.place.path(root))):]
+                    below = directory[len(str(self.place.path(root))) :]
                     out.writelines(f"A {below}/{name}\n" for name in sorted(directories + names))
+
         return self._once(f"changes-{files}", make)
 
     def small_base(self, files):
@@ -109,6 +117,7 @@ class Data:
         def make(path):
             path.mkdir()
             self._run(self.tool("driver"), "diff", changes, root, path)
+
         return self._once(f"base-{files}", make)
 
     def real(self):
@@ -120,8 +129,9 @@ class Data:
     def manifest(self, name, lines):
         """Writes what the limits do: (bytes, offset there, offset here, source, destination), or a directory."""
         with open(self.place.path(name), "w") as out:
-            for line in lines:
-                out.write(f"D {line}\n" if isinstance(line, str) else "F\t" + "\t".join(map(str, line)) + "\n")
+            out.writelines(
+                f"D {line}\n" if isinstance(line, str) else "F\t" + "\t".join(map(str, line)) + "\n" for line in lines
+            )
         return name
 
     def extraction(self, archive, name="extraction", aligned=False):

@@ -52,8 +52,11 @@ def memory(case):
     """(contender, peak, promised) of the library's contenders that took the most, or None if nothing is promised."""
     if not case.get("memory"):
         return None
-    peaks = [(max(sample["peak"] for sample in one["samples"]), one["name"])
-             for one in case["contenders"] if one["role"] == LIBRARY and one["samples"]]
+    peaks = [
+        (max(sample["peak"] for sample in one["samples"]), one["name"])
+        for one in case["contenders"]
+        if one["role"] == LIBRARY and one["samples"]
+    ]
     if not peaks:
         return None
     peak, name = max(peaks)

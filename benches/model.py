@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A case, its contenders, what it is to reach, and what was measured."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable
 
 LIBRARY, PEER, LIMIT = "library", "peer", "limit"
 

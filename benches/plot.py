@@ -64,9 +64,9 @@ class Axes:
 
 def grid(axes):
     for power in axes.powers:
-        y = axes.y(10.0 ** power)
+        y = axes.y(10.0**power)
         yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#d0d0d0"/>'
-        yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{duration(10.0 ** power)}</text>'
+        yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{duration(10.0**power)}</text>'
     for mib in axes.sizes:
         x = axes.x(mib)
         yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="#ececec"/>'
@@ -99,9 +99,13 @@ def picture(title, lines):
     for style, ((name, points), y) in enumerate(zip(lines, spaced(ends, GAP, TOP, HEIGHT - BOTTOM))):
         colour = COLOURS[style % len(COLOURS)]
         end = axes.x(max(points)[0]) + 6
-        parts.append(f'<line x1="{end:.1f}" x2="{end + 12:.1f}" y1="{ends[style]:.1f}" y2="{y:.1f}" stroke="{colour}"/>')
-        parts.append(f'<text x="{end + 16:.1f}" y="{y + 4:.1f}" fill="{colour}">{escape(name)}, '
-                     f'{duration(max(points)[1])}</text>')
+        parts.append(
+            f'<line x1="{end:.1f}" x2="{end + 12:.1f}" y1="{ends[style]:.1f}" y2="{y:.1f}" stroke="{colour}"/>'
+        )
+        parts.append(
+            f'<text x="{end + 16:.1f}" y="{y + 4:.1f}" fill="{colour}">{escape(name)}, '
+            f"{duration(max(points)[1])}</text>"
+        )
     return "\n".join([*parts, "</svg>", ""])
 
 

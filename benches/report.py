@@ -5,10 +5,19 @@ from . import judge
 from .model import INSIDE, LIBRARY, LIMIT, PEER, SIZE, WALL
 from .plot import duration
 
-GROUPS = ("Uncompressed bundles", "Compressed bundles", "Finding the runtime", "Small files", "Real archives",
-          "Finding changes")
-TITLES = {"import": "Import, uncompressed: time against size", "export": "Export, uncompressed: time against size",
-          "runtime": "Runtime look-up: time against size"}
+GROUPS = (
+    "Uncompressed bundles",
+    "Compressed bundles",
+    "Finding the runtime",
+    "Small files",
+    "Real archives",
+    "Finding changes",
+)
+TITLES = {
+    "import": "Import, uncompressed: time against size",
+    "export": "Export, uncompressed: time against size",
+    "runtime": "Runtime look-up: time against size",
+}
 
 LIMITS = """\
 The last column is what the same work comes to with nothing but the system calls, or the tool that does the decisive part
@@ -18,7 +27,7 @@ METHOD = """\
 Each case runs its contenders in alternation, every round in another order, and gives the median of their runs, with the
 least and the most. A run begins with its destination removed and its file system synced; sources are in the page cache
 unless a case says otherwise. Nobody waits for the disk at the end, unless a case says so: what is measured is the time
-until the program returns. The images lie in files of the host's file system, behind loop devices with direct I/O, so that
+until the program returns. Each file system is an image of its own in a file, behind a loop device with direct I/O, so that
 nothing is cached twice.
 
 Time is that of the process, from its start to its end, but where "in the process" says that the library's call alone is
@@ -49,8 +58,10 @@ def times(number):
 
 def table(header, rows, right):
     """A table in Markdown; columns from `right` on are numbers."""
-    lines = ["| " + " | ".join(header) + " |",
-             "| " + " | ".join("---" if index < right else "---:" for index in range(len(header))) + " |"]
+    lines = [
+        "| " + " | ".join(header) + " |",
+        "| " + " | ".join("---" if index < right else "---:" for index in range(len(header))) + " |",
+    ]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
@@ -76,8 +87,14 @@ def goals(cases):
     for case in [case for _, members in grouped(cases) for case in members]:
         for goal in case["goals"]:
             reached, found = judge.judged(case, goal)
-            rows.append([f"[{goal['words']}](#{anchor(case['title'])})", reached_words(goal, found), verdict(reached),
-                         limit_words(case, goal)])
+            rows.append(
+                [
+                    f"[{goal['words']}](#{anchor(case['title'])})",
+                    reached_words(goal, found),
+                    verdict(reached),
+                    limit_words(case, goal),
+                ]
+            )
     return table(["to reach", "measured", "reached", "limit"], rows, 1)
 
 
@@ -99,11 +116,16 @@ def memory(results):
     """The most memory that the library took, of all cases that read and of all that write."""
     rows = []
     for kind, words in ("reading", "import, apply, look-up"), ("writing", "export, diff"):
-        found = [(*judge.memory(case), case) for case in results["cases"]
-                 if case.get("memory") == kind and judge.memory(case)]
+        found = [
+            (*judge.memory(case), case)
+            for case in results["cases"]
+            if case.get("memory") == kind and judge.memory(case)
+        ]
         if found:
             name, peak, promised, case = max(found, key=lambda one: one[1])
-            rows.append([words, bytes_of(peak), bytes_of(promised), verdict(peak <= promised), f"{case['title']}: {name}"])
+            rows.append(
+                [words, bytes_of(peak), bytes_of(promised), verdict(peak <= promised), f"{case['title']}: {name}"]
+            )
     return table(["what", "peak", "promised", "kept", "of all cases, the most"], rows, 5)
 
 
@@ -121,9 +143,17 @@ def archive_size(samples):
 def case_rows(case, libraries, metric):
     inside = any(judge.middle(one["samples"], INSIDE) for one in case["contenders"])
     archive = any(judge.middle(one["samples"], SIZE) for one in case["contenders"])
-    header = ["", *(["in the process"] if inside else []), "median", "least to most",
-              *(f"{name} / this" if len(libraries) > 1 else "ratio" for name in libraries), "CPU", "memory", "written",
-              *(["archive"] if archive else [])]
+    header = [
+        "",
+        *(["in the process"] if inside else []),
+        "median",
+        "least to most",
+        *(f"{name} / this" if len(libraries) > 1 else "ratio" for name in libraries),
+        "CPU",
+        "memory",
+        "written",
+        *(["archive"] if archive else []),
+    ]
     rows = []
     for one in case["contenders"]:
         samples = one["samples"]
@@ -133,26 +163,51 @@ def case_rows(case, libraries, metric):
         own = judge.middle(samples, metric)
         cpu = judge.middle([{"cpu": sample["user"] + sample["system"]} for sample in samples], "cpu")
         called = judge.middle(samples, INSIDE)
-        name = f"**{one['name']}**" if one["role"] == LIBRARY else f"*limit:* {one['name']}" if one["role"] == LIMIT else one["name"]
-        ratios = ["" if name_of == one["name"] else times(judge.ratio(judge.value(case, name_of, metric), own))
-                  for name_of in libraries]
-        rows.append([name, *([duration(called) if called else ""] if inside else []), duration(judge.middle(samples, WALL)),
-                     f"{duration(least)} to {duration(most)}", *ratios, duration(cpu) if cpu else "0", bytes_of(max(s["peak"] for s in samples)),
-                     bytes_of(judge.middle(samples, "written")),
-                     *([archive_size(samples)] if archive else [])])
+        name = (
+            f"**{one['name']}**"
+            if one["role"] == LIBRARY
+            else f"*limit:* {one['name']}"
+            if one["role"] == LIMIT
+            else one["name"]
+        )
+        ratios = [
+            "" if name_of == one["name"] else times(judge.ratio(judge.value(case, name_of, metric), own))
+            for name_of in libraries
+        ]
+        rows.append(
+            [
+                name,
+                *([duration(called) if called else ""] if inside else []),
+                duration(judge.middle(samples, WALL)),
+                f"{duration(least)} to {duration(most)}",
+                *ratios,
+                duration(cpu) if cpu else "0",
+                bytes_of(max(s["peak"] for s in samples)),
+                bytes_of(judge.middle(samples, "written")),
+                *([archive_size(samples)] if archive else []),
+            ]
+        )
     return header, rows
 
 
 def case_section(case):
     libraries = [one["name"] for one in case["contenders"] if one["role"] == LIBRARY and one["samples"]]
     header, rows = case_rows(case, libraries, case.get("metric", WALL))
-    lines = [f"### {case['title']}", "", f"{case['data'][0].upper()}{case['data'][1:]}. {case['runs']} runs each.", "",
-             table(header, rows, 1), ""]
+    lines = [
+        f"### {case['title']}",
+        "",
+        f"{case['data'][0].upper()}{case['data'][1:]}. {case['runs']} runs each.",
+        "",
+        table(header, rows, 1),
+        "",
+    ]
     if case.get("note"):
         lines += [case["note"], ""]
     for goal in case["goals"]:
         reached, found = judge.judged(case, goal)
-        lines.append(f"- {goal['words']}: {reached_words(goal, found)}, {'reached' if reached else 'not reached' if reached is False else 'not measured'}")
+        lines.append(
+            f"- {goal['words']}: {reached_words(goal, found)}, {'reached' if reached else 'not reached' if reached is False else 'not measured'}"
+        )
     width = max(len(one["name"]) for one in case["contenders"])
     commands = [f"{one['name']:{width}}  {one['command']}" for one in case["contenders"]]
     return "\n".join([*lines, *([""] if case["goals"] else []), "```", *commands, "```", ""])
@@ -161,16 +216,21 @@ def case_section(case):
 def machine(results):
     found = results["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    return (f"Measured on {results['date']} with version {results['version']}: {found['processor']}, "
-            f"{found['cores']} {'virtual ' if found['virtual'] else ''}cores, {bytes_of(found['memory'])} of memory, Linux "
-            f"{found['kernel']}, images and the cases without one on {found['file system']}; {versions}. The load before the "
-            f"first run was {found['load']:.2f}.")
+    return (
+        f"Measured on {results['date']}, version {results['version']}, on {found['processor']}, {found['cores']} "
+        f"{'virtual ' if found['virtual'] else ''}cores, {bytes_of(found['memory'])} of memory, Linux {found['kernel']}. "
+        f"Cases that name no file system ran on {found['file system']}. The peers: {versions}. The machine's load before "
+        f"the first run was {found['load']:.2f}."
+    )
 
 
 def markdown(results, pictures):
     """The whole report. `pictures`: {subject: path of its plot, as seen from the report}."""
-    parts = ["# Benchmarks\n", f"Made by `{results['command']}`, which makes the data, runs every case and writes this file.\n",
-             machine(results) + "\n"]
+    parts = [
+        "# Benchmarks\n",
+        f"Made by `{results['command']}`, which makes the data, runs every case and writes this file.\n",
+        machine(results) + "\n",
+    ]
     if results["quick"]:
         parts.append("**Sizes are reduced: these figures check the harness, not the library.**\n")
     parts += ["## What is to be reached\n", goals(results["cases"]) + "\n", LIMITS + "\n"]

@@ -99,9 +99,14 @@ class Runner:
         command = [str(program) if program.exists() else contender.command[0], *map(str, contender.command[1:])]
         speaks = contender.command[0] in ("driver", "limits")
         process = subprocess.Popen(
-            [self.settings.programs / "measure", self.result, *command], cwd=self.place.directory,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE if speaks else subprocess.DEVNULL, stderr=subprocess.PIPE,
-            start_new_session=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
+            [self.settings.programs / "measure", self.result, *command],
+            cwd=self.place.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if speaks else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
         try:
             output, errors = process.communicate()
         except BaseException:

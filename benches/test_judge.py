@@ -7,14 +7,31 @@ from benches import judge
 
 
 def sample(wall, **others):
-    return {"wall": wall, "user": 0.0, "system": 0.0, "peak": 1 << 20, "written": 0, "inside": None, "size": None, **others}
+    return {
+        "wall": wall,
+        "user": 0.0,
+        "system": 0.0,
+        "peak": 1 << 20,
+        "written": 0,
+        "inside": None,
+        "size": None,
+        **others,
+    }
 
 
 def case(own, peer, **others):
-    return {"name": "case", "size": 1, "metric": "wall", "memory": None, "goals": [], "contenders": [
-        {"name": "own", "role": "library", "samples": [sample(wall) for wall in own]},
-        {"name": "peer", "role": "peer", "samples": [sample(wall) for wall in peer]},
-    ], **others}
+    return {
+        "name": "case",
+        "size": 1,
+        "metric": "wall",
+        "memory": None,
+        "goals": [],
+        "contenders": [
+            {"name": "own", "role": "library", "samples": [sample(wall) for wall in own]},
+            {"name": "peer", "role": "peer", "samples": [sample(wall) for wall in peer]},
+        ],
+        **others,
+    }
 
 
 class Middle(unittest.TestCase):

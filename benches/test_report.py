@@ -11,33 +11,65 @@ from benches import cases, plot, report
 from benches.model import Settings
 from benches.test_judge import case, sample
 
-MACHINE = {"processor": "a processor", "cores": 2, "memory": 8 << 30, "kernel": "6.1", "virtual": True, "file system": "ext4",
-           "load": 0.5, "versions": {"GNU tar": "1.34"}}
+MACHINE = {
+    "processor": "a processor",
+    "cores": 2,
+    "memory": 8 << 30,
+    "kernel": "6.1",
+    "virtual": True,
+    "file system": "ext4",
+    "load": 0.5,
+    "versions": {"GNU tar": "1.34"},
+}
 
 
 def whole():
     """Results with one case that reached its goal, and one that didn't run."""
-    own, peer, limit = ({"name": name, "role": role, "command": f"{name} it", "samples": [sample(wall), sample(wall)]}
-                        for name, role, wall in (("own", "library", 0.25), ("peer", "peer", 1.0), ("calls", "limit", 0.125)))
-    return {"command": "make bench", "date": "2026-01-02", "version": "0.1.0", "quick": False, "machine": MACHINE,
-            "skipped": [["other", "no disk"]],
-            "cases": [{**case([], []), "title": "A case, named", "data": "some data", "note": "A note.", "runs": 2, "plot": None,
-                       "group": "Small files", "contenders": [own, peer, limit],
-                       "goals": [{"words": "half of peer's", "subject": "own", "peer": "peer", "factor": 0.5}]}]}
+    own, peer, limit = (
+        {"name": name, "role": role, "command": f"{name} it", "samples": [sample(wall), sample(wall)]}
+        for name, role, wall in (("own", "library", 0.25), ("peer", "peer", 1.0), ("calls", "limit", 0.125))
+    )
+    return {
+        "command": "make bench",
+        "date": "2026-01-02",
+        "version": "0.1.0",
+        "quick": False,
+        "machine": MACHINE,
+        "skipped": [["other", "no disk"]],
+        "cases": [
+            {
+                **case([], []),
+                "title": "A case, named",
+                "data": "some data",
+                "note": "A note.",
+                "runs": 2,
+                "plot": None,
+                "group": "Small files",
+                "contenders": [own, peer, limit],
+                "goals": [{"words": "half of peer's", "subject": "own", "peer": "peer", "factor": 0.5}],
+            }
+        ],
+    }
 
 
 class Words(unittest.TestCase):
     def test_times_have_the_unit_that_suits_them(self):
-        self.assertEqual([plot.duration(seconds) for seconds in (12.3456, 1, 0.0123456, 0.00000212)],
-                         ["12.3 s", "1 s", "12.3 ms", "2.12 µs"])
+        self.assertEqual(
+            [plot.duration(seconds) for seconds in (12.3456, 1, 0.0123456, 0.00000212)],
+            ["12.3 s", "1 s", "12.3 ms", "2.12 µs"],
+        )
 
     def test_bytes_too(self):
-        self.assertEqual([report.bytes_of(number) for number in (12, 1536, 1 << 30, 134 << 20, -1)],
-                         ["12 B", "1.5 KiB", "1 GiB", "134 MiB", "?"])
+        self.assertEqual(
+            [report.bytes_of(number) for number in (12, 1536, 1 << 30, 134 << 20, -1)],
+            ["12 B", "1.5 KiB", "1 GiB", "134 MiB", "?"],
+        )
 
     def test_ratios(self):
-        self.assertEqual([report.times(number) for number in (0.00812, 0.4567, 23.4, 812.3, None)],
-                         ["0.0081x", "0.457x", "23.4x", "812x", ""])
+        self.assertEqual(
+            [report.times(number) for number in (0.00812, 0.4567, 23.4, 812.3, None)],
+            ["0.0081x", "0.457x", "23.4x", "812x", ""],
+        )
 
 
 class Report(unittest.TestCase):
@@ -85,13 +117,15 @@ class Cases(unittest.TestCase):
                 self.assertEqual(len(values), len(set(values)))
 
     def test_each_is_in_the_report_or_in_a_plot(self):
-        for case in self.all(False):
-            self.assertTrue(case.group in report.GROUPS if not case.plot else case.plot[0] in report.TITLES, case.name)
+        for one in self.all(False):
+            self.assertTrue(one.group in report.GROUPS if not one.plot else one.plot[0] in report.TITLES, one.name)
 
 
 class Pictures(unittest.TestCase):
     def test_a_picture_is_xml_with_a_line_and_a_label_each(self):
-        text = plot.picture("a < b", [("libcrutils", [(64, 0.001), (4096, 0.002)]), ("tar & co", [(64, 0.1), (4096, 6.0)])])
+        text = plot.picture(
+            "a < b", [("libcrutils", [(64, 0.001), (4096, 0.002)]), ("tar & co", [(64, 0.1), (4096, 6.0)])]
+        )
         tree = ElementTree.fromstring(text)
         lines = tree.findall("{http://www.w3.org/2000/svg}polyline")
         words = [element.text for element in tree.iter("{http://www.w3.org/2000/svg}text")]
@@ -118,8 +152,9 @@ class Pictures(unittest.TestCase):
 
     def test_series_come_of_the_medians_of_their_cases(self):
         measured = [{**case([1, 3, 2], [9]), "name": f"xfs/import-{mib}", "plot": ["import", mib]} for mib in (64, 256)]
-        self.assertEqual(plot.series(measured, "import"),
-                         [("own, xfs", [(64, 2), (256, 2)]), ("peer, xfs", [(64, 9), (256, 9)])])
+        self.assertEqual(
+            plot.series(measured, "import"), [("own, xfs", [(64, 2), (256, 2)]), ("peer, xfs", [(64, 9), (256, 9)])]
+        )
         self.assertEqual(plot.series(measured, "export"), [])
 
 

@@ -40,7 +40,12 @@ class Directory(unittest.TestCase):
 
 
 class Limits(Directory):
-    CONTENT = {"source/a": b"a" * 100, "source/sub/dir/b": b"b" * 5000, "source/empty": b"", "source/large": b"l" * 70_000}
+    CONTENT = {
+        "source/a": b"a" * 100,
+        "source/sub/dir/b": b"b" * 5000,
+        "source/empty": b"",
+        "source/large": b"l" * 70_000,
+    }
 
     def setUp(self):
         super().setUp()
@@ -66,7 +71,7 @@ class Limits(Directory):
         collected = (self.path / "out.tar").read_bytes()
         for content in filter(None, self.CONTENT.values()):
             start = collected.index(content)
-            self.assertEqual((start % 4096, collected[start:start + len(content)]), (0, content))
+            self.assertEqual((start % 4096, collected[start : start + len(content)]), (0, content))
 
 
 class Measure(Directory):
@@ -75,7 +80,7 @@ class Measure(Directory):
         return (self.path / "result").read_text().split()
 
     def test_a_process_is_measured_without_what_python_takes(self):
-        wall, user, system, peak, written, status = self.measured("sh", "-c", "exit 3")
+        wall, _, _, peak, written, status = self.measured("sh", "-c", "exit 3")
         self.assertEqual(os.waitstatus_to_exitcode(int(status)), 3)
         self.assertLess(int(peak), 8 << 10)
         self.assertGreater(float(wall), 0)
@@ -88,7 +93,7 @@ class Pages(Directory):
         first, second = (subprocess.run([pages, "2"], capture_output=True, check=True).stdout for _ in range(2))
         self.assertEqual(first, second)
         self.assertEqual(len(first), 2 << 20)
-        runs = [first[start:start + 32768] for start in range(0, len(first), 32768)]
+        runs = [first[start : start + 32768] for start in range(0, len(first), 32768)]
         packed = [len(run) / len(zlib.compress(run)) for run in runs]
         self.assertEqual(sum(not any(run) for run in runs), len(runs) // 4)
         self.assertEqual(sum(3 < ratio < 5 for ratio in packed), len(runs) // 2)

@@ -13,11 +13,15 @@ def room(settings):
 def of_place(name, settings):
     """The cases that run in a place, in their order."""
     if name == HERE:
-        return [*runtime.cases(settings), *compressed.cases(settings), *small.real(settings),
-                *series.look_ups(settings)]
+        return [
+            *runtime.cases(settings),
+            *compressed.cases(settings),
+            *small.real(settings),
+            *series.look_ups(settings),
+        ]
     if name == TMPFS:
         return changes.cases(settings)
     return [*bundle.cases(name, settings), *small.cases(name, settings), *series.cases(name, settings)]
 
 
-PLACES = (HERE, *MKFS, TMPFS)
+PLACES = (*MKFS, TMPFS)

@@ -21,8 +21,11 @@ def make(place, directories):
         for file in range(100):
             (directory / f"file{file}").write_bytes(number.to_bytes(4, "little") * 64)
             os.utime(directory / f"file{file}", ns=(10**18, 10**18 + file))
-    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", "lowerdir=lower,upperdir=upper,workdir=work", "merged"],
-                   cwd=place.directory, check=True)
+    subprocess.run(
+        ["mount", "-t", "overlay", "overlay", "-o", "lowerdir=lower,upperdir=upper,workdir=work", "merged"],
+        cwd=place.directory,
+        check=True,
+    )
     for number in range(directories):
         (place.path("merged") / str(number) / "file50").write_text("changed\n")
 
@@ -33,14 +36,31 @@ def cases(settings):
         return [
             Contender(OVERLAY, LIBRARY, ["driver", "changes-overlay", "upper", "lower"], directories=()),
             Contender(DIRECTORIES, LIBRARY, ["driver", "changes-directories", "merged", "lower"], directories=()),
-            Contender("rsync -naX", PEER, ["rsync", "-naX", "--itemize-changes", "--delete", "merged/", "lower/"],
-                      directories=()),
+            Contender(
+                "rsync -naX",
+                PEER,
+                ["rsync", "-naX", "--itemize-changes", "--delete", "merged/", "lower/"],
+                directories=(),
+            ),
             # 1 says that there are differences.
-            Contender("diff -rq", PEER, ["diff", "-rq", "--no-dereference", "merged", "lower"], directories=(),
-                      statuses=(0, 1)),
+            Contender(
+                "diff -rq",
+                PEER,
+                ["diff", "-rq", "--no-dereference", "merged", "lower"],
+                directories=(),
+                statuses=(0, 1),
+            ),
         ]
-    return [Case(
-        "changes", "Changes of a container", f"{settings.files * 5:,} files, {settings.files // 20:,} of them rewritten through an "
-        "overlay on a tmpfs", contenders,
-        note="`CRChangesDirectories` reads the xattrs of both sides of every object and asks whether something is mounted on "
-        "it; `diff` looks at neither, `rsync` at the former.", group="Finding changes", size=settings.files)]
+
+    return [
+        Case(
+            "changes",
+            "Changes of a container",
+            f"{settings.files * 5:,} files, {settings.files // 20:,} of them rewritten through an overlay on a tmpfs",
+            contenders,
+            note="`CRChangesDirectories` reads the xattrs of both sides of every object and asks whether something is mounted on "
+            "it; `diff` looks at neither, `rsync` at the former.",
+            group="Finding changes",
+            size=settings.files,
+        )
+    ]

@@ -22,11 +22,16 @@ def import_contenders(settings, kind):
     def contenders(place):
         archive = Data(settings, place).archive(settings.mib, kind)
         program = READING[kind]
-        found = [importer(archive), extractor(archive, "-I", program, name=tar_with(program), needs=(program,)),
-                 Contender("bsdtar", PEER, ["bsdtar", "-xf", archive, "-C", "out"])]
+        found = [
+            importer(archive),
+            extractor(archive, "-I", program, name=tar_with(program), needs=(program,)),
+            Contender("bsdtar", PEER, ["bsdtar", "-xf", archive, "-C", "out"]),
+        ]
         decoders = {"zstd": ["zstd"], "gzip": ["pigz", "gzip"]}[kind]
-        return found + [Contender(f"{one} -dc, to /dev/null", LIMIT, [one, "-dc", archive], directories=())
-                        for one in decoders]
+        return found + [
+            Contender(f"{one} -dc, to /dev/null", LIMIT, [one, "-dc", archive], directories=()) for one in decoders
+        ]
+
     return contenders
 
 
@@ -35,13 +40,27 @@ def export_contenders(settings, kind):
         bundle = Data(settings, place).bundle(settings.mib)
         program = WRITING[kind]
         pages = f"{bundle}/checkpoint/pages-1.img"
-        found = [exporter(bundle, kind),
-                 archiver(bundle, "-I", program, name=tar_with(program), needs=(program.split()[0],))]
+        found = [
+            exporter(bundle, kind),
+            archiver(bundle, "-I", program, name=tar_with(program), needs=(program.split()[0],)),
+        ]
         if kind == "zstd":
-            found.append(Contender("bsdtar --zstd", PEER, ["bsdtar", "--zstd", "-C", bundle, "-cf", "out.tar", "."],
-                                   directories=(), archive="out.tar"))
-        return [*found, Contender(f"{program} -c, the pages alone, to /dev/null", LIMIT, [*program.split(), "-c", pages],
-                                  directories=())]
+            found.append(
+                Contender(
+                    "bsdtar --zstd",
+                    PEER,
+                    ["bsdtar", "--zstd", "-C", bundle, "-cf", "out.tar", "."],
+                    directories=(),
+                    archive="out.tar",
+                )
+            )
+        return [
+            *found,
+            Contender(
+                f"{program} -c, the pages alone, to /dev/null", LIMIT, [*program.split(), "-c", pages], directories=()
+            ),
+        ]
+
     return contenders
 
 
@@ -50,15 +69,46 @@ def cases(settings):
     found = []
     for kind in ENDINGS:
         peer = tar_with(READING[kind])
-        found.append(Case(
-            f"import-{kind}", f"Import, {kind}", f"{words}; the archive is the library's own", import_contenders(settings, kind),
-            [Goal(f"import, {kind}: {IMPORT_GOAL[kind]} of `{peer}`", LIBCRUTILS, peer=peer, factor=IMPORT_GOAL[kind])],
-            group=GROUP, size=settings.mib, memory="reading"))
+        found.append(
+            Case(
+                f"import-{kind}",
+                f"Import, {kind}",
+                f"{words}; the archive is the library's own",
+                import_contenders(settings, kind),
+                [
+                    Goal(
+                        f"import, {kind}: {IMPORT_GOAL[kind]} of `{peer}`",
+                        LIBCRUTILS,
+                        peer=peer,
+                        factor=IMPORT_GOAL[kind],
+                    )
+                ],
+                group=GROUP,
+                size=settings.mib,
+                memory="reading",
+            )
+        )
     for kind in ENDINGS:
         peer = tar_with(WRITING[kind])
-        found.append(Case(
-            f"export-{kind}", f"Export, {kind}", words, export_contenders(settings, kind),
-            [Goal(f"export, {kind}: {EXPORT_GOAL[kind]} of `{peer}`", LIBCRUTILS, peer=peer, factor=EXPORT_GOAL[kind]),
-             Goal(f"export, {kind}: an archive at most 2 % larger", LIBCRUTILS, SIZE, peer=peer, factor=1.02)],
-            note="Levels are the programs' own defaults: zstd 3, gzip 6.", group=GROUP, size=settings.mib, memory="writing"))
+        found.append(
+            Case(
+                f"export-{kind}",
+                f"Export, {kind}",
+                words,
+                export_contenders(settings, kind),
+                [
+                    Goal(
+                        f"export, {kind}: {EXPORT_GOAL[kind]} of `{peer}`",
+                        LIBCRUTILS,
+                        peer=peer,
+                        factor=EXPORT_GOAL[kind],
+                    ),
+                    Goal(f"export, {kind}: an archive at most 2 % larger", LIBCRUTILS, SIZE, peer=peer, factor=1.02),
+                ],
+                note="Levels are the programs' own defaults: zstd 3, gzip 6.",
+                group=GROUP,
+                size=settings.mib,
+                memory="writing",
+            )
+        )
     return found

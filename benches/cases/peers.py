@@ -14,8 +14,13 @@ def importer(archive, name=LIBCRUTILS):
 
 
 def exporter(bundle, compression="none"):
-    return Contender(LIBCRUTILS, LIBRARY, ["driver", "export", compression, "podman", bundle, "out.tar"],
-                     directories=(), archive="out.tar")
+    return Contender(
+        LIBCRUTILS,
+        LIBRARY,
+        ["driver", "export", compression, "podman", bundle, "out.tar"],
+        directories=(),
+        archive="out.tar",
+    )
 
 
 def extractor(archive, *options, name=GNU_TAR, needs=()):
@@ -23,8 +28,14 @@ def extractor(archive, *options, name=GNU_TAR, needs=()):
 
 
 def archiver(bundle, *options, name=GNU_TAR, needs=()):
-    return Contender(name, PEER, ["tar", *options, "-C", bundle, "-cf", "out.tar", "."],
-                     directories=(), archive="out.tar", needs=needs)
+    return Contender(
+        name,
+        PEER,
+        ["tar", *options, "-C", bundle, "-cf", "out.tar", "."],
+        directories=(),
+        archive="out.tar",
+        needs=needs,
+    )
 
 
 def copier(directory, *options, name=None):

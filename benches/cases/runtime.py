@@ -11,8 +11,12 @@ MILLISECOND = 1e-3
 SAME = 1.25
 TIMES = 201
 # What has the configuration after the pages: how it's packed, by what, and at most how much of the tool's time.
-TOOLS = {"gzip": ("gz", ["gzip"], 0.6), "zstd": ("zst", ["zstd"], 1.1), "xz": ("xz", ["xz"], 1.1),
-         "bzip2": ("bz2", ["bzip2"], 1.1)}
+TOOLS = {
+    "gzip": ("gz", ["gzip"], 0.6),
+    "zstd": ("zst", ["zstd"], 1.1),
+    "xz": ("xz", ["xz"], 1.1),
+    "bzip2": ("bz2", ["bzip2"], 1.1),
+}
 # xz and bzip2 take minutes to pack what the others do in seconds.
 SLOW = {"xz": ["xz", "-0", "-T0"], "bzip2": ["bzip2"]}
 
@@ -25,8 +29,12 @@ def first_contenders(settings, compression):
     def contenders(place):
         data = Data(settings, place)
         large, small = (data.archive(mib, compression) for mib in (settings.series[-1], settings.series[0]))
-        return [look(large, name_of(settings.series[-1])), look(small, name_of(settings.series[0])),
-                Contender("open, read 64 KiB, close", LIMIT, ["limits", "look", large, TIMES], directories=())]
+        return [
+            look(large, name_of(settings.series[-1])),
+            look(small, name_of(settings.series[0])),
+            Contender("open, read 64 KiB, close", LIMIT, ["limits", "look", large, TIMES], directories=()),
+        ]
+
     return contenders
 
 
@@ -39,8 +47,11 @@ def last_contenders(settings, kind, mib):
         ending, tool, _ = TOOLS[kind]
         data = Data(settings, place)
         archive = data.packed(mib, SLOW[kind], ending) if kind in SLOW else data.archive(mib, kind, "crio")
-        return [Contender(LIBCRUTILS, LIBRARY, ["driver", "runtime", archive, 1], directories=()),
-                Contender(f"{tool[0]} -dc, to /dev/null", PEER, [*tool, "-dc", archive], directories=())]
+        return [
+            Contender(LIBCRUTILS, LIBRARY, ["driver", "runtime", archive, 1], directories=()),
+            Contender(f"{tool[0]} -dc, to /dev/null", PEER, [*tool, "-dc", archive], directories=()),
+        ]
+
     return contenders
 
 
@@ -49,20 +60,52 @@ def cases(settings):
     found = []
     for compression, words in ("none", "uncompressed"), ("zstd", "zstd"), ("gzip", "gzip"):
         name = "plain" if compression == "none" else compression
-        found.append(Case(
-            f"runtime-{name}", f"The runtime of an archive in podman's order, {words}",
-            f"bundles of {small.split(', ')[1]} and {large.split(', ')[1]}; the median of {TIMES} calls in one process",
-            first_contenders(settings, compression),
-            [Goal(f"runtime, {words}, {large.split(', ')[1]}: under 1 ms in the process", large, INSIDE, limit=MILLISECOND),
-             Goal(f"runtime, {words}: the same for {large.split(', ')[1]} as for {small.split(', ')[1]}", large, INSIDE,
-                  peer=small, factor=SAME)],
-            group=GROUP, size=settings.series[-1], metric=INSIDE, memory="reading"))
+        found.append(
+            Case(
+                f"runtime-{name}",
+                f"The runtime of an archive in podman's order, {words}",
+                f"bundles of {small.split(', ')[1]} and {large.split(', ')[1]}; the median of {TIMES} calls in one process",
+                first_contenders(settings, compression),
+                [
+                    Goal(
+                        f"runtime, {words}, {large.split(', ')[1]}: under 1 ms in the process",
+                        large,
+                        INSIDE,
+                        limit=MILLISECOND,
+                    ),
+                    Goal(
+                        f"runtime, {words}: the same for {large.split(', ')[1]} as for {small.split(', ')[1]}",
+                        large,
+                        INSIDE,
+                        peer=small,
+                        factor=SAME,
+                    ),
+                ],
+                group=GROUP,
+                size=settings.series[-1],
+                metric=INSIDE,
+                memory="reading",
+            )
+        )
     for kind, (_, tool, factor) in TOOLS.items():
         mib = settings.mib // 8 if kind in SLOW else settings.mib
-        found.append(Case(
-            f"runtime-after-pages-{kind}", f"The runtime of an archive with the configuration after the pages, {kind}",
-            f"CRI-O's order, {mib} MiB of memory pages", last_contenders(settings, kind, mib),
-            [Goal(f"runtime after the pages, {kind}: {factor} of `{tool[0]} -dc`", LIBCRUTILS,
-                  peer=f"{tool[0]} -dc, to /dev/null", factor=factor)],
-            group=GROUP, size=mib, memory="reading"))
+        found.append(
+            Case(
+                f"runtime-after-pages-{kind}",
+                f"The runtime of an archive with the configuration after the pages, {kind}",
+                f"CRI-O's order, {mib} MiB of memory pages",
+                last_contenders(settings, kind, mib),
+                [
+                    Goal(
+                        f"runtime after the pages, {kind}: {factor} of `{tool[0]} -dc`",
+                        LIBCRUTILS,
+                        peer=f"{tool[0]} -dc, to /dev/null",
+                        factor=factor,
+                    )
+                ],
+                group=GROUP,
+                size=mib,
+                memory="reading",
+            )
+        )
     return found

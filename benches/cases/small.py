@@ -7,8 +7,7 @@ from .peers import GNU_TAR, LIBCRUTILS, archiver, copier
 
 GROUP, GROUP_REAL = "Small files", "Real archives"
 ATTRIBUTES = ["--xattrs", "--xattrs-include=*", "--acls"]
-WITH_GROUP, GROUP_REAL = "Small files", "Real archives"
-ATTRIBUTES = "GNU tar --xattrs --acls"
+WITH_ATTRIBUTES = "GNU tar --xattrs --acls"
 TIMES = 21
 
 
@@ -24,8 +23,11 @@ def apply_contenders(settings):
             Contender("bsdtar", PEER, ["bsdtar", "--numeric-owner", "-xpf", archive, "-C", "out"]),
             Contender("tar crate", PEER, ["tar-crate", archive, "out"]),
             copier(root),
-            Contender("openat, read, write, close", LIMIT, ["limits", "memory", data.extraction(archive, "small-extraction")]),
+            Contender(
+                "openat, read, write, close", LIMIT, ["limits", "memory", data.extraction(archive, "small-extraction")]
+            ),
         ]
+
     return contenders
 
 
@@ -38,23 +40,60 @@ def diff_contenders(settings):
             archiver(root, "--numeric-owner"),
             archiver(root, *ATTRIBUTES, "--numeric-owner", name=WITH_ATTRIBUTES),
             Contender("bsdtar", PEER, ["bsdtar", "-C", root, "-cf", "out.tar", "."], directories=(), archive="out.tar"),
-            Contender("open, read, write, close", LIMIT, ["limits", "memory", data.collection(root, "small-collection")],
-                      directories=()),
+            Contender(
+                "open, read, write, close",
+                LIMIT,
+                ["limits", "memory", data.collection(root, "small-collection")],
+                directories=(),
+            ),
         ]
+
     return contenders
 
 
 def cases(name, settings):
     words = f"{settings.files:,} files of 100 bytes to 16 KiB in {settings.files // 20:,} directories"
-    note = ("The library keeps nanoseconds and every attribute, as GNU tar does with the options named; GNU tar's time "
-            "without them is what the goal is about.")
+    note = (
+        "The library keeps nanoseconds and every attribute, as GNU tar does with the options named; GNU tar's time "
+        "without them is what the goal is about."
+    )
     return [
-        Case(f"{name}/apply", f"Apply a diff of small files, {name}", words, apply_contenders(settings),
-             [Goal(f"{name}: apply {settings.files:,} files: 0.7 of GNU tar's time", LIBCRUTILS, peer=GNU_TAR, factor=0.7)],
-             group=GROUP, note=note, size=settings.files, memory="reading"),
-        Case(f"{name}/diff", f"Make a diff of small files, {name}", words, diff_contenders(settings),
-             [Goal(f"{name}: diff of {settings.files:,} files: 0.7 of GNU tar's time", LIBCRUTILS, peer=GNU_TAR, factor=0.7)],
-             group=GROUP, note=note, size=settings.files, memory="writing"),
+        Case(
+            f"{name}/apply",
+            f"Apply a diff of small files, {name}",
+            words,
+            apply_contenders(settings),
+            [
+                Goal(
+                    f"{name}: apply {settings.files:,} files: 0.7 of GNU tar's time",
+                    LIBCRUTILS,
+                    peer=GNU_TAR,
+                    factor=0.7,
+                )
+            ],
+            group=GROUP,
+            note=note,
+            size=settings.files,
+            memory="reading",
+        ),
+        Case(
+            f"{name}/diff",
+            f"Make a diff of small files, {name}",
+            words,
+            diff_contenders(settings),
+            [
+                Goal(
+                    f"{name}: diff of {settings.files:,} files: 0.7 of GNU tar's time",
+                    LIBCRUTILS,
+                    peer=GNU_TAR,
+                    factor=0.7,
+                )
+            ],
+            group=GROUP,
+            note=note,
+            size=settings.files,
+            memory="writing",
+        ),
     ]
 
 
@@ -69,15 +108,31 @@ def real_contenders(settings):
             Contender("bsdtar, zstd", PEER, ["bsdtar", "-xf", zstd, "-C", "out"]),
             Contender("GNU tar, gzip", PEER, ["tar", "-xzf", gzip, "-C", "out"], needs=("gzip",)),
         ]
+
     return contenders
 
 
 def real(settings):
-    return [Case(
-        "import-real", "Import of a real archive of 20 KiB",
-        f"podman's own archives of a container that ran a shell loop, 19 and 28 KiB; the median of {TIMES} imports in one "
-        "process, each into a new directory", real_contenders(settings),
-        [Goal(f"import of a real archive, {kind}: under 2 ms in the process", f"{LIBCRUTILS}, {kind}", INSIDE, limit=2e-3)
-         for kind in ("zstd", "gzip")],
-        note=f"The library's process imports {TIMES} times; what one import takes is in the column of the process.",
-        group=GROUP_REAL, size=20, metric=INSIDE, memory="reading")]
+    return [
+        Case(
+            "import-real",
+            "Import of a real archive of 20 KiB",
+            f"podman's own archives of a container that ran a shell loop, 19 and 28 KiB; the median of {TIMES} imports in one "
+            "process, each into a new directory",
+            real_contenders(settings),
+            [
+                Goal(
+                    f"import of a real archive, {kind}: under 2 ms in the process",
+                    f"{LIBCRUTILS}, {kind}",
+                    INSIDE,
+                    limit=2e-3,
+                )
+                for kind in ("zstd", "gzip")
+            ],
+            note=f"The library's process imports {TIMES} times; what one import takes is in the column of the process.",
+            group=GROUP_REAL,
+            size=20,
+            metric=INSIDE,
+            memory="reading",
+        )
+    ]
