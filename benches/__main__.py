@@ -121,8 +121,7 @@ def run_all(settings, names):
                     except (Failed, subprocess.CalledProcessError, OSError) as reason:
                         skip(case.name, f"{FAILED} {reason}")
         except Skipped as reason:
-            for case in chosen:
-                skip(case.name, str(reason))
+            skip(f"{len(chosen)} cases, {chosen[0].name} to {chosen[-1].name}", str(reason))
     return found, skipped
 
 

@@ -42,7 +42,7 @@ class Place:
 def run(*command):
     """Runs a command that makes a place; its last words are why there is none."""
     done = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, env={**os.environ, "PATH": PATH}
+        [str(word) for word in command], check=False, capture_output=True, text=True, env={**os.environ, "PATH": PATH}
     )
     if done.returncode != 0:
         words = (done.stderr or done.stdout).strip().splitlines()
@@ -51,7 +51,7 @@ def run(*command):
 
 
 def loop_device(image):
-    """A loop device, past the page cache of the file system below where that can be, so that nothing is cached twice."""
+    """A loop device, past the page cache of the file system below where that can be: nothing is cached twice."""
     try:
         return run("losetup", "--find", "--show", "--direct-io=on", image)
     except Skipped:

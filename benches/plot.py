@@ -91,7 +91,7 @@ def picture(title, lines):
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         f'<text x="{LEFT}" y="24" font-size="15" font-weight="bold">{escape(title)}</text>',
         *grid(axes),
-        f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 10}" text-anchor="middle">memory pages in the archive</text>',
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 10}" text-anchor="middle">memory pages</text>',
     ]
     for style, (name, points) in enumerate(lines):
         dash = "" if name.startswith("libcrutils") else f' stroke-dasharray="{PEER_DASH}"'

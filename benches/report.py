@@ -20,15 +20,15 @@ TITLES = {
 }
 
 LIMITS = """\
-The last column is what the same work comes to with nothing but the system calls, or the tool that does the decisive part
-of it alone: the case's *limit*, by the same measure."""
+The last column is what the same work comes to with nothing but the system calls, or the tool that does the decisive
+part of it alone: the case's *limit*, by the same measure."""
 
 METHOD = """\
 Each case runs its contenders in alternation, every round in another order, and gives the median of their runs, with the
 least and the most. A run begins with its destination removed and its file system synced; sources are in the page cache
 unless a case says otherwise. Nobody waits for the disk at the end, unless a case says so: what is measured is the time
-until the program returns. Each file system is an image of its own in a file, behind a loop device with direct I/O, so that
-nothing is cached twice.
+until the program returns. Each file system is an image of its own in a file, behind a loop device with direct I/O, so
+that nothing is cached twice.
 
 Time is that of the process, from its start to its end, but where "in the process" says that the library's call alone is
 timed. CPU is user and system time together, with that of programs that it starts. Memory is the largest resident
@@ -190,6 +190,9 @@ def case_rows(case, libraries, metric):
     return header, rows
 
 
+REACHED = {None: "not measured", True: "reached", False: "not reached"}
+
+
 def case_section(case):
     libraries = [one["name"] for one in case["contenders"] if one["role"] == LIBRARY and one["samples"]]
     header, rows = case_rows(case, libraries, case.get("metric", WALL))
@@ -205,9 +208,7 @@ def case_section(case):
         lines += [case["note"], ""]
     for goal in case["goals"]:
         reached, found = judge.judged(case, goal)
-        lines.append(
-            f"- {goal['words']}: {reached_words(goal, found)}, {'reached' if reached else 'not reached' if reached is False else 'not measured'}"
-        )
+        lines.append(f"- {goal['words']}: {reached_words(goal, found)}, {REACHED[reached]}")
     width = max(len(one["name"]) for one in case["contenders"])
     commands = [f"{one['name']:{width}}  {one['command']}" for one in case["contenders"]]
     return "\n".join([*lines, *([""] if case["goals"] else []), "```", *commands, "```", ""])
@@ -218,9 +219,9 @@ def machine(results):
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     return (
         f"Measured on {results['date']}, version {results['version']}, on {found['processor']}, {found['cores']} "
-        f"{'virtual ' if found['virtual'] else ''}cores, {bytes_of(found['memory'])} of memory, Linux {found['kernel']}. "
-        f"Cases that name no file system ran on {found['file system']}. The peers: {versions}. The machine's load before "
-        f"the first run was {found['load']:.2f}."
+        f"{'virtual ' if found['virtual'] else ''}cores, {bytes_of(found['memory'])} of memory, Linux "
+        f"{found['kernel']}. Cases that name no file system ran on {found['file system']}. The peers: {versions}. The "
+        f"machine's load before the first run was {found['load']:.2f}."
     )
 
 

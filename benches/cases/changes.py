@@ -58,8 +58,8 @@ def cases(settings):
             "Changes of a container",
             f"{settings.files * 5:,} files, {settings.files // 20:,} of them rewritten through an overlay on a tmpfs",
             contenders,
-            note="`CRChangesDirectories` reads the xattrs of both sides of every object and asks whether something is mounted on "
-            "it; `diff` looks at neither, `rsync` at the former.",
+            note="`CRChangesDirectories` reads the xattrs of both sides of every object and asks whether something is "
+            "mounted on it; `diff` looks at neither, `rsync` at the former.",
             group="Finding changes",
             size=settings.files,
         )
