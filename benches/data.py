@@ -156,13 +156,13 @@ class Data:
                 made.add(directory)
                 lines.append(f"out/{directory}")
 
-    def collection(self, directory, name="collection"):
-        """What putting a directory's files into one file is, as a manifest: each from the next block on."""
-        lines, offset = [], 4096
+    def collection(self, directory, name="collection", block=4096):
+        """What putting a directory's files into one file is, as a manifest: each at a block, with one before it."""
+        lines, offset = [], block
         for parent, _, files in os.walk(self.place.path(directory)):
             for file in sorted(files):
                 path = os.path.join(parent, file)
                 size = os.path.getsize(path)
                 lines.append((size, 0, offset, os.path.relpath(path, self.place.directory), "out.tar"))
-                offset += size // 4096 * 4096 + 8192
+                offset += -(-size // block) * block + block
         return self.manifest(name, lines)

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """BENCHMARKS.md, made of results.json alone."""
 
+import textwrap
+
 from . import judge
 from .model import INSIDE, LIBRARY, LIMIT, PEER, SIZE, WALL
 from .plot import duration
 
+WIDTH = 120
 GROUPS = (
     "Uncompressed bundles",
     "Compressed bundles",
@@ -27,13 +30,13 @@ METHOD = """\
 Each case runs its contenders in alternation, every round in another order, and gives the median of their runs, with the
 least and the most. A run begins with its destination removed and its file system synced; sources are in the page cache
 unless a case says otherwise. Nobody waits for the disk at the end, unless a case says so: what is measured is the time
-until the program returns. Each file system is an image of its own in a file, behind a loop device with direct I/O, so
-that nothing is cached twice.
+until the program returns; writes of gigabytes are slowed towards the disk's speed by the kernel all the same. Each file
+system is an image of its own in a file, behind a loop device with direct I/O, so that nothing is cached twice.
 
 Time is that of the process, from its start to its end, but where "in the process" says that the library's call alone is
-timed. CPU is user and system time together, with that of programs that it starts. Memory is the largest resident
-set of any process of the run. Written is what the kernel counts for the process as written (`write_bytes` of
-`/proc/PID/io`): pages dirtied in the page cache. What is cloned isn't written; a copy by `cp -a --reflink=always` is 0.
+timed. CPU is user and system time together, with that of programs that it starts. Memory is the largest resident set of
+any process of the run. Written is what the kernel counts for the process as written (`write_bytes` of `/proc/PID/io`):
+pages dirtied in the page cache. What is cloned isn't written; a copy by `cp -a --reflink=always` is 0.
 
 Ratios are the library's median by the other's: 0.5x is half of its time. Limits that aren't tools of their own are in
 `benches/tools/limits.c`. `driver` is `benches/tools/driver.c`, one call of the library in a process of its own."""
@@ -193,19 +196,23 @@ def case_rows(case, libraries, metric):
 REACHED = {None: "not measured", True: "reached", False: "not reached"}
 
 
+def wrapped(text):
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
 def case_section(case):
     libraries = [one["name"] for one in case["contenders"] if one["role"] == LIBRARY and one["samples"]]
     header, rows = case_rows(case, libraries, case.get("metric", WALL))
     lines = [
         f"### {case['title']}",
         "",
-        f"{case['data'][0].upper()}{case['data'][1:]}. {case['runs']} runs each.",
+        wrapped(f"{case['data'][0].upper()}{case['data'][1:]}. {case['runs']} runs each."),
         "",
         table(header, rows, 1),
         "",
     ]
     if case.get("note"):
-        lines += [case["note"], ""]
+        lines += [wrapped(case["note"]), ""]
     for goal in case["goals"]:
         reached, found = judge.judged(case, goal)
         lines.append(f"- {goal['words']}: {reached_words(goal, found)}, {REACHED[reached]}")
@@ -217,7 +224,7 @@ def case_section(case):
 def machine(results):
     found = results["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    return (
+    return wrapped(
         f"Measured on {results['date']}, version {results['version']}, on {found['processor']}, {found['cores']} "
         f"{'virtual ' if found['virtual'] else ''}cores, {bytes_of(found['memory'])} of memory, Linux "
         f"{found['kernel']}. Cases that name no file system ran on {found['file system']}. The peers: {versions}. The "

@@ -64,7 +64,7 @@ def cases(settings):
             Case(
                 f"runtime-{name}",
                 f"The runtime of an archive in podman's order, {words}",
-                f"bundles of {small.split(', ')[1]} and {large.split(', ')[1]}; the median of {TIMES} calls in a process",
+                f"bundles of {small.split(', ')[1]} and {large.split(', ')[1]}; the median of {TIMES} calls a process",
                 first_contenders(settings, compression),
                 [
                     Goal(

@@ -43,7 +43,7 @@ def diff_contenders(settings):
             Contender(
                 "open, read, write, close",
                 LIMIT,
-                ["limits", "memory", data.collection(root, "small-collection")],
+                ["limits", "memory", data.collection(root, "small-collection", 512)],
                 directories=(),
             ),
         ]
@@ -117,8 +117,8 @@ def real(settings):
         Case(
             "import-real",
             "Import of a real archive of 20 KiB",
-            f"podman's own archives of a container that ran a shell loop, 19 and 28 KiB; the median of {TIMES} imports in "
-            "one process, each into a new directory",
+            f"podman's own archives of a container that ran a shell loop, 19 and 28 KiB; the median of {TIMES} imports "
+            "in one process, each into a new directory",
             real_contenders(settings),
             [
                 Goal(
