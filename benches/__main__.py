@@ -121,7 +121,7 @@ def run_all(settings, names):
                     except (Failed, subprocess.CalledProcessError, OSError) as reason:
                         skip(case.name, f"{FAILED} {reason}")
         except Skipped as reason:
-            skip(f"{len(chosen)} cases, {chosen[0].name} to {chosen[-1].name}", str(reason))
+            skip(", ".join(case.name for case in chosen), str(reason))
     return found, skipped
 
 
