@@ -4,17 +4,20 @@
  *
  *     limits kernel MANIFEST       copies ranges of files with copy_file_range, which clones them where it can, and
  *                                  those of less than 64 KiB with read and write
- *     limits memory MANIFEST       copies them with read and write
+ *     limits memory MANIFEST       copies them with read and write, of up to 1 MiB at once
  *     limits fsync FILE...         has the disk hold what was written to files
  *     limits look FILE TIMES       opens a file, reads 64 KiB and closes it; prints the median in seconds
  *
  * A line of a manifest is "D path" for a directory to be made, or, separated by tabs, "F", the number of bytes, the
- * offset in the source, that in the destination, the source, the destination. Files in consecutive lines stay open.
+ * offset in the source, that in the destination, the source, the destination. A file that the next line names as well
+ * stays open, and so does a directory.
  */
 
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,63 +29,146 @@
 /* Below it, asking for a clone costs more than a copy: file systems write out what is next to it first. */
 #define SMALL (64 << 10)
 
-static char buffer[BUFFER];
-
 static void die(const char *what)
 {
     fprintf(stderr, "limits: %s: %s\n", what, strerror(errno));
     exit(1);
 }
 
-/* A file that stays open until another one is asked for. */
+/* A file that stays open until another one is asked for, and the directory that it is in. */
 struct kept {
-    char name[4096];
-    int fd;
+    char name[PATH_MAX];
+    size_t directory_len;
+    int directory, fd;
 };
+
+/* Opens a file by its last name, in a directory that is opened once for all files in a row that are in it. */
+static int open_in(struct kept *kept, const char *name, int flags)
+{
+    const char *slash = strrchr(name, '/');
+    size_t len = slash == NULL ? 0 : (size_t)(slash - name);
+
+    if (kept->directory < 0 || len != kept->directory_len || memcmp(kept->name, name, len) != 0) {
+        char directory[PATH_MAX];
+
+        snprintf(directory, sizeof directory, "%.*s", len == 0 ? 1 : (int)len, len == 0 ? "." : name);
+        if (kept->directory >= 0)
+            close(kept->directory);
+        if ((kept->directory = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+            die(directory);
+    }
+    kept->directory_len = len;
+    return openat(kept->directory, slash == NULL ? name : slash + 1, flags | O_CLOEXEC, 0600);
+}
+
+static bool is_kept(const struct kept *kept, const char *name)
+{
+    return kept->fd >= 0 && strcmp(kept->name, name) == 0;
+}
 
 static int keep(struct kept *kept, const char *name, int flags)
 {
-    if (kept->fd < 0 || strcmp(kept->name, name) != 0) {
+    if (!is_kept(kept, name)) {
         if (kept->fd >= 0)
             close(kept->fd);
-        snprintf(kept->name, sizeof kept->name, "%s", name);
-        if ((kept->fd = open(name, flags | O_CLOEXEC, 0600)) < 0)
+        if ((kept->fd = open_in(kept, name, flags)) < 0)
             die(name);
+        snprintf(kept->name, sizeof kept->name, "%s", name);
     }
     return kept->fd;
 }
 
-static void copy_in_memory(int from, off_t source, int to, off_t destination, size_t bytes)
-{
-    while (bytes > 0) {
-        ssize_t some = pread(from, buffer, bytes < BUFFER ? bytes : BUFFER, source);
+/* What was read of a file, or is to be written to one, and where it begins there. */
+struct window {
+    char data[BUFFER];
+    off_t start;
+    size_t len;
+};
 
-        if (some <= 0 || pwrite(to, buffer, (size_t)some, destination) != some)
-            die("pread or pwrite");
-        bytes -= (size_t)some;
-        source += some;
-        destination += some;
+static struct kept from = { .directory = -1, .fd = -1 }, to = { .directory = -1, .fd = -1 };
+static struct window ahead, behind;
+
+static void flush(void)
+{
+    if (behind.len > 0 && pwrite(to.fd, behind.data, behind.len, behind.start) != (ssize_t)behind.len)
+        die(to.name);
+    behind.len = 0;
+}
+
+/* The bytes at an offset of a file: what was read ahead, if they are among it. `again` says that the file was read from
+ * before, so that reading ahead pays. */
+static const char *get(bool again, off_t offset, size_t bytes)
+{
+    if (!again || offset < ahead.start || offset + (off_t)bytes > ahead.start + (off_t)ahead.len) {
+        ssize_t got = pread(from.fd, ahead.data, again ? BUFFER : bytes, offset);
+
+        if (got < (ssize_t)bytes)
+            die(from.name);
+        ahead.start = offset;
+        ahead.len = (size_t)got;
+    }
+    return ahead.data + (offset - ahead.start);
+}
+
+/* Has bytes written to a file; what is next to each other is written together, with zeros between. */
+static void put(off_t offset, const char *data, size_t bytes)
+{
+    off_t end = behind.start + (off_t)behind.len;
+
+    if (behind.len > 0 && (offset < end || offset + (off_t)bytes - behind.start > BUFFER))
+        flush();
+    if (behind.len == 0)
+        behind.start = end = offset;
+    memset(behind.data + behind.len, 0, (size_t)(offset - end));
+    behind.len += (size_t)(offset - end);
+    memcpy(behind.data + behind.len, data, bytes);
+    behind.len += bytes;
+}
+
+/* One line of a manifest. */
+struct range {
+    size_t bytes;
+    off_t source_offset, destination_offset;
+    const char *source, *destination;
+};
+
+static void copy_in_memory(const struct range *range)
+{
+    bool again = is_kept(&from, range->source);
+
+    if (!is_kept(&to, range->destination))
+        flush();
+    keep(&from, range->source, O_RDONLY);
+    keep(&to, range->destination, O_WRONLY | O_CREAT);
+    for (size_t done = 0, some; done < range->bytes; done += some) {
+        some = range->bytes - done < BUFFER ? range->bytes - done : BUFFER;
+        put(range->destination_offset + (off_t)done, get(again, range->source_offset + (off_t)done, some), some);
     }
 }
 
-static void copy_in_kernel(int from, off_t source, int to, off_t destination, size_t bytes)
+static void copy_in_kernel(const struct range *range)
 {
-    if (bytes < SMALL) {
-        copy_in_memory(from, source, to, destination, bytes);
+    off_t source_offset = range->source_offset, destination_offset = range->destination_offset;
+
+    if (range->bytes < SMALL) {
+        copy_in_memory(range);
         return;
     }
-    while (bytes > 0) {
-        ssize_t copied = copy_file_range(from, &source, to, &destination, bytes, 0);
+    flush();
+    keep(&from, range->source, O_RDONLY);
+    keep(&to, range->destination, O_WRONLY | O_CREAT);
+    ahead.len = 0;
+    for (size_t left = range->bytes; left > 0;) {
+        ssize_t copied = copy_file_range(from.fd, &source_offset, to.fd, &destination_offset, left, 0);
 
         if (copied <= 0)
             die("copy_file_range");
-        bytes -= (size_t)copied;
+        left -= (size_t)copied;
     }
 }
 
-static void follow(const char *manifest, void (*copy)(int, off_t, int, off_t, size_t))
+static void follow(const char *manifest, void (*copy)(const struct range *))
 {
-    struct kept from = { .fd = -1 }, to = { .fd = -1 };
     FILE *file = fopen(manifest, "re");
     char *line = NULL;
     size_t room = 0;
@@ -97,18 +183,21 @@ static void follow(const char *manifest, void (*copy)(int, off_t, int, off_t, si
                 die(line + 2);
             continue;
         }
-        char *rest = line + 2, *source, *destination;
-        size_t bytes = strtoull(rest, &rest, 10);
-        off_t first = (off_t)strtoull(rest, &rest, 10), second = (off_t)strtoull(rest, &rest, 10);
+        char *rest = line + 2;
+        struct range range;
 
-        if ((source = strtok(rest, "\t")) == NULL || (destination = strtok(NULL, "\t")) == NULL) {
+        range.bytes = strtoull(rest, &rest, 10);
+        range.source_offset = (off_t)strtoull(rest, &rest, 10);
+        range.destination_offset = (off_t)strtoull(rest, &rest, 10);
+        range.source = strtok(rest, "\t");
+        range.destination = strtok(NULL, "\t");
+        if (range.source == NULL || range.destination == NULL) {
             errno = EINVAL;
             die(manifest);
         }
-        int source_fd = keep(&from, source, O_RDONLY);
-
-        copy(source_fd, first, keep(&to, destination, O_WRONLY | O_CREAT), second, bytes);
+        copy(&range);
     }
+    flush();
     free(line);
     fclose(file);
 }
@@ -149,7 +238,7 @@ static void look(const char *name, long times)
         double begun = now();
         int fd = open(name, O_RDONLY | O_CLOEXEC);
 
-        if (fd < 0 || read(fd, buffer, 65536) < 0)
+        if (fd < 0 || read(fd, ahead.data, 65536) < 0)
             die(name);
         close(fd);
         seconds[i] = now() - begun;
