@@ -58,13 +58,20 @@ checkpoint() {
         { grep Error "$(podman inspect --format '{{.StaticDir}}' "${*: -1}")/dump.log" && false; }
 }
 
-# own_diff NAME BUNDLE: its diff as the library finds it in its overlay, whose one lower layer is the image
-own_diff() {
-    local options upper lower
+# overlay NAME: finds the upper directory of a container's overlay, $upper, and its one lower layer, the image, $lower
+overlay() {
+    local options
     options=,$(awk -v on="$(merged "$1")" '$2 == on { print $4 }' /proc/mounts),
     upper=${options#*,upperdir=} lower=${options#*,lowerdir=}
+    upper=${upper%%,*} lower=${lower%%,*}
+}
+
+# own_diff NAME BUNDLE: its diff as the library finds it in its overlay
+own_diff() {
+    local upper lower
+    overlay "$1"
     mkdir -p "$2"
-    cr changes "${upper%%,*}" "${lower%%,*}" >"$2/changes"
+    cr changes "$upper" "$lower" >"$2/changes"
     cr diff "$(merged "$1")" "$2" <"$2/changes"
 }
 
@@ -87,3 +94,9 @@ less_times_of_directories() {
         fi
     done
 }
+
+# What a container writes down as it counts.
+counter() { tail -n 1 "$1/data/growing"; }
+counts_beyond() { [ "$(counter "$1")" -gt "$2" ]; }
+# It has never begun anew, nor left a number out.
+counted_on() { awk '$1 != NR { print "line " NR " is " $1; wrong = 1 } END { exit wrong }' "$1/data/growing"; }

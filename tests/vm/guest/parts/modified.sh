@@ -39,9 +39,6 @@ another_type_is_applied() {
     same_trees "$(merged type)" /tmp/type.root
 }
 
-counter() { tail -n 1 "$1/data/growing"; }
-counts_beyond() { [ "$(counter "$1")" -gt "$2" ]; }
-
 # podman reads the library's diff, and the process goes on. What is different then is the file that the process writes to,
 # holes, which podman fills, and the times of directories that it has removed something from.
 podman_restores() {

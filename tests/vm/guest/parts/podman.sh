@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # boots: containers permissive
-# Archives that podman makes here, through each of the nine functions.
+# Archives that podman makes here, through each of the nine functions, and through the session that does their work in one
+# pass.
 . /vm/containers.sh
 
 # members_are_extracted ARCHIVE DIRECTORY: import into a bundle does what GNU tar does
@@ -56,15 +57,44 @@ own_diff_loses_nothing() {
     same_trees "$(merged "$1")" "$2/own-root"
 }
 
-# through_the_nine NAME ARCHIVE: what podman has made of a container of this name, and its own
-through_the_nine() {
+# what_it_says NAME ARCHIVE: the metadata is that of the container
+what_it_says() {
+    local said expected
+    said=$(cr-inspect "$2" | tr -s ' ')
+    echo "$said"
+    for expected in 'engine podman' "container $1" " id $(podman inspect --format '{{.Id}}' "$1")" \
+        'image localhost/image:latest' 'runtime runc'; do
+        grep -qxF "$expected" <<<"$said" || { echo "it doesn't say '$expected'" && return 1; }
+    done
+}
+
+# one_pass_does_the_same ARCHIVE DIRECTORY: as the steps have done there
+one_pass_does_the_same() {
+    local d=$2 places=()
+    mkdir "$d/shm" "$d/volume"
+    image_copy "$d/one-root"
+    [ ! -e "$d/bundle/devshm-checkpoint.tar" ] || places+=(--shm "$d/shm")
+    [ ! -e "$d/bundle/volumes/named.tar" ] || places+=(--volume "named=$d/volume")
+    cr-import --strict --bundle "$d/one-bundle" --rootfs "$d/one-root" "${places[@]}" "$1"
+    same_trees "$d/root" "$d/one-root"
+    # What went elsewhere isn't in the bundle.
+    same bundle "$(differences "$d/bundle" "$d/one-bundle" | less_times_of_directories "$d/bundle" |
+        grep -vE '^"(rootfs-diff.tar|deleted.files|devshm-checkpoint.tar|volumes/named.tar)" is missing')" ''
+    [ ! -e "$d/bundle/rootfs-diff.tar" ] || [ ! -e "$d/one-bundle/rootfs-diff.tar" ]
+    [ ${#places[@]} = 0 ] || same '/dev/shm' "$(cat "$d/shm/segment")" content
+}
+
+# through_all NAME ARCHIVE: what podman has made of a container of this name, and its own
+through_all() {
     local d=/tmp/archives/$1
     mkdir -p "$d"
     runtime_is_found "$2"
+    what_it_says "$1" "$2"
     members_are_extracted "$2" "$d"
+    diff_is_applied "$d"
+    one_pass_does_the_same "$2" "$d"
     cr label "$d/bundle" restore.log ''
     [ -e "$d/bundle/restore.log" ]
-    diff_is_applied "$d"
     tell_what_is_lost "$1" "$d"
     own_diff_loses_nothing "$1" "$d"
 }
@@ -72,14 +102,14 @@ through_the_nine() {
 compressed() {
     start "$1" podman
     checkpoint --compress "$1" --export "/tmp/$1.tar" "$1"
-    through_the_nine "$1" "/tmp/$1.tar"
+    through_all "$1" "/tmp/$1.tar"
 }
 
 previous() {
     start previous podman --volume named:/volume
     checkpoint --pre-checkpoint --export /tmp/pre.tar previous
     checkpoint --with-previous --export /tmp/previous.tar previous
-    through_the_nine previous /tmp/previous.tar
+    through_all previous /tmp/previous.tar
     same parent "$(readlink /tmp/archives/previous/bundle/checkpoint/parent)" ../pre-checkpoint
     # The one it needs goes into the same bundle.
     cr import /tmp/archives/previous/bundle /tmp/pre.tar
@@ -94,7 +124,7 @@ previous() {
 without_rootfs() {
     start without-rootfs all
     checkpoint --ignore-rootfs --export /tmp/without-rootfs.tar without-rootfs
-    through_the_nine without-rootfs /tmp/without-rootfs.tar
+    through_all without-rootfs /tmp/without-rootfs.tar
     [ ! -e /tmp/archives/without-rootfs/bundle/rootfs-diff.tar ]
 }
 
@@ -103,7 +133,7 @@ of_a_pod() {
     podman run --detach --pod pod --name of-a-pod image /bin/workload podman
     until_ready of-a-pod
     checkpoint --export /tmp/of-a-pod.tar of-a-pod
-    through_the_nine of-a-pod /tmp/of-a-pod.tar
+    through_all of-a-pod /tmp/of-a-pod.tar
 }
 
 check 'an image is made' make_image

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A container engine that can do one thing: move containers. It has nothing but an OCI runtime, CRIU behind that, and the
+ * library. See `cr-migrate --help`.
+ */
+
+#define _GNU_SOURCE
+#include "common.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <spawn.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static const char help[] =
+    "Usage: cr-migrate [OPTION]... run BUNDLE CONTAINER\n"
+    "       cr-migrate [OPTION]... checkpoint BUNDLE CONTAINER ARCHIVE\n"
+    "       cr-migrate [OPTION]... restore BUNDLE CONTAINER ARCHIVE\n"
+    "Runs a container of a bundle; ends it and makes an archive of it; lets it go on from there, on this host or\n"
+    "on another. ARCHIVE may be - for standard output or input. Needs root, an OCI runtime, and CRIU.\n"
+    "\n"
+    "  -i, --image DIR          the image's files, which aren't changed; may be given for each of its layers, the\n"
+    "                           top one first. Each command needs it, and here and there they have to be the same\n"
+    "  -r, --runtime NAME       the OCI runtime (runc)\n"
+    "  -e, --expect SHA256      refuses to restore from an archive that has another digest\n"
+    "  -h, --help               prints this\n"
+    "\n"
+    "BUNDLE has a config.json, whose root is \"rootfs\", and which wants no terminal (see `runc spec`). An overlay\n"
+    "of the image is mounted at its rootfs; what the container changes is in its upper. If an archive can't be\n"
+    "written, the container goes on where it was. Restore makes BUNDLE; if it fails, only logs are left of it.\n"
+    "\n"
+    "Who makes an archive decides what it runs, and as whom, when it is restored: checkpoint prints a digest for\n"
+    "--expect. To end a container: runc delete --force CONTAINER && umount BUNDLE/rootfs\n"
+    "\n" EXIT_CODES;
+
+/* A container, and where its files are. */
+struct container {
+    const char *id, *runtime, *archive, *expect;
+    const char **layers;
+    size_t layers_len;
+    char bundle[PATH_MAX], rootfs[PATH_MAX], upper[PATH_MAX], work[PATH_MAX], images[PATH_MAX], config[PATH_MAX],
+        log[PATH_MAX];
+};
+
+/* Says what errno means for something, and answers what to exit with. */
+static int broken(const char *what)
+{
+    fprintf(stderr, "%s: %s: %s\n", program, what, strerror(errno));
+    return FAILED;
+}
+
+/* Runs the runtime, and waits for it. What it says of a failure is in its log: its own descriptors become those of the
+ * container, which can be moved only if they lead nowhere. */
+static int invoke(const struct container *container, const char *const *words)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    pid_t pid;
+    int status = -1;
+
+    posix_spawn_file_actions_init(&actions);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
+    posix_spawnattr_init(&attributes);
+    /* Ctrl-C is for this program, which brings things in order before it ends. */
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    errno = posix_spawnp(&pid, words[0], &actions, &attributes, (char *const *)words, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    if (errno != 0)
+        return broken(words[0]);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (status == 0)
+        return DONE;
+    fprintf(stderr, "%s: %s %s failed: see %s\n", program, words[0], words[3], container->log);
+    return FAILED;
+}
+
+static int invoke_run(const struct container *container)
+{
+    const char *const words[] = { container->runtime, "--log",    container->log,    "run",
+                                  "--detach",         "--bundle", container->bundle, container->id,
+                                  NULL };
+
+    return invoke(container, words);
+}
+
+static int invoke_checkpoint(const struct container *container)
+{
+    const char *const words[] = { container->runtime, "--log",       container->log,    "checkpoint", "--image-path",
+                                  container->images,  "--work-path", container->bundle, container->id, NULL };
+
+    return invoke(container, words);
+}
+
+static int invoke_restore(const struct container *container)
+{
+    const char *const words[] = { container->runtime, "--log",        container->log,    "restore",
+                                  "--detach",         "--image-path", container->images, "--work-path",
+                                  container->bundle,  "--bundle",     container->bundle, container->id,
+                                  NULL };
+
+    return invoke(container, words);
+}
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    (void)status, (void)type, (void)place;
+    return remove(path);
+}
+
+/* Removes a directory of ours with all that is below it on this file system; it needn't be there. */
+static int remove_tree(const char *directory)
+{
+    if (nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 || errno == ENOENT)
+        return DONE;
+    return broken(directory);
+}
+
+/* Mounts the root file system: the image, and what the container changes over it. */
+static int mount_rootfs(const struct container *container)
+{
+    const char *const directories[] = { container->upper, container->work, container->rootfs };
+    char options[4096];
+    size_t used = 0;
+
+    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
+        if (mkdir(directories[i], 0755) != 0 && errno != EEXIST)
+            return broken(directories[i]);
+    }
+    for (size_t i = 0; i < container->layers_len && used < sizeof options; i++)
+        used += (size_t)snprintf(options + used, sizeof options - used, "%s%s", i == 0 ? "lowerdir=" : ":",
+                                 container->layers[i]);
+    if (used < sizeof options)
+        used += (size_t)snprintf(options + used, sizeof options - used, ",upperdir=%s,workdir=%s", container->upper,
+                                 container->work);
+    errno = E2BIG;
+    if (used >= sizeof options || mount("overlay", container->rootfs, "overlay", 0, options) != 0)
+        return broken(container->rootfs);
+    return DONE;
+}
+
+/* Adds what changed in the root file system, and the attributes of its root, which no list of changes has. */
+static int add_changes(const struct container *container, CRExport *export, CRError **error)
+{
+    CRChangesOptions *options = CRChangesOptionsNew();
+    CRChangeList *list = NULL;
+    int result = CRChangesOptionsWorkDirectory(options, container->work, error);
+
+    if (result == 0)
+        result = CRChangesOverlay(container->layers, container->layers_len, container->upper, options, &list, error);
+    CRChangesOptionsFree(options);
+    if (result < 0)
+        return result;
+
+    size_t len = CRChangeListLen(list);
+    CRChange *changes = calloc(len + 1, sizeof *changes);
+    if (changes == NULL)
+        abort();
+    changes[0] = (CRChange){ .path = "/", .kind = CR_CHANGE_MODIFY };
+    if (len > 0)
+        memcpy(changes + 1, CRChangeListChanges(list), len * sizeof *changes);
+    result = CRExportAddRootFsDiff(export, changes, len + 1, container->rootfs, error);
+    free(changes);
+    CRChangeListFree(list);
+    return result;
+}
+
+/* Adds all that a restore needs; what it asks for first comes first, so that it can read from a pipe. */
+static int add_all(const struct container *container, CRExport *export, CRError **error)
+{
+    char about[2 * PATH_MAX];
+    int len = snprintf(about, sizeof about, "{\"id\":\"%s\",\"name\":\"%s\",\"runtime\":\"%s\"}\n", container->id,
+                       container->id, container->runtime);
+    int result = CRExportAddBytes(export, "config.dump", about, (size_t)len, error);
+
+    if (result == 0)
+        result = CRExportAddFile(export, "spec.dump", container->config, error);
+    if (result == 0)
+        result = CRExportAddMember(export, container->bundle, "checkpoint", CR_PRESENCE_REQUIRED, error);
+    return result == 0 ? add_changes(container, export, error) : result;
+}
+
+static int write_archive(const struct container *container)
+{
+    CRError *error = NULL;
+    CRExport *export = CRExportNew();
+    CRExportOptions *options = CRExportOptionsNew();
+    CRWatch *watch = watch_new(&error);
+    bool piped = strcmp(container->archive, "-") == 0;
+    int result = watch == NULL ? -1 : CRExportOptionsDigest(options, true, &error);
+
+    if (result == 0)
+        result = CRExportOptionsSync(options, true, &error);
+    if (result == 0)
+        result = add_all(container, export, &error);
+    if (result == 0 && piped)
+        result = CRExportToDescriptor(export, STDOUT_FILENO, options, watch, &error);
+    else if (result == 0)
+        result = CRExportToFile(export, container->archive, options, watch, &error);
+    watch_free(watch);
+    if (result == 0)
+        fprintf(piped ? stderr : stdout, "%s  %s\n", CRExportDigest(export), container->archive);
+    CRExportOptionsFree(options);
+    CRExportFree(export);
+    return result < 0 ? failed(error) : DONE;
+}
+
+static int run(const struct container *container)
+{
+    int code = mount_rootfs(container);
+
+    if (code != DONE)
+        return code;
+    code = invoke_run(container);
+    if (code != DONE)
+        umount2(container->rootfs, UMOUNT_NOFOLLOW);
+    return code;
+}
+
+static int checkpoint(const struct container *container)
+{
+    int code = remove_tree(container->images);
+
+    if (code == DONE)
+        code = invoke_checkpoint(container);
+    if (code != DONE)
+        return code;
+    code = write_archive(container);
+    /* From here on it lives in the archive, or goes on here: never both, and never neither. */
+    if (code != DONE) {
+        if (invoke_restore(container) == DONE)
+            remove_tree(container->images);
+    } else if (umount2(container->rootfs, UMOUNT_NOFOLLOW) != 0) {
+        code = broken(container->rootfs);
+    } else {
+        code = remove_tree(container->images);
+    }
+    return code;
+}
+
+/* Checks that this is the runtime that made the checkpoint, and writes the specification that it made it with. */
+static int take_metadata(const struct container *container, const CRMetadata *metadata)
+{
+    const char *made_with = CRMetadataText(metadata, CR_TEXT_RUNTIME);
+    const void *spec;
+    size_t len;
+    char text[256];
+    CRError *error = NULL;
+
+    if (made_with == NULL || strcmp(made_with, container->runtime) != 0) {
+        fprintf(stderr, "%s: the archive was made with '%s', and this is %s\n", program,
+                safe(made_with == NULL ? "" : made_with, text, sizeof text), container->runtime);
+        return REFUSED;
+    }
+    if (CRMetadataDocument(metadata, CR_DOCUMENT_SPEC, &spec, &len, &error) < 0)
+        return failed(error);
+    FILE *file = fopen(container->config, "wxe");
+    bool written = file != NULL && fwrite(spec, 1, len, file) == len;
+    if (file == NULL || fclose(file) != 0 || !written)
+        return broken(container->config);
+    return DONE;
+}
+
+static int set_options(const struct container *container, CRImportOptions *options, CRError **error)
+{
+    static const uint32_t wanted[] = { CR_IMPORT_STRICT_NAMES, CR_IMPORT_KNOWN_NAMES, CR_IMPORT_END_MARKER,
+                                       CR_IMPORT_ROOT_ATTRIBUTES };
+    int result = 0;
+
+    for (size_t i = 0; result == 0 && i < sizeof wanted / sizeof *wanted; i++)
+        result = CRImportOptionsSet(options, wanted[i], true, error);
+    if (result == 0 && container->expect != NULL)
+        result = CRImportOptionsExpectedDigest(options, container->expect, error);
+    return result;
+}
+
+/* Has the images and the root file system brought where they belong. */
+static int extract(const struct container *container, CRImport *import, CRError **error)
+{
+    static const char *const images = "checkpoint";
+    int result = CRImportToBundleOnly(import, container->bundle, &images, 1, error);
+
+    if (result == 0)
+        result = CRImportToRoot(import, container->rootfs, error);
+    return result == 0 ? CRImportExtract(import, error) : result;
+}
+
+static int read_archive(const struct container *container)
+{
+    CRError *error = NULL;
+    CRImport *import = NULL;
+    CRMetadata *metadata = NULL;
+    CRImportOptions *options = CRImportOptionsNew();
+    CRWatch *watch = watch_new(&error);
+    int result = watch == NULL ? -1 : set_options(container, options, &error), code = DONE;
+
+    if (result == 0 && strcmp(container->archive, "-") == 0)
+        result = CRImportOpenDescriptor(STDIN_FILENO, options, watch, &import, &error);
+    else if (result == 0)
+        result = CRImportOpen(container->archive, options, watch, &import, &error);
+    if (result == 0)
+        result = CRImportMetadata(import, &metadata, &error);
+    if (result == 0)
+        code = take_metadata(container, metadata);
+    if (result == 0 && code == DONE)
+        result = extract(container, import, &error);
+    watch_free(watch);
+    CRMetadataFree(metadata);
+    CRImportFree(import);
+    CRImportOptionsFree(options);
+    return result < 0 ? failed(error) : code;
+}
+
+static int restore(const struct container *container)
+{
+    int code = mount_rootfs(container);
+
+    if (code == DONE)
+        code = read_archive(container);
+    if (code == DONE)
+        code = invoke_restore(container);
+    if (code == DONE)
+        return remove_tree(container->images);
+    umount2(container->rootfs, UMOUNT_NOFOLLOW);
+    rmdir(container->rootfs);
+    remove_tree(container->images);
+    remove_tree(container->upper);
+    remove_tree(container->work);
+    unlink(container->config);
+    /* It stays if there are logs in it. */
+    rmdir(container->bundle);
+    return code;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(const struct container *container);
+    bool archive, makes_bundle;
+} commands[] = {
+    { "run", run, false, false },
+    { "checkpoint", checkpoint, true, false },
+    { "restore", restore, true, true },
+};
+
+/* Finds out where the bundle is, and with it all else. */
+static int find_files(struct container *container, const char *bundle)
+{
+    const struct {
+        char *path;
+        const char *name;
+    } files[] = {
+        { container->rootfs, "rootfs" },     { container->upper, "upper" },        { container->work, "work" },
+        { container->images, "checkpoint" }, { container->config, "config.json" }, { container->log, "runtime.log" },
+    };
+
+    if (realpath(bundle, container->bundle) == NULL)
+        return broken(bundle);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (snprintf(files[i].path, PATH_MAX, "%s/%s", container->bundle, files[i].name) >= PATH_MAX) {
+            errno = ENAMETOOLONG;
+            return broken(bundle);
+        }
+    }
+    return DONE;
+}
+
+/* Whether a text can stand among the options of an overlay, and in JSON, as it is. */
+static bool is_plain(const char *text)
+{
+    while (*text != '\0' && (unsigned char)*text >= ' ' && strchr(",:\\\"", *text) == NULL)
+        text++;
+    return *text == '\0';
+}
+
+/* Runs the command that the words name. */
+static int execute(struct container *container, char **words, int len)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (len == 0 || strcmp(words[0], commands[i].name) != 0)
+            continue;
+        if (len != (commands[i].archive ? 4 : 3))
+            return usage_error(commands[i].archive ? "BUNDLE CONTAINER ARCHIVE, please" : "BUNDLE CONTAINER, please");
+        if (!is_plain(words[1]) || !is_plain(words[2]))
+            return usage_error("a name may have no control characters, and none of , : \\ \"");
+        container->id = words[2];
+        container->archive = words[3];
+        if (commands[i].makes_bundle && mkdir(words[1], 0711) != 0)
+            return broken(words[1]);
+        int code = find_files(container, words[1]);
+        return code == DONE ? commands[i].run(container) : code;
+    }
+    return usage_error("run, checkpoint or restore?");
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "image", required_argument, NULL, 'i' },  { "runtime", required_argument, NULL, 'r' },
+        { "expect", required_argument, NULL, 'e' }, { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    /* There are fewer layers than arguments. */
+    struct container container = { .runtime = "runc", .layers = calloc((size_t)argc, sizeof(char *)) };
+    int option, code;
+
+    program = "cr-migrate";
+    while ((option = getopt_long(argc, argv, "i:r:e:h", options, NULL)) != -1) {
+        if (option == 'h') {
+            fputs(help, stdout);
+            return DONE;
+        }
+        if (option == '?' || container.layers == NULL)
+            return usage_error(NULL);
+        if (option == 'e') {
+            container.expect = optarg;
+            continue;
+        }
+        if (!is_plain(optarg))
+            return usage_error("a name may have no control characters, and none of , : \\ \"");
+        if (option == 'i')
+            container.layers[container.layers_len++] = optarg;
+        else
+            container.runtime = optarg;
+    }
+    if (container.layers_len == 0)
+        return usage_error("over which image? Name it with --image");
+    if (!CRRuntimeSupportsCheckpointRestore(container.runtime)) {
+        fprintf(stderr, "%s: %s can't checkpoint and restore\n", program, container.runtime);
+        return FAILED;
+    }
+    code = execute(&container, argv + optind, argc - optind);
+    free(container.layers);
+    return code;
+}
