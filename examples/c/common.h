@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What cr-inspect, cr-import and cr-export have in common: exit codes, messages, a progress bar, and Ctrl-C.
+ * What cr-inspect, cr-import, cr-export and cr-migrate have in common: exit codes, messages, a progress bar, and Ctrl-C.
  */
 
 #ifndef COMMON_H

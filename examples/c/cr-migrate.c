@@ -36,9 +36,10 @@ static const char help[] =
     "--expect. To end a container: runc delete --force CONTAINER && umount BUNDLE/rootfs\n"
     "\n" EXIT_CODES;
 
-/* A container, and where its files are. */
+/* A container, where its files are, and who is told of the work on them. */
 struct container {
     const char *id, *runtime, *archive, *expect;
+    CRWatch *watch;
     const char **layers;
     size_t layers_len;
     char bundle[PATH_MAX], rootfs[PATH_MAX], upper[PATH_MAX], work[PATH_MAX], images[PATH_MAX], config[PATH_MAX],
@@ -59,7 +60,7 @@ static int invoke(const struct container *container, const char *const *words)
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     pid_t pid;
-    int status = -1;
+    int status = -1, failure;
 
     posix_spawn_file_actions_init(&actions);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -67,11 +68,13 @@ static int invoke(const struct container *container, const char *const *words)
     posix_spawnattr_init(&attributes);
     /* Ctrl-C is for this program, which brings things in order before it ends. */
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-    errno = posix_spawnp(&pid, words[0], &actions, &attributes, (char *const *)words, environ);
+    failure = posix_spawnp(&pid, words[0], &actions, &attributes, (char *const *)words, environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
-    if (errno != 0)
+    if (failure != 0) {
+        errno = failure;
         return broken(words[0]);
+    }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     if (status == 0)
@@ -80,31 +83,13 @@ static int invoke(const struct container *container, const char *const *words)
     return FAILED;
 }
 
-static int invoke_run(const struct container *container)
-{
-    const char *const words[] = { container->runtime, "--log",    container->log,    "run",
-                                  "--detach",         "--bundle", container->bundle, container->id,
-                                  NULL };
-
-    return invoke(container, words);
-}
-
-static int invoke_checkpoint(const struct container *container)
-{
-    const char *const words[] = { container->runtime, "--log",       container->log,    "checkpoint", "--image-path",
-                                  container->images,  "--work-path", container->bundle, container->id, NULL };
-
-    return invoke(container, words);
-}
+#define INVOKE(container, ...) \
+    invoke(container, (const char *const[]){ (container)->runtime, "--log", (container)->log, __VA_ARGS__, NULL })
 
 static int invoke_restore(const struct container *container)
 {
-    const char *const words[] = { container->runtime, "--log",        container->log,    "restore",
-                                  "--detach",         "--image-path", container->images, "--work-path",
-                                  container->bundle,  "--bundle",     container->bundle, container->id,
-                                  NULL };
-
-    return invoke(container, words);
+    return INVOKE(container, "restore", "--detach", "--image-path", container->images, "--work-path", container->bundle,
+                  "--bundle", container->bundle, container->id);
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *place)
@@ -160,7 +145,7 @@ static int add_changes(const struct container *container, CRExport *export, CREr
     size_t len = CRChangeListLen(list);
     CRChange *changes = calloc(len + 1, sizeof *changes);
     if (changes == NULL)
-        abort();
+        abort(); /* as the library does */
     changes[0] = (CRChange){ .path = "/", .kind = CR_CHANGE_MODIFY };
     if (len > 0)
         memcpy(changes + 1, CRChangeListChanges(list), len * sizeof *changes);
@@ -190,19 +175,18 @@ static int write_archive(const struct container *container)
     CRError *error = NULL;
     CRExport *export = CRExportNew();
     CRExportOptions *options = CRExportOptionsNew();
-    CRWatch *watch = watch_new(&error);
     bool piped = strcmp(container->archive, "-") == 0;
-    int result = watch == NULL ? -1 : CRExportOptionsDigest(options, true, &error);
+    int result = CRExportOptionsDigest(options, true, &error);
 
     if (result == 0)
         result = CRExportOptionsSync(options, true, &error);
     if (result == 0)
         result = add_all(container, export, &error);
     if (result == 0 && piped)
-        result = CRExportToDescriptor(export, STDOUT_FILENO, options, watch, &error);
+        result = CRExportToDescriptor(export, STDOUT_FILENO, options, container->watch, &error);
     else if (result == 0)
-        result = CRExportToFile(export, container->archive, options, watch, &error);
-    watch_free(watch);
+        result = CRExportToFile(export, container->archive, options, container->watch, &error);
+    bar_clear();
     if (result == 0)
         fprintf(piped ? stderr : stdout, "%s  %s\n", CRExportDigest(export), container->archive);
     CRExportOptionsFree(options);
@@ -216,7 +200,7 @@ static int run(const struct container *container)
 
     if (code != DONE)
         return code;
-    code = invoke_run(container);
+    code = INVOKE(container, "run", "--detach", "--bundle", container->bundle, container->id);
     if (code != DONE)
         umount2(container->rootfs, UMOUNT_NOFOLLOW);
     return code;
@@ -227,7 +211,8 @@ static int checkpoint(const struct container *container)
     int code = remove_tree(container->images);
 
     if (code == DONE)
-        code = invoke_checkpoint(container);
+        code = INVOKE(container, "checkpoint", "--image-path", container->images, "--work-path", container->bundle,
+                      container->id);
     if (code != DONE)
         return code;
     code = write_archive(container);
@@ -296,20 +281,19 @@ static int read_archive(const struct container *container)
     CRImport *import = NULL;
     CRMetadata *metadata = NULL;
     CRImportOptions *options = CRImportOptionsNew();
-    CRWatch *watch = watch_new(&error);
-    int result = watch == NULL ? -1 : set_options(container, options, &error), code = DONE;
+    int result = set_options(container, options, &error), code = DONE;
 
     if (result == 0 && strcmp(container->archive, "-") == 0)
-        result = CRImportOpenDescriptor(STDIN_FILENO, options, watch, &import, &error);
+        result = CRImportOpenDescriptor(STDIN_FILENO, options, container->watch, &import, &error);
     else if (result == 0)
-        result = CRImportOpen(container->archive, options, watch, &import, &error);
+        result = CRImportOpen(container->archive, options, container->watch, &import, &error);
     if (result == 0)
         result = CRImportMetadata(import, &metadata, &error);
     if (result == 0)
         code = take_metadata(container, metadata);
     if (result == 0 && code == DONE)
         result = extract(container, import, &error);
-    watch_free(watch);
+    bar_clear();
     CRMetadataFree(metadata);
     CRImportFree(import);
     CRImportOptionsFree(options);
@@ -347,6 +331,16 @@ static const struct {
     { "restore", restore, true, true },
 };
 
+static const char not_plain[] = "a name may have no control characters, and none of , : \\ \"";
+
+/* Whether a text can stand among the options of an overlay, and in JSON, as it is. */
+static bool is_plain(const char *text)
+{
+    while (*text != '\0' && (unsigned char)*text >= ' ' && strchr(",:\\\"", *text) == NULL)
+        text++;
+    return *text == '\0';
+}
+
 /* Finds out where the bundle is, and with it all else. */
 static int find_files(struct container *container, const char *bundle)
 {
@@ -360,6 +354,8 @@ static int find_files(struct container *container, const char *bundle)
 
     if (realpath(bundle, container->bundle) == NULL)
         return broken(bundle);
+    if (!is_plain(container->bundle))
+        return usage_error(not_plain);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         if (snprintf(files[i].path, PATH_MAX, "%s/%s", container->bundle, files[i].name) >= PATH_MAX) {
             errno = ENAMETOOLONG;
@@ -369,12 +365,16 @@ static int find_files(struct container *container, const char *bundle)
     return DONE;
 }
 
-/* Whether a text can stand among the options of an overlay, and in JSON, as it is. */
-static bool is_plain(const char *text)
+/* Runs a command on a container. Until it is through, Ctrl-C ends it in good order. */
+static int under_watch(struct container *container, int (*run)(const struct container *container))
 {
-    while (*text != '\0' && (unsigned char)*text >= ' ' && strchr(",:\\\"", *text) == NULL)
-        text++;
-    return *text == '\0';
+    CRError *error = NULL;
+    int code;
+
+    container->watch = watch_new(&error);
+    code = container->watch == NULL ? failed(error) : run(container);
+    watch_free(container->watch);
+    return code;
 }
 
 /* Runs the command that the words name. */
@@ -385,14 +385,18 @@ static int execute(struct container *container, char **words, int len)
             continue;
         if (len != (commands[i].archive ? 4 : 3))
             return usage_error(commands[i].archive ? "BUNDLE CONTAINER ARCHIVE, please" : "BUNDLE CONTAINER, please");
-        if (!is_plain(words[1]) || !is_plain(words[2]))
-            return usage_error("a name may have no control characters, and none of , : \\ \"");
         container->id = words[2];
         container->archive = words[3];
+        if (!is_plain(container->id))
+            return usage_error(not_plain);
         if (commands[i].makes_bundle && mkdir(words[1], 0711) != 0)
             return broken(words[1]);
         int code = find_files(container, words[1]);
-        return code == DONE ? commands[i].run(container) : code;
+        if (code == DONE)
+            return under_watch(container, commands[i].run);
+        if (commands[i].makes_bundle)
+            rmdir(words[1]);
+        return code;
     }
     return usage_error("run, checkpoint or restore?");
 }
@@ -421,7 +425,7 @@ int main(int argc, char **argv)
             continue;
         }
         if (!is_plain(optarg))
-            return usage_error("a name may have no control characters, and none of , : \\ \"");
+            return usage_error(not_plain);
         if (option == 'i')
             container.layers[container.layers_len++] = optarg;
         else
