@@ -45,11 +45,11 @@ refused() {
     case $said in "$errno "*) ;; *) echo "'$*' said '$said', expected $errno" && return 1 ;; esac
 }
 
-# await COMMAND...: tries until it passes, for a minute at most
+# await COMMAND...: tries until it passes, for three minutes at most
 await() {
     local began=$SECONDS
     until "$@"; do
-        [ $((SECONDS - began)) -lt 60 ] || { echo "'$*' doesn't come true" && return 1; }
+        [ $((SECONDS - began)) -lt 180 ] || { echo "'$*' doesn't come true" && return 1; }
         sleep 0.1
     done
 }

@@ -80,6 +80,10 @@ it_moves() {
     migrate --expect "$digest" restore "$d/there" mover "$d/mover.tar.zst"
     goes_on there here
     same_but_growing there here
+    # There can't be two of them; of the attempt a log is left, and the first one goes on.
+    fails cr-migrate --image "$d/image" restore "$d/twice" mover "$d/mover.tar.zst"
+    same 'what is left' "$(cd "$d/twice" && echo *)" runtime.log
+    runc exec mover true
 }
 
 it_moves_through_a_pipe() (
