@@ -71,17 +71,17 @@ what_it_says() {
 # one_pass_does_the_same ARCHIVE DIRECTORY: as the steps have done there
 one_pass_does_the_same() {
     local d=$2 places=()
-    mkdir "$d/shm" "$d/volume"
+    mkdir "$d/one-shm" "$d/one-volume"
     image_copy "$d/one-root"
-    [ ! -e "$d/bundle/devshm-checkpoint.tar" ] || places+=(--shm "$d/shm")
-    [ ! -e "$d/bundle/volumes/named.tar" ] || places+=(--volume "named=$d/volume")
+    [ ! -e "$d/bundle/devshm-checkpoint.tar" ] || places+=(--shm "$d/one-shm")
+    [ ! -e "$d/bundle/volumes/named.tar" ] || places+=(--volume "named=$d/one-volume")
     cr-import --strict --bundle "$d/one-bundle" --rootfs "$d/one-root" "${places[@]}" "$1"
     same_trees "$d/root" "$d/one-root"
     # What went elsewhere isn't in the bundle.
     same bundle "$(differences "$d/bundle" "$d/one-bundle" | less_times_of_directories "$d/bundle" |
         grep -vE '^"(rootfs-diff.tar|deleted.files|devshm-checkpoint.tar|volumes|volumes/named.tar)" is missing')" ''
     [ ! -e "$d/bundle/rootfs-diff.tar" ] || [ ! -e "$d/one-bundle/rootfs-diff.tar" ]
-    [ ${#places[@]} = 0 ] || same '/dev/shm' "$(cat "$d/shm/segment")" content
+    [ ${#places[@]} = 0 ] || same '/dev/shm' "$(cat "$d/one-shm/segment")" content
 }
 
 # through_all NAME ARCHIVE: what podman has made of a container of this name, and its own
