@@ -3,8 +3,8 @@
 #   make            builds the libraries
 #   make demo       sets up, builds, and restores a real checkpoint archive before your eyes
 #   make check      sets up, and runs every check of the project
-#   make check-vm   sets up, and runs the library in a virtual machine with podman, runc, CRIU and SELinux; PARTS=... chooses
-#                   among tests/vm/guest/parts, SHORT=yes is what CI does, LIMIT=... for how many seconds at most
+#   make check-vm   sets up, and runs the library in a virtual machine with podman, runc, CRIU and SELinux; PARTS=...
+#                   chooses among tests/vm/guest/parts, SHORT=yes is what CI runs, LIMIT=... how many seconds it may take
 #   make check-large  counts every byte of exports and imports with 4 GiB of memory pages, which takes 20 GiB of disk
 #   make bench      sets up, measures the library beside other programs and writes BENCHMARKS.md, which takes some 25
 #                   minutes, 30 GiB of disk, and root for most; CASES='xfs runtime' chooses by parts of names, and

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A container engine that can do one thing: move containers. It has nothing but an OCI runtime, CRIU behind that, and the
- * library. See `cr-migrate --help`.
+ * A container engine that can do one thing: move containers. It has nothing but an OCI runtime, CRIU behind that, and
+ * the library. Where memory runs out it is aborted, as the library has it. See `cr-migrate --help`.
  */
 
 #define _GNU_SOURCE
@@ -53,8 +53,8 @@ static int broken(const char *what)
     return FAILED;
 }
 
-/* Runs the runtime, and waits for it. What it says of a failure is in its log: its own descriptors become those of the
- * container, which can be moved only if they lead nowhere. */
+/* Runs the runtime, and waits for it. What it says of a failure is in its log: its own descriptors become those of
+ * the container, which can be moved only if they lead nowhere. */
 static int invoke(const struct container *container, const char *const *words)
 {
     posix_spawn_file_actions_t actions;
@@ -145,7 +145,7 @@ static int add_changes(const struct container *container, CRExport *export, CREr
     size_t len = CRChangeListLen(list);
     CRChange *changes = calloc(len + 1, sizeof *changes);
     if (changes == NULL)
-        abort(); /* as the library does */
+        abort();
     changes[0] = (CRChange){ .path = "/", .kind = CR_CHANGE_MODIFY };
     if (len > 0)
         memcpy(changes + 1, CRChangeListChanges(list), len * sizeof *changes);
@@ -158,11 +158,14 @@ static int add_changes(const struct container *container, CRExport *export, CREr
 /* Adds all that a restore needs; what it asks for first comes first, so that it can read from a pipe. */
 static int add_all(const struct container *container, CRExport *export, CRError **error)
 {
-    char about[2 * PATH_MAX];
-    int len = snprintf(about, sizeof about, "{\"id\":\"%s\",\"name\":\"%s\",\"runtime\":\"%s\"}\n", container->id,
-                       container->id, container->runtime);
-    int result = CRExportAddBytes(export, "config.dump", about, (size_t)len, error);
+    char *about;
+    int result, len = asprintf(&about, "{\"id\":\"%s\",\"name\":\"%s\",\"runtime\":\"%s\"}\n", container->id,
+                               container->id, container->runtime);
 
+    if (len < 0)
+        abort();
+    result = CRExportAddBytes(export, "config.dump", about, (size_t)len, error);
+    free(about);
     if (result == 0)
         result = CRExportAddFile(export, "spec.dump", container->config, error);
     if (result == 0)
@@ -244,7 +247,8 @@ static int take_metadata(const struct container *container, const CRMetadata *me
     }
     if (CRMetadataDocument(metadata, CR_DOCUMENT_SPEC, &spec, &len, &error) < 0)
         return failed(error);
-    FILE *file = fopen(container->config, "wxe");
+    int fd = open(container->config, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
     bool written = file != NULL && fwrite(spec, 1, len, file) == len;
     if (file == NULL || fclose(file) != 0 || !written)
         return broken(container->config);
@@ -366,13 +370,13 @@ static int find_files(struct container *container, const char *bundle)
 }
 
 /* Runs a command on a container. Until it is through, Ctrl-C ends it in good order. */
-static int under_watch(struct container *container, int (*run)(const struct container *container))
+static int under_watch(struct container *container, int (*work)(const struct container *container))
 {
     CRError *error = NULL;
     int code;
 
     container->watch = watch_new(&error);
-    code = container->watch == NULL ? failed(error) : run(container);
+    code = container->watch == NULL ? failed(error) : work(container);
     watch_free(container->watch);
     return code;
 }
@@ -413,6 +417,8 @@ int main(int argc, char **argv)
     int option, code;
 
     program = "cr-migrate";
+    /* The container's users may enter its root, whose mode is that of the upper directory. */
+    umask(022);
     while ((option = getopt_long(argc, argv, "i:r:e:h", options, NULL)) != -1) {
         if (option == 'h') {
             fputs(help, stdout);

@@ -19,7 +19,8 @@ make_bundle() {
     mkdir "$d/here"
     runc spec --bundle "$d/here"
     sed -i -e 's/"terminal": true/"terminal": false/' -e 's/"readonly": true/"readonly": false/' \
-        -e 's|"sh"|"/bin/workload", "all"|' -e 's/"CAP_KILL"/"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID"/' \
+        -e 's|"sh"|"/bin/workload", "all"|' \
+        -e 's/"CAP_KILL"/"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID"/' \
         "$d/here/config.json"
 }
 
@@ -29,7 +30,7 @@ as_it_was() {
     mount -t overlay -o "ro,lowerdir=$d/$1/upper:$d/image" overlay "$d/$1-was"
 }
 
-# goes_on PLACE OLD: its process counts on from where the container in the old place was, has its file open, and /dev/shm
+# goes_on PLACE OLD: its process counts on from where the container in the old place was, with its file and its /dev/shm
 goes_on() {
     local before
     before=$(counter "$d/$2-was")

@@ -40,7 +40,7 @@ a_bundle() {
 # The root file system's changes, the volume and /dev/shm are those that the library finds on the system; of podman's
 # archive the images are left, and what it says of the container.
 all_of_our_own() {
-    local before upper lower
+    local before upper lower root
     start own all --volume own:/volume
     mkdir -p /tmp/own.shm
     checkpoint --ignore-rootfs --ignore-volumes --export /tmp/own.tar own
@@ -52,8 +52,9 @@ all_of_our_own() {
     forget own
     podman container restore --import /tmp/own.own --name own-restored
     goes_on own-restored "$before"
-    same 'changed file' "$(cat "$(podman mount own-restored)/etc/app/main.conf")" $'etc/app/main.conf of the image\nchanged'
-    same 'a directory for a file' "$(cat "$(podman mount own-restored)/etc/app/type/inside")" inside
+    root=$(podman mount own-restored)
+    same 'changed file' "$(cat "$root/etc/app/main.conf")" $'etc/app/main.conf of the image\nchanged'
+    same 'a directory for a file' "$(cat "$root/etc/app/type/inside")" inside
     podman rm --force --time 0 own-restored
 }
 
