@@ -4,7 +4,10 @@
 # library move it, as examples/c/cr-migrate.c does.
 . /vm/containers.sh
 
-migrate() { cr-migrate --image "$d/image" "$@" || { tail -n 20 "$d"/*/runtime.log && false; }; }
+# And what runc and CRIU had to say if it failed.
+migrate() {
+    cr-migrate --image "$d/image" "$@" || { grep -h -e level=error -e Error "$d"/*/*.log && false; }
+}
 
 podman_cannot() {
     start unexportable all
