@@ -9,12 +9,12 @@ program() {
     chmod 755 "/tmp/probes/$1"
 }
 
-# answers CHECKPOINT PODS RUNTIME: what the two probes say; neither takes longer than it may
+# answers CHECKPOINT PODS RUNTIME: what the two probes say. Each has ten seconds, and the machine may be slow.
 answers() {
     local began=$SECONDS
     same "$3 can checkpoint" "$(cr can-checkpoint "$3")" "$1"
     same "$3 can restore pods" "$(cr can-restore-pods "$3")" "$2"
-    [ $((SECONDS - began)) -le 25 ]
+    [ $((SECONDS - began)) -le 60 ]
 }
 
 runc_can() {
