@@ -12,14 +12,15 @@ forget() {
 # goes_on NAME OLD: a restored container counts on from where the old one was, in its memory, in the file that it has
 # open, and in /dev/shm; what else was there is there
 goes_on() {
-    local root before=$2
+    local root process before=$2
     root=$(podman mount "$1")
     await counts_beyond "$root" "$before"
     counted_on "$root"
-    same 'the open file' "$(readlink "/proc/$(podman inspect --format '{{.State.Pid}}' "$1")/fd/5")" /data/growing
-    same 'another file of /dev/shm' "$(podman exec "$1" cat /dev/shm/segment)" content
-    [ "$(podman exec "$1" cat /dev/shm/counter)" -ge "$before" ]
-    same 'the volume' "$(podman exec "$1" cat /volume/file)" content
+    process=/proc/$(podman inspect --format '{{.State.Pid}}' "$1")
+    same 'the open file' "$(readlink "$process/fd/5")" /data/growing
+    same 'another file of /dev/shm' "$(cat "$process/root/dev/shm/segment")" content
+    [ "$(cat "$process/root/dev/shm/counter")" -ge "$before" ]
+    same 'the volume' "$(cat "$process/root/volume/file")" content
 }
 
 # An archive of podman's is taken apart, and made again of what was in it.
