@@ -100,3 +100,12 @@ counter() { tail -n 1 "$1/data/growing"; }
 counts_beyond() { [ "$(counter "$1")" -gt "$2" ]; }
 # It has never begun anew, nor left a number out.
 counted_on() { awk '$1 != NR { print "line " NR " is " $1; wrong = 1 } END { exit wrong }' "$1/data/growing"; }
+
+# goes_on_inside PROCESS OLD: a restored one, as /proc has it, has its file open, and counts on in /dev/shm, where else is
+# what was there; that file is empty for a moment each time
+goes_on_inside() {
+    same 'the open file' "$(readlink "$1/fd/5")" /data/growing
+    same 'another file of /dev/shm' "$(cat "$1/root/dev/shm/segment")" content
+    await holds_at_least "$1/root/dev/shm/counter" "$2"
+}
+holds_at_least() { [ "$(cat "$1")" -ge "$2" ]; }

@@ -17,9 +17,7 @@ goes_on() {
     await counts_beyond "$root" "$before"
     counted_on "$root"
     process=/proc/$(podman inspect --format '{{.State.Pid}}' "$1")
-    same 'the open file' "$(readlink "$process/fd/5")" /data/growing
-    same 'another file of /dev/shm' "$(cat "$process/root/dev/shm/segment")" content
-    [ "$(cat "$process/root/dev/shm/counter")" -ge "$before" ]
+    goes_on_inside "$process" "$before"
     same 'the volume' "$(cat "$process/root/volume/file")" content
 }
 
