@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""BENCHMARKS.md, made of results.json alone."""
+"""BENCHMARKS.md, made of results.json, and of choices.md, which people write."""
 
 import textwrap
+from pathlib import Path
 
 from . import judge
 from .model import INSIDE, LIBRARY, LIMIT, PEER, SIZE, WALL
@@ -21,6 +22,8 @@ TITLES = {
     "export": "Export, uncompressed: time against size",
     "runtime": "Runtime look-up: time against size",
 }
+
+CHOICES = Path(__file__).with_name("choices.md")
 
 LIMITS = """\
 The last column is what the same work comes to with nothing but the system calls, or the tool that does the decisive
@@ -249,6 +252,7 @@ def markdown(results, pictures):
     parts += ["## How it is measured\n", METHOD + "\n"]
     for group, members in grouped(results["cases"]):
         parts += [f"## {group}\n", *(case_section(case) for case in members)]
+    parts += ["## What was chosen\n", CHOICES.read_text(encoding="utf-8")]
     if results["skipped"]:
         parts += ["## What didn't run\n", "\n".join(f"- {name}: {why}" for name, why in results["skipped"]) + "\n"]
     return "\n".join(parts)
