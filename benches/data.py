@@ -156,13 +156,15 @@ class Data:
                 made.add(directory)
                 lines.append(f"out/{directory}")
 
-    def collection(self, directory, name="collection", block=4096):
-        """What putting a directory's files into one file is, as a manifest: each at a block, with one before it."""
-        lines, offset = [], block
+    def collection(self, directory, name="collection", block=4096, header=None):
+        """What putting a directory's files into one file is, as a manifest: each at a block, behind a header of a
+        block, or of as many bytes as said."""
+        header = header or block
+        lines, offset = [], header
         for parent, _, files in os.walk(self.place.path(directory)):
             for file in sorted(files):
                 path = os.path.join(parent, file)
                 size = os.path.getsize(path)
                 lines.append((size, 0, offset, os.path.relpath(path, self.place.directory), "out.tar"))
-                offset += -(-size // block) * block + block
+                offset += -(-size // block) * block + header
         return self.manifest(name, lines)

@@ -59,7 +59,7 @@ class Limits(Directory):
         with tarfile.open(self.path / "archive.tar", "w") as tar:
             tar.add(self.path / "source", arcname=".")
         manifest = self.data.extraction("archive.tar")
-        for kind in "kernel", "memory":
+        for kind in "kernel", "memory", "whole":
             (self.path / "out").mkdir()
             self.run_limit(kind, manifest)
             for name, content in self.CONTENT.items():
@@ -67,11 +67,20 @@ class Limits(Directory):
             shutil.rmtree(self.path / "out")
 
     def test_a_collection_has_every_files_bytes_from_a_block_on(self):
-        self.run_limit("kernel", self.data.collection("source"))
+        for kind in "kernel", "whole":
+            self.run_limit(kind, self.data.collection("source"))
+            collected = (self.path / "out.tar").read_bytes()
+            for content in filter(None, self.CONTENT.values()):
+                start = collected.index(content)
+                self.assertEqual((start % 4096, collected[start : start + len(content)]), (0, content))
+            (self.path / "out.tar").unlink()
+
+    def test_a_header_may_be_longer_than_a_block(self):
+        self.run_limit("memory", self.data.collection("source", block=512, header=1536))
         collected = (self.path / "out.tar").read_bytes()
-        for content in filter(None, self.CONTENT.values()):
-            start = collected.index(content)
-            self.assertEqual((start % 4096, collected[start : start + len(content)]), (0, content))
+        self.assertEqual(collected[:1536].strip(b"\0"), b"")
+        start = collected.index(b"l" * 70_000)
+        self.assertEqual(start % 512, 0)
 
 
 class Measure(Directory):

@@ -5,6 +5,9 @@
  *     limits kernel MANIFEST       copies ranges of files with copy_file_range, which clones them where it can, and
  *                                  those of less than 64 KiB with read and write
  *     limits memory MANIFEST       copies them with read and write, of up to 1 MiB at once
+ *     limits whole MANIFEST        the same, with all that a file has: a source is held before it is opened, so that
+ *                                  nothing but a file ever is, and asked for what it is and for its xattrs; a
+ *                                  destination gets a mode and times
  *     limits fsync FILE...         has the disk hold what was written to files
  *     limits look FILE TIMES       opens a file, reads 64 KiB and closes it; prints the median in seconds
  *
@@ -22,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,6 +65,38 @@ static int open_in(struct kept *kept, const char *name, int flags)
     return openat(kept->directory, slash == NULL ? name : slash + 1, flags | O_CLOEXEC, 0600);
 }
 
+/* Whether what a file has besides its data counts. */
+static bool whole;
+
+/* Opens a file that is held, and asks what else it has. */
+static int open_whole(int held)
+{
+    static int descriptors = -1;
+    char number[16], names[256];
+    struct statx status;
+
+    if (descriptors < 0 && (descriptors = open("/proc/thread-self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+        die("/proc/thread-self/fd");
+    snprintf(number, sizeof number, "%d", held);
+    int fd = held < 0 || statx(held, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &status) < 0
+                 ? -1
+                 : openat(descriptors, number, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || flistxattr(fd, names, sizeof names) < 0)
+        die("a source");
+    close(held);
+    return fd;
+}
+
+/* Closes a destination, with a mode and times. */
+static void close_whole(int fd)
+{
+    const struct timespec times[2] = { { 1, 0 }, { 1, 0 } };
+
+    if (fchmod(fd, 0644) < 0 || futimens(fd, times) < 0)
+        die("a destination");
+    close(fd);
+}
+
 static bool is_kept(const struct kept *kept, const char *name)
 {
     return kept->fd >= 0 && strcmp(kept->name, name) == 0;
@@ -69,9 +105,13 @@ static bool is_kept(const struct kept *kept, const char *name)
 static int keep(struct kept *kept, const char *name, int flags)
 {
     if (!is_kept(kept, name)) {
-        if (kept->fd >= 0)
+        if (kept->fd >= 0 && whole && flags != O_RDONLY)
+            close_whole(kept->fd);
+        else if (kept->fd >= 0)
             close(kept->fd);
-        if ((kept->fd = open_in(kept, name, flags)) < 0)
+        kept->fd = whole && flags == O_RDONLY ? open_whole(open_in(kept, name, O_PATH | O_NOFOLLOW))
+                                              : open_in(kept, name, flags);
+        if (kept->fd < 0)
             die(name);
         snprintf(kept->name, sizeof kept->name, "%s", name);
     }
@@ -252,7 +292,7 @@ int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "kernel") == 0)
         follow(argv[2], copy_in_kernel);
-    else if (argc == 3 && strcmp(argv[1], "memory") == 0)
+    else if (argc == 3 && (strcmp(argv[1], "memory") == 0 || (whole = strcmp(argv[1], "whole") == 0)))
         follow(argv[2], copy_in_memory);
     else if (argc > 2 && strcmp(argv[1], "fsync") == 0)
         sync_files(&argv[2]);
