@@ -37,6 +37,9 @@ def arguments():
     parser.add_argument("--prefix", type=Path, default=ROOT / "build/prefix", help="where the library is installed")
     parser.add_argument("--tar-crate", type=Path, default=ROOT / "target/release/examples/tar-crate")
     parser.add_argument("--list", action="store_true", help="lists the cases")
+    parser.add_argument(
+        "--update", action="store_true", help=f"puts the named cases into {RESULTS} in place of their earlier results"
+    )
     parser.add_argument("--render", action="store_true", help=f"writes {REPORT} anew from {RESULTS}")
     return parser.parse_args()
 
@@ -170,6 +173,8 @@ def main():
     if asked.list:
         print("\n".join(names))
         return 0
+    if asked.update and asked.quick:
+        raise SystemExit("--update needs cases of the whole size")
     for part in asked.cases:
         if not any(part in name for name in names):
             raise SystemExit(f"no case has {part} in its name; --list lists them")
@@ -190,7 +195,7 @@ def main():
 
 
 def conclude(settings, asked, before, found, skipped):
-    """Writes and says what was found. The committed files are written of a whole run alone."""
+    """Writes and says what was found. The committed files are written of a whole run alone, or brought up to date."""
     version = subprocess.run(
         [ROOT / "scripts/cargo-field", "version"], check=True, capture_output=True, text=True
     ).stdout.strip()
@@ -208,7 +213,9 @@ def conclude(settings, asked, before, found, skipped):
     slower = judge.slower(results, committed())
     if slower:
         print("\n" + "\n".join(slower))
-    write(results, settings.work if asked.quick or asked.cases else ROOT, asked.cases)
+    if asked.update:
+        results = judge.updated(json.loads((ROOT / RESULTS).read_text()), results)
+    write(results, ROOT if asked.update or not (asked.quick or asked.cases) else settings.work, asked.cases)
     return 1 if any(why.startswith(FAILED) for _, why in skipped) else 0
 
 

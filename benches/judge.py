@@ -94,3 +94,10 @@ def slower(new, old):
 
 def compressed_ratio(case, name, peer):
     return ratio(value(case, name, SIZE), value(case, peer, SIZE))
+
+
+def updated(results, later):
+    """Results with the cases of a later run in place of their own, which they name."""
+    found = {case["name"]: case for case in later["cases"]}
+    names = sorted({*results.get("later", []), *found})
+    return {**results, "later": names, "cases": [found.get(case["name"], case) for case in results["cases"]]}

@@ -34,7 +34,9 @@ Each case runs its contenders in alternation, every round in another order, and 
 least and the most. A run begins with its destination removed and its file system synced; sources are in the page cache
 unless a case says otherwise. Nobody waits for the disk at the end, unless a case says so: what is measured is the time
 until the program returns; writes of gigabytes are slowed towards the disk's speed by the kernel all the same. Each file
-system is an image of its own in a file, behind a loop device with direct I/O, so that nothing is cached twice.
+system is an image of its own in a file, behind a loop device with direct I/O, so that nothing is cached twice. Before a
+run that writes much, as much memory is taken and given back: a virtual machine's host may have reclaimed what was free,
+and whoever came first would have paid for getting it again.
 
 Time is that of the process, from its start to its end, but where "in the process" says that the library's call alone is
 timed. CPU is user and system time together, with that of programs that it starts. Memory is the largest resident set of
@@ -242,6 +244,8 @@ def markdown(results, pictures):
         f"Made by `{results['command']}`, which makes the data, runs every case and writes this file.\n",
         machine(results) + "\n",
     ]
+    if results.get("later"):
+        parts.append(wrapped(f"Measured once more since then, each in a run of its own: {', '.join(results['later'])}.") + "\n")
     if results["quick"]:
         parts.append("**Sizes are reduced: these figures check the harness, not the library.**\n")
     parts += ["## What is to be reached\n", goals(results["cases"]) + "\n", LIMITS + "\n"]

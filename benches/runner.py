@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the contenders of a case in alternation, and measures each run."""
 
+import mmap
 import os
 import shutil
 import signal
@@ -10,6 +11,9 @@ from .model import INSIDE, LIBRARY, Sample, Skipped
 
 # What a run makes, and what is removed before the next one.
 DESTINATIONS = ("out", "out.tar")
+# From so many bytes on, where the memory for them comes from makes a difference.
+MUCH = 64 << 20
+TOUCH = b"\1" * (4 << 20)
 
 
 class Failed(Exception):
@@ -44,15 +48,19 @@ class Runner:
         self.result = settings.work / "result"
 
     def case(self, case, contenders, runs, tell):
-        """The samples of every contender by name. Each round runs all of them, every time in another order."""
+        """The samples of every contender by name. Each round runs all of them, every time in another order, and after
+        others."""
         samples = {contender.name: [] for contender in contenders}
+        most = self.settings.mib << 20
         for contender in contenders:
             self.warm(contender)
         for number in range(runs):
             turn = number % len(contenders)
-            for contender in contenders[turn:] + contenders[:turn]:
+            order = contenders[turn:] + contenders[:turn]
+            for contender in reversed(order) if number % 2 else order:
                 tell(f"{case.name}: run {number + 1} of {runs}: {contender.name}")
-                samples[contender.name].append(self.run(contender))
+                samples[contender.name].append(self.run(contender, most))
+                most = max(sample.written for done in samples.values() for sample in done)
         self.clean()
         return samples
 
@@ -71,8 +79,9 @@ class Runner:
                     for file in files:
                         read(os.path.join(parent, file))
 
-    def run(self, contender):
-        """One run, beginning without the destination and with nothing left to be written."""
+    def run(self, contender, written=0):
+        """One run, which may write so many bytes, beginning without the destination and with nothing left to be
+        written."""
         self.clean()
         for name in contender.directories:
             self.place.path(name).mkdir()
@@ -81,6 +90,7 @@ class Runner:
         self.place.sync()
         if contender.prepare_unsynced:
             contender.prepare_unsynced()
+        take_memory(written)
         output, words = self.measured(contender)
         wall, user, system, peak, written, status = words.split()
         if os.waitstatus_to_exitcode(int(status)) not in contender.statuses:
@@ -118,6 +128,14 @@ class Runner:
             raise Failed(f"{shown(contender)}: {errors.decode(errors='replace')}")
         text = (output or b"").decode() + "\n" + errors.decode(errors="replace")
         return text.strip(), self.result.read_text()
+
+
+def take_memory(size):
+    """Has the machine own as many free bytes: a virtual one's host may have taken back what nobody used."""
+    if size >= MUCH:
+        with mmap.mmap(-1, size) as memory:
+            for start in range(0, size - len(TOUCH) + 1, len(TOUCH)):
+                memory[start : start + len(TOUCH)] = TOUCH
 
 
 def read(path):

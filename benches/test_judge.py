@@ -94,5 +94,16 @@ class Slower(unittest.TestCase):
         self.assertEqual(judge.slower({"cases": [case([9], [10])]}, {}), [])
 
 
+class Updated(unittest.TestCase):
+    def test_a_later_run_replaces_its_cases_and_leaves_the_others(self):
+        old = {"date": "then", "cases": [case([1], [2], name="a"), case([3], [4], name="b")]}
+        new = judge.updated(old, {"date": "now", "cases": [case([5], [6], name="b")]})
+        self.assertEqual(new["date"], "then")
+        self.assertEqual(new["later"], ["b"])
+        self.assertEqual([judge.value(one, "own", "wall") for one in new["cases"]], [1, 5])
+        again = judge.updated(new, {"cases": [case([7], [8], name="a")]})
+        self.assertEqual(again["later"], ["a", "b"])
+
+
 if __name__ == "__main__":
     unittest.main()
