@@ -245,7 +245,8 @@ def markdown(results, pictures):
         machine(results) + "\n",
     ]
     if results.get("later"):
-        parts.append(wrapped(f"Measured once more since then, each in a run of its own: {', '.join(results['later'])}.") + "\n")
+        later = ", ".join(results["later"])
+        parts.append(wrapped(f"Measured once more since then, in a run without the others: {later}.") + "\n")
     if results["quick"]:
         parts.append("**Sizes are reduced: these figures check the harness, not the library.**\n")
     parts += ["## What is to be reached\n", goals(results["cases"]) + "\n", LIMITS + "\n"]
