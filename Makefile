@@ -104,10 +104,10 @@ check-vm:
 	@tests/vm/run $(if $(SHORT),--short) $(if $(LIMIT),--limit $(LIMIT)) $(PARTS) || [ $$? = 77 ]
 
 header: $(CBINDGEN)
-	$(CBINDGEN) --quiet --config cbindgen.toml --output include/crutils.h
+	scripts/header $(CBINDGEN) >build/crutils.h && mv build/crutils.h include/crutils.h
 
 check-header: $(CBINDGEN)
-	$(CBINDGEN) --quiet --config cbindgen.toml --output build/crutils.h
+	scripts/header $(CBINDGEN) >build/crutils.h
 	diff -u include/crutils.h build/crutils.h
 
 $(CBINDGEN):

@@ -22,26 +22,62 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Kind {
     /// The operating system refused a call; the errno is the call's own.
     System = 1,
-    /// An argument is unusable; nothing was touched.
+    /// An argument is unusable; nothing was touched. EINVAL.
     Argument = 2,
-    /// An archive or a JSON file breaks its format, is cut short, or fails its checksum.
+    /// An archive or a JSON file breaks its format, is cut short, or fails its checksum. EBADMSG.
     Malformed = 3,
-    /// An archive or a list asks for something outside of what it may name: a path that leaves its root, a link,
-    /// a device or a protected name where none may be.
+    /// An archive or a list names something outside of its root, by a path or by a link. EXDEV.
     Escape = 4,
-    /// A documented limit was exceeded.
-    Limit = 5,
-    /// The input is well-formed but uses something this library, its build or this system doesn't support.
-    Unsupported = 6,
-    /// The archive lacks the member that was asked for.
-    NotInArchive = 7,
-    /// The caller cancelled the work.
-    Cancelled = 8,
-    /// A defect of this library, caught before it could cross the ABI.
-    Internal = 9,
+    /// An archive holds a type or a name that may not be there, such as a device in a bundle. EPERM; ELOOP for a symlink.
+    Forbidden = 5,
+    /// A documented limit was exceeded. E2BIG.
+    Limit = 6,
+    /// The input is well-formed but uses something this library, its build or this system doesn't support. EOPNOTSUPP.
+    Unsupported = 7,
+    /// The archive lacks the member that was asked for. ENODATA.
+    NotInArchive = 8,
+    /// The caller cancelled the work. ECANCELED.
+    Cancelled = 9,
+    /// The work's deadline has passed. ETIMEDOUT.
+    Deadline = 10,
+    /// A defect of this library. ENOTRECOVERABLE.
+    Internal = 11,
 }
 
 impl Kind {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Kind; 11] = [
+        Kind::System,
+        Kind::Argument,
+        Kind::Malformed,
+        Kind::Escape,
+        Kind::Forbidden,
+        Kind::Limit,
+        Kind::Unsupported,
+        Kind::NotInArchive,
+        Kind::Cancelled,
+        Kind::Deadline,
+        Kind::Internal,
+    ];
+
+    /// The kind as a word for logs, such as `malformed`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::System => "system",
+            Kind::Argument => "argument",
+            Kind::Malformed => "malformed",
+            Kind::Escape => "escape",
+            Kind::Forbidden => "forbidden",
+            Kind::Limit => "limit",
+            Kind::Unsupported => "unsupported",
+            Kind::NotInArchive => "not in archive",
+            Kind::Cancelled => "cancelled",
+            Kind::Deadline => "deadline",
+            Kind::Internal => "internal",
+        }
+    }
+
     /// The errno of this kind, where no system call gave one.
     fn default_errno(self) -> Errno {
         match self {
@@ -49,10 +85,12 @@ impl Kind {
             Kind::Argument => Errno::EINVAL,
             Kind::Malformed => Errno::EBADMSG,
             Kind::Escape => Errno::EXDEV,
+            Kind::Forbidden => Errno::EPERM,
             Kind::Limit => Errno::E2BIG,
             Kind::Unsupported => Errno::EOPNOTSUPP,
             Kind::NotInArchive => Errno::ENODATA,
             Kind::Cancelled => Errno::ECANCELED,
+            Kind::Deadline => Errno::ETIMEDOUT,
             Kind::Internal => Errno::ENOTRECOVERABLE,
         }
     }
@@ -201,12 +239,23 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    /// The errno of the system call that failed, if one did.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        (self.0.kind == Kind::System).then_some(&self.0.errno as _)
+    }
+}
 
-/// Lets an [`Error`] pass through the standard library's reading and writing traits; `Error::io` takes it out again.
+/// Keeps the [`Error`] inside, so that [`io::Error::downcast`] gives it back, and takes the [`io::ErrorKind`] from its
+/// errno.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
-        io::Error::other(error)
+        let kind = match io::Error::from_raw_os_error(error.errno()).kind() {
+            // The standard library's readers and writers would try again, and never see the error.
+            io::ErrorKind::Interrupted => io::ErrorKind::Other,
+            kind => kind,
+        };
+        io::Error::new(kind, error)
     }
 }
 
@@ -295,6 +344,29 @@ mod tests {
     fn hostile_bytes_are_escaped() {
         assert_eq!(quote(b"a\x1b[2J\xff\"\n"), r#""a\u{1b}[2J\xff\"\n""#);
         assert_eq!(quote("é\u{202e}x".as_bytes()), "\"é\\u{202e}x\"");
+    }
+
+    #[test]
+    fn an_io_error_has_the_kind_of_the_errno_and_the_error_inside() {
+        let error = Error::system("openat \"x\"", Errno::ENOENT);
+        let outer = io::Error::from(error);
+        assert_eq!(outer.kind(), io::ErrorKind::NotFound);
+        let inner = outer.downcast::<Error>().unwrap();
+        assert_eq!(
+            (inner.kind(), inner.errno()),
+            (Kind::System, Errno::ENOENT as i32)
+        );
+    }
+
+    #[test]
+    fn the_source_is_the_failed_call_s_errno() {
+        use std::error::Error as _;
+        let error = Error::system("fsync", Errno::EIO);
+        assert_eq!(
+            error.source().and_then(|source| source.downcast_ref()),
+            Some(&Errno::EIO)
+        );
+        assert!(Error::argument("root", "is wrong").source().is_none());
     }
 
     #[test]

@@ -27,6 +27,7 @@
 //! a host path say `ambient` in their names.
 
 mod archive;
+#[cfg(feature = "capi")]
 pub mod capi;
 pub mod changes;
 pub mod checkpoint;
@@ -38,4 +39,4 @@ mod tar;
 pub mod watch;
 
 pub use error::{Error, Kind, Result};
-pub use fs::{Directory, DirectoryBuf};
+pub use fs::{Place, PlaceBuf};

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::mem;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,25 +21,22 @@ pub(crate) const MAX_CLONED: u64 = 64 << 20;
 /// How much time there is between two reports of progress, at least: twenty a second.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(50);
 
-/// A flag that ends whatever works under a watch of it. Clones are the same flag; any thread may set it, at any time.
+/// A flag that ends a part of a work that nobody waits for any longer. Clones are the same flag.
 #[derive(Clone, Debug, Default)]
-pub struct Cancellation(Arc<AtomicBool>);
+pub(crate) struct Cancellation(Arc<AtomicBool>);
 
 impl Cancellation {
     /// A flag that isn't set.
-    #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the flag, for good. Works under it fail with ECANCELED at their next step.
-    pub fn cancel(&self) {
+    /// Sets the flag, for good.
+    pub(crate) fn cancel(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether the flag is set.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
+    fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
@@ -48,21 +46,52 @@ impl Cancellation {
 #[non_exhaustive]
 #[repr(u32)]
 pub enum Phase {
-    /// The archive is read for what it says of the container. Bytes are those of the archive.
+    /// The archive is read for its members and documents. Bytes are those of the archive.
     #[default]
-    Reading = 0,
+    Reading = 1,
     /// The archive's digest is compared with the expected one. Bytes are those of the archive.
-    Verifying = 1,
-    /// Members are made. Bytes are those of the archive.
-    Extracting = 2,
+    Verifying = 2,
+    /// Members are extracted. Bytes are those of the archive.
+    Extracting = 3,
     /// What the container deleted is removed. There are no bytes.
-    Deleting = 3,
-    /// The sizes of nested archives are found. There are no bytes.
-    Measuring = 4,
+    Deleting = 4,
+    /// Directories or layers are compared. There are no bytes.
+    Comparing = 5,
+    /// The sizes of nested archives are measured. There are no bytes.
+    Measuring = 6,
     /// The archive is written. Bytes are those of the members, before any compression.
-    Writing = 5,
-    /// The archive is made to last (fsync), and gets its name. There are no bytes.
-    Publishing = 6,
+    Writing = 7,
+    /// The archive is synced, if that was asked for, and gets its name. There are no bytes.
+    Publishing = 8,
+}
+
+impl Phase {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Phase; 8] = [
+        Phase::Reading,
+        Phase::Verifying,
+        Phase::Extracting,
+        Phase::Deleting,
+        Phase::Comparing,
+        Phase::Measuring,
+        Phase::Writing,
+        Phase::Publishing,
+    ];
+
+    /// The phase as a word for people, such as `extracting`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Reading => "reading",
+            Phase::Verifying => "verifying",
+            Phase::Extracting => "extracting",
+            Phase::Deleting => "deleting",
+            Phase::Comparing => "comparing",
+            Phase::Measuring => "measuring",
+            Phase::Writing => "writing",
+            Phase::Publishing => "publishing",
+        }
+    }
 }
 
 /// How far a work is.
@@ -77,6 +106,23 @@ pub struct Progress<'p> {
     pub bytes_total: Option<u64>,
     /// The member that is being worked on, as raw bytes; empty between members.
     pub member: &'p [u8],
+    /// How long the phase has taken so far.
+    pub elapsed: Duration,
+    /// How many bytes a second were done lately; 0 at the beginning of a phase.
+    pub bytes_per_second: u64,
+}
+
+impl Progress<'_> {
+    /// How long the rest of the phase takes at the present rate, if the total is known and the rate isn't 0.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        let left = self.bytes_total?.checked_sub(self.bytes_done)?;
+        let milliseconds =
+            u128::from(left) * 1000 / u128::from(NonZeroU64::new(self.bytes_per_second)?.get());
+        Some(Duration::from_millis(
+            u64::try_from(milliseconds).unwrap_or(u64::MAX),
+        ))
+    }
 }
 
 /// What sort of thing a [`Warning`] tells. The numbers are those of the C ABI (`CR_WARNING_*`); more may follow.
@@ -84,14 +130,35 @@ pub struct Progress<'p> {
 #[non_exhaustive]
 #[repr(u32)]
 pub enum WarningKind {
-    /// An optional member isn't there.
-    Missing = 0,
+    /// An object vanished before it was stored, and is left out.
+    Vanished = 1,
     /// A socket isn't stored, since an archive can't hold one.
-    Socket = 1,
+    Socket = 2,
     /// A device isn't made, since a user namespace doesn't permit it.
-    Device = 2,
+    Device = 3,
     /// Something in the archive isn't understood and was passed over; nothing that was asked for depends on it.
-    Ignored = 3,
+    Ignored = 4,
+}
+
+impl WarningKind {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [WarningKind; 4] = [
+        WarningKind::Vanished,
+        WarningKind::Socket,
+        WarningKind::Device,
+        WarningKind::Ignored,
+    ];
+
+    /// The kind as a word for logs, such as `socket`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            WarningKind::Vanished => "vanished",
+            WarningKind::Socket => "socket",
+            WarningKind::Device => "device",
+            WarningKind::Ignored => "ignored",
+        }
+    }
 }
 
 /// Something that was left out and doesn't fail the work.
@@ -106,10 +173,25 @@ pub struct Warning<'w> {
     pub message: &'w str,
 }
 
-/// Who watches a work, and what ends it early. Clones watch together.
+/// Who is told of a work's progress and warnings, and what ends it early: a cancellation or a deadline. Clones are the
+/// same watch.
 ///
-/// Reports come from the thread that works, at most twenty a second and one more at a phase's end. A report that comes
-/// while another is being taken (since the caller's function does work under the same watch) is dropped.
+/// One watch may serve several works, one after the other or at the same time: all of them end with its cancellation or
+/// its deadline, which can't be taken back, and reports of works at the same time mix. Reports come from the thread that
+/// works, at most twenty a second and one more at a phase's end. A report that comes while another is being taken is
+/// dropped.
+///
+/// ```
+/// use std::time::Duration;
+/// use crutils::watch::Watch;
+///
+/// let watch = Watch::new();
+/// watch.deadline_in(Duration::from_secs(60));
+/// watch.on_progress(|progress| println!("{} {}", progress.phase.name(), progress.bytes_done));
+/// watch.on_warning(|warning| eprintln!("{}", warning.message));
+/// let other_thread_s = watch.clone();
+/// std::thread::spawn(move || other_thread_s.cancel());
+/// ```
 #[derive(Clone, Default)]
 pub struct Watch {
     shared: Arc<Shared>,
@@ -119,15 +201,10 @@ pub struct Watch {
 
 #[derive(Default)]
 struct Shared {
-    ends: Mutex<Ends>,
+    /// Not behind a lock: a signal handler may set it.
+    cancelled: AtomicBool,
+    deadline: Mutex<Option<Instant>>,
     state: Mutex<State>,
-}
-
-/// What ends the work early.
-#[derive(Clone, Default)]
-struct Ends {
-    cancellation: Option<Cancellation>,
-    deadline: Option<Instant>,
 }
 
 type OnProgress = Box<dyn FnMut(&Progress<'_>) + Send>;
@@ -141,7 +218,10 @@ struct State {
     done: u64,
     total: Option<u64>,
     member: Vec<u8>,
-    reported: Option<Instant>,
+    /// When the phase began, and when it was reported last with how many bytes.
+    began: Option<Instant>,
+    reported: Option<(Instant, u64)>,
+    rate: Rate,
 }
 
 impl fmt::Debug for Watch {
@@ -157,15 +237,16 @@ impl Watch {
         Self::default()
     }
 
-    /// Ends the work (ECANCELED) when `cancellation` is set.
-    pub fn cancelled_by(&self, cancellation: &Cancellation) {
-        lock(&self.shared.ends).cancellation = Some(cancellation.clone());
+    /// Ends works under the watch with ECANCELED at their next step, which is at most 8 MiB of copying away, or 64 MiB
+    /// of cloning; for good. Any thread may call it, and so may a signal handler.
+    pub fn cancel(&self) {
+        self.shared.cancelled.store(true, Ordering::Release);
     }
 
-    /// Ends the work (ECANCELED) when `time` has passed from now on.
+    /// Ends works under the watch with ETIMEDOUT when `time` has passed from now on. A later call sets it anew.
     pub fn deadline_in(&self, time: Duration) {
         // A time beyond what the clock can tell never comes.
-        lock(&self.shared.ends).deadline = Instant::now().checked_add(time);
+        *lock(&self.shared.deadline) = Instant::now().checked_add(time);
     }
 
     /// Has progress told to `report`.
@@ -186,26 +267,18 @@ impl Watch {
         }
     }
 
-    /// ECANCELED if the work was cancelled or is past its deadline.
+    /// ECANCELED if the work was cancelled, ETIMEDOUT if it is past its deadline.
     pub(crate) fn check(&self) -> Result<()> {
-        if self
-            .abandoned
-            .as_ref()
-            .is_some_and(Cancellation::is_cancelled)
-        {
+        let abandoned = self.abandoned.as_ref();
+        if abandoned.is_some_and(Cancellation::is_cancelled) {
             return Err(Error::new(Kind::Cancelled, "nobody waits for the work"));
         }
-        let ends = lock(&self.shared.ends);
-        if ends
-            .cancellation
-            .as_ref()
-            .is_some_and(Cancellation::is_cancelled)
-        {
+        if self.shared.cancelled.load(Ordering::Acquire) {
             return Err(Error::new(Kind::Cancelled, "the work was cancelled"));
         }
-        match ends.deadline {
+        match *lock(&self.shared.deadline) {
             Some(deadline) if Instant::now() >= deadline => {
-                Err(Error::new(Kind::Cancelled, "the work is past its deadline"))
+                Err(Error::new(Kind::Deadline, "the deadline has passed"))
             }
             _ => Ok(()),
         }
@@ -216,7 +289,8 @@ impl Watch {
         let mut state = lock(&self.shared.state);
         (state.phase, state.done, state.total) = (phase, 0, total);
         state.member.clear();
-        state.reported = None;
+        (state.began, state.reported) = (Some(Instant::now()), None);
+        state.rate = Rate::default();
     }
 
     /// Names the member that is worked on from now on, as raw bytes.
@@ -251,12 +325,9 @@ impl Watch {
             return;
         }
         let now = Instant::now();
-        if state
-            .reported
-            .is_none_or(|before| now.duration_since(before) >= BETWEEN_REPORTS)
-        {
-            state.reported = Some(now);
-            self.report(state);
+        let is_due = |(before, _)| now.duration_since(before) >= BETWEEN_REPORTS;
+        if state.reported.is_none_or(is_due) {
+            self.report(state, now);
         }
     }
 
@@ -269,7 +340,7 @@ impl Watch {
     pub(crate) fn end(&self) {
         let mut state = lock(&self.shared.state);
         state.member.clear();
-        self.report(state);
+        self.report(state, Instant::now());
     }
 
     /// Tells a warning.
@@ -288,18 +359,28 @@ impl Watch {
     }
 
     /// Calls the caller's function without the lock: it may use this watch, or take long.
-    fn report(&self, mut state: MutexGuard<'_, State>) {
+    fn report(&self, mut state: MutexGuard<'_, State>, now: Instant) {
         let Some(mut report) = state.on_progress.take() else {
             return;
         };
         let member = mem::take(&mut state.member);
         let (phase, bytes_done, bytes_total) = (state.phase, state.done, state.total);
+        let began = *state.began.get_or_insert(now);
+        let (before, bytes_before) = state.reported.unwrap_or((began, 0));
+        let since = now.duration_since(before);
+        state
+            .rate
+            .take(bytes_done.saturating_sub(bytes_before), since);
+        state.reported = Some((now, bytes_done));
+        let bytes_per_second = state.rate.get();
         drop(state);
         report(&Progress {
             phase,
             bytes_done,
             bytes_total,
             member: &member,
+            elapsed: now.duration_since(began),
+            bytes_per_second,
         });
         let mut state = lock(&self.shared.state);
         state.on_progress.get_or_insert(report);
@@ -309,105 +390,44 @@ impl Watch {
     }
 }
 
+/// How many bytes a second were done lately: the mean over some seconds, in which the last ones count most.
+#[derive(Clone, Copy, Default)]
+struct Rate {
+    bytes: f64,
+    seconds: f64,
+}
+
+impl Rate {
+    /// After so many seconds what was before counts half.
+    const HALF_LIFE: f64 = 2.0;
+
+    fn take(&mut self, bytes: u64, time: Duration) {
+        let seconds = time.as_secs_f64();
+        let fading = (-seconds / Self::HALF_LIFE).exp2();
+        #[expect(clippy::cast_precision_loss, reason = "a rate is an estimate")]
+        let bytes = bytes as f64;
+        self.bytes = self.bytes.mul_add(fading, bytes);
+        self.seconds = self.seconds.mul_add(fading, seconds);
+    }
+
+    fn get(self) -> u64 {
+        if self.seconds <= 0.0 {
+            return 0;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the quotient isn't negative, and a conversion saturates"
+        )]
+        let rate = (self.bytes / self.seconds) as u64;
+        rate
+    }
+}
+
 /// Nothing is left half changed by a panic under these locks, which hold plain values.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Report = (Phase, u64, Option<u64>, Vec<u8>);
-
-    fn recorded(watch: &Watch) -> Arc<Mutex<Vec<Report>>> {
-        let reports = Arc::new(Mutex::new(Vec::new()));
-        let record = Arc::clone(&reports);
-        watch.on_progress(move |progress| {
-            let member = progress.member.to_vec();
-            lock(&record).push((
-                progress.phase,
-                progress.bytes_done,
-                progress.bytes_total,
-                member,
-            ));
-        });
-        reports
-    }
-
-    #[test]
-    fn a_watch_that_nobody_cancels_ends_nothing() {
-        let watch = Watch::new();
-        watch.deadline_in(Duration::MAX);
-        watch.cancelled_by(&Cancellation::new());
-        watch.step(1).unwrap();
-    }
-
-    #[test]
-    fn a_cancellation_ends_the_work_at_its_next_step() {
-        let (watch, cancellation) = (Watch::new(), Cancellation::new());
-        watch.cancelled_by(&cancellation);
-        watch.step(1).unwrap();
-        cancellation.clone().cancel();
-        let error = watch.step(1).unwrap_err();
-        assert_eq!((error.kind(), error.errno()), (Kind::Cancelled, 125));
-    }
-
-    #[test]
-    fn what_is_abandoned_ends_alone() {
-        let (watch, abandoned) = (Watch::new(), Cancellation::new());
-        let part = watch.until(&abandoned);
-        part.check().unwrap();
-        abandoned.cancel();
-        assert_eq!(part.check().unwrap_err().kind(), Kind::Cancelled);
-        watch.check().unwrap();
-    }
-
-    #[test]
-    fn a_part_of_the_work_is_cancelled_with_it() {
-        let (watch, cancellation) = (Watch::new(), Cancellation::new());
-        let part = watch.until(&Cancellation::new());
-        watch.cancelled_by(&cancellation);
-        cancellation.cancel();
-        assert_eq!(part.check().unwrap_err().kind(), Kind::Cancelled);
-    }
-
-    #[test]
-    fn a_deadline_that_has_passed_ends_the_work() {
-        let watch = Watch::new();
-        watch.deadline_in(Duration::ZERO);
-        let error = watch.check().unwrap_err();
-        assert_eq!(error.kind(), Kind::Cancelled);
-    }
-
-    #[test]
-    fn the_first_step_and_the_end_of_a_phase_are_reported() {
-        let watch = Watch::new();
-        let reports = recorded(&watch);
-        watch.begin(Phase::Writing, Some(10));
-        watch.at(b"a");
-        watch.step(4).unwrap();
-        watch.advance(6);
-        watch.end();
-        let reports = lock(&reports);
-        assert_eq!(
-            reports.first(),
-            Some(&(Phase::Writing, 4, Some(10), b"a".to_vec()))
-        );
-        assert_eq!(
-            reports.last(),
-            Some(&(Phase::Writing, 10, Some(10), Vec::new()))
-        );
-    }
-
-    #[test]
-    fn a_report_may_use_the_watch_that_it_comes_from() {
-        let watch = Watch::new();
-        let inner = watch.clone();
-        watch.on_warning(move |_| inner.warn(WarningKind::Ignored, b"", "again"));
-        let inner = watch.clone();
-        watch.on_progress(move |_| inner.step(1).unwrap());
-        watch.warn(WarningKind::Socket, b"s", "is a socket");
-        watch.step(1).unwrap();
-    }
-}
+mod tests;

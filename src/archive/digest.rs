@@ -186,7 +186,7 @@ mod tests {
     use nix::sys::memfd::{MFdFlags, memfd_create};
 
     use super::*;
-    use crate::watch::{Cancellation, Phase};
+    use crate::watch::Phase;
 
     const OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     const OF_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -299,9 +299,8 @@ mod tests {
 
     #[test]
     fn a_cancelled_digest_ends() {
-        let (watch, cancellation) = (Watch::new(), Cancellation::new());
-        watch.cancelled_by(&cancellation);
-        cancellation.cancel();
+        let watch = Watch::new();
+        watch.cancel();
         let error = digest_of(&file(b"abc"), 3, &watch).unwrap_err();
         assert_eq!(error.kind(), Kind::Cancelled);
     }

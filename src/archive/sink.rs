@@ -371,7 +371,7 @@ pub(super) fn warn(watch: &Watch, path: &[u8], why: LeftOut) {
             WarningKind::Socket,
             "a socket isn't stored: no archive can hold it",
         ),
-        LeftOut::Gone => (WarningKind::Missing, "isn't there any more"),
+        LeftOut::Gone => (WarningKind::Vanished, "isn't there any more"),
     };
     watch.warn(kind, path, text);
 }

@@ -1,320 +1,333 @@
-//! What C passes, made into what Rust takes. Each argument is called by its name in the header when
-//! it is refused.
+//! What C passes, as types that carry its contract.
+//!
+//! Each type is what an export's signature has in a place of a pointer or a descriptor, and has the same layout. Its
+//! field is private, so that outside of tests only a C program makes a value of it: by calling an export. What the
+//! program guarantees with such a value (the conventions at the top of the header) is said once, at the type, and every
+//! conversion relies on it. A value lives as long as the export's body, and so does what is borrowed from it.
+//!
+//! Each conversion is told the argument's name in the header, for the message of its refusal.
 
-use std::ffi::{CStr, OsStr, c_char, c_int};
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::os::fd::BorrowedFd;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::ptr::NonNull;
 use std::slice;
 
+use crate::Place;
 use crate::error::{Error, Result};
 
-/// An argument that is NULL and may not be.
-fn null(name: &str) -> Error {
+/// An argument is NULL and may not be.
+pub(super) fn null(name: &str) -> Error {
     Error::argument(name, "must not be NULL")
 }
 
-/// A string argument.
-///
-/// # Safety
-///
-/// `pointer` is NULL, or a string that ends with a NUL and doesn't change during `'a`.
-pub(super) unsafe fn string<'a>(name: &str, pointer: *const c_char) -> Result<&'a CStr> {
-    if pointer.is_null() {
-        return Err(null(name));
+/// A string: NULL, or bytes that end with a NUL and stay as they are during the call.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct Text(*const c_char);
+
+/// A [`Text`] that may be NULL.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct OptionalText(*const c_char);
+
+/// The descriptor of a place: AT_FDCWD, or a descriptor that stays open during the call.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug)]
+pub struct At(c_int);
+
+impl At {
+    fn place<'a>(self, path: &'a Path, name: &str) -> Result<Place<'a>> {
+        match self.0 {
+            libc::AT_FDCWD => Ok(Place::from(path)),
+            0.. => {
+                // SAFETY: it isn't negative, and the type says that it stays open during the call.
+                Ok(Place::at(unsafe { BorrowedFd::borrow_raw(self.0) }, path))
+            }
+            _ => {
+                let why = "its descriptor is negative and not AT_FDCWD";
+                Err(Error::argument(name, why))
+            }
+        }
     }
-    // SAFETY: it isn't NULL, and this function's caller guarantees the rest.
-    Ok(unsafe { CStr::from_ptr(pointer) })
 }
 
-/// String arguments that are paths, or parts of one: any bytes.
-///
-/// # Safety
-///
-/// As for [`string`], for each of them.
-pub(super) unsafe fn paths<'a, const N: usize>(
-    pointers: [(&str, *const c_char); N],
-) -> Result<[&'a Path; N]> {
-    let mut paths = [Path::new(""); N];
-    for (path, (name, pointer)) in paths.iter_mut().zip(pointers) {
-        // SAFETY: this function's caller guarantees it.
-        let string: &'a CStr = unsafe { string(name, pointer) }?;
-        *path = Path::new(OsStr::from_bytes(string.to_bytes()));
+impl Text {
+    /// A string of this library's, for C to borrow.
+    pub(super) fn lent(text: &CStr) -> Self {
+        Text(text.as_ptr())
     }
-    Ok(paths)
+
+    /// The string; EINVAL for NULL.
+    pub(super) fn c_str(&self, name: &str) -> Result<&CStr> {
+        if self.0.is_null() {
+            return Err(null(name));
+        }
+        // SAFETY: it isn't NULL, and the type says the rest.
+        Ok(unsafe { CStr::from_ptr(self.0) })
+    }
+
+    /// The string as any bytes.
+    pub(super) fn os_str(&self, name: &str) -> Result<&OsStr> {
+        self.c_str(name)
+            .map(|text| OsStr::from_bytes(text.to_bytes()))
+    }
+
+    /// The string as a path of the host.
+    pub(super) fn path(&self, name: &str) -> Result<&Path> {
+        self.os_str(name).map(Path::new)
+    }
+
+    /// The string as UTF-8.
+    pub(super) fn str(&self, name: &str) -> Result<&str> {
+        let text = self.c_str(name)?.to_str();
+        text.map_err(|_| Error::argument(name, "is not UTF-8"))
+    }
+
+    /// The string as the path of a place.
+    pub(super) fn place(&self, at: At, name: &str) -> Result<Place<'_>> {
+        at.place(self.path(name)?, name)
+    }
 }
 
-/// A string argument that is a path and may be NULL.
-///
-/// # Safety
-///
-/// As for [`string`].
-pub(super) unsafe fn optional_path<'a>(pointer: *const c_char) -> Option<&'a Path> {
-    // SAFETY: this function's caller guarantees it, and NULL is told apart.
-    let string = (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) })?;
-    Some(Path::new(OsStr::from_bytes(string.to_bytes())))
+impl OptionalText {
+    /// The string as a path of the host; none for NULL.
+    pub(super) fn path(&self) -> Option<&Path> {
+        // SAFETY: the type says that it is NULL or a string.
+        let text = (!self.0.is_null()).then(|| unsafe { CStr::from_ptr(self.0) });
+        text.map(|text| Path::new(OsStr::from_bytes(text.to_bytes())))
+    }
+
+    /// A string of this library's for C to borrow, or NULL.
+    pub(super) fn lent(text: Option<&CStr>) -> Self {
+        OptionalText(text.map_or(std::ptr::null(), CStr::as_ptr))
+    }
+
+    /// The string as the path of a place; none for NULL.
+    pub(super) fn place(&self, at: At, name: &str) -> Result<Option<Place<'_>>> {
+        self.path().map(|path| at.place(path, name)).transpose()
+    }
 }
 
-/// An object of this library's that the caller has.
-///
-/// # Safety
-///
-/// `pointer` is NULL, or a live object that nobody changes during `'a`.
-pub(super) unsafe fn object<'a, T>(name: &str, pointer: *const T) -> Result<&'a T> {
-    // SAFETY: this function's caller guarantees it.
-    unsafe { pointer.as_ref() }.ok_or_else(|| null(name))
+/// An object of this library's: NULL, or one that isn't freed, and that nobody changes, during the call.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct Object<T>(*const T);
+
+impl<T> Object<T> {
+    /// The object; EINVAL for NULL.
+    pub(super) fn get(&self, name: &str) -> Result<&T> {
+        // SAFETY: the type says it.
+        unsafe { self.0.as_ref() }.ok_or_else(|| null(name))
+    }
 }
 
-/// An object of this library's that the caller has changed.
-///
-/// # Safety
-///
-/// `pointer` is NULL, or a live object that nobody else uses during `'a`.
-pub(super) unsafe fn object_mut<'a, T>(name: &str, pointer: *mut T) -> Result<&'a mut T> {
-    // SAFETY: this function's caller guarantees it.
-    unsafe { pointer.as_mut() }.ok_or_else(|| null(name))
+/// An [`Object`] that may be NULL.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct Optional<T>(*const T);
+
+impl<T> Optional<T> {
+    pub(super) fn get(&self) -> Option<&T> {
+        // SAFETY: the type says it.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// What `part` takes out of the object; for NULL the default.
+    pub(super) fn copied<P: Clone + Default>(&self, part: impl FnOnce(&T) -> &P) -> P {
+        self.get().map(part).cloned().unwrap_or_default()
+    }
+}
+
+/// An object of this library's that is changed: NULL, or one that nobody else uses during the call.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct ObjectMut<T>(*mut T);
+
+impl<T> ObjectMut<T> {
+    /// The object; EINVAL for NULL.
+    pub(super) fn get(&mut self, name: &str) -> Result<&mut T> {
+        // SAFETY: the type says it.
+        unsafe { self.0.as_mut() }.ok_or_else(|| null(name))
+    }
+}
+
+/// An object that C gives back: NULL, or one that was made by this library and isn't used after. Another type's isn't
+/// taken: that doesn't compile.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct Owned<T>(*mut T);
+
+impl<T> Owned<T> {
+    /// Drops the object.
+    pub(super) fn free(self) {
+        if !self.0.is_null() {
+            // SAFETY: it isn't NULL, comes from `New`, and the type says that this is its last use.
+            drop(unsafe { Box::from_raw(self.0) });
+        }
+    }
+}
+
+/// A new object that C owns from now on, or NULL.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct New<T>(*mut T);
+
+impl<T> New<T> {
+    pub(super) fn of(object: T) -> Self {
+        New(Box::into_raw(Box::new(object)))
+    }
+
+    pub(super) fn none() -> Self {
+        New(std::ptr::null_mut())
+    }
+
+    pub(super) fn into_raw(self) -> *mut T {
+        self.0
+    }
+}
+
+/// A place for a result: NULL, or one that may be written to during the call. What is there needn't be initialized.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct Out<T>(*mut T);
+
+impl<T> Out<T> {
+    /// Says that the place can be written to: EINVAL for NULL.
+    pub(super) fn check(&self, name: &str) -> Result<Writable<'_, T>> {
+        if self.0.is_null() {
+            return Err(null(name));
+        }
+        check_aligned(name, self.0)?;
+        Ok(Writable(self))
+    }
+}
+
+/// A place for a result that was checked. It is written to once all has succeeded, or not at all.
+#[derive(Debug)]
+pub(super) struct Writable<'o, T>(&'o Out<T>);
+
+impl<T> Writable<'_, T> {
+    /// Writes the result. What was there before is neither read nor dropped.
+    pub(super) fn write(self, value: T) {
+        // SAFETY: the place isn't NULL and is aligned, as was checked; the type says the rest.
+        unsafe { self.0.0.write(value) };
+    }
+}
+
+/// A place for a result that may be NULL; see [`Out`].
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct OptionalOut<T>(*mut T);
+
+impl<T> OptionalOut<T> {
+    /// Writes the result if there is a place for it.
+    pub(super) fn write(self, value: T) {
+        if !self.0.is_null() && self.0.is_aligned() {
+            // SAFETY: it isn't NULL and is aligned, and the type says the rest.
+            unsafe { self.0.write(value) };
+        }
+    }
+}
+
+/// An array whose length is another argument: initialized values that stay as they are during the call. It may be NULL
+/// if the length is 0.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct Array<T>(*const T);
+
+impl<T> Array<T> {
+    /// The array. What no array can be is EINVAL.
+    pub(super) fn slice(&self, len: usize, name: &str) -> Result<&[T]> {
+        if len == 0 {
+            return Ok(&[]);
+        }
+        if self.0.is_null() {
+            return Err(null(name));
+        }
+        check_aligned(name, self.0)?;
+        let bytes = size_of::<T>()
+            .checked_mul(len)
+            .filter(|bytes| isize::try_from(*bytes).is_ok());
+        if bytes.is_none_or(|bytes| self.0.addr().checked_add(bytes).is_none()) {
+            return Err(Error::argument(
+                &format!("{name}_len"),
+                format!("{len} elements don't fit into memory"),
+            ));
+        }
+        // SAFETY: the array isn't NULL, is aligned, is no longer than a slice may be, and doesn't wrap around; the type
+        // says the rest.
+        Ok(unsafe { slice::from_raw_parts(self.0, len) })
+    }
+}
+
+impl Array<Text> {
+    /// The strings of the array.
+    pub(super) fn os_strs(&self, len: usize, name: &str) -> Result<Vec<&OsStr>> {
+        let texts = self.slice(len, name)?;
+        let mut strings = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            strings.push(text.os_str(&format!("{name}[{index}]"))?);
+        }
+        Ok(strings)
+    }
+}
+
+/// An array of bytes of any type; see [`Array`].
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct Bytes(*const c_void);
+
+impl Bytes {
+    /// The bytes.
+    pub(super) fn to_vec(&self, len: usize, name: &str) -> Result<Vec<u8>> {
+        let bytes = Array(self.0.cast::<u8>());
+        bytes.slice(len, name).map(<[u8]>::to_vec)
+    }
+}
+
+fn check_aligned<T>(name: &str, pointer: *const T) -> Result<()> {
+    if pointer.is_aligned() {
+        Ok(())
+    } else {
+        Err(Error::argument(name, "is not aligned as its type wants it"))
+    }
 }
 
 /// A number that stands for a truth value.
-pub(super) fn truth(name: &str, value: u32) -> Result<bool> {
+pub(super) fn truth(value: u64) -> Result<bool> {
     match value {
         0 => Ok(false),
         1 => Ok(true),
-        other => Err(Error::argument(name, format!("{other} is neither 0 nor 1"))),
+        other => {
+            let why = format!("{other} is neither 0 nor 1");
+            Err(Error::argument("value", why))
+        }
     }
 }
 
-/// A function of the caller's.
-pub(super) fn function<F>(name: &str, function: Option<F>) -> Result<F> {
-    function.ok_or_else(|| null(name))
-}
-
-/// A descriptor of the caller's, which stays open during `'a`.
-///
-/// # Safety
-///
-/// `fd` is negative, or a descriptor that isn't closed during `'a`; any other number is EBADF at its first use.
-pub(super) unsafe fn descriptor<'a>(name: &str, fd: c_int) -> Result<BorrowedFd<'a>> {
-    if fd < 0 {
-        return Err(Error::argument(name, "is negative, and no descriptor"));
-    }
-    // SAFETY: it isn't -1, and this function's caller guarantees the rest.
-    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
-}
-
-/// Several of them.
-///
-/// # Safety
-///
-/// As for [`descriptor`], for each of them.
-pub(super) unsafe fn descriptors<'a, const N: usize>(
-    fds: [(&str, c_int); N],
-) -> Result<[BorrowedFd<'a>; N]> {
-    for (name, fd) in fds {
-        // SAFETY: this function's caller guarantees it.
-        unsafe { descriptor(name, fd) }?;
-    }
-    // SAFETY: none of them is negative, and this function's caller guarantees the rest.
-    Ok(fds.map(|(_, fd)| unsafe { BorrowedFd::borrow_raw(fd) }))
-}
-
-/// A descriptor of the caller's, or -1 for none.
-///
-/// # Safety
-///
-/// As for [`descriptor`].
-pub(super) unsafe fn optional_descriptor<'a>(
+/// The element of a family that has this number; EINVAL for 0 and for a number that the family doesn't have.
+pub(super) fn member_of<T: Copy>(
+    family: &str,
+    all: &[(u32, T)],
+    number: u32,
     name: &str,
-    fd: c_int,
-) -> Result<Option<BorrowedFd<'a>>> {
-    if fd == -1 {
-        return Ok(None);
-    }
-    // SAFETY: this function's caller guarantees it.
-    unsafe { descriptor(name, fd) }.map(Some)
+) -> Result<T> {
+    let found = all.iter().find(|(known, _)| *known == number);
+    found.map(|(_, element)| *element).ok_or_else(|| {
+        let why = format!("{number} is not one of {family}*");
+        Error::argument(name, why)
+    })
 }
 
-/// An array of descriptors.
-///
-/// # Safety
-///
-/// As for [`array`], and as for [`descriptor`] for each element.
-pub(super) unsafe fn descriptor_array<'a>(
-    name: &str,
-    pointer: *const c_int,
-    len: usize,
-) -> Result<Vec<BorrowedFd<'a>>> {
-    // SAFETY: this function's caller guarantees it.
-    let fds = unsafe { array(name, pointer, len) }?;
-    let one = |(index, fd): (usize, &c_int)| {
-        // SAFETY: this function's caller guarantees it.
-        unsafe { descriptor(&format!("{name}[{index}]"), *fd) }
-    };
-    fds.iter().enumerate().map(one).collect()
-}
-
-/// Frees an object that C was given, if there is one.
-///
-/// # Safety
-///
-/// `pointer` is NULL or a box that was made into a pointer, and not freed before.
-pub(super) unsafe fn free<T>(pointer: *mut T) {
-    if !pointer.is_null() {
-        // SAFETY: it isn't NULL, and this function's caller guarantees the rest.
-        drop(unsafe { Box::from_raw(pointer) });
+/// An option that isn't known: EINVAL for 0, EOPNOTSUPP for what a later version may have.
+pub(super) fn unknown_option(family: &str, option: u32) -> Error {
+    if option == 0 {
+        return Error::argument("option", format!("0 is not one of {family}*"));
     }
-}
-
-/// An array argument and its length. With the length 0 the array may be NULL.
-///
-/// # Safety
-///
-/// `pointer` is an array of `len` initialized values that doesn't change during `'a`, unless `len`
-/// is 0 or this function refuses the pair.
-pub(super) unsafe fn array<'a, T>(name: &str, pointer: *const T, len: usize) -> Result<&'a [T]> {
-    if len == 0 {
-        return Ok(&[]);
-    }
-    if pointer.is_null() {
-        return Err(null(name));
-    }
-    if !pointer.is_aligned() {
-        return Err(Error::argument(name, "is not aligned as its type wants it"));
-    }
-    let bytes = size_of::<T>()
-        .checked_mul(len)
-        .filter(|bytes| isize::try_from(*bytes).is_ok());
-    if bytes.is_none_or(|bytes| pointer.addr().checked_add(bytes).is_none()) {
-        return Err(Error::argument(
-            &format!("{name}_len"),
-            format!("{len} elements don't fit into memory"),
-        ));
-    }
-    // SAFETY: the array isn't NULL, is aligned, is no longer than a slice may be, and doesn't wrap
-    // around; that it is there and doesn't change is guaranteed by this function's caller.
-    Ok(unsafe { slice::from_raw_parts(pointer, len) })
-}
-
-/// An array of paths.
-///
-/// # Safety
-///
-/// As for [`array`], and as for [`string`] for each element.
-pub(super) unsafe fn path_array<'a>(
-    name: &str,
-    pointer: *const *const c_char,
-    len: usize,
-) -> Result<Vec<&'a Path>> {
-    // SAFETY: this function's caller guarantees it.
-    let strings = unsafe { array(name, pointer, len) }?;
-    let path = |(index, pointer): (usize, &*const c_char)| {
-        // SAFETY: this function's caller guarantees it.
-        let string = unsafe { string(&format!("{name}[{index}]"), *pointer) }?;
-        Ok(Path::new(OsStr::from_bytes(string.to_bytes())))
-    };
-    strings.iter().enumerate().map(path).collect()
-}
-
-/// A place for a result, which is written once all has succeeded, or not at all.
-#[derive(Debug)]
-pub(super) struct Out<T>(NonNull<T>);
-
-impl<T> Out<T> {
-    /// Writes the result. What was there before is neither read nor dropped.
-    pub(super) fn write(self, value: T) {
-        // SAFETY: the caller of `out` guarantees that the place may be written to, and `out` that
-        // it is aligned.
-        unsafe { self.0.write(value) };
-    }
-}
-
-/// An argument that points to where a result goes.
-///
-/// # Safety
-///
-/// `pointer` is NULL, or may be written to for as long as the result lives.
-pub(super) unsafe fn out<T>(name: &str, pointer: *mut T) -> Result<Out<T>> {
-    let place = NonNull::new(pointer).ok_or_else(|| null(name))?;
-    if !place.is_aligned() {
-        return Err(Error::argument(name, "is not aligned as its type wants it"));
-    }
-    Ok(Out(place))
+    let text = format!("option: {option} is not one of {family}* that this version knows");
+    Error::new(crate::Kind::Unsupported, text)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::ptr;
-
-    use super::*;
-    use crate::error::Kind;
-
-    #[test]
-    fn null_is_an_argument_error_that_names_the_argument() {
-        // SAFETY: NULL is allowed.
-        let error = unsafe { string("input", ptr::null()) }.unwrap_err();
-        assert_eq!(
-            (error.kind(), error.to_string().as_str()),
-            (Kind::Argument, "input: must not be NULL")
-        );
-        // SAFETY: NULL is allowed.
-        let error =
-            unsafe { paths([("destination", c"/".as_ptr()), ("input", ptr::null())]) }.unwrap_err();
-        assert_eq!(error.to_string(), "input: must not be NULL");
-        // SAFETY: NULL is allowed.
-        let error = unsafe { out::<u8>("runtime", ptr::null_mut()) }.unwrap_err();
-        assert_eq!(error.to_string(), "runtime: must not be NULL");
-        // SAFETY: the pair is refused.
-        let error = unsafe { array::<u64>("changes", ptr::null(), 1) }.unwrap_err();
-        assert_eq!(error.to_string(), "changes: must not be NULL");
-    }
-
-    #[test]
-    fn a_path_may_be_any_bytes() {
-        // SAFETY: the string is a constant.
-        let [path] = unsafe { paths([("input", c"/a\xff\nb".as_ptr())]) }.unwrap();
-        assert_eq!(path.as_os_str().as_bytes(), b"/a\xff\nb");
-    }
-
-    #[test]
-    fn an_array_without_elements_may_be_null() {
-        // SAFETY: its length is 0.
-        let array = unsafe { array::<u64>("changes", ptr::null(), 0) };
-        assert_eq!(array.unwrap(), &[] as &[u64]);
-    }
-
-    #[test]
-    fn a_length_that_no_array_has_is_refused() {
-        let one = [7_u64];
-        for len in [usize::MAX, usize::MAX / 8, usize::MAX / 16 + 1] {
-            // SAFETY: the pair is refused.
-            let error = unsafe { array("changes", one.as_ptr(), len) }.unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                format!("changes_len: {len} elements don't fit into memory")
-            );
-        }
-        // SAFETY: the array is a local variable of this length.
-        assert_eq!(unsafe { array("changes", one.as_ptr(), 1) }.unwrap(), &[7]);
-    }
-
-    #[test]
-    fn an_address_that_its_type_does_not_have_is_refused() {
-        let mut two = [0_u64; 2];
-        let odd = two.as_mut_ptr().wrapping_byte_add(1);
-        // SAFETY: the pair is refused.
-        let error = unsafe { array("changes", odd.cast_const(), 1) }.unwrap_err();
-        assert_eq!(error.kind(), Kind::Argument);
-        // SAFETY: nothing is written.
-        let error = unsafe { out("runtime", odd) }.unwrap_err();
-        assert_eq!(error.kind(), Kind::Argument);
-    }
-
-    #[test]
-    fn a_result_is_written_where_it_belongs() {
-        let mut place = 0_u32;
-        // SAFETY: the place is a local variable.
-        unsafe { out("runtime", &raw mut place) }.unwrap().write(5);
-        assert_eq!(place, 5);
-    }
-}
+mod tests;

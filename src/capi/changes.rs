@@ -1,434 +1,330 @@
-//! Finding changes: the list, the options, and the two detectors.
+//! Finding changes.
 
-use std::ffi::{CString, c_char};
-use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt as _;
 use std::ptr;
 
-use super::argument::{self, paths};
+use super::argument::{
+    Array, At, New, ObjectMut, Optional, OptionalOut, OptionalText, Out, Owned, Text, member_of,
+    truth, unknown_option,
+};
 use super::change::CRChange;
-use super::error::CRError;
-use super::guard::{self, Status};
-use crate::changes::{self, CRIO, Change, Options, OverlayXattrs, PODMAN};
-use crate::checkpoint;
-use crate::error::{Error, Kind, Result};
-use crate::{Directory, DirectoryBuf};
+use super::guard::{self, Slot, Status};
+use super::metadata::ENGINES;
+use super::place::CRPlace;
+use super::watch::{CRWatch, watch};
+use crate::PlaceBuf;
+use crate::changes::{self, Change, Exclude, Options, OverlayXattrs};
+use crate::checkpoint::bind_destinations;
+use crate::error::Result;
 
-/// Leaves out the object itself, not what is below it.
-pub const CR_EXCLUDE_EXACT: u32 = 0;
-/// Leaves out the object and everything below it, without looking there.
-pub const CR_EXCLUDE_SUBTREE: u32 = 1;
-
-/// What podman leaves out: what it mounts or writes itself when it starts a container.
-pub const CR_EXCLUDE_PODMAN: u32 = 0;
-/// What CRI-O leaves out, beside bind mounts.
-pub const CR_EXCLUDE_CRIO: u32 = 1;
-
-/// CR_OVERLAY_USER in a user namespace, else CR_OVERLAY_TRUSTED.
-pub const CR_OVERLAY_AUTO: u32 = 0;
+/// CR_OVERLAY_USER in a user namespace, otherwise CR_OVERLAY_TRUSTED.
+pub const CR_OVERLAY_AUTO: u32 = 1;
 /// trusted.overlay.*: the kernel's overlay.
-pub const CR_OVERLAY_TRUSTED: u32 = 1;
+pub const CR_OVERLAY_TRUSTED: u32 = 2;
 /// user.overlay.*: the kernel's overlay, mounted with userxattr.
-pub const CR_OVERLAY_USER: u32 = 2;
-/// fuse-overlayfs, which uses user.fuseoverlayfs.* beside both, and files that begin with ".wh.".
-pub const CR_OVERLAY_FUSE: u32 = 3;
+pub const CR_OVERLAY_USER: u32 = 3;
+/// fuse-overlayfs, which uses user.fuseoverlayfs.* besides both, and files that begin with ".wh.".
+pub const CR_OVERLAY_FUSE: u32 = 4;
 
 const _: () = assert!(CR_OVERLAY_AUTO == OverlayXattrs::Auto as u32);
 const _: () = assert!(CR_OVERLAY_TRUSTED == OverlayXattrs::Trusted as u32);
 const _: () = assert!(CR_OVERLAY_USER == OverlayXattrs::User as u32);
 const _: () = assert!(CR_OVERLAY_FUSE == OverlayXattrs::Fuse as u32);
 
-/// Changes that were found, sorted by the bytes of their paths, each path once.
-#[derive(Debug)]
-pub struct CRChangeList {
-    changes: Vec<CRChange>,
-    /// What the paths of the changes point to.
-    #[allow(dead_code, reason = "owns what `changes` points to")]
-    paths: Vec<CString>,
-}
+const OVERLAYS: [(u32, OverlayXattrs); 4] = [
+    (CR_OVERLAY_AUTO, OverlayXattrs::Auto),
+    (CR_OVERLAY_TRUSTED, OverlayXattrs::Trusted),
+    (CR_OVERLAY_USER, OverlayXattrs::User),
+    (CR_OVERLAY_FUSE, OverlayXattrs::Fuse),
+];
 
-/// How changes are looked for, and which aren't listed.
+/// Leaves out the object itself, not what is below it.
+pub const CR_EXCLUDE_EXACT: u32 = 1;
+/// Leaves out the object and everything below it, without looking there.
+pub const CR_EXCLUDE_SUBTREE: u32 = 2;
+
+/// A way to leave a path out.
+type Exclusion = fn(&mut Exclude, &OsStr) -> Result<()>;
+
+const EXCLUSIONS: [(u32, Exclusion); 2] = [
+    (CR_EXCLUDE_EXACT, |exclude, path| exclude.exact(path)),
+    (CR_EXCLUDE_SUBTREE, |exclude, path| exclude.subtree(path)),
+];
+
+/// 0 or 1. CRChangesDirectories compares the bytes of two files whose size and modification time agree.
+/// Otherwise such files count as equal.
+pub const CR_CHANGES_COMPARE_CONTENT: u32 = 1;
+/// 0 or 1. CRChangesDirectories tells modification times within the same second apart even if one of them
+/// has no nanoseconds. Otherwise they count as equal, since times are often kept in whole seconds.
+pub const CR_CHANGES_EXACT_TIMES: u32 = 2;
+/// One of CR_OVERLAY_*: the extended attributes in which the overlay keeps its state. CR_OVERLAY_AUTO by
+/// default. It has to be the right one: a container can set the others itself.
+pub const CR_CHANGES_OVERLAY_XATTRS: u32 = 3;
+
+/// How changes are found, and which are left out.
 #[derive(Debug, Default)]
 pub struct CRChangesOptions(Options);
 
+/// A list of changes, sorted by the bytes of their paths, each path once.
+#[derive(Debug)]
+pub struct CRChangeList {
+    /// The paths that the changes point to.
+    _paths: Vec<CString>,
+    changes: Vec<CRChange>,
+}
+
 impl CRChangeList {
-    fn new(found: Vec<Change>) -> Result<Self> {
-        let mut list = CRChangeList {
-            changes: Vec::with_capacity(found.len()),
-            paths: Vec::with_capacity(found.len()),
+    fn of(changes: Vec<Change>) -> Self {
+        let c_path = |change: &Change| super::string::until_nul(change.path.as_bytes());
+        let paths: Vec<CString> = changes.iter().map(c_path).collect();
+        let change = |(change, path): (&Change, &CString)| CRChange {
+            path: Text::lent(path),
+            kind: change.kind as u32,
+            flags: 0,
         };
-        for change in found {
-            let path = CString::new(change.path.into_vec())
-                .map_err(|_| Error::new(Kind::Malformed, "a path holds a NUL byte"))?;
-            list.changes.push(CRChange {
-                path: path.as_ptr(),
-                kind: change.kind as u32,
-                flags: 0,
-            });
-            list.paths.push(path);
+        CRChangeList {
+            changes: changes.iter().zip(&paths).map(change).collect(),
+            _paths: paths,
         }
-        Ok(list)
-    }
-
-    fn into_raw(self) -> *mut CRChangeList {
-        Box::into_raw(Box::new(self))
     }
 }
 
-/// The options that C passes to be changed.
-///
-/// # Safety
-///
-/// As for [`argument::object_mut`].
-pub(super) unsafe fn changeable<'a>(pointer: *mut CRChangesOptions) -> Result<&'a mut Options> {
-    // SAFETY: this function's caller guarantees it.
-    let options = unsafe { argument::object_mut("options", pointer) }?;
-    Ok(&mut options.0)
-}
-
-/// The options that C passes, or those that hold without any.
-///
-/// # Safety
-///
-/// `pointer` is NULL, or live options that nobody changes during the call.
-pub(super) unsafe fn options(pointer: *const CRChangesOptions) -> Options {
-    // SAFETY: this function's caller guarantees it.
-    match unsafe { pointer.as_ref() } {
-        Some(options) => options.0.clone(),
-        None => Options::default(),
+fn set(options: &mut Options, option: u32, value: u64) -> Result<()> {
+    match option {
+        CR_CHANGES_COMPARE_CONTENT => options.compare_content = truth(value)?,
+        CR_CHANGES_EXACT_TIMES => options.exact_times = truth(value)?,
+        CR_CHANGES_OVERLAY_XATTRS => {
+            let number = u32::try_from(value).unwrap_or(u32::MAX);
+            options.overlay_xattrs = member_of("CR_OVERLAY_", &OVERLAYS, number, "value")?;
+        }
+        _ => return Err(unknown_option("CR_CHANGES_", option)),
     }
-}
-
-/// Runs a detector with the options that C passes, or those that hold without any, and hands its
-/// list out.
-///
-/// # Safety
-///
-/// `options` is NULL, or live options that nobody changes during the call. As for
-/// [`argument::out`] for `list`.
-pub(super) unsafe fn detect(
-    options: *const CRChangesOptions,
-    list: *mut *mut CRChangeList,
-    find: impl FnOnce(&Options) -> Result<Vec<Change>>,
-) -> Result<()> {
-    // SAFETY: this function's caller guarantees it.
-    let out = unsafe { argument::out("list", list) }?;
-    // SAFETY: this function's caller guarantees it.
-    let options = unsafe { self::options(options) };
-    out.write(CRChangeList::new(find(&options)?)?.into_raw());
     Ok(())
 }
 
-/// An error for a number that isn't one of a family of constants.
-fn unknown<T>(name: &str, value: u32, family: &str) -> Result<T> {
-    let text = format!("{value} is not one of {family}");
-    Err(Error::argument(name, text))
-}
-
-fn exclude(options: &mut Options, path: &Path, how: u32) -> Result<()> {
-    match how {
-        CR_EXCLUDE_EXACT => options.exclude.exact(path),
-        CR_EXCLUDE_SUBTREE => options.exclude.subtree(path),
-        other => unknown("how", other, "CR_EXCLUDE_EXACT, CR_EXCLUDE_SUBTREE"),
-    }
-}
-
-fn exclude_engine(options: &mut Options, engine: u32) -> Result<()> {
-    match engine {
-        CR_EXCLUDE_PODMAN => options.exclude.all_exact(PODMAN),
-        CR_EXCLUDE_CRIO => options.exclude.all_exact(CRIO),
-        other => unknown("engine", other, "CR_EXCLUDE_PODMAN, CR_EXCLUDE_CRIO"),
-    }
-}
-
-fn overlay_xattrs(which: u32) -> Result<OverlayXattrs> {
-    match which {
-        CR_OVERLAY_AUTO => Ok(OverlayXattrs::Auto),
-        CR_OVERLAY_TRUSTED => Ok(OverlayXattrs::Trusted),
-        CR_OVERLAY_USER => Ok(OverlayXattrs::User),
-        CR_OVERLAY_FUSE => Ok(OverlayXattrs::Fuse),
-        other => unknown("xattrs", other, "CR_OVERLAY_*"),
-    }
-}
-
-/// Finds what differs between two directories, such as the mounted root file system of a container
-/// and that of its image.
-///
-/// new_directory: what is there now. What is mounted below it is not looked into.
-///
-/// old_directory: what was there before; NULL if nothing was, so that everything is new.
-///
-/// options: NULL for none.
-///
-/// list: receives the changes, which the caller frees with CRChangeListFree.
-///
-/// Compared are type, permissions, owner, device number, size, modification time, the target of a
-/// symbolic link, and all extended attributes but security.selinux and those that overlayfs keeps
-/// for itself. An object of another type than before is modified. The directories above a change
-/// are modified, too, and so are all names of a file with several if one is listed or if other
-/// names belong to it than before. The directories themselves are never listed. What vanishes
-/// meanwhile counts as not there.
-///
-/// Errors: ENOTDIR or ENOENT for what is no directory; E2BIG for more than 4 million changes, or
-/// 256 MiB of them, and for a path above 4095 bytes; and those of the system calls, such as EACCES.
+/// Makes options with the defaults. The caller frees them with CRChangesOptionsFree.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRChangesDirectories(
-    new_directory: *const c_char,
-    old_directory: *const c_char,
-    options: *const CRChangesOptions,
-    list: *mut *mut CRChangeList,
-    error: *mut *mut CRError,
-) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
-        let [new] = unsafe { paths([("new_directory", new_directory)]) }?;
-        // SAFETY: as for the other string.
-        let old = unsafe { argument::optional_path(old_directory) }.map(Directory::Path);
-        let find = |options: &Options| changes::directories_ambient(new, old, options);
-        // SAFETY: the caller passes NULL or a place for one list, and NULL or options that it doesn't
-        // change during the call.
-        unsafe { detect(options, list, find) }
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// Finds what the upper directory of an overlay changes in the lower ones. The overlay needn't be
-/// mounted, and what didn't change isn't looked at.
-///
-/// lower_directories: an array of lower_directories_len paths, the top one first; it may be NULL
-/// if lower_directories_len is 0.
-///
-/// upper_directory: what was written to.
-///
-/// options: NULL for none. An overlay that is mounted with an index needs its work directory.
-///
-/// list: receives the changes, which the caller frees with CRChangeListFree.
-///
-/// A directory that hides the one below it is modified, and each name that it hides is deleted. A
-/// renamed directory is added, with all that came along. A file that was copied up is listed if
-/// something about it differs, its bytes included, or if it has several names. The directories
-/// above what was added or deleted are modified. Nothing outside of the directories is read,
-/// whatever they say about redirects.
-///
-/// Errors: as for CRChangesDirectories; E2BIG for more than 500 lower directories; EBADMSG for a
-/// redirect that is none, and for a file whose data should be in a lower directory and is in none.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRChangesOverlay(
-    lower_directories: *const *const c_char,
-    lower_directories_len: usize,
-    upper_directory: *const c_char,
-    options: *const CRChangesOptions,
-    list: *mut *mut CRChangeList,
-    error: *mut *mut CRError,
-) -> Status {
-    let work = || {
-        let (lower, len) = (lower_directories, lower_directories_len);
-        // SAFETY: the caller passes an array of this length, of strings as below.
-        let lower = unsafe { argument::path_array("lower_directories", lower, len) }?;
-        // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
-        let [upper] = unsafe { paths([("upper_directory", upper_directory)]) }?;
-        let find = |options: &Options| changes::overlay_ambient(&lower, upper, options);
-        // SAFETY: the caller passes NULL or a place for one list, and NULL or options that it doesn't
-        // change during the call.
-        unsafe { detect(options, list, find) }
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// Answers the changes of a list: an array of CRChangeListLen changes, which goes into
-/// CRCreateRootFsDiffTar as it is. It belongs to the list and lives as long as it does, and so do
-/// the paths. NULL for NULL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRChangeListChanges(list: *const CRChangeList) -> *const CRChange {
-    // SAFETY: the caller passes NULL or a list that it hasn't freed, and doesn't free it while it
-    // uses the array.
-    let list = || unsafe { list.as_ref() };
-    guard::value(ptr::null(), || {
-        Ok(list().map_or(ptr::null(), |list| list.changes.as_ptr()))
-    })
-}
-
-/// Answers how many changes a list has. 0 for NULL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRChangeListLen(list: *const CRChangeList) -> usize {
-    // SAFETY: the caller passes NULL or a list that it hasn't freed.
-    let list = || unsafe { list.as_ref() };
-    guard::value(0, || Ok(list().map_or(0, |list| list.changes.len())))
-}
-
-/// Frees a list and the changes that belong to it.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRChangeListFree(list: *mut CRChangeList) {
-    // SAFETY: the caller passes NULL or a list of this library's, and passes it only once.
-    guard::run(|| unsafe { argument::free(list) });
-}
-
-/// Makes options that change nothing yet, which the caller frees with CRChangesOptionsFree.
-#[unsafe(no_mangle)]
-pub extern "C" fn CRChangesOptionsNew() -> *mut CRChangesOptions {
-    guard::value(ptr::null_mut(), || Ok(Box::into_raw(Box::default())))
+pub extern "C" fn CRChangesOptionsNew() -> New<CRChangesOptions> {
+    guard::value(New::none(), || Ok(New::of(CRChangesOptions::default())))
 }
 
 /// Frees options.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRChangesOptionsFree(options: *mut CRChangesOptions) {
-    // SAFETY: the caller passes NULL or options of this library's, and passes them only once.
-    guard::run(|| unsafe { argument::free(options) });
+pub extern "C" fn CRChangesOptionsFree(options: Owned<CRChangesOptions>) {
+    guard::run(|| options.free());
 }
 
-/// Says whether CRChangesDirectories compares the bytes of two files whose size and modification
-/// time agree.
+/// Sets an option.
 ///
-/// yes: 0 (as without options) or 1.
+/// @param option One of CR_CHANGES_*.
+/// @param value The value, as the option's comment says.
 ///
-/// Errors: EINVAL alone.
+/// Errors:
+/// - EINVAL: the option is 0, or doesn't take this value.
+/// - EOPNOTSUPP: this version of the library doesn't know the option.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRChangesOptionsCompareContent(
-    options: *mut CRChangesOptions,
-    yes: u32,
-    error: *mut *mut CRError,
+pub extern "C" fn CRChangesOptionsSet(
+    mut options: ObjectMut<CRChangesOptions>,
+    option: u32,
+    value: u64,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { changeable(options) }?.compare_content = argument::truth("yes", yes)?;
-        Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    guard::status(error, || set(&mut options.get("options")?.0, option, value))
 }
 
-/// Says whether CRChangesDirectories tells modification times within the same second apart even
-/// where one of them has no nanoseconds, as times have that were kept in whole seconds only.
+/// Sets the work directory of an overlay that is mounted with an index (index=on or nfs_export=on): a
+/// changed file with several names may be there alone.
 ///
-/// yes: 0 (as without options) or 1.
+/// @param at, directory The directory. CRChangesOverlay opens it.
 ///
-/// Errors: EINVAL alone.
+/// Errors:
+/// - EMFILE: no descriptor is left.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRChangesOptionsExactTimes(
-    options: *mut CRChangesOptions,
-    yes: u32,
-    error: *mut *mut CRError,
+pub extern "C" fn CRChangesOptionsWorkDirectory(
+    mut options: ObjectMut<CRChangesOptions>,
+    at: At,
+    directory: Text,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { changeable(options) }?.exact_times = argument::truth("yes", yes)?;
+    guard::status(error, || {
+        let options = options.get("options")?;
+        let directory = PlaceBuf::new(directory.place(at, "directory")?)?;
+        options.0.work_directory = Some(directory);
         Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// Says in which extended attributes the overlay keeps its state. It matters that it is these: a
-/// container can set the others itself.
-///
-/// xattrs: one of CR_OVERLAY_*; without options CR_OVERLAY_AUTO.
-///
-/// Errors: EINVAL alone.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRChangesOptionsOverlayXattrs(
-    options: *mut CRChangesOptions,
-    xattrs: u32,
-    error: *mut *mut CRError,
-) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { changeable(options) }?.overlay_xattrs = overlay_xattrs(xattrs)?;
-        Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// Names the work directory of an overlay that is mounted with an index (index=on or
-/// nfs_export=on): a file with several names that changed may be there alone.
-///
-/// Errors: EINVAL alone; CRChangesOverlay opens the directory.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRChangesOptionsWorkDirectory(
-    options: *mut CRChangesOptions,
-    work_directory: *const c_char,
-    error: *mut *mut CRError,
-) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
-        let [directory] = unsafe { paths([("work_directory", work_directory)]) }?;
-        // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { changeable(options) }?.work_directory = Some(DirectoryBuf::new(directory)?);
-        Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    })
 }
 
 /// Leaves a path out of the list. It may be called for any number of paths.
 ///
-/// path: as the container sees it, such as "/etc/hosts". A directory above it that was added is
-/// listed as modified instead, and its other content name by name, since an added directory stands
-/// for all that is below it.
+/// An added directory stands for everything below it. If it holds something that is left out, it is listed
+/// as modified instead, and its other content name by name.
 ///
-/// how: CR_EXCLUDE_EXACT or CR_EXCLUDE_SUBTREE.
+/// @param path The path as the container sees it, such as "/etc/hosts".
+/// @param how One of CR_EXCLUDE_*.
 ///
-/// Errors: E2BIG for a path above 4095 bytes.
+/// Errors:
+/// - EINVAL: the path is empty; or how is not one of CR_EXCLUDE_*.
+/// - E2BIG: the path is longer than 4095 bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRChangesOptionsExclude(
-    options: *mut CRChangesOptions,
-    path: *const c_char,
+pub extern "C" fn CRChangesOptionsExclude(
+    mut options: ObjectMut<CRChangesOptions>,
+    path: Text,
     how: u32,
-    error: *mut *mut CRError,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
-        let [path] = unsafe { paths([("path", path)]) }?;
-        // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        exclude(unsafe { changeable(options) }?, path, how)
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    guard::status(error, || {
+        let exclude = &mut options.get("options")?.0.exclude;
+        let path = path.os_str("path")?;
+        member_of("CR_EXCLUDE_", &EXCLUSIONS, how, "how")?(exclude, path)
+    })
 }
 
-/// Leaves out, each as CR_EXCLUDE_EXACT does, the paths that an engine leaves out of a rootfs diff.
+/// Leaves out, each as CR_EXCLUDE_EXACT does, the paths that an engine leaves out of a rootfs diff: what it
+/// mounts or writes itself when it starts a container. containerd leaves out nothing.
 ///
-/// engine: CR_EXCLUDE_PODMAN or CR_EXCLUDE_CRIO.
+/// @param engine One of CR_ENGINE_*, such as CRMetadataEngine returns.
 ///
-/// Errors: EINVAL alone.
+/// Errors:
+/// - EINVAL: the engine is not one of CR_ENGINE_*.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRChangesOptionsExcludeEngine(
-    options: *mut CRChangesOptions,
+pub extern "C" fn CRChangesOptionsExcludeEngine(
+    mut options: ObjectMut<CRChangesOptions>,
     engine: u32,
-    error: *mut *mut CRError,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        exclude_engine(unsafe { changeable(options) }?, engine)
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    guard::status(error, || {
+        let exclude = &mut options.get("options")?.0.exclude;
+        let engine = member_of("CR_ENGINE_", &ENGINES, engine, "engine")?;
+        exclude.all_exact(engine.excluded_paths())
+    })
 }
 
 /// Leaves out, each as CR_EXCLUDE_EXACT does, the destinations of a container's bind mounts.
 ///
-/// spec: the container's OCI runtime specification, such as config.json of a bundle or spec.dump of
-/// a checkpoint: a regular file, not followed if it is a symbolic link.
+/// @param at, spec The container's OCI runtime specification, such as config.json of a bundle or spec.dump
+/// of a checkpoint: a regular file, which is not followed if it is a symbolic link.
 ///
-/// Errors: ENOENT if it is missing; ELOOP, EISDIR or EPERM if it is not a regular file; EBADMSG if
-/// it is not JSON, or a mount is not as the specification has it; E2BIG above 16 MiB; and those of
-/// the system calls.
+/// Errors:
+/// - ENOENT: the file is missing.
+/// - ELOOP, EISDIR, EPERM: it is not a regular file.
+/// - EBADMSG: it is not JSON, or a mount is not as the specification has it.
+/// - E2BIG: it is larger than 16 MiB.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRChangesOptionsExcludeBindMounts(
-    options: *mut CRChangesOptions,
-    spec: *const c_char,
-    error: *mut *mut CRError,
+pub extern "C" fn CRChangesOptionsExcludeBindMounts(
+    mut options: ObjectMut<CRChangesOptions>,
+    at: At,
+    spec: Text,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
-        let [spec] = unsafe { paths([("spec", spec)]) }?;
-        // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        let options = unsafe { changeable(options) }?;
-        let destinations = checkpoint::bind_destinations(spec)?;
-        options.exclude.all_exact(destinations)
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    guard::status(error, || {
+        let exclude = &mut options.get("options")?.0.exclude;
+        exclude.all_exact(bind_destinations(spec.place(at, "spec")?)?)
+    })
+}
+
+/// Finds what the upper directory of an overlay changes in the lower ones. The overlay needn't be mounted,
+/// and what didn't change isn't looked at.
+///
+/// A directory that hides the one below it is modified, and each name that it hides is deleted. A renamed
+/// directory is added, with everything that came along. A file that was copied up is listed if something
+/// about it differs, its bytes included, or if it has several names. The directories above what was added
+/// or deleted are modified. Nothing outside of the directories is read, whatever they tell about redirects.
+///
+/// @param lower_directories An array of lower_directories_len places, the top one first; it may be NULL if
+/// lower_directories_len is 0.
+/// @param upper_at, upper_directory The directory that was written to.
+/// @param options NULL for the defaults. An overlay that is mounted with an index needs its work directory.
+/// @param watch NULL for none.
+/// @param list Receives the changes, which the caller frees with CRChangeListFree.
+///
+/// Errors:
+/// - As for CRChangesDirectories.
+/// - E2BIG: there are more than 500 lower directories.
+/// - EBADMSG: a redirect is malformed; or a file's data should be in a lower directory and is in none.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRChangesOverlay(
+    lower_directories: Array<CRPlace>,
+    lower_directories_len: usize,
+    upper_at: At,
+    upper_directory: Text,
+    options: Optional<CRChangesOptions>,
+    watch: Optional<CRWatch>,
+    list: Out<*mut CRChangeList>,
+    error: Slot,
+) -> Status {
+    guard::status(error, || {
+        let lower = lower_directories.places(lower_directories_len, "lower_directories")?;
+        let upper = upper_directory.place(upper_at, "upper_directory")?;
+        let out = list.check("list")?;
+        let options = options.copied(|options| &options.0);
+        let found = changes::overlay_ambient(lower, upper, &options, &self::watch(&watch))?;
+        out.write(New::of(CRChangeList::of(found)).into_raw());
+        Ok(())
+    })
+}
+
+/// Finds what differs between two directories, such as the mounted root file system of a container and that
+/// of its image.
+///
+/// Compared are type, permissions, owner, device number, size, modification time, the target of a symbolic
+/// link, and all extended attributes except security.selinux and those that overlayfs keeps for itself. An
+/// object of another type than before is modified. The directories above a change are modified, too, and so
+/// are all names of a file with several if one of them is listed, or if other names belong to it than
+/// before. The directories themselves are never listed. What vanishes meanwhile counts as not there.
+///
+/// @param new_at, new_directory What is there now. What is mounted below it is not looked into.
+/// @param old_at, old_directory What was there before; a NULL path if nothing was, so that everything is
+/// new.
+/// @param options NULL for the defaults.
+/// @param watch NULL for none.
+/// @param list Receives the changes, which the caller frees with CRChangeListFree.
+///
+/// Errors:
+/// - ENOENT, ENOTDIR: there is no such directory.
+/// - EACCES: a directory may not be read.
+/// - E2BIG: there are more than 4 million changes, or 256 MiB of them; or a path is longer than 4095 bytes.
+/// - ECANCELED, ETIMEDOUT: the watch ended the work.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRChangesDirectories(
+    new_at: At,
+    new_directory: Text,
+    old_at: At,
+    old_directory: OptionalText,
+    options: Optional<CRChangesOptions>,
+    watch: Optional<CRWatch>,
+    list: Out<*mut CRChangeList>,
+    error: Slot,
+) -> Status {
+    guard::status(error, || {
+        let new = new_directory.place(new_at, "new_directory")?;
+        let old = old_directory.place(old_at, "old_directory")?;
+        let out = list.check("list")?;
+        let options = options.copied(|options| &options.0);
+        let found = changes::directories_ambient(new, old, &options, &self::watch(&watch))?;
+        out.write(New::of(CRChangeList::of(found)).into_raw());
+        Ok(())
+    })
+}
+
+/// Returns the changes of a list: an array that CRCreateRootFsDiffTar and CRExportAddRootFsDiff take as it
+/// is. It belongs to the list, and so do the paths. NULL for NULL.
+///
+/// @param changes_len Receives the number of changes; 0 for NULL. It may be NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRChangeListChanges(
+    list: Optional<CRChangeList>,
+    changes_len: OptionalOut<usize>,
+) -> *const CRChange {
+    guard::value(ptr::null(), || {
+        let changes = list.get().map(|list| list.changes.as_slice());
+        changes_len.write(changes.map_or(0, <[CRChange]>::len));
+        Ok(changes.map_or(ptr::null(), <[CRChange]>::as_ptr))
+    })
+}
+
+/// Frees a list and the changes that belong to it.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRChangeListFree(list: Owned<CRChangeList>) {
+    guard::run(|| list.free());
 }

@@ -1,235 +1,131 @@
-//! What an export is asked to heed.
+//! How an export writes its archive.
 
-use std::ffi::{c_char, c_int};
 use std::num::NonZeroUsize;
-use std::ptr;
 
-use super::argument::{self, paths};
-use super::error::CRError;
-use super::guard::{self, Status};
-use crate::DirectoryBuf;
+use super::argument::{At, New, ObjectMut, Owned, Text, member_of, truth, unknown_option};
+use super::guard::{self, Slot, Status};
+use crate::PlaceBuf;
 use crate::checkpoint::{Compression, ExportOptions};
 use crate::error::{Error, Result};
 
 /// Not compressed.
-pub const CR_COMPRESSION_NONE: u32 = 0;
-/// gzip, with levels from 1 to 9; 6 by default.
-pub const CR_COMPRESSION_GZIP: u32 = 1;
-/// zstd, with levels from 1 to 19; 3 by default.
-pub const CR_COMPRESSION_ZSTD: u32 = 2;
+pub const CR_COMPRESSION_NONE: u32 = 1;
+/// Compressed with gzip, at a level from 1 to 9; 6 by default.
+pub const CR_COMPRESSION_GZIP: u32 = 2;
+/// Compressed with zstd, at a level from 1 to 19; 3 by default.
+pub const CR_COMPRESSION_ZSTD: u32 = 3;
 
-/// How an export writes its archive. Without changes: compressed with zstd on all cores, with no
-/// digest, not synced; what has no time of its own is from the epoch.
+const _: () = assert!(CR_COMPRESSION_NONE == Compression::None as u32);
+const _: () = assert!(CR_COMPRESSION_GZIP == Compression::Gzip as u32);
+const _: () = assert!(CR_COMPRESSION_ZSTD == Compression::Zstd as u32);
+
+const COMPRESSIONS: [(u32, Compression); 3] = [
+    (CR_COMPRESSION_NONE, Compression::None),
+    (CR_COMPRESSION_GZIP, Compression::Gzip),
+    (CR_COMPRESSION_ZSTD, Compression::Zstd),
+];
+
+/// One of CR_COMPRESSION_*; CR_COMPRESSION_ZSTD by default. The same content becomes the same bytes, on
+/// any number of cores.
+pub const CR_EXPORT_COMPRESSION: u32 = 1;
+/// The level of the compression; 0, the default, for the compression's own. A level that the compression
+/// doesn't have is EINVAL when the archive is written.
+pub const CR_EXPORT_LEVEL: u32 = 2;
+/// 0 or 1. The archive's SHA-256 is computed while it is written; CRExportResult tells it. An archive that
+/// isn't compressed goes through memory then, where the kernel would copy it otherwise; data that the file
+/// system clones is still cloned, and read once for the digest.
+pub const CR_EXPORT_DIGEST: u32 = 3;
+/// 0 or 1. The archive and its name are on the disk before CRExportWrite returns. A descriptor is never
+/// synced.
+pub const CR_EXPORT_SYNC: u32 = 4;
+/// How many threads compress; 0, the default, for as many as the process may use cores.
+pub const CR_EXPORT_WORKERS: u32 = 5;
+/// The modification time of members that the export makes itself (bytes, and archives within the archive),
+/// in seconds since the epoch; 0 by default.
+pub const CR_EXPORT_TIME: u32 = 6;
+
+/// How an export writes its archive. By default it is compressed with zstd on all cores, without a digest,
+/// and not synced.
 #[derive(Debug, Default)]
-pub struct CRExportOptions(ExportOptions);
+pub struct CRExportOptions(pub(super) ExportOptions);
 
-/// The options that C passes, or those that hold without any.
-///
-/// # Safety
-///
-/// `pointer` is NULL, or live options that nobody changes during the call.
-pub(super) unsafe fn options(pointer: *const CRExportOptions) -> ExportOptions {
-    // SAFETY: this function's caller guarantees it.
-    match unsafe { pointer.as_ref() } {
-        Some(options) => options.0.clone(),
-        None => ExportOptions::default(),
-    }
+fn set(options: &mut ExportOptions, option: u32, value: u64) -> Result<()> {
+    match option {
+        CR_EXPORT_COMPRESSION => options.compression(compression(value)?),
+        CR_EXPORT_LEVEL => options.level(level(value)?),
+        CR_EXPORT_DIGEST => options.digest(truth(value)?),
+        CR_EXPORT_SYNC => options.sync(truth(value)?),
+        CR_EXPORT_WORKERS => options.workers(NonZeroUsize::new(in_range(value)?)),
+        CR_EXPORT_TIME => options.time(in_range(value)?),
+        _ => return Err(unknown_option("CR_EXPORT_", option)),
+    };
+    Ok(())
 }
 
-/// The options that C passes, to be changed.
-///
-/// # Safety
-///
-/// As for [`argument::object_mut`].
-unsafe fn changeable<'o>(pointer: *mut CRExportOptions) -> Result<&'o mut ExportOptions> {
-    // SAFETY: this function's caller guarantees it.
-    let options = unsafe { argument::object_mut("options", pointer) }?;
-    Ok(&mut options.0)
+fn compression(value: u64) -> Result<Compression> {
+    let number = u32::try_from(value).unwrap_or(u32::MAX);
+    member_of("CR_COMPRESSION_", &COMPRESSIONS, number, "value")
 }
 
-fn compression(kind: u32, level: i32) -> Result<Compression> {
-    let chosen = (level != 0).then_some(level);
-    match kind {
-        CR_COMPRESSION_NONE if chosen.is_none() => Ok(Compression::None),
-        CR_COMPRESSION_NONE => Err(Error::argument(
-            "level",
-            format!("{level} is not 0, and without compression there are no levels"),
-        )),
-        CR_COMPRESSION_GZIP => Ok(Compression::Gzip(chosen)),
-        CR_COMPRESSION_ZSTD => Ok(Compression::Zstd(chosen)),
-        other => Err(Error::argument(
-            "kind",
-            format!("{other} is not one of CR_COMPRESSION_*"),
-        )),
-    }
+fn level(value: u64) -> Result<Option<i32>> {
+    let level = in_range(value)?;
+    Ok(Some(level).filter(|level| *level != 0))
 }
 
-/// Makes options that change nothing yet, which the caller frees with CRExportOptionsFree.
+fn in_range<T: TryFrom<u64>>(value: u64) -> Result<T> {
+    let too_large = |_| Error::argument("value", format!("{value} is too large"));
+    T::try_from(value).map_err(too_large)
+}
+
+/// Makes options with the defaults. The caller frees them with CRExportOptionsFree.
 #[unsafe(no_mangle)]
-pub extern "C" fn CRExportOptionsNew() -> *mut CRExportOptions {
-    guard::value(ptr::null_mut(), || Ok(Box::into_raw(Box::default())))
+pub extern "C" fn CRExportOptionsNew() -> New<CRExportOptions> {
+    guard::value(New::none(), || Ok(New::of(CRExportOptions::default())))
 }
 
 /// Frees options.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRExportOptionsFree(options: *mut CRExportOptions) {
-    // SAFETY: the caller passes NULL or options of this library's, and passes them only once.
-    guard::run(|| unsafe { argument::free(options) });
+pub extern "C" fn CRExportOptionsFree(options: Owned<CRExportOptions>) {
+    guard::run(|| options.free());
 }
 
-/// Says how the archive is compressed. The same content becomes the same bytes, on any number of
-/// cores.
+/// Sets an option.
 ///
-/// kind: one of CR_COMPRESSION_*; without options CR_COMPRESSION_ZSTD.
+/// @param option One of CR_EXPORT_*.
+/// @param value The value, as the option's comment says.
 ///
-/// level: one of the kind's levels, or 0 for its default.
-///
-/// Errors: EINVAL alone; a level that the kind doesn't have is EINVAL when the archive is written.
+/// Errors:
+/// - EINVAL: the option is 0, or doesn't take this value.
+/// - EOPNOTSUPP: this version of the library doesn't know the option.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRExportOptionsCompression(
-    options: *mut CRExportOptions,
-    kind: u32,
-    level: i32,
-    error: *mut *mut CRError,
+pub extern "C" fn CRExportOptionsSet(
+    mut options: ObjectMut<CRExportOptions>,
+    option: u32,
+    value: u64,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        let compression = compression(kind, level)?;
-        // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { changeable(options) }?.compression(compression);
-        Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    guard::status(error, || set(&mut options.get("options")?.0, option, value))
 }
 
-/// Says whether the archive's SHA-256 is computed while it is written; CRExportDigest answers it. An
-/// archive that isn't compressed goes through memory then, where the kernel would copy it otherwise;
-/// what a file system clones all the same is read once for it.
+/// Sets the directory for unnamed files that hold the headers of archives within the archive, some 100
+/// bytes and the name for each object of the largest of them. By default that is the directory of the file
+/// that is written; for a descriptor the directory that TMPDIR names, or else /var/tmp.
 ///
-/// yes: 0 (as without options) or 1.
+/// @param at, directory An existing directory. It is opened when an archive is written.
 ///
-/// Errors: EINVAL alone.
+/// Errors:
+/// - EMFILE: no descriptor is left.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRExportOptionsDigest(
-    options: *mut CRExportOptions,
-    yes: u32,
-    error: *mut *mut CRError,
+pub extern "C" fn CRExportOptionsSpoolDirectory(
+    mut options: ObjectMut<CRExportOptions>,
+    at: At,
+    directory: Text,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        let wanted = argument::truth("yes", yes)?;
-        // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { changeable(options) }?.digest(wanted);
+    guard::status(error, || {
+        let options = options.get("options")?;
+        let directory = PlaceBuf::new(directory.place(at, "directory")?)?;
+        options.0.spool_directory(Some(directory));
         Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// Says whether the archive is on the disk, and has its name there, before CRExportToFile returns. A
-/// descriptor is never synced.
-///
-/// yes: 0 (as without options) or 1.
-///
-/// Errors: EINVAL alone.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRExportOptionsSync(
-    options: *mut CRExportOptions,
-    yes: u32,
-    error: *mut *mut CRError,
-) -> Status {
-    let work = || {
-        let wanted = argument::truth("yes", yes)?;
-        // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { changeable(options) }?.sync(wanted);
-        Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// Says how many threads compress.
-///
-/// workers: 0 (as without options) for as many as the process may use cores.
-///
-/// Errors: EINVAL alone.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRExportOptionsWorkers(
-    options: *mut CRExportOptions,
-    workers: usize,
-    error: *mut *mut CRError,
-) -> Status {
-    let work = || {
-        let workers = NonZeroUsize::new(workers);
-        // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { changeable(options) }?.workers(workers);
-        Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// Sets the modification time of members that the export makes itself: those of bytes, and archives
-/// within the archive.
-///
-/// seconds: counted from the epoch; 0 without options.
-///
-/// Errors: EINVAL alone.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRExportOptionsTime(
-    options: *mut CRExportOptions,
-    seconds: i64,
-    error: *mut *mut CRError,
-) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { changeable(options) }?.time(seconds);
-        Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// Names the directory for unnamed files with the headers of archives within the archive, some 100
-/// bytes and the name for each object of the largest of them. Without it that is the directory of the
-/// file that is written; for a descriptor the one that TMPDIR names, or else /var/tmp.
-///
-/// Errors: EINVAL alone; the directory is opened when an archive is written.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRExportOptionsSpoolDirectory(
-    options: *mut CRExportOptions,
-    directory: *const c_char,
-    error: *mut *mut CRError,
-) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
-        let [directory] = unsafe { paths([("directory", directory)]) }?;
-        let directory = DirectoryBuf::new(directory)?;
-        // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { changeable(options) }?.spool_directory(Some(directory));
-        Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// CRExportOptionsSpoolDirectory with a descriptor of the directory, which stays the caller's. It may
-/// have been opened with O_PATH.
-///
-/// Errors: EINVAL and EBADF for what is no descriptor, EMFILE if there is none left.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRExportOptionsSpoolDirectoryAt(
-    options: *mut CRExportOptions,
-    directory: c_int,
-    error: *mut *mut CRError,
-) -> Status {
-    let work = || {
-        // SAFETY: the caller passes a descriptor that stays open during the call.
-        let directory = unsafe { argument::descriptor("directory", directory) }?;
-        let directory = DirectoryBuf::new(directory)?;
-        // SAFETY: the caller passes NULL or options that nobody else uses during the call.
-        unsafe { changeable(options) }?.spool_directory(Some(directory));
-        Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    })
 }

@@ -6,6 +6,7 @@ use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
+use super::argument::New;
 use super::error::CRError;
 use crate::error::{Error, Kind, Result};
 
@@ -26,23 +27,29 @@ impl Status {
     }
 }
 
+/// Where an error goes: NULL, or a place that may be written to during the call. What is there is neither read nor freed.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct Slot(*mut *mut CRError);
+
+impl Slot {
+    fn fill(self, failure: Error) {
+        if let Some(slot) = NonNull::new(self.0) {
+            let new = New::of(CRError::from(failure)).into_raw();
+            // SAFETY: the place isn't NULL, and the type says that it may be written to.
+            unsafe { slot.write(new) };
+        }
+    }
+}
+
 /// Runs the work of an export. A failure, or a panic made into one, goes into the slot `error` if
 /// there is one, and its errno into the result; on success the slot stays as it is.
-///
-/// # Safety
-///
-/// `error` is NULL or may be written to.
-pub(super) unsafe fn status(error: *mut *mut CRError, work: impl FnOnce() -> Result<()>) -> Status {
+pub(super) fn status(error: Slot, work: impl FnOnce() -> Result<()>) -> Status {
     let Err(failure) = caught(work) else {
         return Status(0);
     };
     let code = -failure.errno();
-    if let Some(slot) = NonNull::new(error) {
-        let new = Box::into_raw(Box::new(CRError::from(failure)));
-        // SAFETY: the slot may be written to, as this function's caller guarantees. It is no place
-        // of this library's, and the old value is not read: it may be anything.
-        unsafe { slot.write(new) };
-    }
+    error.fill(failure);
     Status(code)
 }
 
@@ -85,18 +92,15 @@ mod tests {
     use nix::errno::Errno;
 
     use super::*;
-    use crate::capi::{CR_ERROR_INTERNAL, CRErrorFree, CRErrorKind};
 
     #[test]
     fn a_panic_becomes_an_internal_error() {
         let mut slot = ptr::null_mut();
-        // SAFETY: the slot is a local variable.
-        let code = unsafe { status(&raw mut slot, || panic!("a test's panic")) }.code();
+        let code = status(Slot(&raw mut slot), || panic!("a test's panic")).code();
         assert_eq!(code, -(Errno::ENOTRECOVERABLE as i32));
-        // SAFETY: the slot was filled by the failure above.
-        assert_eq!(unsafe { CRErrorKind(slot) }, CR_ERROR_INTERNAL);
-        // SAFETY: as above, and this is its last use.
-        unsafe { CRErrorFree(slot) };
+        // SAFETY: the slot was filled by the failure above, and this is its last use.
+        let error = unsafe { Box::from_raw(slot) };
+        assert_eq!(error.kind(), Kind::Internal as u32);
     }
 
     #[test]
@@ -106,17 +110,15 @@ mod tests {
 
     #[test]
     fn a_failure_without_a_slot_is_still_its_errno() {
-        // SAFETY: there is no slot.
-        let code =
-            unsafe { status(ptr::null_mut(), || Err(Error::new(Kind::Limit, "too much"))) }.code();
+        let failure = || Err(Error::new(Kind::Limit, "too much"));
+        let code = status(Slot(ptr::null_mut()), failure).code();
         assert_eq!(code, -(Errno::E2BIG as i32));
     }
 
     #[test]
     fn a_success_leaves_the_slot_alone() {
         let mut slot = ptr::dangling_mut();
-        // SAFETY: the slot is a local variable.
-        let code = unsafe { status(&raw mut slot, || Ok(())) }.code();
+        let code = status(Slot(&raw mut slot), || Ok(())).code();
         assert_eq!((code, slot), (0, ptr::dangling_mut()));
     }
 }

@@ -1,300 +1,320 @@
 //! Importing an archive: a session, in which it is looked at and extracted.
 
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::CString;
+use std::ptr;
 
-use super::argument::{self, paths};
-use super::error::CRError;
-use super::guard::{self, Status};
-use super::import_options::{CRImportOptions, options};
-use super::members::CRMemberList;
+use super::argument::{Array, At, New, ObjectMut, Optional, OptionalText, Out, Owned, Text};
+use super::guard::{self, Slot, Status};
+use super::import_options::CRImportOptions;
+use super::members::{CRMember, Members};
 use super::metadata::CRMetadata;
+use super::string::digits;
 use super::watch::{CRWatch, watch};
-use crate::checkpoint::{Import, Sha256Digest};
+use crate::checkpoint::{Import, Imported};
 use crate::error::Result;
 
-/// An archive that is open for import.
+/// An archive that is open for import. One thread at a time uses it.
 pub struct CRImport {
     import: Import,
-    /// The archive's digest after an extraction.
-    pub(super) digest: Option<CString>,
+    metadata: Option<Box<CRMetadata>>,
+    members: Option<Members>,
+    result: Option<Box<Extracted>>,
+}
+
+/// What an extraction has done. Later versions may add fields at the end.
+#[repr(C)]
+#[derive(Debug)]
+pub struct CRImported {
+    /// How many members of the archive were read.
+    pub members: u64,
+    /// How many bytes of the archive were read, as they are stored.
+    pub bytes: u64,
+    /// The archive's SHA-256 as 64 hexadecimal digits; NULL if the options neither asked for it nor
+    /// expected one.
+    pub digest: OptionalText,
+    /// 1 if a rootfs diff was applied, otherwise 0.
+    pub applied_rootfs_diff: u32,
+    /// 0.
+    pub flags: u32,
+}
+
+/// What C borrows of a result, and what that points to.
+struct Extracted {
+    result: CRImported,
+    /// The digits that the result points to.
+    _digest: Option<CString>,
 }
 
 impl CRImport {
-    fn into_raw(import: Import) -> *mut CRImport {
-        let digest = None;
-        Box::into_raw(Box::new(CRImport { import, digest }))
+    fn new(import: Import) -> Self {
+        CRImport {
+            import,
+            metadata: None,
+            members: None,
+            result: None,
+        }
     }
 
-    pub(super) fn extract(&mut self) -> Result<()> {
-        let imported = self.import.extract()?;
-        self.digest = imported.sha256.map(|digest| hex(&digest));
+    fn extract(&mut self) -> Result<()> {
+        // Whatever fails from here on, nobody takes an earlier result for this one.
+        self.result = None;
+        let imported: Imported = self.import.extract()?;
+        let digest = imported.sha256.as_ref().map(digits);
+        let result = CRImported {
+            members: imported.members,
+            bytes: imported.bytes,
+            digest: OptionalText::lent(digest.as_deref()),
+            applied_rootfs_diff: imported.applied_rootfs_diff.into(),
+            flags: 0,
+        };
+        let extracted = Extracted {
+            result,
+            _digest: digest,
+        };
+        self.result = Some(Box::new(extracted));
         Ok(())
     }
-}
-
-/// A digest as C takes it.
-pub(super) fn hex(digest: &Sha256Digest) -> CString {
-    // Its digits are none of them a NUL.
-    CString::new(digest.to_string()).unwrap_or_default()
-}
-
-/// The import that C passes to work with.
-///
-/// # Safety
-///
-/// `pointer` is NULL, or a live import that nobody else uses during `'a`.
-pub(super) unsafe fn session<'a>(pointer: *mut CRImport) -> Result<&'a mut Import> {
-    // SAFETY: this function's caller guarantees it.
-    let import = unsafe { argument::object_mut("import", pointer) }?;
-    Ok(&mut import.import)
 }
 
 /// Opens a checkpoint archive for import. It may be plain or compressed with gzip, bzip2, xz or zstd.
 ///
-/// input: the path of the archive.
+/// A regular file is read from its beginning, and a descriptor's offset stays as it is. A pipe or a
+/// socket is read from where it is, once, and nobody else should read from it while the import lives.
 ///
-/// options: NULL for none. watch: NULL for none; it holds for all that is done with the import.
+/// @param at, archive The archive: a file, a pipe or a socket.
+/// @param options NULL for the defaults.
+/// @param watch NULL for none. It holds for all that is done with the import.
+/// @param import Receives the import, which the caller frees with CRImportFree.
 ///
-/// import: receives the import, which the caller frees with CRImportFree. One thread at a time uses
-/// it.
-///
-/// Errors: ENOENT if the archive is missing, EISDIR for a directory; the system calls' own.
+/// Errors:
+/// - ENOENT: the archive is missing.
+/// - EISDIR: it is a directory.
+/// - EBADF: the descriptor can't be read from.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRImportOpen(
-    input: *const c_char,
-    options: *const CRImportOptions,
-    watch: *const CRWatch,
-    import: *mut *mut CRImport,
-    error: *mut *mut CRError,
+pub extern "C" fn CRImportOpen(
+    at: At,
+    archive: Text,
+    options: Optional<CRImportOptions>,
+    watch: Optional<CRWatch>,
+    import: Out<*mut CRImport>,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
-        let [input] = unsafe { paths([("input", input)]) }?;
-        // SAFETY: the caller passes NULL or a place for one import.
-        let out = unsafe { argument::out("import", import) }?;
-        // SAFETY: the caller passes NULL or options that nobody changes during the call.
-        let options = unsafe { self::options(options) };
-        // SAFETY: the caller passes NULL or a watch that it hasn't freed.
-        let watch = unsafe { self::watch(watch) };
-        out.write(CRImport::into_raw(Import::open(input, &options, &watch)?));
+    guard::status(error, || {
+        let archive = archive.place(at, "archive")?;
+        let out = import.check("import")?;
+        let options = options.copied(|options| &options.0);
+        let opened = Import::open(archive, &options, &self::watch(&watch))?;
+        out.write(New::of(CRImport::new(opened)).into_raw());
         Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    })
 }
 
-/// Opens a checkpoint archive that comes out of a descriptor. A regular file is read from its
-/// beginning, and the descriptor's offset stays as it is; a pipe or a socket is read from where it
-/// is, once, and nobody else should read from it while the import lives. The descriptor stays the
-/// caller's, who may close it after this call.
-///
-/// Errors: EISDIR for a directory, EBADF for a descriptor that can't be read from.
+/// Frees an import, with its metadata, its list of members and its result. What was extracted stays.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRImportOpenDescriptor(
-    input: c_int,
-    options: *const CRImportOptions,
-    watch: *const CRWatch,
-    import: *mut *mut CRImport,
-    error: *mut *mut CRError,
+pub extern "C" fn CRImportFree(import: Owned<CRImport>) {
+    guard::run(|| import.free());
+}
+
+/// Reads what the archive tells of the container.
+///
+/// The archive is read up to its config.dump and spec.dump, or to its end if one of them is missing. Later
+/// documents are known after CRImportMembers. Of a plain archive in a file only headers are read on the
+/// way.
+///
+/// @param metadata Receives the metadata. It belongs to the import, and lives until the next call of this
+/// function with it.
+///
+/// Errors:
+/// - EBADMSG: the archive, config.dump or spec.dump is malformed, or one of the two is there twice.
+/// - EXDEV, EPERM: one of the two isn't a regular file.
+/// - E2BIG: one of the two is larger than 16 MiB; or more has to be kept than
+///   CRImportOptionsSpoolDirectory says.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRImportMetadata(
+    mut import: ObjectMut<CRImport>,
+    metadata: Out<*const CRMetadata>,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes a descriptor that stays open during the call.
-        let input = unsafe { argument::descriptor("input", input) }?;
-        // SAFETY: the caller passes NULL or a place for one import.
-        let out = unsafe { argument::out("import", import) }?;
-        // SAFETY: the caller passes NULL or options that nobody changes during the call.
-        let options = unsafe { self::options(options) };
-        // SAFETY: the caller passes NULL or a watch that it hasn't freed.
-        let watch = unsafe { self::watch(watch) };
-        let opened = Import::open_descriptor(input, &options, &watch);
-        opened.map(|opened| out.write(CRImport::into_raw(opened)))
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// Frees an import. What it has extracted stays.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRImportFree(import: *mut CRImport) {
-    // SAFETY: the caller passes NULL or an import of this library's, and passes it only once.
-    guard::run(|| unsafe { argument::free(import) });
-}
-
-/// Tells what the archive says of the container. Reads as far as it must, which is to config.dump and
-/// spec.dump, and to the end if one of them is missing; documents that come later are known after
-/// CRImportMembers. Of a plain archive in a file only headers are read on the way.
-///
-/// metadata: receives the metadata, which the caller frees with CRMetadataFree.
-///
-/// Errors: EBADMSG if the archive or one of the two is malformed or there twice; EXDEV or EPERM if
-/// one isn't a regular file; E2BIG if it is larger than 16 MiB, and as CRImportOptionsSpoolDirectory
-/// says; ECANCELED.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRImportMetadata(
-    import: *mut CRImport,
-    metadata: *mut *mut CRMetadata,
-    error: *mut *mut CRError,
-) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or an import that nobody else uses during the call.
-        let import = unsafe { session(import) }?;
-        // SAFETY: the caller passes NULL or a place for the metadata.
-        let out = unsafe { argument::out("metadata", metadata) }?;
-        out.write(CRMetadata::into_raw(import.metadata()?)?);
+    guard::status(error, || {
+        let import = import.get("import")?;
+        let out = metadata.check("metadata")?;
+        let read = CRMetadata::of(import.import.metadata()?);
+        out.write(&raw const **import.metadata.insert(Box::new(read)));
         Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    })
 }
 
-/// Lists all members of the archive. Of a plain archive in a file only headers are read; anything
-/// else is read to its end.
+/// Lists all members of the archive, in the archive's order. Of a plain archive in a file only headers are
+/// read; any other archive is read to its end.
 ///
-/// members: receives the list, which the caller frees with CRMemberListFree.
+/// @param members Receives an array of pointers to the members, which is never NULL. It belongs to the
+/// import, with the members, and lives until the next call of this function with it.
+/// @param members_len Receives the number of members.
 ///
-/// Errors: as for CRImportMetadata; E2BIG for more than 4 million members, or 256 MiB of names.
+/// Errors:
+/// - As for CRImportMetadata.
+/// - E2BIG: there are more than 4 million members, or 256 MiB of names.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRImportMembers(
-    import: *mut CRImport,
-    members: *mut *mut CRMemberList,
-    error: *mut *mut CRError,
+pub extern "C" fn CRImportMembers(
+    mut import: ObjectMut<CRImport>,
+    members: Out<*const *const CRMember>,
+    members_len: Out<usize>,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or an import that nobody else uses during the call.
-        let import = unsafe { session(import) }?;
-        // SAFETY: the caller passes NULL or a place for the list.
-        let out = unsafe { argument::out("members", members) }?;
-        out.write(CRMemberList::into_raw(import.members()?)?);
+    guard::status(error, || {
+        let import = import.get("import")?;
+        let (out, out_len) = (members.check("members")?, members_len.check("members_len")?);
+        let listed = Members::of(import.import.members()?);
+        let (array, len) = import.members.insert(listed).array();
+        out.write(array);
+        out_len.write(len);
         Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    })
 }
 
-/// Has CRImportExtract put all members into a bundle that have no destination of their own, but for
-/// config.dump and spec.dump.
+/// Sets the directory into which CRImportExtract extracts every member that has no other destination,
+/// except config.dump and spec.dump; with CR_IMPORT_CONFIGURATION those two as well.
 ///
-/// bundle: made, with its missing parents, if it is missing, once the archive's first header is
-/// understood.
+/// @param at, bundle The directory. If it is missing, it and its missing parents are made once the
+/// archive's first header is understood; its path has to be absolute, or start at a descriptor, then.
 ///
-/// Errors: EINVAL for a path that is missing and not absolute.
+/// Errors:
+/// - EINVAL: the path is missing and relative; or a bundle was set before.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRImportToBundle(
-    import: *mut CRImport,
-    bundle: *const c_char,
-    error: *mut *mut CRError,
+pub extern "C" fn CRImportToBundle(
+    mut import: ObjectMut<CRImport>,
+    at: At,
+    bundle: Text,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
-        let [bundle] = unsafe { paths([("bundle", bundle)]) }?;
-        // SAFETY: the caller passes NULL or an import that nobody else uses during the call.
-        unsafe { session(import) }?.to_bundle(bundle)
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    guard::status(error, || {
+        let import = import.get("import")?;
+        import.import.to_bundle(bundle.place(at, "bundle")?)
+    })
 }
 
-/// CRImportToBundle with a descriptor of the directory, which stays the caller's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRImportToBundleAt(
-    import: *mut CRImport,
-    bundle: c_int,
-    error: *mut *mut CRError,
-) -> Status {
-    let work = || {
-        // SAFETY: the caller passes a descriptor that stays open during the call.
-        let bundle = unsafe { argument::descriptor("bundle", bundle) }?;
-        // SAFETY: the caller passes NULL or an import that nobody else uses during the call.
-        unsafe { session(import) }?.to_bundle(bundle)
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// Has CRImportExtract put the members of these names into a bundle, and everything below them;
-/// config.dump and spec.dump may be among them. A name that isn't in the archive is ENODATA at the
+/// Sets the directory into which CRImportExtract extracts the members of these names and everything below
+/// them; config.dump and spec.dump may be among them. A name that isn't in the archive is ENODATA at the
 /// end.
 ///
-/// names: an array of names_len names; it may be NULL if names_len is 0.
+/// @param at, bundle As for CRImportToBundle.
+/// @param names An array of names_len names; it may be NULL if names_len is 0.
 ///
-/// Errors: as for CRImportToBundle; EINVAL for a name that means the archive's root.
+/// Errors:
+/// - EINVAL: as for CRImportToBundle; or a name means the archive's root.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRImportToBundleOnly(
-    import: *mut CRImport,
-    bundle: *const c_char,
-    names: *const *const c_char,
+pub extern "C" fn CRImportToBundleOnly(
+    mut import: ObjectMut<CRImport>,
+    at: At,
+    bundle: Text,
+    names: Array<Text>,
     names_len: usize,
-    error: *mut *mut CRError,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
-        let [bundle] = unsafe { paths([("bundle", bundle)]) }?;
-        // SAFETY: the caller passes an array of this length, of such strings.
-        let names = unsafe { argument::path_array("names", names, names_len) }?;
-        // SAFETY: the caller passes NULL or an import that nobody else uses during the call.
-        unsafe { session(import) }?.to_bundle_only(bundle, &names)
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    guard::status(error, || {
+        let import = import.get("import")?;
+        let names = names.os_strs(names_len, "names")?;
+        let bundle = bundle.place(at, "bundle")?;
+        import.import.to_bundle_only(bundle, &names)
+    })
 }
 
-/// CRImportToBundleOnly with a descriptor of the directory, which stays the caller's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRImportToBundleOnlyAt(
-    import: *mut CRImport,
-    bundle: c_int,
-    names: *const *const c_char,
-    names_len: usize,
-    error: *mut *mut CRError,
-) -> Status {
-    let work = || {
-        // SAFETY: the caller passes a descriptor that stays open during the call.
-        let bundle = unsafe { argument::descriptor("bundle", bundle) }?;
-        // SAFETY: the caller passes an array of this length, of strings that end with a NUL.
-        let names = unsafe { argument::path_array("names", names, names_len) }?;
-        // SAFETY: the caller passes NULL or an import that nobody else uses during the call.
-        unsafe { session(import) }?.to_bundle_only(bundle, &names)
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// Has CRImportExtract apply rootfs-diff.tar below a container's root directory, straight from the
-/// archive, and remove there what deleted.files lists, after all else. Neither goes into the bundle
-/// then. An archive without them is no error.
+/// Sets the root directory of the container, to which CRImportExtract applies rootfs-diff.tar straight
+/// from the archive, and from which it removes what deleted.files lists after all else. Neither file goes
+/// into the bundle then. It is no error if the archive lacks them.
 ///
-/// root: an absolute path.
+/// @param at, root An existing directory: an absolute path, or one that starts at a descriptor.
 ///
-/// Errors: ENOENT or ENOTDIR for what is no directory, EINVAL for a path that isn't absolute.
+/// Errors:
+/// - ENOENT, ENOTDIR: there is no such directory.
+/// - EINVAL: the path is relative to the working directory; or a root was set before.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRImportToRoot(
-    import: *mut CRImport,
-    root: *const c_char,
-    error: *mut *mut CRError,
+pub extern "C" fn CRImportToRoot(
+    mut import: ObjectMut<CRImport>,
+    at: At,
+    root: Text,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
-        let [root] = unsafe { paths([("root", root)]) }?;
-        // SAFETY: the caller passes NULL or an import that nobody else uses during the call.
-        unsafe { session(import) }?.to_root(root)
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    guard::status(error, || {
+        let import = import.get("import")?;
+        import.import.to_root(root.place(at, "root")?)
+    })
 }
 
-/// CRImportToRoot with a descriptor of the directory, which stays the caller's.
+/// Sets the directory into which CRImportExtract extracts a named volume (volumes/NAME.tar). A volume that
+/// isn't in the archive is ENODATA at the end. Volumes without a directory go into the bundle, as they are.
+///
+/// @param volume The volume's name: one component.
+/// @param at, directory An existing directory.
+///
+/// Errors:
+/// - ENOENT, ENOTDIR: there is no such directory.
+/// - EINVAL: the name has a slash; or the volume's directory was set before.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRImportToRootAt(
-    import: *mut CRImport,
-    root: c_int,
-    error: *mut *mut CRError,
+pub extern "C" fn CRImportToVolume(
+    mut import: ObjectMut<CRImport>,
+    volume: Text,
+    at: At,
+    directory: Text,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes a descriptor that stays open during the call.
-        let root = unsafe { argument::descriptor("root", root) }?;
-        // SAFETY: the caller passes NULL or an import that nobody else uses during the call.
-        unsafe { session(import) }?.to_root(root)
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    guard::status(error, || {
+        let import = import.get("import")?;
+        let volume = volume.os_str("volume")?;
+        let directory = directory.place(at, "directory")?;
+        import.import.to_volume(volume, directory)
+    })
+}
+
+/// Sets the directory into which CRImportExtract extracts the container's own /dev/shm
+/// (devshm-checkpoint.tar). An archive without it is ENODATA at the end.
+///
+/// @param at, directory An existing directory.
+///
+/// Errors:
+/// - ENOENT, ENOTDIR: there is no such directory.
+/// - EINVAL: a directory was set before.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRImportToShm(
+    mut import: ObjectMut<CRImport>,
+    at: At,
+    directory: Text,
+    error: Slot,
+) -> Status {
+    guard::status(error, || {
+        let import = import.get("import")?;
+        import.import.to_shm(directory.place(at, "directory")?)
+    })
+}
+
+/// Extracts every member that has a destination, in one pass over the archive, and then removes what the
+/// container had deleted. What CRImportMetadata and CRImportMembers have read isn't read again as long as
+/// it is still kept: a pipe is read once.
+///
+/// A bundle that this call has made is removed after a failure. In a bundle that existed, and in all other
+/// directories, what was done stays, and the message tells how far it came.
+///
+/// Errors:
+/// - EPERM: the bundle would get config.json, a device or a fifo; or a rule of the options forbids a
+///   member.
+/// - EXDEV: the bundle would get a link, except the "parent" that CRIU makes in checkpoint/ and
+///   pre-checkpoint/, and hard links among the archive's own files.
+/// - EBADMSG: the archive is malformed, or has another digest than expected.
+/// - ENODATA: a member that was named isn't there.
+/// - E2BIG: a limit was exceeded.
+/// - ESPIPE: a pipe was read before, and what was read isn't kept.
+/// - ECANCELED, ETIMEDOUT: the watch ended the work.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRImportExtract(mut import: ObjectMut<CRImport>, error: Slot) -> Status {
+    guard::status(error, || import.get("import")?.extract())
+}
+
+/// Returns what the last extraction has done. It belongs to the import, and lives until the next
+/// extraction. NULL if there was none, or if it failed, and for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRImportResult(import: Optional<CRImport>) -> *const CRImported {
+    guard::value(ptr::null(), || {
+        let extracted = import.get().and_then(|import| import.result.as_ref());
+        Ok(extracted.map_or(ptr::null(), |extracted| &raw const extracted.result))
+    })
 }

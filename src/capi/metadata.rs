@@ -1,16 +1,16 @@
-//! What a checkpoint says of its container.
+//! What a checkpoint tells of its container, read and made.
 
+use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 
-use super::argument;
-use super::error::CRError;
-use super::guard::{self, Status};
-use super::string;
-use crate::checkpoint::{DocumentKind, Engine, Metadata};
+use super::argument::{Bytes, New, Object, ObjectMut, Optional, Out, Owned, Text, member_of};
+use super::guard::{self, Slot, Status};
+use super::string::{self, named};
+use crate::checkpoint::{self, BindMount, DocumentKind, Engine, Metadata};
 use crate::error::{Error, Kind, Result};
 
-/// Nothing tells which engine made the checkpoint.
+/// The engine isn't known: the answer where nothing tells it.
 pub const CR_ENGINE_UNKNOWN: u32 = 0;
 /// podman.
 pub const CR_ENGINE_PODMAN: u32 = 1;
@@ -24,21 +24,28 @@ const _: () = assert!(CR_ENGINE_PODMAN == Engine::Podman as u32);
 const _: () = assert!(CR_ENGINE_CRIO == Engine::Crio as u32);
 const _: () = assert!(CR_ENGINE_CONTAINERD == Engine::Containerd as u32);
 
-/// config.dump: what the engine wrote about the container.
+/// The engines that are meant where one is given.
+pub(super) const ENGINES: [(u32, Engine); 3] = [
+    (CR_ENGINE_PODMAN, Engine::Podman),
+    (CR_ENGINE_CRIO, Engine::Crio),
+    (CR_ENGINE_CONTAINERD, Engine::Containerd),
+];
+
+/// config.dump: the engine's configuration of the container.
 pub const CR_DOCUMENT_CONFIG: u32 = 1;
 /// spec.dump: the container's OCI runtime specification.
 pub const CR_DOCUMENT_SPEC: u32 = 2;
 /// network.status: the container's networks (podman).
 pub const CR_DOCUMENT_NETWORK_STATUS: u32 = 3;
-/// bind.mounts: what was mounted from the host (CRI-O).
+/// bind.mounts: the bind mounts from the host (CRI-O).
 pub const CR_DOCUMENT_BIND_MOUNTS: u32 = 4;
 /// pod.options: the containers of a pod's checkpoint.
 pub const CR_DOCUMENT_POD_OPTIONS: u32 = 5;
 /// pod.dump: a pod's configuration.
 pub const CR_DOCUMENT_POD_DUMP: u32 = 6;
-/// status: how the container was doing (containerd).
+/// status: the container's state (containerd).
 pub const CR_DOCUMENT_STATUS: u32 = 7;
-/// status.dump: the same as the engine told its clients (containerd).
+/// status.dump: the container's state as the CRI has it (containerd).
 pub const CR_DOCUMENT_STATUS_DUMP: u32 = 8;
 
 const _: () = assert!(CR_DOCUMENT_CONFIG == DocumentKind::Config as u32);
@@ -54,21 +61,21 @@ const _: () = assert!(CR_DOCUMENT_STATUS_DUMP == DocumentKind::StatusDump as u32
 pub const CR_TEXT_ID: u32 = 1;
 /// The container's name as its engine has it.
 pub const CR_TEXT_NAME: u32 = 2;
-/// The OCI runtime that made the checkpoint, a name or a path. It comes from the archive: see
+/// The OCI runtime that made the checkpoint, a name or a path. The archive chooses it: see
 /// CR_TEXT_RUNTIME_NAME.
 pub const CR_TEXT_RUNTIME: u32 = 3;
-/// The same if it is fit to be looked up among runtimes that are known: it has no slash, no control
-/// character, and no dash at its beginning.
+/// The runtime, if it is fit to be looked up among known runtimes: it has no slash, no control character,
+/// and no dash at its beginning.
 pub const CR_TEXT_RUNTIME_NAME: u32 = 4;
-/// The image that the root file system comes from, by the name that a person knows.
+/// The image of the root file system, by the name that a person knows.
 pub const CR_TEXT_IMAGE_NAME: u32 = 5;
-/// The same image, by an ID or a name with a digest.
+/// The image of the root file system, by an ID or a name with a digest.
 pub const CR_TEXT_IMAGE_REF: u32 = 6;
-/// When the container was created, as RFC 3339 has it; so with the two that follow.
+/// The time when the container was created, as RFC 3339 has it.
 pub const CR_TEXT_CREATED: u32 = 7;
-/// When the checkpoint was made.
+/// The time when the checkpoint was made, as RFC 3339 has it.
 pub const CR_TEXT_CHECKPOINTED: u32 = 8;
-/// When the container was last restored.
+/// The time when the container was last restored, as RFC 3339 has it.
 pub const CR_TEXT_RESTORED: u32 = 9;
 /// The container's name within its pod.
 pub const CR_TEXT_CONTAINER_NAME: u32 = 10;
@@ -79,283 +86,364 @@ pub const CR_TEXT_POD_NAME: u32 = 12;
 /// The namespace of the pod.
 pub const CR_TEXT_POD_NAMESPACE: u32 = 13;
 
-/// One past the last of CR_TEXT_*.
-const TEXTS: u32 = 14;
+const _: () = assert!(CR_TEXT_ID == checkpoint::Text::Id as u32);
+const _: () = assert!(CR_TEXT_NAME == checkpoint::Text::Name as u32);
+const _: () = assert!(CR_TEXT_RUNTIME == checkpoint::Text::Runtime as u32);
+const _: () = assert!(CR_TEXT_RUNTIME_NAME == checkpoint::Text::RuntimeName as u32);
+const _: () = assert!(CR_TEXT_IMAGE_NAME == checkpoint::Text::ImageName as u32);
+const _: () = assert!(CR_TEXT_IMAGE_REF == checkpoint::Text::ImageRef as u32);
+const _: () = assert!(CR_TEXT_CREATED == checkpoint::Text::Created as u32);
+const _: () = assert!(CR_TEXT_CHECKPOINTED == checkpoint::Text::Checkpointed as u32);
+const _: () = assert!(CR_TEXT_RESTORED == checkpoint::Text::Restored as u32);
+const _: () = assert!(CR_TEXT_CONTAINER_NAME == checkpoint::Text::ContainerName as u32);
+const _: () = assert!(CR_TEXT_POD_ID == checkpoint::Text::PodId as u32);
+const _: () = assert!(CR_TEXT_POD_NAME == checkpoint::Text::PodName as u32);
+const _: () = assert!(CR_TEXT_POD_NAMESPACE == checkpoint::Text::PodNamespace as u32);
 
-/// What a checkpoint says of its container. It comes from the archive: nothing but its form is
-/// checked.
+/// What a checkpoint tells of its container. It comes from the archive: only its form is checked.
 pub struct CRMetadata {
     metadata: Metadata,
-    /// The texts as C takes them, by CR_TEXT_*.
-    texts: Vec<Option<CString>>,
+    /// The texts as C borrows them, by CR_TEXT_*.
+    texts: BTreeMap<u32, CString>,
+    annotations: BTreeMap<CString, CString>,
+    bind_mounts: BindMounts,
 }
 
-/// What was mounted into a container from the host (CRI-O). The strings belong to the caller, who
-/// frees each with CRStringFree.
+/// A bind mount from the host (CRI-O). Later versions may add fields at the end.
 #[repr(C)]
 #[derive(Debug)]
 pub struct CRBindMount {
-    /// What was mounted, a path on the host.
-    pub source: *mut c_char,
+    /// What was mounted: a path on the host.
+    pub source: Text,
     /// Where it was mounted, as the container sees it.
-    pub destination: *mut c_char,
+    pub destination: Text,
     /// "directory" or "file".
-    pub file_type: *mut c_char,
-    /// The source's permission bits.
+    pub file_type: Text,
+    /// The permission bits of the source.
     pub permissions: u32,
+    /// 0.
+    pub flags: u32,
+}
+
+/// Bind mounts as C borrows them.
+#[derive(Default)]
+struct BindMounts {
+    _texts: Vec<[CString; 3]>,
+    _mounts: Box<[CRBindMount]>,
+    pointers: Vec<*const CRBindMount>,
+}
+
+impl BindMounts {
+    fn of(mounts: &[BindMount]) -> Self {
+        let texts = |mount: &BindMount| {
+            [&mount.source, &mount.destination, &mount.file_type]
+                .map(|text| string::until_nul(text.as_bytes()))
+        };
+        let texts: Vec<[CString; 3]> = mounts.iter().map(texts).collect();
+        let mount = |(mount, texts): (&BindMount, &[CString; 3])| CRBindMount {
+            source: Text::lent(&texts[0]),
+            destination: Text::lent(&texts[1]),
+            file_type: Text::lent(&texts[2]),
+            permissions: mount.permissions,
+            flags: 0,
+        };
+        let mounts: Box<[CRBindMount]> = mounts.iter().zip(&texts).map(mount).collect();
+        BindMounts {
+            pointers: mounts.iter().map(ptr::from_ref).collect(),
+            _texts: texts,
+            _mounts: mounts,
+        }
+    }
 }
 
 impl CRMetadata {
-    pub(super) fn into_raw(metadata: &Metadata) -> Result<*mut CRMetadata> {
-        let mut new = CRMetadata {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        let text = |which: checkpoint::Text| {
+            // A text with a NUL is told by the JSON document alone: cut, it would be another text.
+            let text = CString::new(metadata.text(which)?).ok()?;
+            Some((which as u32, text))
+        };
+        let annotations = metadata
+            .spec()
+            .into_iter()
+            .flat_map(|spec| &spec.annotations);
+        let annotation = |(key, value): (&String, &String)| {
+            Some((
+                CString::new(key.as_str()).ok()?,
+                CString::new(value.as_str()).ok()?,
+            ))
+        };
+        let mounts = metadata.bind_mounts().ok().flatten();
+        CRMetadata {
+            texts: checkpoint::Text::ALL.into_iter().filter_map(text).collect(),
+            annotations: annotations.filter_map(annotation).collect(),
+            bind_mounts: BindMounts::of(mounts.map_or(&[], |all| &all.mounts)),
             metadata: metadata.clone(),
-            texts: Vec::new(),
-        };
-        new.texts = new.make_texts()?;
-        Ok(Box::into_raw(Box::new(new)))
-    }
-
-    fn make_texts(&self) -> Result<Vec<Option<CString>>> {
-        let c_text = |which| {
-            let text = self.text(which);
-            text.map(|text| string::checked("metadata", text))
-                .transpose()
-        };
-        (0..TEXTS).map(c_text).collect()
-    }
-
-    fn text(&self, which: u32) -> Option<&str> {
-        let metadata = &self.metadata;
-        match which {
-            CR_TEXT_ID => metadata.id(),
-            CR_TEXT_NAME => metadata.name(),
-            CR_TEXT_RUNTIME => metadata.runtime(),
-            CR_TEXT_RUNTIME_NAME => metadata.validated_runtime_name().ok(),
-            CR_TEXT_IMAGE_NAME => metadata.image_name(),
-            CR_TEXT_IMAGE_REF => metadata.image_ref(),
-            CR_TEXT_CREATED => metadata.created_time(),
-            CR_TEXT_CHECKPOINTED => metadata.checkpointed_time(),
-            CR_TEXT_RESTORED => metadata.restored_time(),
-            CR_TEXT_CONTAINER_NAME => metadata.container_name(),
-            CR_TEXT_POD_ID => metadata.pod_id(),
-            CR_TEXT_POD_NAME => metadata.pod_name(),
-            CR_TEXT_POD_NAMESPACE => metadata.pod_namespace(),
-            _ => None,
         }
     }
 
-    fn document(&self, kind: DocumentKind) -> Result<&[u8]> {
-        let found = self.metadata.document(kind);
-        found.ok_or_else(|| absent(kind.name()))
+    pub(super) fn get(&self) -> &Metadata {
+        &self.metadata
     }
 
-    fn bind_mount(&self, index: usize) -> Result<CRBindMount> {
-        let mounts = self.metadata.bind_mounts()?;
-        let found = mounts.and_then(|all| all.mounts.get(index));
-        let found = found.ok_or_else(|| absent("bind mount of this index"))?;
-        let texts = [&found.source, &found.destination, &found.file_type];
-        let [source, destination, file_type] = string::owned_each("mount", texts)?;
-        Ok(CRBindMount {
-            source,
-            destination,
-            file_type,
-            permissions: found.permissions,
-        })
+    /// Changes the metadata, or leaves all as it was.
+    fn change(&mut self, change: impl FnOnce(&mut Metadata) -> Result<()>) -> Result<()> {
+        let mut metadata = self.metadata.clone();
+        change(&mut metadata)?;
+        *self = CRMetadata::of(&metadata);
+        Ok(())
     }
 }
 
 /// A document, by its number.
 fn document_kind(number: u32) -> Result<DocumentKind> {
-    let kind = DocumentKind::ALL
-        .into_iter()
-        .find(|kind| *kind as u32 == number);
-    let why = || Error::argument("document", format!("{number} is not one of CR_DOCUMENT_*"));
-    kind.ok_or_else(why)
+    let kinds = DocumentKind::ALL.map(|kind| (kind as u32, kind));
+    member_of("CR_DOCUMENT_", &kinds, number, "document")
 }
 
-/// What was asked for and the checkpoint doesn't have.
+/// The checkpoint doesn't have what was asked for.
 fn absent(what: &str) -> Error {
     Error::new(Kind::NotInArchive, format!("the checkpoint has no {what}"))
 }
 
-/// Makes metadata without any documents, which the caller frees with CRMetadataFree.
+/// Makes metadata without documents. The caller frees it with CRMetadataFree.
 #[unsafe(no_mangle)]
-pub extern "C" fn CRMetadataNew() -> *mut CRMetadata {
-    guard::value(ptr::null_mut(), || {
-        CRMetadata::into_raw(&Metadata::default())
-    })
+pub extern "C" fn CRMetadataNew() -> New<CRMetadata> {
+    let new = || New::of(CRMetadata::of(&Metadata::default()));
+    guard::value(New::none(), || Ok(new()))
 }
 
-/// Frees metadata.
+/// Frees metadata that CRMetadataNew has made. The metadata of an import belongs to the import.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRMetadataFree(metadata: *mut CRMetadata) {
-    // SAFETY: the caller passes NULL or metadata of this library's, and passes it only once.
-    guard::run(|| unsafe { argument::free(metadata) });
+pub extern "C" fn CRMetadataFree(metadata: Owned<CRMetadata>) {
+    guard::run(|| metadata.free());
 }
 
-/// Takes in a document that the caller has, such as the config.dump of a bundle, in the place of an
-/// earlier one of its kind. What earlier calls have answered is no longer valid then.
+/// Adds a document, such as the config.dump of a bundle, in the place of an earlier one of its kind. What
+/// earlier calls have returned for this metadata is no longer valid afterwards.
 ///
-/// document: one of CR_DOCUMENT_*.
+/// @param metadata Metadata that CRMetadataNew has made.
+/// @param document One of CR_DOCUMENT_*.
+/// @param bytes An array of bytes_len bytes: the document's JSON text.
 ///
-/// bytes: an array of bytes_len bytes, the document's JSON text.
-///
-/// Errors: EBADMSG for a config.dump or spec.dump that is malformed; E2BIG above 16 MiB.
+/// Errors, after which the metadata is as it was:
+/// - EINVAL: the document is not one of CR_DOCUMENT_*.
+/// - EBADMSG: a config.dump or spec.dump is malformed.
+/// - E2BIG: the document is larger than 16 MiB.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRMetadataAdd(
-    metadata: *mut CRMetadata,
+pub extern "C" fn CRMetadataAdd(
+    mut metadata: ObjectMut<CRMetadata>,
     document: u32,
-    bytes: *const c_void,
+    bytes: Bytes,
     bytes_len: usize,
-    error: *mut *mut CRError,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or metadata that nobody else uses during the call.
-        let to = unsafe { argument::object_mut("metadata", metadata) }?;
-        // SAFETY: the caller passes an array of this length.
-        let bytes = unsafe { argument::array("bytes", bytes.cast::<u8>(), bytes_len) }?;
-        to.metadata
-            .insert(document_kind(document)?, bytes.to_vec())?;
-        to.texts = to.make_texts()?;
-        Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// Answers which engine made the checkpoint: one of CR_ENGINE_*; more may follow. It is a hint: who
-/// makes an archive can make it look like any engine's. CR_ENGINE_UNKNOWN for NULL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRMetadataEngine(metadata: *const CRMetadata) -> u32 {
-    // SAFETY: the caller passes NULL or metadata that it hasn't freed.
-    let metadata = || unsafe { metadata.as_ref() };
-    let engine = || metadata().map_or(CR_ENGINE_UNKNOWN, |of| of.metadata.engine() as u32);
-    guard::value(CR_ENGINE_UNKNOWN, || Ok(engine()))
-}
-
-/// Answers a text, which belongs to the metadata and lives as long as it does; NULL if the checkpoint
-/// doesn't tell it. A runtime that is there and empty is "".
-///
-/// which: one of CR_TEXT_*; NULL for others, and for NULL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRMetadataText(metadata: *const CRMetadata, which: u32) -> *const c_char {
-    // SAFETY: the caller passes NULL or metadata that it hasn't freed.
-    let metadata = || unsafe { metadata.as_ref() };
-    guard::value(ptr::null(), || {
-        let index = usize::try_from(which).ok();
-        let text = metadata().and_then(|of| of.texts.get(index?)?.as_ref());
-        Ok(text.map_or(ptr::null(), |text| text.as_ptr()))
+    guard::status(error, || {
+        let metadata = metadata.get("metadata")?;
+        let bytes = bytes.to_vec(bytes_len, "bytes")?;
+        let kind = document_kind(document)?;
+        metadata.change(|metadata| metadata.insert(kind, bytes))
     })
 }
 
-/// Answers the bytes of a document as they came.
+/// Sets a text for CRMetadataBuild. CRMetadataText returns it once it is built.
 ///
-/// document: one of CR_DOCUMENT_*.
+/// @param metadata Metadata that CRMetadataNew has made.
+/// @param which CR_TEXT_ID, CR_TEXT_NAME, CR_TEXT_RUNTIME, CR_TEXT_IMAGE_NAME, CR_TEXT_IMAGE_REF,
+/// CR_TEXT_CREATED, CR_TEXT_CHECKPOINTED or CR_TEXT_RESTORED.
+/// @param value The text, in UTF-8. Times are RFC 3339, such as "2026-05-11T09:08:07Z".
 ///
-/// bytes: receives the bytes, which belong to the metadata. bytes_len: receives their number.
-///
-/// Errors: ENODATA if the checkpoint doesn't have it, or it wasn't read yet.
+/// Errors:
+/// - EINVAL: no config.dump has this text; or the value is not UTF-8, or no time.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRMetadataDocument(
-    metadata: *const CRMetadata,
-    document: u32,
-    bytes: *mut *const c_void,
-    bytes_len: *mut usize,
-    error: *mut *mut CRError,
+pub extern "C" fn CRMetadataSetText(
+    mut metadata: ObjectMut<CRMetadata>,
+    which: u32,
+    value: Text,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or metadata that nobody changes during the call.
-        let metadata = unsafe { argument::object("metadata", metadata) }?;
-        // SAFETY: the caller passes NULL or a place for the array.
-        let out = unsafe { argument::out("bytes", bytes) }?;
-        // SAFETY: the caller passes NULL or a place for the number.
-        let out_len = unsafe { argument::out("bytes_len", bytes_len) }?;
-        let found = metadata.document(document_kind(document)?)?;
+    guard::status(error, || {
+        let metadata = metadata.get("metadata")?;
+        let value = value.str("value")?;
+        let texts = checkpoint::Text::ALL.map(|text| (text as u32, text));
+        let which = member_of("CR_TEXT_", &texts, which, "which")?;
+        metadata.metadata.set_text(which, value)
+    })
+}
+
+/// Sets an annotation of the container's OCI specification for CRMetadataBuild.
+///
+/// @param metadata Metadata that CRMetadataNew has made.
+/// @param key The annotation's key, in UTF-8.
+/// @param value The annotation's value, in UTF-8.
+///
+/// Errors:
+/// - EINVAL: the key is empty; or one of the two is not UTF-8.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRMetadataSetAnnotation(
+    mut metadata: ObjectMut<CRMetadata>,
+    key: Text,
+    value: Text,
+    error: Slot,
+) -> Status {
+    guard::status(error, || {
+        let metadata = metadata.get("metadata")?;
+        let (key, value) = (key.str("key")?, value.str("value")?);
+        metadata.metadata.set_annotation(key, value)
+    })
+}
+
+/// Makes the documents that an engine reads at a restore: config.dump with the texts that were set (and
+/// those that an earlier config.dump told), and spec.dump with the annotations that were set.
+/// CRMetadataDocument returns them, and CRExportAddMetadata adds them to an export. What earlier calls have
+/// returned for this metadata is no longer valid afterwards.
+///
+/// CR_TEXT_ID has to be set, and spec.dump has to be added before: the config.json of the bundle. podman
+/// also looks for CR_TEXT_IMAGE_NAME, and for CR_TEXT_IMAGE_REF, which has to be the image's ID.
+///
+/// @param metadata Metadata that CRMetadataNew has made.
+/// @param engine One of CR_ENGINE_*: the engine that will restore.
+///
+/// Errors, after which the metadata is as it was:
+/// - EINVAL: the engine is not one of CR_ENGINE_*.
+/// - ENODATA: there is no ID, or no spec.dump.
+/// - E2BIG: a document is larger than 16 MiB.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRMetadataBuild(
+    mut metadata: ObjectMut<CRMetadata>,
+    engine: u32,
+    error: Slot,
+) -> Status {
+    guard::status(error, || {
+        let metadata = metadata.get("metadata")?;
+        let engine = member_of("CR_ENGINE_", &ENGINES, engine, "engine")?;
+        metadata.change(|metadata| metadata.build(engine))
+    })
+}
+
+/// Returns the engine that made the checkpoint: one of CR_ENGINE_*. Later versions may have more. It is a
+/// hint, since the archive chooses it. CR_ENGINE_UNKNOWN for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRMetadataEngine(metadata: Optional<CRMetadata>) -> u32 {
+    let engine = || {
+        metadata
+            .get()
+            .map_or(Engine::Unknown, |of| of.metadata.engine())
+    };
+    guard::value(CR_ENGINE_UNKNOWN, || Ok(engine() as u32))
+}
+
+/// Returns the name of an engine, such as "cri-o". The string is static; NULL for a number that isn't one
+/// of CR_ENGINE_*.
+///
+/// @param engine One of CR_ENGINE_*.
+#[unsafe(no_mangle)]
+pub extern "C" fn CREngineName(engine: u32) -> *const c_char {
+    named(
+        engine,
+        ENGINES.map(|(number, engine)| (number, engine.name())),
+    )
+}
+
+/// Returns a text. It belongs to the metadata. NULL if the checkpoint doesn't tell it, or tells a text with
+/// a NUL, which CRMetadataJson shows; and for NULL. A runtime that is there and empty is "".
+///
+/// @param which One of CR_TEXT_*.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRMetadataText(metadata: Optional<CRMetadata>, which: u32) -> *const c_char {
+    let text = || metadata.get().and_then(|of| of.texts.get(&which));
+    guard::value(ptr::null(), || {
+        Ok(text().map_or(ptr::null(), |text| text.as_ptr()))
+    })
+}
+
+/// Returns the value of an annotation of the container's OCI specification. It belongs to the metadata.
+/// NULL if there is none of this key, or it holds a NUL; and for NULL. Some annotations are the engine's,
+/// some may be the container's user's.
+///
+/// @param key The annotation's key.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRMetadataAnnotation(metadata: Optional<CRMetadata>, key: Text) -> *const c_char {
+    guard::value(ptr::null(), || {
+        let key = key.c_str("key")?;
+        let value = metadata.get().and_then(|of| of.annotations.get(key));
+        Ok(value.map_or(ptr::null(), |value| value.as_ptr()))
+    })
+}
+
+/// Lists the bind mounts of bind.mounts.
+///
+/// @param mounts Receives an array of pointers to the mounts, which is never NULL. It belongs to the
+/// metadata, and so do the mounts.
+/// @param mounts_len Receives the number of mounts.
+///
+/// Errors:
+/// - ENODATA: the checkpoint has no bind.mounts.
+/// - EBADMSG: bind.mounts is malformed.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRMetadataBindMounts(
+    metadata: Object<CRMetadata>,
+    mounts: Out<*const *const CRBindMount>,
+    mounts_len: Out<usize>,
+    error: Slot,
+) -> Status {
+    guard::status(error, || {
+        let metadata = metadata.get("metadata")?;
+        let (out, out_len) = (mounts.check("mounts")?, mounts_len.check("mounts_len")?);
+        let found = metadata.metadata.bind_mounts()?;
+        found.ok_or_else(|| absent(DocumentKind::BindMounts.name()))?;
+        out.write(metadata.bind_mounts.pointers.as_ptr());
+        out_len.write(metadata.bind_mounts.pointers.len());
+        Ok(())
+    })
+}
+
+/// Returns the bytes of a document as they are in the archive, or as CRMetadataBuild has made them.
+///
+/// @param document One of CR_DOCUMENT_*.
+/// @param bytes Receives the bytes, which belong to the metadata.
+/// @param bytes_len Receives the number of bytes.
+///
+/// Errors:
+/// - EINVAL: the document is not one of CR_DOCUMENT_*.
+/// - ENODATA: the checkpoint doesn't have the document, or it wasn't read yet.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRMetadataDocument(
+    metadata: Object<CRMetadata>,
+    document: u32,
+    bytes: Out<*const c_void>,
+    bytes_len: Out<usize>,
+    error: Slot,
+) -> Status {
+    guard::status(error, || {
+        let metadata = metadata.get("metadata")?;
+        let (out, out_len) = (bytes.check("bytes")?, bytes_len.check("bytes_len")?);
+        let kind = document_kind(document)?;
+        let found = metadata.metadata.document(kind);
+        let found = found.ok_or_else(|| absent(kind.name()))?;
         out.write(found.as_ptr().cast());
         out_len.write(found.len());
         Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    })
 }
 
-/// Answers an annotation of the container's OCI specification. Some are the engine's, some may be the
-/// container's user's.
+/// Returns everything as one JSON object, for a person or a script: what CRMetadataText returns, the engine,
+/// annotations, networks, bind mounts, the pod's containers, the status, and the whole config.dump and
+/// spec.dump, with the keys that this library doesn't know. The container's environment is in it, with the
+/// secrets that it holds.
 ///
-/// value: receives the value, which the caller frees with CRStringFree.
-///
-/// Errors: ENODATA if there is none of this key; EBADMSG for a value with a NUL.
+/// @param json Receives the text, in UTF-8, which the caller frees with CRStringFree.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRMetadataAnnotation(
-    metadata: *const CRMetadata,
-    key: *const c_char,
-    value: *mut *mut c_char,
-    error: *mut *mut CRError,
+pub extern "C" fn CRMetadataJson(
+    metadata: Object<CRMetadata>,
+    json: Out<*mut c_char>,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or metadata that nobody changes during the call.
-        let metadata = unsafe { argument::object("metadata", metadata) }?;
-        // SAFETY: the caller passes NULL or a string that ends with a NUL and stays as it is.
-        let key = unsafe { argument::string("key", key) }?;
-        // SAFETY: the caller passes NULL or a place for one string.
-        let out = unsafe { argument::out("value", value) }?;
-        let annotations = metadata.metadata.spec().map(|spec| &spec.annotations);
-        let found = annotations.and_then(|all| all.get(key.to_str().ok()?));
-        let found = found.ok_or_else(|| absent("annotation of this key"))?;
-        out.write(string::owned("value", found.as_str())?);
+    guard::status(error, || {
+        let metadata = metadata.get("metadata")?;
+        let out = json.check("json")?;
+        let text = string::owned("json", metadata.metadata.to_json())?;
+        out.write(text);
         Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// Answers one of the bind mounts in bind.mounts.
-///
-/// index: counts from 0; ENODATA ends a loop over all of them.
-///
-/// mount: receives the mount, whose strings the caller frees.
-///
-/// Errors: ENODATA if there is none of this index, or no bind.mounts; EBADMSG if it is malformed.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRMetadataBindMount(
-    metadata: *const CRMetadata,
-    index: usize,
-    mount: *mut CRBindMount,
-    error: *mut *mut CRError,
-) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or metadata that nobody changes during the call.
-        let metadata = unsafe { argument::object("metadata", metadata) }?;
-        // SAFETY: the caller passes NULL or a place for one mount.
-        let out = unsafe { argument::out("mount", mount) }?;
-        out.write(metadata.bind_mount(index)?);
-        Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// Answers everything as one JSON object, for a person or a script: what CRMetadataText tells, the
-/// engine, annotations, networks, bind mounts, the pod's containers, the status, and the whole
-/// config.dump and spec.dump, with keys that this library doesn't know.
-///
-/// json: receives the text, in UTF-8, which the caller frees with CRStringFree.
-///
-/// Errors: EINVAL alone.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRMetadataJson(
-    metadata: *const CRMetadata,
-    json: *mut *mut c_char,
-    error: *mut *mut CRError,
-) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or metadata that nobody changes during the call.
-        let metadata = unsafe { argument::object("metadata", metadata) }?;
-        // SAFETY: the caller passes NULL or a place for one string.
-        let out = unsafe { argument::out("json", json) }?;
-        out.write(string::owned("json", metadata.metadata.to_json())?);
-        Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    })
 }

@@ -2,10 +2,13 @@
 //! rearrange what it owns.
 
 use std::alloc::{Layout, handle_alloc_error};
+use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_void};
 use std::ptr::{self, NonNull};
+use std::sync::{Mutex, PoisonError};
 
 use super::guard;
+use crate::checkpoint::Sha256Digest;
 use crate::error::{Error, Kind, Result};
 
 /// A string that C can hold: one with a NUL inside would be cut there without a word.
@@ -21,19 +24,32 @@ pub(super) fn owned(what: &str, string: impl Into<Vec<u8>>) -> Result<*mut c_cha
     Ok(copy(checked(what, string)?.as_bytes_with_nul()).cast())
 }
 
-/// Copies of several strings, or of none if one of them is refused.
-pub(super) fn owned_each<const N: usize>(
-    what: &str,
-    strings: [&String; N],
-) -> Result<[*mut c_char; N]> {
-    for string in strings {
-        checked(what, string.as_str())?;
-    }
-    let copy_one = |string: &String| {
-        let terminated = [string.as_bytes(), b"\0"].concat();
-        copy(&terminated).cast()
-    };
-    Ok(strings.map(copy_one))
+/// The bytes up to the first NUL as a C string, for what is only told.
+pub(super) fn until_nul(bytes: &[u8]) -> CString {
+    let end = bytes.iter().position(|byte| *byte == 0);
+    CString::new(&bytes[..end.unwrap_or(bytes.len())]).unwrap_or_default()
+}
+
+/// The name of a number, for C to keep: the names of a family are made into C strings once.
+pub(super) fn named<const N: usize>(number: u32, names: [(u32, &'static str); N]) -> *const c_char {
+    static KNOWN: Mutex<BTreeMap<&'static str, CString>> = Mutex::new(BTreeMap::new());
+    guard::value(ptr::null(), || {
+        let found = names.iter().find(|(known, _)| *known == number);
+        let Some((_, name)) = found else {
+            return Ok(ptr::null());
+        };
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = known
+            .entry(name)
+            .or_insert_with(|| until_nul(name.as_bytes()));
+        // The map never loses an element, and a string's bytes stay where they are when the map moves it.
+        Ok(text.as_ptr())
+    })
+}
+
+/// A digest's hexadecimal digits.
+pub(super) fn digits(digest: &Sha256Digest) -> CString {
+    until_nul(digest.to_string().as_bytes())
 }
 
 /// A NULL-terminated array of copies that C frees with [`CRStringArrayFree`].
@@ -66,19 +82,29 @@ fn copy<T: Copy>(values: &[T]) -> *mut T {
     block.as_ptr()
 }
 
-/// Frees a string that a function of this library returned.
+/// A string from malloc that C gives back: NULL, or one of this library's that isn't used after.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct OwnedText(*mut c_char);
+
+/// A NULL-terminated array of such strings.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct OwnedTexts(*mut *mut c_char);
+
+/// Frees a string that a function of this library gave the caller.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRStringFree(string: *mut c_char) {
-    // SAFETY: the caller passes NULL or a string of this library's, which is from malloc, and
-    // passes it only once.
-    guard::run(|| unsafe { libc::free(string.cast::<c_void>()) });
+pub extern "C" fn CRStringFree(string: OwnedText) {
+    // SAFETY: the type says that it is NULL or from malloc, and not used after.
+    guard::run(|| unsafe { libc::free(string.0.cast::<c_void>()) });
 }
 
-/// Frees an array of strings that a function of this library returned, and the strings.
+/// Frees a NULL-terminated array of strings that a function of this library gave the caller, and the
+/// strings.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRStringArrayFree(strings: *mut *mut c_char) {
-    // SAFETY: the caller passes NULL or an array of this library's, and passes it only once.
-    guard::run(|| unsafe { free_array(strings) });
+pub extern "C" fn CRStringArrayFree(strings: OwnedTexts) {
+    // SAFETY: the type says that it is NULL or an array of this library's, and not used after.
+    guard::run(|| unsafe { free_array(strings.0) });
 }
 
 /// Frees the strings up to the NULL that ends the array, and the array.
@@ -127,8 +153,7 @@ mod tests {
         assert_eq!(unsafe { CStr::from_ptr(string) }, c"crun");
         // SAFETY: as above; it has five bytes.
         unsafe { string.write(0) };
-        // SAFETY: as above, and this is its last use.
-        unsafe { CRStringFree(string) };
+        CRStringFree(OwnedText(string));
     }
 
     #[test]
@@ -141,8 +166,7 @@ mod tests {
         // SAFETY: as above.
         assert_eq!(unsafe { CStr::from_ptr(second) }, c"deleted.files");
         assert!(end.is_null());
-        // SAFETY: as above, and this is its last use.
-        unsafe { CRStringArrayFree(array) };
+        CRStringArrayFree(OwnedTexts(array));
     }
 
     #[test]
@@ -150,15 +174,23 @@ mod tests {
         let array = owned_array("include_files", Vec::<&str>::new()).unwrap();
         // SAFETY: the array is the one just made, of a NULL.
         assert!(unsafe { array.read() }.is_null());
-        // SAFETY: as above, and this is its last use.
-        unsafe { CRStringArrayFree(array) };
+        CRStringArrayFree(OwnedTexts(array));
     }
 
     #[test]
     fn null_is_freed_without_effect() {
-        // SAFETY: NULL is allowed.
-        unsafe { CRStringFree(ptr::null_mut()) };
-        // SAFETY: NULL is allowed.
-        unsafe { CRStringArrayFree(ptr::null_mut()) };
+        CRStringFree(OwnedText(ptr::null_mut()));
+        CRStringArrayFree(OwnedTexts(ptr::null_mut()));
+    }
+
+    #[test]
+    fn a_number_of_a_family_has_a_name_and_others_have_none() {
+        let names = [(1, "one"), (2, "two words")];
+        // SAFETY: the names are C strings that are never freed.
+        let name = unsafe { CStr::from_ptr(named(2, names)) };
+        assert_eq!(name, c"two words");
+        assert_eq!(named(2, names), name.as_ptr());
+        assert!(named(0, names).is_null());
+        assert!(named(3, names).is_null());
     }
 }

@@ -1,47 +1,49 @@
 //! Watching a long work: progress, warnings, cancellation, a deadline.
 
-use std::ffi::{CString, c_char, c_void};
-use std::ptr;
+use std::ffi::{c_char, c_void};
 use std::time::Duration;
 
-use super::argument;
-use super::error::CRError;
-use super::guard::{self, Status};
-use crate::watch::{Cancellation, Phase, Progress, Warning, WarningKind, Watch};
+use super::argument::{New, Object, Optional, Owned, Text, null};
+use super::guard::{self, Slot, Status};
+use super::string::{named, until_nul};
+use crate::watch::{Phase, Progress, Warning, WarningKind, Watch};
 
-/// The archive is read for what it says of the container. Bytes are those of the archive.
-pub const CR_PHASE_READING: u32 = 0;
+/// The archive is read for its members and documents. Bytes are those of the archive.
+pub const CR_PHASE_READING: u32 = 1;
 /// The archive's digest is compared with the expected one. Bytes are those of the archive.
-pub const CR_PHASE_VERIFYING: u32 = 1;
-/// Members are made. Bytes are those of the archive.
-pub const CR_PHASE_EXTRACTING: u32 = 2;
+pub const CR_PHASE_VERIFYING: u32 = 2;
+/// Members are extracted. Bytes are those of the archive.
+pub const CR_PHASE_EXTRACTING: u32 = 3;
 /// What the container had deleted is removed. There are no bytes.
-pub const CR_PHASE_DELETING: u32 = 3;
-/// The sizes of the archives within the archive are found. There are no bytes.
-pub const CR_PHASE_MEASURING: u32 = 4;
+pub const CR_PHASE_DELETING: u32 = 4;
+/// Directories or layers are compared. There are no bytes.
+pub const CR_PHASE_COMPARING: u32 = 5;
+/// The sizes of archives within the archive are measured. There are no bytes.
+pub const CR_PHASE_MEASURING: u32 = 6;
 /// The archive is written. Bytes are those of its members, before any compression.
-pub const CR_PHASE_WRITING: u32 = 5;
-/// The archive is made to last, if asked for, and gets its name. There are no bytes.
-pub const CR_PHASE_PUBLISHING: u32 = 6;
+pub const CR_PHASE_WRITING: u32 = 7;
+/// The archive is synced, if that was asked for, and gets its name. There are no bytes.
+pub const CR_PHASE_PUBLISHING: u32 = 8;
 
 const _: () = assert!(CR_PHASE_READING == Phase::Reading as u32);
 const _: () = assert!(CR_PHASE_VERIFYING == Phase::Verifying as u32);
 const _: () = assert!(CR_PHASE_EXTRACTING == Phase::Extracting as u32);
 const _: () = assert!(CR_PHASE_DELETING == Phase::Deleting as u32);
+const _: () = assert!(CR_PHASE_COMPARING == Phase::Comparing as u32);
 const _: () = assert!(CR_PHASE_MEASURING == Phase::Measuring as u32);
 const _: () = assert!(CR_PHASE_WRITING == Phase::Writing as u32);
 const _: () = assert!(CR_PHASE_PUBLISHING == Phase::Publishing as u32);
 
-/// An optional member isn't there.
-pub const CR_WARNING_MISSING: u32 = 0;
+/// An object vanished before it was stored, and is left out.
+pub const CR_WARNING_VANISHED: u32 = 1;
 /// A socket isn't stored, since an archive can't hold one.
-pub const CR_WARNING_SOCKET: u32 = 1;
+pub const CR_WARNING_SOCKET: u32 = 2;
 /// A device isn't made, since a user namespace doesn't permit it.
-pub const CR_WARNING_DEVICE: u32 = 2;
-/// Something in the archive isn't understood and was passed over; nothing depends on it.
-pub const CR_WARNING_IGNORED: u32 = 3;
+pub const CR_WARNING_DEVICE: u32 = 3;
+/// Something in the archive isn't understood and was passed over. Nothing that was asked for depends on it.
+pub const CR_WARNING_IGNORED: u32 = 4;
 
-const _: () = assert!(CR_WARNING_MISSING == WarningKind::Missing as u32);
+const _: () = assert!(CR_WARNING_VANISHED == WarningKind::Vanished as u32);
 const _: () = assert!(CR_WARNING_SOCKET == WarningKind::Socket as u32);
 const _: () = assert!(CR_WARNING_DEVICE == WarningKind::Device as u32);
 const _: () = assert!(CR_WARNING_IGNORED == WarningKind::Ignored as u32);
@@ -50,50 +52,54 @@ const _: () = assert!(CR_WARNING_IGNORED == WarningKind::Ignored as u32);
 #[repr(C)]
 #[derive(Debug)]
 pub struct CRProgress {
-    /// One of CR_PHASE_*; more may follow.
+    /// One of CR_PHASE_*. Later versions may have more.
     pub phase: u32,
     /// 0.
     pub flags: u32,
     /// How many bytes of the phase are done.
     pub bytes_done: u64,
-    /// How many there are; UINT64_MAX if that isn't known.
+    /// How many bytes the phase has; UINT64_MAX if that isn't known.
     pub bytes_total: u64,
     /// The member that is being worked on; "" between members. It lives as long as the call.
-    pub member: *const c_char,
-}
-
-/// Something that was left out and doesn't fail the work. Later versions may add fields at the end.
-#[repr(C)]
-#[derive(Debug)]
-pub struct CRWarning {
-    /// One of CR_WARNING_*; more may follow.
-    pub kind: u32,
-    /// 0.
-    pub flags: u32,
-    /// The member concerned. It lives as long as the call.
-    pub member: *const c_char,
-    /// What happened, in words. It lives as long as the call.
-    pub message: *const c_char,
+    pub member: Text,
+    /// How long the phase has taken so far, in milliseconds.
+    pub milliseconds: u64,
+    /// How many bytes a second were done lately; 0 at the beginning of a phase.
+    pub bytes_per_second: u64,
+    /// How long the rest of the phase takes at this rate, in milliseconds; UINT64_MAX if that isn't known.
+    pub milliseconds_left: u64,
 }
 
 /// A function of the caller's that is told of progress.
 pub type CRProgressFunction =
     Option<unsafe extern "C" fn(user_data: *mut c_void, progress: *const CRProgress)>;
 
+/// Something that was left out and doesn't fail the work. Later versions may add fields at the end.
+#[repr(C)]
+#[derive(Debug)]
+pub struct CRWarning {
+    /// One of CR_WARNING_*. Later versions may have more.
+    pub kind: u32,
+    /// 0.
+    pub flags: u32,
+    /// The member or object concerned. It lives as long as the call.
+    pub member: Text,
+    /// What happened, in words. It lives as long as the call.
+    pub message: Text,
+}
+
 /// A function of the caller's that is told of a warning.
 pub type CRWarningFunction =
     Option<unsafe extern "C" fn(user_data: *mut c_void, warning: *const CRWarning)>;
 
-/// A flag that ends works early. Any thread may set it, at any time.
-#[derive(Debug)]
-pub struct CRCancellation(Cancellation);
+/// Who is told of a work's progress and warnings, and what ends it early.
+#[derive(Debug, Default)]
+pub struct CRWatch(Watch);
 
-/// Who is told of a work's progress, and what ends it early.
+/// What the caller wants to get back with each call: a pointer that is only passed on.
+#[repr(transparent)]
 #[derive(Debug)]
-pub struct CRWatch(pub(super) Watch);
-
-/// What the caller wants to get back with each call. It is only passed on.
-struct UserData(*mut c_void);
+pub struct UserData(*mut c_void);
 
 // SAFETY: the pointer isn't followed here. The functions that take it say that it is used by the
 // thread that works, and the caller chooses that thread.
@@ -106,22 +112,12 @@ impl UserData {
 }
 
 /// The watch that C passes, or one that nobody looks at.
-///
-/// # Safety
-///
-/// `pointer` is NULL, or a live watch.
-pub(super) unsafe fn watch(pointer: *const CRWatch) -> Watch {
-    // SAFETY: this function's caller guarantees it.
-    match unsafe { pointer.as_ref() } {
-        Some(watch) => watch.0.clone(),
-        None => Watch::new(),
-    }
+pub(super) fn watch(watch: &Optional<CRWatch>) -> Watch {
+    watch.copied(|watch| &watch.0)
 }
 
-/// Bytes as C takes them; no name in an archive has a NUL.
-fn c_string(bytes: &[u8]) -> CString {
-    let end = bytes.iter().position(|byte| *byte == 0);
-    CString::new(&bytes[..end.unwrap_or(bytes.len())]).unwrap_or_default()
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn tell_progress(
@@ -129,13 +125,16 @@ fn tell_progress(
     user_data: &UserData,
     progress: &Progress<'_>,
 ) {
-    let member = c_string(progress.member);
+    let member = until_nul(progress.member);
     let progress = CRProgress {
         phase: progress.phase as u32,
         flags: 0,
         bytes_done: progress.bytes_done,
         bytes_total: progress.bytes_total.unwrap_or(u64::MAX),
-        member: member.as_ptr(),
+        member: Text::lent(&member),
+        milliseconds: milliseconds(progress.elapsed),
+        bytes_per_second: progress.bytes_per_second,
+        milliseconds_left: progress.remaining().map_or(u64::MAX, milliseconds),
     };
     // SAFETY: the caller of CRWatchOnProgress guarantees that the function takes these for as long as
     // the watch is used.
@@ -147,159 +146,118 @@ fn tell_warning(
     user_data: &UserData,
     warning: &Warning<'_>,
 ) {
-    let (member, message) = (
-        c_string(warning.member),
-        c_string(warning.message.as_bytes()),
-    );
+    let member = until_nul(warning.member);
+    let message = until_nul(warning.message.as_bytes());
     let warning = CRWarning {
         kind: warning.kind as u32,
         flags: 0,
-        member: member.as_ptr(),
-        message: message.as_ptr(),
+        member: Text::lent(&member),
+        message: Text::lent(&message),
     };
     // SAFETY: the caller of CRWatchOnWarning guarantees that the function takes these for as long as
     // the watch is used.
     unsafe { function(user_data.get(), &raw const warning) };
 }
 
-/// Makes a flag that isn't set, which the caller frees with CRCancellationFree.
+/// Makes a watch that tells nobody and ends nothing. The caller frees it with CRWatchFree.
+///
+/// One watch may serve several works, one after the other or at the same time. All of them end with its
+/// cancellation or its deadline; reports of works at the same time mix.
 #[unsafe(no_mangle)]
-pub extern "C" fn CRCancellationNew() -> *mut CRCancellation {
-    let new = || Ok(Box::into_raw(Box::new(CRCancellation(Cancellation::new()))));
-    guard::value(ptr::null_mut(), new)
+pub extern "C" fn CRWatchNew() -> New<CRWatch> {
+    guard::value(New::none(), || Ok(New::of(CRWatch::default())))
 }
 
-/// Sets the flag, for good: works under it fail with ECANCELED at their next step, which is at most
-/// 8 MiB of copying away, or 64 MiB of cloning. It may be called while other threads use the flag,
-/// and from a signal handler. NULL is allowed.
+/// Frees a watch. A work that was begun with it keeps what it needs.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRCancellationCancel(cancellation: *const CRCancellation) {
-    // SAFETY: the caller passes NULL or a flag that it hasn't freed.
-    let flag = unsafe { cancellation.as_ref() };
-    guard::run(|| flag.into_iter().for_each(|flag| flag.0.cancel()));
+pub extern "C" fn CRWatchFree(watch: Owned<CRWatch>) {
+    guard::run(|| watch.free());
 }
 
-/// Frees a flag. Watches that it was given to keep it as it is.
+/// Sets the function that is told of progress: at most 20 times a second, and at the end of each phase.
+/// The thread that works calls it, and waits for it. It may call CRWatchCancel; it must neither call a
+/// function with an object that is at work nor leave by longjmp.
+///
+/// @param function The function; not NULL.
+/// @param user_data Is passed to the function.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRCancellationFree(cancellation: *mut CRCancellation) {
-    // SAFETY: the caller passes NULL or a flag of this library's, and passes it only once.
-    guard::run(|| unsafe { argument::free(cancellation) });
-}
-
-/// Makes a watch that tells nobody and ends nothing yet. The caller frees it with CRWatchFree; a
-/// work that was begun with it keeps what it needs.
-#[unsafe(no_mangle)]
-pub extern "C" fn CRWatchNew() -> *mut CRWatch {
-    guard::value(ptr::null_mut(), || {
-        Ok(Box::into_raw(Box::new(CRWatch(Watch::new()))))
+pub extern "C" fn CRWatchOnProgress(
+    watch: Object<CRWatch>,
+    function: CRProgressFunction,
+    user_data: UserData,
+    error: Slot,
+) -> Status {
+    guard::status(error, || {
+        let watch = watch.get("watch")?;
+        let function = function.ok_or_else(|| null("function"))?;
+        let tell = move |progress: &Progress<'_>| tell_progress(function, &user_data, progress);
+        watch.0.on_progress(tell);
+        Ok(())
     })
 }
 
-/// Frees a watch.
+/// Sets the function that is told of warnings, each as it comes. The rules for it are those of
+/// CRWatchOnProgress.
+///
+/// @param function The function; not NULL.
+/// @param user_data Is passed to the function.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRWatchFree(watch: *mut CRWatch) {
-    // SAFETY: the caller passes NULL or a watch of this library's, and passes it only once.
-    guard::run(|| unsafe { argument::free(watch) });
-}
-
-/// Has the progress of works under the watch told to a function: at most 20 times a second, and at
-/// the end of each phase. The function is called by the thread that works, which waits for it. It
-/// may set a cancellation; it must neither call a function with an object that is at work nor leave
-/// by longjmp.
-///
-/// function: must not be NULL.
-///
-/// user_data: is passed on with each call.
-///
-/// Errors: EINVAL alone.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRWatchOnProgress(
-    watch: *mut CRWatch,
-    function: CRProgressFunction,
-    user_data: *mut c_void,
-    error: *mut *mut CRError,
-) -> Status {
-    let user_data = UserData(user_data);
-    let work = || {
-        // SAFETY: the caller passes NULL or a watch that it hasn't freed.
-        let watch = unsafe { argument::object("watch", watch) }?;
-        let function = argument::function("function", function)?;
-        watch
-            .0
-            .on_progress(move |progress| tell_progress(function, &user_data, progress));
-        Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
-}
-
-/// Has the warnings of works under the watch told to a function, each as it comes. What holds for
-/// CRWatchOnProgress holds for it.
-///
-/// function: must not be NULL.
-///
-/// user_data: is passed on with each call.
-///
-/// Errors: EINVAL alone.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRWatchOnWarning(
-    watch: *mut CRWatch,
+pub extern "C" fn CRWatchOnWarning(
+    watch: Object<CRWatch>,
     function: CRWarningFunction,
-    user_data: *mut c_void,
-    error: *mut *mut CRError,
+    user_data: UserData,
+    error: Slot,
 ) -> Status {
-    let user_data = UserData(user_data);
-    let work = || {
-        // SAFETY: the caller passes NULL or a watch that it hasn't freed.
-        let watch = unsafe { argument::object("watch", watch) }?;
-        let function = argument::function("function", function)?;
-        watch
-            .0
-            .on_warning(move |warning| tell_warning(function, &user_data, warning));
+    guard::status(error, || {
+        let watch = watch.get("watch")?;
+        let function = function.ok_or_else(|| null("function"))?;
+        let tell = move |warning: &Warning<'_>| tell_warning(function, &user_data, warning);
+        watch.0.on_warning(tell);
         Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    })
 }
 
-/// Ends works under the watch, with ECANCELED, when a flag is set.
-///
-/// Errors: EINVAL alone.
+/// Ends the works under a watch with ECANCELED at their next step, which is at most 8 MiB of copying away,
+/// or 64 MiB of cloning. It can't be taken back. Any thread may call it while the watch lives, and so may a
+/// signal handler. NULL is allowed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRWatchCancelledBy(
-    watch: *mut CRWatch,
-    cancellation: *const CRCancellation,
-    error: *mut *mut CRError,
-) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or a watch that it hasn't freed.
-        let watch = unsafe { argument::object("watch", watch) }?;
-        // SAFETY: the caller passes NULL or a flag that it hasn't freed.
-        let flag = unsafe { argument::object("cancellation", cancellation) }?;
-        watch.0.cancelled_by(&flag.0);
-        Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+pub extern "C" fn CRWatchCancel(watch: Optional<CRWatch>) {
+    guard::run(|| watch.get().into_iter().for_each(|watch| watch.0.cancel()));
 }
 
-/// Ends works under the watch, with ECANCELED, when a time has passed.
+/// Ends the works under a watch with ETIMEDOUT when a time has passed. A later call sets the time anew.
 ///
-/// milliseconds: counted from this call on.
-///
-/// Errors: EINVAL alone.
+/// @param milliseconds The time from this call on.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn CRWatchDeadline(
-    watch: *mut CRWatch,
+pub extern "C" fn CRWatchDeadline(
+    watch: Object<CRWatch>,
     milliseconds: u64,
-    error: *mut *mut CRError,
+    error: Slot,
 ) -> Status {
-    let work = || {
-        // SAFETY: the caller passes NULL or a watch that it hasn't freed.
-        let watch = unsafe { argument::object("watch", watch) }?;
+    guard::status(error, || {
+        let watch = watch.get("watch")?;
         watch.0.deadline_in(Duration::from_millis(milliseconds));
         Ok(())
-    };
-    // SAFETY: the caller passes NULL or a place for one error.
-    unsafe { guard::status(error, work) }
+    })
+}
+
+/// Returns the name of a phase, such as "extracting". The string is static; NULL for a number that isn't
+/// one of CR_PHASE_*.
+///
+/// @param phase One of CR_PHASE_*.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRPhaseName(phase: u32) -> *const c_char {
+    named(phase, Phase::ALL.map(|phase| (phase as u32, phase.name())))
+}
+
+/// Returns the name of a kind of warnings for logs, such as "socket". The string is static; NULL for a
+/// number that isn't one of CR_WARNING_*.
+///
+/// @param kind One of CR_WARNING_*.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRWarningName(kind: u32) -> *const c_char {
+    named(
+        kind,
+        WarningKind::ALL.map(|kind| (kind as u32, kind.name())),
+    )
 }

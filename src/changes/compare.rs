@@ -9,13 +9,16 @@ use super::content;
 use super::layers::Object;
 use crate::error::{Called as _, Result};
 use crate::fs::{Node, file_type, travelling_xattrs};
+use crate::watch::Watch;
 
 /// How closely is looked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Comparison {
+pub(super) struct Comparison<'w> {
     /// Whether a time without nanoseconds differs from one with them in the same second.
     pub(super) exact_times: bool,
     pub(super) content: Content,
+    /// Ends the reading of large files.
+    pub(super) watch: &'w Watch,
 }
 
 /// Whether two files with the same metadata may differ in their bytes.
@@ -27,7 +30,7 @@ pub(super) enum Content {
     Compared,
 }
 
-impl Comparison {
+impl Comparison<'_> {
     /// Whether the two, which are of the same type, differ in anything that a restore brings back.
     pub(super) fn differ(self, new: &Object, old: &Object) -> Result<bool> {
         let (a, b) = (&new.stat, &old.stat);
@@ -46,7 +49,7 @@ impl Comparison {
             return Ok(true);
         }
         if file_type(a) == SFlag::S_IFREG && self.content == Content::Compared {
-            return content::differ(new.data()?, old.data()?);
+            return content::differ(new.data()?, old.data()?, self.watch);
         }
         Ok(false)
     }

@@ -9,12 +9,13 @@ use nix::fcntl::OFlag;
 
 use crate::error::{Error, Result};
 use crate::fs::{Node, data_extents};
+use crate::watch::Watch;
 
 /// How much of each file is read at once.
 const BLOCK: usize = 128 << 10;
 
 /// Whether the two regular files, which have the same size, hold different bytes. What is a hole in both isn't read.
-pub(super) fn differ(a: &Node, b: &Node) -> Result<bool> {
+pub(super) fn differ(a: &Node, b: &Node, watch: &Watch) -> Result<bool> {
     if a.identity()? == b.identity()? {
         return Ok(false);
     }
@@ -32,6 +33,7 @@ pub(super) fn differ(a: &Node, b: &Node) -> Result<bool> {
         let end = start.saturating_add(len);
         at = at.max(start);
         while at < end {
+            watch.check()?;
             let wanted = usize::try_from(end - at).map_or(BLOCK, |rest| rest.min(BLOCK));
             let read = fill(&a, at, &mut left[..wanted])?;
             if read != fill(&b, at, &mut right[..wanted])? || left[..read] != right[..read] {

@@ -9,33 +9,6 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use crate::error::{Error, Result};
 use crate::fs::RootPath;
 
-/// What podman leaves out of a rootfs diff: what it mounts or writes itself when it starts a container.
-pub const PODMAN: &[&str] = &[
-    "/dev",
-    "/etc/hostname",
-    "/etc/hosts",
-    "/etc/resolv.conf",
-    "/proc",
-    "/run",
-    "/run/notify",
-    "/run/.containerenv",
-    "/run/secrets",
-    "/run/podman-init",
-    "/sys",
-    "/etc/mtab",
-];
-
-/// What CRI-O leaves out of a rootfs diff, beside the destinations of the bind mounts in the container's specification.
-pub const CRIO: &[&str] = &[
-    "/dev",
-    "/dev/shm",
-    "/proc",
-    "/run",
-    "/run/.containerenv",
-    "/run/secrets",
-    "/sys",
-];
-
 /// Paths that aren't listed.
 ///
 /// A directory that was added and holds something excluded is listed as modified instead, and the rest of its content
@@ -67,8 +40,9 @@ impl Exclude {
         Ok(())
     }
 
-    /// Leaves out each of `paths` as [`Exclude::exact`] does, or none of them: [`PODMAN`], [`CRIO`], the
-    /// [bind mounts of a specification](crate::checkpoint::bind_destinations).
+    /// Leaves out each of `paths` as [`Exclude::exact`] does, or none of them: [what an engine leaves
+    /// out](crate::checkpoint::Engine::excluded_paths), or the [bind mounts of a
+    /// specification](crate::checkpoint::bind_destinations).
     ///
     /// # Errors
     ///
@@ -105,7 +79,7 @@ impl Exclude {
 
 fn clean(path: &OsStr) -> Result<Vec<u8>> {
     if path.is_empty() {
-        return Err(Error::argument("exclude", "a path is empty"));
+        return Err(Error::argument("path", "is empty"));
     }
     Ok(RootPath::clean(path.as_bytes())?.as_bytes().to_vec())
 }

@@ -39,11 +39,12 @@ mod walk;
 
 use std::ffi::OsString;
 
-pub use exclude::{CRIO, Exclude, PODMAN};
+pub use exclude::Exclude;
 pub use layers::OverlayXattrs;
 
 use crate::error::{Context as _, Error, Result};
-use crate::fs::{Directory, DirectoryBuf, Root, in_user_namespace};
+use crate::fs::{Place, PlaceBuf, Root, in_user_namespace};
+use crate::watch::Watch;
 use compare::{Comparison, Content};
 use layers::{Layer, MAX_LAYERS, Markers, View, indexed_files};
 use list::OnTheWay;
@@ -85,7 +86,7 @@ pub struct Options {
     /// The work directory of an overlay that is mounted with an index (`index=on`, `nfs_export=on`): a lower file with
     /// several names may have changed and be there alone. Without an index it may be missing. Only for
     /// [`overlay_ambient`].
-    pub work_directory: Option<DirectoryBuf>,
+    pub work_directory: Option<PlaceBuf>,
     /// What isn't listed.
     pub exclude: Exclude,
 }
@@ -103,9 +104,10 @@ pub struct Options {
 /// ENOENT and ENOTDIR for what is no directory, E2BIG for more than 4 million changes, or 256 MiB of them, or a path above 4095 bytes, and the
 /// system calls' own, such as EACCES for a directory that may not be read.
 pub fn directories_ambient<'n>(
-    new: impl Into<Directory<'n>>,
-    old: Option<Directory<'_>>,
+    new: impl Into<Place<'n>>,
+    old: Option<Place<'_>>,
     options: &Options,
+    watch: &Watch,
 ) -> Result<Vec<Change>> {
     let new = [open_layer_ambient(new.into(), "new_directory")?];
     let old = match old {
@@ -119,6 +121,7 @@ pub fn directories_ambient<'n>(
         } else {
             Content::Trusted
         },
+        watch,
     };
     Walk::new(
         View::new(&new, 0, None),
@@ -126,6 +129,7 @@ pub fn directories_ambient<'n>(
         comparison,
         &options.exclude,
         OnTheWay::ToAnyChange,
+        watch,
     )
     .run()
     .context(|| "compare directories")
@@ -147,11 +151,12 @@ pub fn directories_ambient<'n>(
 /// As for [`directories_ambient`]; E2BIG for more than 500 lower directories, EBADMSG for a redirect that is none, or a
 /// file whose data is in no layer.
 pub fn overlay_ambient<'l, 'u>(
-    lower: impl IntoIterator<Item: Into<Directory<'l>>>,
-    upper: impl Into<Directory<'u>>,
+    lower: impl IntoIterator<Item: Into<Place<'l>>>,
+    upper: impl Into<Place<'u>>,
     options: &Options,
+    watch: &Watch,
 ) -> Result<Vec<Change>> {
-    let lower: Vec<Directory<'_>> = lower.into_iter().map(Into::into).collect();
+    let lower: Vec<Place<'_>> = lower.into_iter().map(Into::into).collect();
     if lower.len() > MAX_LAYERS {
         let text = format!("more than {MAX_LAYERS} lower directories");
         return Err(Error::new(crate::Kind::Limit, text));
@@ -164,10 +169,11 @@ pub fn overlay_ambient<'l, 'u>(
     let comparison = Comparison {
         exact_times: true,
         content: Content::Compared,
+        watch,
     };
     let indexed = match &options.work_directory {
         Some(work) => {
-            let work = Root::new(work.get().open_ambient("work_directory")?);
+            let work = Root::new(work.get().open_directory_ambient("work_directory")?);
             indexed_files(&work).context(|| "work_directory")?
         }
         None => Vec::new(),
@@ -178,15 +184,16 @@ pub fn overlay_ambient<'l, 'u>(
         comparison,
         &options.exclude,
         OnTheWay::ToAddedAndDeleted,
+        watch,
     )
     .with_indexed(indexed)
     .run()
     .context(|| "compare the layers of an overlay")
 }
 
-fn open_layer_ambient(directory: Directory<'_>, what: &str) -> Result<Layer> {
+fn open_layer_ambient(directory: Place<'_>, what: &str) -> Result<Layer> {
     directory
-        .open_ambient(what)
+        .open_directory_ambient(what)
         .and_then(|fd| Layer::new(Root::new(fd)))
         .context(|| directory.named(what))
 }

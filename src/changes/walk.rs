@@ -10,14 +10,16 @@ use super::layers::{Object, Open, Origin, Stack, View};
 use super::links::Links;
 use super::list::{List, OnTheWay};
 use super::{Change, ChangeKind, Exclude};
+use crate::watch::{Phase, Watch};
 
 /// A search for changes.
 pub(super) struct Walk<'w> {
     new: View<'w>,
     old: View<'w>,
-    comparison: Comparison,
+    comparison: Comparison<'w>,
     exclude: &'w Exclude,
     on_the_way: OnTheWay,
+    watch: &'w Watch,
     list: List<'w>,
     links: Links,
     /// Directories that are still to be looked in; the last comes next.
@@ -35,11 +37,13 @@ impl<'w> Walk<'w> {
     pub(super) fn new(
         new: View<'w>,
         old: View<'w>,
-        comparison: Comparison,
+        comparison: Comparison<'w>,
         exclude: &'w Exclude,
         on_the_way: OnTheWay,
+        watch: &'w Watch,
     ) -> Self {
         Self {
+            watch,
             new,
             old,
             comparison,
@@ -60,6 +64,7 @@ impl<'w> Walk<'w> {
     }
 
     pub(super) fn run(mut self) -> Result<Vec<Change>> {
+        self.watch.begin(Phase::Comparing, None);
         let root = RootPath::root();
         if !self.exclude.closes(&root) {
             self.enter(root, self.new.root(), self.old.root());
@@ -71,7 +76,9 @@ impl<'w> Walk<'w> {
             self.find_more_names()?;
         }
         self.links.settle(&mut self.list)?;
-        self.list.finish(self.on_the_way)
+        let changes = self.list.finish(self.on_the_way)?;
+        self.watch.end();
+        Ok(changes)
     }
 
     /// Notes a directory to be looked in, unless there can be no change.
@@ -83,6 +90,7 @@ impl<'w> Walk<'w> {
 
     fn look_in(&mut self, pair: &Pair) -> Result<()> {
         let at = || pair.path.as_bytes();
+        self.watch.at(at());
         let new = self.new.open(&pair.new, &[]).at_entry(at())?;
         let old = self.old.open(&pair.old, &new).at_entry(at())?;
         let top_alone = pair.new.is_on_top_of(&pair.old);
@@ -93,6 +101,7 @@ impl<'w> Walk<'w> {
             names.dedup();
         }
         for name in names {
+            self.watch.step(0)?;
             let path = pair.path.join(&name).map_err(Error::from).at_entry(at())?;
             self.look_at(&path, &name, &new, &old)
                 .at_entry(path.as_bytes())?;
@@ -192,6 +201,7 @@ impl<'w> Walk<'w> {
             let at = || directory.as_bytes();
             let open = self.new.open(&stack, &[]).at_entry(at())?;
             for name in self.new.names(&open, false).at_entry(at())? {
+                self.watch.step(0)?;
                 let path = directory.join(&name).map_err(Error::from).at_entry(at())?;
                 if self.exclude.closes(&path) {
                     continue;

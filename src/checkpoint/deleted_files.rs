@@ -19,7 +19,7 @@ use super::{DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list};
 use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
 use crate::fs::Budget;
 use crate::fs::{
-    Directory, Name, Node, Parent, Parents, Root, RootPath, file_type, open_regular_at,
+    Name, Node, Parent, Parents, Place, Root, RootPath, file_type, open_regular_at,
     remove_tree_except, restore_times, times_of,
 };
 use crate::sys::mount_id;
@@ -65,11 +65,11 @@ impl From<Refusal> for Error {
 /// the system calls' own. What was removed before stays removed.
 pub fn remove_deleted_files<'b, 'r>(
     id: &OsStr,
-    base_directory: impl Into<Directory<'b>>,
-    container_root: impl Into<Directory<'r>>,
+    base_directory: impl Into<Place<'b>>,
+    container_root: impl Into<Place<'r>>,
 ) -> Result<()> {
     let container_root = container_root.into();
-    container_root.check_absolute(CONTAINER_ROOT)?;
+    container_root.check_anchored(CONTAINER_ROOT)?;
     let Some((base, file)) = open_in_base_ambient(base_directory.into(), DELETED_FILES)? else {
         return Ok(());
     };
@@ -77,7 +77,7 @@ pub fn remove_deleted_files<'b, 'r>(
     let listed = DeletedFiles::read(file)
         .context(|| DELETED_FILES)
         .context(step)?;
-    let root = Root::new(container_root.open_ambient(CONTAINER_ROOT)?);
+    let root = Root::new(container_root.open_directory_ambient(CONTAINER_ROOT)?);
     let held = |targets: &[Target]| match open_regular_at(&base, &file_name(ROOTFS_DIFF_TAR)?)? {
         Some(tar) => Held::read(tar, &root, targets).context(|| ROOTFS_DIFF_TAR),
         None => Ok(Held::default()),
@@ -108,7 +108,7 @@ impl DeletedFiles {
         find_held: impl FnOnce(&[Target]) -> Result<Held>,
         watch: &Watch,
     ) -> Result<()> {
-        let found = self.find_all(root)?;
+        let found = self.find_all(root, watch)?;
         if found.is_empty() {
             return Ok(());
         }
@@ -121,22 +121,24 @@ impl DeletedFiles {
         let mut parents = Parents::new(root);
         let mount = mount_id(root.as_fd()).called(|| "statx")?;
         for (listed, _) in &meant {
+            watch.step(0)?;
             check_mount(&mut parents, &listed.path, mount).at_entry(&listed.spelled)?;
         }
         for (listed, _) in meant {
-            watch.check()?;
             watch.at(&listed.spelled);
-            remove(&mut parents, &listed.path, &held).at_entry(&listed.spelled)?;
+            watch.step(0)?;
+            remove(&mut parents, &listed.path, &held, watch).at_entry(&listed.spelled)?;
         }
         Ok(())
     }
 
     /// The listed objects that are there, each once.
-    fn find_all(&self, root: &Root) -> Result<Vec<(&Listed, Target)>> {
+    fn find_all(&self, root: &Root, watch: &Watch) -> Result<Vec<(&Listed, Target)>> {
         let mut parents = Parents::new(root);
         let (mut found, mut known, mut budget) = (Vec::new(), HashSet::new(), Budget::default());
         let mut last_links: Rc<[RootPath]> = Rc::default();
         for listed in &self.0 {
+            watch.step(0)?;
             let found_here = find(&mut parents, &listed.path).at_entry(&listed.spelled)?;
             let Some((parent, name, _)) = found_here else {
                 continue;
@@ -200,7 +202,7 @@ fn find(parents: &mut Parents<'_>, path: &RootPath) -> Result<Option<(Rc<Parent>
     Ok(node.map(|node| (parent, name, node)))
 }
 
-fn remove(parents: &mut Parents<'_>, path: &RootPath, held: &Held) -> Result<()> {
+fn remove(parents: &mut Parents<'_>, path: &RootPath, held: &Held, watch: &Watch) -> Result<()> {
     let Some((parent, name, node)) = find(parents, path)? else {
         return Ok(());
     };
@@ -215,7 +217,7 @@ fn remove(parents: &mut Parents<'_>, path: &RootPath, held: &Held) -> Result<()>
         &name,
         &parent.canonical().join(&name)?,
         held,
-        &Watch::new(),
+        watch,
     )?;
     let after = times_of(&directory.stat()?);
     if (after.1.tv_sec, after.1.tv_nsec) == (before.1.tv_sec, before.1.tv_nsec) {

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use super::selinux;
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{Directory, Name, create_empty_at};
+use crate::fs::{Name, Place, create_empty_at};
 
 /// Makes the empty file `file_name`, a single component, in `directory`, mode 0600 less the umask, and gives it the
 /// SELinux label `file_label`. A regular file that is there is emptied and keeps its mode.
@@ -21,7 +21,7 @@ use crate::fs::{Directory, Name, create_empty_at};
 /// the name; EOPNOTSUPP, before anything is made, if this build can't label and SELinux is enabled; the kernel's own
 /// for a label that it refuses, and then the file stays.
 pub fn create_file_with_label<'d>(
-    directory: impl Into<Directory<'d>>,
+    directory: impl Into<Place<'d>>,
     file_name: &OsStr,
     file_label: &CStr,
 ) -> Result<()> {
@@ -35,7 +35,7 @@ pub fn create_file_with_label<'d>(
             "this build can't write SELinux labels",
         ));
     }
-    let directory = directory.into().open_ambient("directory")?;
+    let directory = directory.into().open_directory_ambient("directory")?;
     let file = create_empty_at(&directory, &name)?;
     match label {
         Some(label) => {

@@ -15,6 +15,7 @@
 mod deleted_files;
 mod deleted_list;
 mod export;
+mod feature;
 mod held;
 mod import;
 mod label;
@@ -27,17 +28,17 @@ mod spec;
 
 pub use crate::archive::{IdRange, Sha256Digest};
 pub use deleted_files::remove_deleted_files;
-pub use export::{
-    BundleLayout, Compression, Export, ExportOptions, Exported, FileSource, Presence,
-};
+pub use export::{Compression, Export, ExportOptions, Exported, Presence};
+pub use feature::Feature;
 pub use import::{
-    Files, Import, ImportOptions, Imported, KNOWN_MEMBERS, Limit, MemberInfo, MemberType,
-    import_checkpoint_config_only, import_checkpoint_without_config, import_files,
+    Import, ImportOptions, Imported, KNOWN_MEMBERS, Limit, MemberInfo, MemberType,
+    import_checkpoint_config_only, import_checkpoint_without_config,
 };
 pub use label::create_file_with_label;
 pub use metadata::{
     BindMount, BindMounts, ContainerConfig, ContainerdStatus, DocumentKind, Engine, MemberClass,
-    Metadata, Mount, Network, NetworkInterface, NetworkStatus, PodOptions, Spec, Subnet, Unknown,
+    Metadata, Mount, Network, NetworkInterface, NetworkStatus, PodOptions, Spec, Subnet, Text,
+    Unknown,
 };
 pub use probe::{runtime_supports_checkpoint_restore, runtime_supports_pod_checkpoint_restore};
 pub use rootfs_diff::{apply_rootfs_diff_tar, create_rootfs_diff_tar};
@@ -46,13 +47,11 @@ pub use spec::bind_destinations;
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 
 use nix::errno::Errno;
 
-use crate::error::{Context as _, Error, Result, quote};
-use crate::fs::{Directory, Name, open_regular_at};
+use crate::error::{Context as _, Error, Result};
+use crate::fs::{Name, Place, open_regular_at};
 
 /// The container's configuration as its engine wrote it: JSON, in which `runtime` names the OCI runtime.
 const CONFIG_DUMP: &str = "config.dump";
@@ -71,15 +70,10 @@ const MAX_CONFIG: u64 = 16 << 20;
 /// How large deleted.files may be: a million paths of a usual length.
 const MAX_DELETED_FILES: u64 = 64 << 20;
 
-/// The step for messages about the archive `input`.
-fn archive_step(input: &Path) -> String {
-    format!("archive {}", quote(input.as_os_str().as_bytes()))
-}
-
 /// Opens the file `name` in a base directory that an import has filled; `None` if file or directory is missing.
-fn open_in_base_ambient(base: Directory<'_>, name: &str) -> Result<Option<(OwnedFd, File)>> {
+fn open_in_base_ambient(base: Place<'_>, name: &str) -> Result<Option<(OwnedFd, File)>> {
     const BASE: &str = "base_directory";
-    let directory = match base.open_ambient(BASE) {
+    let directory = match base.open_directory_ambient(BASE) {
         Err(error) if error.is(Errno::ENOENT) => return Ok(None),
         result => result?,
     };

@@ -5,14 +5,13 @@
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 
 use nix::errno::Errno;
 
 use super::metadata::parse_mounts;
 use super::{MAX_CONFIG, Mount};
-use crate::error::{Context as _, Error, Result, quote};
-use crate::fs::{Name, open_directory_ambient, open_regular_at};
+use crate::error::{Context as _, Error, Result};
+use crate::fs::{Name, Place, open_regular_at};
 
 /// The destinations of the bind mounts in the OCI runtime specification in the file `spec`, in the file's order: what an
 /// engine puts over the container's root file system, and keeps out of a rootfs diff.
@@ -25,22 +24,17 @@ use crate::fs::{Name, open_directory_ambient, open_regular_at};
 /// ENOENT if it is missing; ELOOP, EPERM or EISDIR if it isn't a regular file; EBADMSG if it isn't JSON or a mount isn't
 /// as the specification has it; E2BIG above 16 MiB or 250,000 strings in lists, of which a
 /// mount counts as two.
-pub fn bind_destinations(spec: &Path) -> Result<Vec<OsString>> {
-    let step = || format!("specification {}", quote(spec.as_os_str().as_bytes()));
-    read(spec).and_then(|json| parse(&json)).context(step)
+pub fn bind_destinations<'s>(spec: impl Into<Place<'s>>) -> Result<Vec<OsString>> {
+    let spec = spec.into();
+    let json = read(spec).and_then(|json| parse(&json));
+    json.context(|| spec.named("specification"))
 }
 
-fn read(spec: &Path) -> Result<Vec<u8>> {
-    let name = spec.file_name().and_then(|name| Name::new(name.as_bytes()));
-    let (Some(parent), Some(name)) = (spec.parent(), name) else {
-        return Err(Error::argument("spec", "names no file"));
-    };
-    let parent = if parent.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        parent
-    };
-    let directory = open_directory_ambient(parent, "spec")?;
+fn read(spec: Place<'_>) -> Result<Vec<u8>> {
+    let parts = spec.split();
+    let parts = parts.and_then(|(directory, name)| Some((directory, Name::new(name.as_bytes())?)));
+    let (directory, name) = parts.ok_or_else(|| Error::argument("spec", "names no file"))?;
+    let directory = directory.open_directory_ambient("spec")?;
     let Some(file) = open_regular_at(&directory, &name)? else {
         return Err(Error::system("open", Errno::ENOENT));
     };
@@ -60,7 +54,7 @@ fn parse(json: &[u8]) -> Result<Vec<OsString>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use crate::error::{Kind, quote};
 
     #[test]
     fn bind_mounts_are_told_by_their_type_or_their_options() {

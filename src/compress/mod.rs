@@ -55,6 +55,13 @@ impl fmt::Display for Compression {
     }
 }
 
+/// Whether zstd compresses with several threads, which a library of the system may have been built without.
+pub(crate) fn has_zstd_threads() -> bool {
+    let mut context = ::zstd::zstd_safe::CCtx::create();
+    let workers = ::zstd::zstd_safe::CParameter::NbWorkers(1);
+    context.set_parameter(workers).is_ok()
+}
+
 /// How many bytes from the beginning of a stream [`detect`] needs at most.
 pub(crate) const MAGIC_LEN: usize = 10;
 

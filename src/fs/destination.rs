@@ -4,7 +4,6 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -12,8 +11,8 @@ use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::node::Node;
-use super::{Directory, Identity, Name, Root, RootPath, open_directory_ambient, remove_tree};
-use crate::error::{Called as _, Error, Result, quote};
+use super::{Identity, Name, Place, Root, RootPath, remove_tree};
+use crate::error::{Called as _, Error, Result};
 use crate::watch::Watch;
 
 /// A directory that something is extracted into.
@@ -26,27 +25,27 @@ pub(crate) struct Destination {
 impl Destination {
     /// EINVAL for a path that [`open_or_make_ambient`](Self::open_or_make_ambient) would refuse: one that is missing is
     /// only made where nobody can mistake it.
-    pub(crate) fn check_ambient(directory: Directory<'_>, what: &str) -> Result<()> {
-        let Directory::Path(path) = directory else {
+    pub(crate) fn check_ambient(place: Place<'_>, what: &str) -> Result<()> {
+        if place.is_anchored() {
             return Ok(());
-        };
-        if path.as_os_str().is_empty() {
+        }
+        if place.path().as_os_str().is_empty() {
             return Err(Error::argument(what, "is empty"));
         }
-        if !path.is_absolute() && !path.exists() {
+        if !place.path().exists() {
             let why = "is missing, and not an absolute path to make";
             return Err(Error::argument(what, why));
         }
         Ok(())
     }
 
-    /// Opens the directory. A path is cleaned lexically, and made if it is missing and absolute: all missing components
-    /// with mode 0755 less the umask, owner 0:0 where the caller may.
-    pub(crate) fn open_or_make_ambient(directory: Directory<'_>, what: &str) -> Result<Self> {
-        match directory {
-            Directory::Path(path) if path.is_absolute() => Self::walk_down(path, what),
-            _ => Ok(Self {
-                root: Root::new(directory.open_ambient(what)?),
+    /// Opens the directory. A path that is absolute or starts at a descriptor is cleaned lexically, and made if it is
+    /// missing: all missing components with mode 0755 less the umask, owner 0:0 where the caller may.
+    pub(crate) fn open_or_make_ambient(place: Place<'_>, what: &str) -> Result<Self> {
+        match place.start() {
+            Some(start) => Self::walk_down(start, place, what),
+            None => Ok(Self {
+                root: Root::new(place.open_directory_ambient(what)?),
                 made: Vec::new(),
             }),
         }
@@ -78,18 +77,17 @@ impl Destination {
         Ok(())
     }
 
-    fn walk_down(path: &Path, what: &str) -> Result<Self> {
-        let call = || format!("{what} {}", quote(path.as_os_str().as_bytes()));
-        let clean = RootPath::clean(path.as_os_str().as_bytes())?;
+    fn walk_down(start: Place<'_>, place: Place<'_>, what: &str) -> Result<Self> {
+        let clean = RootPath::clean(place.path().as_os_str().as_bytes())?;
         let mut destination = Self {
-            root: Root::new(open_directory_ambient(Path::new("/"), what)?),
+            root: Root::new(start.open_directory_ambient(what)?),
             made: Vec::new(),
         };
         for name in clean.components().filter_map(Name::new) {
             if let Err(error) = destination.step_down(name) {
                 // What is left to say is why it can't be made.
                 let _ = destination.remove_made();
-                return Err(error.context(call()));
+                return Err(error.context(place.named(what)));
             }
         }
         Ok(destination)

@@ -4,29 +4,22 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
+use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fstat};
 
-use super::Name;
 use super::node::{Node, file_type, is_directory};
-use crate::error::{Called as _, Error, Kind, Result, quote};
+use super::{Name, Place};
+use crate::error::{Called as _, Error, Kind, Result};
 
 /// Opens the file that a caller named for reading, symlinks followed, without waiting for anything: neither a fifo's
 /// writer nor a device. A directory is EISDIR.
-pub(crate) fn open_input_ambient(path: &Path) -> Result<File> {
-    let call = || format!("open {}", quote(path.as_os_str().as_bytes()));
-    let fd = open(
-        path,
-        OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK,
-        Mode::empty(),
-    )
-    .called(call)?;
+pub(crate) fn open_input_ambient(place: Place<'_>) -> Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
+    let fd = place.open_ambient("open", flags)?;
     if is_directory(&fstat(&fd).called(|| "fstat")?) {
-        return Err(Error::system(call(), Errno::EISDIR));
+        return Err(Error::system(place.named("open"), Errno::EISDIR));
     }
     Ok(File::from(fd))
 }
@@ -75,7 +68,7 @@ fn find_regular(directory: impl AsFd, name: &Name) -> Result<Option<Node>> {
     };
     let refused = |why: &str, errno| {
         Error::new(
-            Kind::Escape,
+            Kind::Forbidden,
             format!("{} is {why}, not a regular file", name.quoted()),
         )
         .with_errno(errno)

@@ -13,7 +13,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use super::listing::Listing;
 use super::node::{Node, is_directory, open_directory_at};
 use super::{Identity, Name, RootPath, in_user_namespace};
-use crate::error::{Called as _, Context as _, Error, Result, quote};
+use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
 use crate::sys::{Timestamp, mount_id};
 use crate::watch::Watch;
 
@@ -229,10 +229,8 @@ impl<'k> Removal<'k> {
             return Ok(());
         }
         if self.levels.len() >= MAX_LEVELS {
-            return Err(Error::system(
-                format!("remove a tree deeper than {MAX_LEVELS}"),
-                Errno::E2BIG,
-            ));
+            let text = format!("the tree has more than {MAX_LEVELS} levels");
+            return Err(Error::new(Kind::Limit, text));
         }
         self.push(fd, Some(name.clone()), path, stays).context(call)
     }

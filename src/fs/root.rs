@@ -13,8 +13,9 @@ use once_cell::sync::OnceCell;
 use pathrs::error::ErrorKind;
 use pathrs::flags::ResolverFlags;
 
+use super::Place;
 use super::RootPath;
-use crate::error::{Called as _, Error, Kind, Result, quote};
+use crate::error::{Called as _, Error, Kind, Result};
 use crate::sys;
 
 /// How often a resolution that lost a race against a rename is tried again. The kernel asks for it only when a
@@ -113,7 +114,7 @@ impl AsFd for Root {
 }
 
 /// Whether the kernel has openat2 and lets this process use it; asked once.
-fn openat2_works() -> bool {
+pub(crate) fn openat2_works() -> bool {
     static WORKS: OnceCell<bool> = OnceCell::new();
     *WORKS.get_or_init(|| {
         let how = OpenHow::new()
@@ -128,12 +129,5 @@ fn openat2_works() -> bool {
 
 /// Opens the directory that the host path `path` names, symlinks followed; `what` is the argument's name in messages.
 pub(crate) fn open_directory_ambient(path: &Path, what: &str) -> Result<OwnedFd> {
-    if path.as_os_str().is_empty() {
-        return Err(Error::argument(what, "is empty"));
-    }
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    nix::fcntl::open(path, flags, Mode::empty()).called(|| {
-        use std::os::unix::ffi::OsStrExt;
-        format!("{what} {}", quote(path.as_os_str().as_bytes()))
-    })
+    Place::from(path).open_directory_ambient(what)
 }

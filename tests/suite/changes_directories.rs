@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crutils::changes::{Options, directories_ambient};
+use crutils::watch::Watch;
 
 use crate::changes::{copy, directories, lines, write};
 use crate::support::acl;
@@ -464,6 +465,7 @@ fn a_tree_that_changes_meanwhile_is_no_error() {
                     &two.new,
                     Some(two.old.as_path().into()),
                     &Options::default(),
+                    &Watch::new(),
                 )
             })
             .collect();

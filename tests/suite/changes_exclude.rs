@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crutils::changes::{CRIO, Options, PODMAN};
+use crutils::changes::Options;
+use crutils::checkpoint::Engine;
 
 use crate::changes::write;
 use crate::changes_directories::{Two, tree};
@@ -80,7 +81,10 @@ fn the_engines_own_files_can_be_left_out() {
         "A /run/x",
         "A /sys/y",
     ];
-    assert_eq!(two.with(&excluding(PODMAN, &[])), podman);
+    assert_eq!(
+        two.with(&excluding(Engine::Podman.excluded_paths(), &[])),
+        podman
+    );
     let crio = [
         "A /dev/shm/x",
         "A /etc",
@@ -90,7 +94,10 @@ fn the_engines_own_files_can_be_left_out() {
         "A /run/x",
         "A /sys/y",
     ];
-    assert_eq!(two.with(&excluding(CRIO, &[])), crio);
+    assert_eq!(
+        two.with(&excluding(Engine::Crio.excluded_paths(), &[])),
+        crio
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crutils::DirectoryBuf;
+use crutils::PlaceBuf;
 use crutils::changes::{Change, ChangeKind, Options};
 use crutils::checkpoint;
 
@@ -169,7 +169,7 @@ fn compare(
     at: &dyn Fn(&str) -> PathBuf,
 ) -> Result<(), String> {
     let work = Options {
-        work_directory: Some(DirectoryBuf::Path(at("w"))),
+        work_directory: Some(PlaceBuf::new(&at("w")).unwrap()),
         ..Options::default()
     };
     let found =

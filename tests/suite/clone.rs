@@ -87,9 +87,7 @@ fn clone_instead_of_copying() {
             .unwrap();
         export.add_directory_tar("volumes/v.tar", &volume).unwrap();
 
-        export
-            .write_to_path(&archive, &plain(), &Watch::new())
-            .unwrap();
+        export.write(&archive, &plain(), &Watch::new()).unwrap();
         assert_eq!(shared(&archive), 2 * BLOCKS, "{kind:?}");
         import(&archive, &into, &volume_into);
         let imported = into.join("checkpoint/pages-1.img");
@@ -141,9 +139,7 @@ fn cloned_or_copied_the_content_is_the_same() {
                 .add_bytes("note", noise(dice.below(9000), 3))
                 .unwrap();
             export.add_directory_tar("volumes/v.tar", &volume).unwrap();
-            export
-                .write_to_path(&archive, &plain(), &Watch::new())
-                .unwrap();
+            export.write(&archive, &plain(), &Watch::new()).unwrap();
             import(&archive, &sandbox.dir("bundle"), &into);
             let before = Snapshot::of(&volume);
             before.assert_same(&Snapshot::of(&into), Aspects::RESTORE, &format!("{seed}"));
@@ -162,9 +158,7 @@ fn cloned_or_copied_the_content_is_the_same() {
             foreign
                 .add_file("volumes/v.tar", sandbox.path().join("v.tar").as_path())
                 .unwrap();
-            foreign
-                .write_to_path(&archive, &plain(), &Watch::new())
-                .unwrap();
+            foreign.write(&archive, &plain(), &Watch::new()).unwrap();
             import(&archive, &sandbox.dir("bundle"), &by_gnu);
             before.assert_same(&Snapshot::of(&by_gnu), Aspects::RESTORE, &format!("{seed}"));
             for directory in ["volume", "into", "by-gnu", "bundle"] {
@@ -187,9 +181,7 @@ fn clone_what_was_only_just_written() {
         export
             .add_file("pages-1.img", bundle.join("pages-1.img").as_path())
             .unwrap();
-        export
-            .write_to_path(&archive, &plain(), &Watch::new())
-            .unwrap();
+        export.write(&archive, &plain(), &Watch::new()).unwrap();
         // The archive has what was there then.
         pages.write_all_at(b"later", 0).unwrap();
         let data = noise(PAGES, 4);
@@ -237,7 +229,7 @@ fn a_digest_is_that_of_the_archive_whether_it_is_cloned_or_not() {
         export.add_bytes("note", "note").unwrap();
         export.add_file("pages", &pages).unwrap();
         let exported = export
-            .write_to_path(&archive, plain().digest(true), &Watch::new())
+            .write(&archive, plain().digest(true), &Watch::new())
             .unwrap();
         let told = said(&["sha256sum"], &archive).remove(0);
         let digest = exported.sha256.unwrap().to_string();
@@ -267,9 +259,7 @@ fn clone_into_a_file_of_the_callers_from_its_offset_on() {
             let mut options = File::options();
             let mut file = options.write(true).append(append).open(&path).unwrap();
             file.seek(SeekFrom::Start(offset)).unwrap();
-            let exported = export
-                .write_to_descriptor(file.as_fd(), &plain(), &Watch::new())
-                .unwrap();
+            let exported = export.write(file.as_fd(), &plain(), &Watch::new()).unwrap();
             let end = before as u64 + exported.bytes;
             assert_eq!(file.stream_position().unwrap(), end, "{case}");
             assert_eq!(fs::metadata(&path).unwrap().len(), end, "{case}");

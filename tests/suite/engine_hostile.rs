@@ -8,7 +8,7 @@ use std::thread;
 
 use crutils::Kind;
 use crutils::checkpoint::{
-    BundleLayout, Compression as ExportCompression, Export, ExportOptions, Import, ImportOptions,
+    Compression as ExportCompression, Engine, Export, ExportOptions, Import, ImportOptions,
     Imported, Limit, Sha256Digest,
 };
 use crutils::watch::{Phase, Watch};
@@ -73,7 +73,7 @@ fn piped<T>(bytes: &[u8], options: &ImportOptions, work: impl FnOnce(&mut Import
                 .chunks(97)
                 .all(|chunk| writer.write_all(chunk).is_ok())
         });
-        let import = Import::open_descriptor(reader.as_fd(), options, &Watch::new());
+        let import = Import::open(reader.as_fd(), options, &Watch::new());
         drop(reader);
         work(&mut import.unwrap())
     })
@@ -176,6 +176,7 @@ fn names_below_others_and_names_with_a_place_of_their_own_are_found() {
         ["checkpoint", "checkpoint/inventory.img"]
     );
     // One of several that isn't there is still missed.
+    let mut import = place.open(&bytes, &ImportOptions::new());
     import
         .to_bundle_only(&place.bundle(), &["checkpoint", "checkpoint/pages-1.img"])
         .unwrap();
@@ -283,7 +284,7 @@ fn an_archive_is_not_written_over_a_file_that_goes_into_it() {
     fs::create_dir(&volume).unwrap();
     fs::write(volume.join("data"), "precious").unwrap();
     let mut export = Export::new();
-    export.add_bundle(&bundle, BundleLayout::Podman).unwrap();
+    export.add_bundle(&bundle, Engine::Podman).unwrap();
     export.add_directory_tar("volumes/v.tar", &volume).unwrap();
     let options = ExportOptions::new()
         .compression(ExportCompression::None)
@@ -291,7 +292,7 @@ fn an_archive_is_not_written_over_a_file_that_goes_into_it() {
     for victim in [bundle.join("checkpoint/pages-1.img"), volume.join("data")] {
         let before = fs::read(&victim).unwrap();
         let output = fs::File::options().write(true).open(&victim).unwrap();
-        let refused = export.write_to_descriptor(output.as_fd(), &options, &Watch::new());
+        let refused = export.write(output.as_fd(), &options, &Watch::new());
         let error = refused.unwrap_err();
         assert_eq!(
             (error.kind(), error.errno()),
@@ -307,7 +308,7 @@ fn a_file_of_the_memory_that_vanishes_on_the_way_fails_the_export() {
     let place = Place::new();
     let bundle = bundle(&place);
     let mut export = Export::new();
-    export.add_bundle(&bundle, BundleLayout::Podman).unwrap();
+    export.add_bundle(&bundle, Engine::Podman).unwrap();
     let watch = Watch::new();
     let victim = bundle.join("checkpoint/pages-2.img");
     watch.on_progress(move |progress| {
@@ -320,9 +321,7 @@ fn a_file_of_the_memory_that_vanishes_on_the_way_fails_the_export() {
     let options = ExportOptions::new()
         .compression(ExportCompression::None)
         .clone();
-    let error = export
-        .write_to_path(&archive, &options, &watch)
-        .unwrap_err();
+    let error = export.write(&archive, &options, &watch).unwrap_err();
     assert_eq!(error.errno(), 116, "{error}");
     assert!(!archive.exists());
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use crutils::Result;
-use crutils::checkpoint::{BundleLayout, Compression, Export, ExportOptions, Exported, Presence};
+use crutils::checkpoint::{Compression, Engine, Export, ExportOptions, Exported, Presence};
 use crutils::watch::{WarningKind, Watch};
 
 use crate::support::api::Rust;
@@ -50,7 +50,7 @@ impl Bundle {
 
     /// Writes the archive to its place.
     pub(crate) fn export(&self, export: &Export, options: &ExportOptions) -> Result<Exported> {
-        export.write_to_path(self.archive(), options, &Watch::new())
+        export.write(&self.archive(), options, &Watch::new())
     }
 
     /// The names in the directory of the archive.
@@ -60,7 +60,7 @@ impl Bundle {
 
     pub(crate) fn podman(&self) -> Export {
         let mut export = Export::new();
-        export.add_bundle(&self.path, BundleLayout::Podman).unwrap();
+        export.add_bundle(&self.path, Engine::Podman).unwrap();
         export
     }
 }
@@ -184,7 +184,7 @@ fn cri_o_s_members_come_in_cri_o_s_order() {
         bundle.write(name, name);
     }
     let mut export = Export::new();
-    export.add_bundle(&bundle.path, BundleLayout::Crio).unwrap();
+    export.add_bundle(&bundle.path, Engine::Crio).unwrap();
     bundle.export(&export, &plain()).unwrap();
     let expected = [
         "stats-dump",
@@ -210,9 +210,7 @@ fn a_name_of_the_caller_s_own_has_its_own_place() {
     bundle.write("volumes/b.tar", "the bundle's");
     let mut export = Export::new();
     export.add_bytes("spec.dump", "before").unwrap();
-    export
-        .add_bundle(&bundle.path, BundleLayout::Podman)
-        .unwrap();
+    export.add_bundle(&bundle.path, Engine::Podman).unwrap();
     export.add_bytes("config.dump", "after").unwrap();
     export.add_bytes("volumes/a.tar", "own").unwrap();
     export.add_bytes("stats-dump", "own").unwrap();
@@ -248,18 +246,14 @@ fn a_name_is_there_once() {
     );
     let second = export.add_rootfs_diff(Vec::new(), &bundle.path);
     assert_refused(second, libc::EINVAL, "rootfs-diff.tar");
-    export
-        .add_bundle(&bundle.path, BundleLayout::Podman)
-        .unwrap();
-    let second = export.add_bundle(&bundle.path, BundleLayout::Crio);
+    export.add_bundle(&bundle.path, Engine::Podman).unwrap();
+    let second = export.add_bundle(&bundle.path, Engine::Crio);
     assert_refused(second, libc::EINVAL, "");
     // A diff that can't be added takes no name from the list.
     let mut export = Export::new();
     bundle.write("deleted.files", "[]");
     export.add_bytes("rootfs-diff.tar", "").unwrap();
-    export
-        .add_bundle(&bundle.path, BundleLayout::Podman)
-        .unwrap();
+    export.add_bundle(&bundle.path, Engine::Podman).unwrap();
     export
         .add_rootfs_diff(Vec::new(), &bundle.path)
         .unwrap_err();
@@ -281,23 +275,19 @@ fn a_pre_checkpoint_alone_is_a_checkpoint_for_podman() {
 }
 
 #[test]
-fn optional_members_that_are_missing_are_told() {
+fn optional_members_that_are_missing_are_told_by_the_result_and_no_warning() {
     let bundle = Bundle::new();
     bundle.write("ctr.log", "log");
     let (watch, told) = (Watch::new(), Arc::new(Mutex::new(Vec::new())));
     let telling = Arc::clone(&told);
     watch.on_warning(move |warning| {
-        assert_eq!(warning.kind, WarningKind::Missing);
-        let name = String::from_utf8(warning.member.to_vec()).unwrap();
-        telling.lock().unwrap().push(name);
+        telling.lock().unwrap().push(warning.message.to_owned());
     });
     let mut export = bundle.podman();
     export
         .add_member(&bundle.path, "more", Presence::Optional)
         .unwrap();
-    let exported = export
-        .write_to_path(bundle.archive(), &plain(), &watch)
-        .unwrap();
+    let exported = export.write(&bundle.archive(), &plain(), &watch).unwrap();
     let expected = [
         "artifacts",
         "devshm-checkpoint.tar",
@@ -308,7 +298,7 @@ fn optional_members_that_are_missing_are_told() {
         "more",
     ];
     assert_eq!(exported.missing, expected);
-    assert_eq!(*told.lock().unwrap(), expected);
+    assert_eq!(*told.lock().unwrap(), [""; 0]);
 }
 
 #[test]
@@ -405,7 +395,7 @@ fn sockets_are_left_out_and_told() {
     });
     bundle
         .podman()
-        .write_to_path(bundle.archive(), &plain(), &watch)
+        .write(&bundle.archive(), &plain(), &watch)
         .unwrap();
     assert_eq!(*told.lock().unwrap(), [&b"stats-dump"[..], b"checkpoint/s"]);
     let _third = {

@@ -6,9 +6,9 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crutils::DirectoryBuf;
-use crutils::changes::{Change, ChangeKind, Options};
-use crutils::checkpoint::{BundleLayout, Export, ExportOptions, create_rootfs_diff_tar};
+use crutils::PlaceBuf;
+use crutils::changes::{Change, ChangeKind, Options, overlay_ambient};
+use crutils::checkpoint::{Engine, Export, ExportOptions, create_rootfs_diff_tar};
 use crutils::watch::{WarningKind, Watch};
 
 use super::export::{Bundle, content, members, plain, said};
@@ -149,7 +149,7 @@ fn a_checkpoint_on_a_mount_of_its_own_is_exported_with_its_content() {
     bundle.sandbox.mount_tmpfs(&checkpoint.join("below"));
     fs::write(checkpoint.join("below/foreign"), "foreign").unwrap();
     let mut export = Export::new();
-    export.add_bundle(&bundle.path, BundleLayout::Crio).unwrap();
+    export.add_bundle(&bundle.path, Engine::Crio).unwrap();
     bundle.export(&export, &plain()).unwrap();
     let expected = [
         "checkpoint/",
@@ -229,11 +229,11 @@ fn a_change_that_is_gone_by_now_is_told_and_so_is_a_socket() {
     });
     let mut export = Export::new();
     export.add_rootfs_diff(changes(), &root).unwrap();
-    let exported = export.write_to_path(bundle.archive(), &plain(), &watch);
+    let exported = export.write(&bundle.archive(), &plain(), &watch);
     assert_eq!(exported.unwrap().missing, [""; 0]);
     let expected = [
         (WarningKind::Socket, "rootfs-diff.tar/run/socket".to_owned()),
-        (WarningKind::Missing, "rootfs-diff.tar/vanished".to_owned()),
+        (WarningKind::Vanished, "rootfs-diff.tar/vanished".to_owned()),
     ];
     assert_eq!(*told.lock().unwrap(), expected);
 }
@@ -334,10 +334,9 @@ fn an_overlay_s_changes_go_straight_into_the_archive() {
     }
     fs::write(lower.join("removed"), "old").unwrap();
     os::mknod(&upper.join("removed"), libc::S_IFCHR, 0, 0).unwrap();
+    let changes = overlay_ambient([&lower], &upper, &Options::default(), &Watch::new());
     let mut export = Export::new();
-    export
-        .add_rootfs_diff_of_overlay([&lower], &upper, &Options::default(), &merged)
-        .unwrap();
+    export.add_rootfs_diff(changes.unwrap(), &merged).unwrap();
     bundle.export(&export, &plain()).unwrap();
     let inner = bundle.out.join("inner");
     fs::write(&inner, content(&bundle.archive(), "rootfs-diff.tar")).unwrap();
@@ -361,9 +360,7 @@ fn what_is_exported_is_restored_by_the_nine() {
         fs::write(image.join("dir/file"), "old").unwrap();
         let mut export = Export::new();
         export.add_rootfs_diff(changes(), &root).unwrap();
-        export
-            .add_bundle(&bundle.path, BundleLayout::Podman)
-            .unwrap();
+        export.add_bundle(&bundle.path, Engine::Podman).unwrap();
         bundle.export(&export, &options).unwrap();
         let archive = bundle.archive();
         assert_eq!(Rust.runtime_from_archive(&archive).unwrap(), "crun");
@@ -413,7 +410,7 @@ fn notes_are_kept_where_the_caller_says() {
     let export = of_directory(&bundle.path);
     let missing = bundle.sandbox.path().join("missing");
     let nowhere = plain()
-        .spool_directory(Some(DirectoryBuf::new(&missing).unwrap()))
+        .spool_directory(Some(PlaceBuf::new(&missing).unwrap()))
         .clone();
     assert_eq!(
         bundle.export(&export, &nowhere).unwrap_err().errno(),
@@ -425,7 +422,7 @@ fn notes_are_kept_where_the_caller_says() {
     let many = bundle.sandbox.dir("many");
     (0..2000).for_each(|number| fs::write(many.join(format!("{number}")), "x").unwrap());
     let there = plain()
-        .spool_directory(Some(DirectoryBuf::new(tiny.path()).unwrap()))
+        .spool_directory(Some(PlaceBuf::new(tiny.path()).unwrap()))
         .clone();
     let error = bundle.export(&of_directory(&many), &there).unwrap_err();
     assert_eq!(error.errno(), libc::ENOSPC, "{error}");

@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crutils::checkpoint::{BundleLayout, Compression, Export, ExportOptions};
-use crutils::watch::{Cancellation, Phase, Watch};
+use crutils::Place;
+use crutils::checkpoint::{Compression, Engine, Export, ExportOptions};
+use crutils::watch::{Phase, Watch};
 
 use super::export::{Bundle, plain, said};
 use crate::support::api::Rust;
@@ -38,7 +39,7 @@ fn noise(length: usize) -> Vec<u8> {
 fn with_pages(bundle: &Bundle, length: usize) -> Export {
     bundle.write("checkpoint/pages-1.img", noise(length));
     let mut export = Export::new();
-    export.add_bundle(&bundle.path, BundleLayout::Crio).unwrap();
+    export.add_bundle(&bundle.path, Engine::Crio).unwrap();
     export
 }
 
@@ -67,7 +68,7 @@ fn a_pipe_and_a_socket_get_what_a_file_gets() {
             reader.read_to_end(&mut bytes).unwrap();
             bytes
         });
-        let exported = export.write_to_descriptor(writer.as_fd(), &plain(), &Watch::new());
+        let exported = export.write(writer.as_fd(), &plain(), &Watch::new());
         assert_eq!(exported.unwrap().bytes, expected.len() as u64);
         drop(writer);
         assert!(reading.join().unwrap() == expected);
@@ -87,9 +88,7 @@ fn a_file_that_is_open_is_written_from_its_offset_on() {
         .unwrap();
     file.write_all(&vec![b'x'; 1 << 20]).unwrap();
     file.seek(SeekFrom::Start(100)).unwrap();
-    export
-        .write_to_descriptor(file.as_fd(), &plain(), &Watch::new())
-        .unwrap();
+    export.write(file.as_fd(), &plain(), &Watch::new()).unwrap();
     assert_eq!(file.stream_position().unwrap(), 100 + expected.len() as u64);
     let bytes = fs::read(bundle.archive()).unwrap();
     assert_eq!(bytes.len(), 1 << 20);
@@ -131,7 +130,11 @@ fn a_path_gets_a_new_file_whatever_was_there() {
     let directory = File::open(&bundle.out).unwrap();
     let synced = plain().sync(true).clone();
     export
-        .write_at(directory.as_fd(), "synced", &synced, &Watch::new())
+        .write(
+            Place::at(directory.as_fd(), Path::new("synced")),
+            &synced,
+            &Watch::new(),
+        )
         .unwrap();
     assert!(fs::read(bundle.out.join("synced")).unwrap() == expected);
     assert_eq!(bundle.left(), ["archive", "before", "synced"]);
@@ -156,11 +159,19 @@ fn a_path_that_no_file_can_have_is_refused_at_once() {
         } else {
             bundle.out.join(name)
         };
-        let outcome = export.write_to_path(&path, &plain(), &Watch::new());
+        let outcome = export.write(&path, &plain(), &Watch::new());
         assert_eq!(outcome.unwrap_err().errno(), errno, "{name}");
     }
-    let outcome = export.write_at(&bundle.out, "a/b", &plain(), &Watch::new());
-    assert_eq!(outcome.unwrap_err().errno(), libc::EINVAL);
+    let directory = File::open(&bundle.out).unwrap();
+    for (path, errno) in [
+        ("a/b", libc::ENOENT),
+        ("", libc::EISDIR),
+        ("..", libc::EINVAL),
+    ] {
+        let place = Place::at(directory.as_fd(), Path::new(path));
+        let outcome = export.write(place, &plain(), &Watch::new());
+        assert_eq!(outcome.unwrap_err().errno(), errno, "{path}");
+    }
     assert_eq!(bundle.left(), ["directory", "fifo"]);
 }
 
@@ -168,17 +179,19 @@ fn a_path_that_no_file_can_have_is_refused_at_once() {
 fn levels_that_do_not_exist_are_refused() {
     let bundle = Bundle::new();
     let export = with_pages(&bundle, 10);
-    for compression in [
-        Compression::Gzip(Some(0)),
-        Compression::Gzip(Some(10)),
-        Compression::Zstd(Some(-1)),
-        Compression::Zstd(Some(23)),
+    for (compression, level) in [
+        (Compression::Gzip, 0),
+        (Compression::Gzip, 10),
+        (Compression::Zstd, -1),
+        (Compression::Zstd, 23),
     ] {
-        let outcome = bundle.export(&export, plain().compression(compression));
+        let mut options = ExportOptions::new();
+        options.compression(compression).level(Some(level));
+        let outcome = bundle.export(&export, &options);
         assert_eq!(
             outcome.unwrap_err().errno(),
             libc::EINVAL,
-            "{compression:?}"
+            "{compression:?} {level}"
         );
     }
     assert_eq!(bundle.left(), [""; 0]);
@@ -189,18 +202,18 @@ fn every_compression_holds_the_plain_archive_and_every_digest_is_right() {
     let bundle = Bundle::new();
     let export = with_pages(&bundle, 3_000_001);
     let expected = expected(&bundle, &export);
-    for compression in [
-        Compression::None,
-        Compression::Gzip(None),
-        Compression::Gzip(Some(1)),
-        Compression::Zstd(None),
-        Compression::Zstd(Some(7)),
+    for (compression, level) in [
+        (Compression::None, None),
+        (Compression::Gzip, None),
+        (Compression::Gzip, Some(1)),
+        (Compression::Zstd, None),
+        (Compression::Zstd, Some(7)),
     ] {
         let mut before: Option<Vec<u8>> = None;
         for (number, digest) in [(1, true), (3, true), (2, false)] {
             let mut options = ExportOptions::new();
             options.workers(NonZeroUsize::new(number));
-            options.digest(digest).compression(compression);
+            options.digest(digest).compression(compression).level(level);
             let exported = bundle.export(&export, &options).unwrap();
             let bytes = fs::read(bundle.archive()).unwrap();
             assert_eq!(exported.bytes, bytes.len() as u64);
@@ -209,8 +222,8 @@ fn every_compression_holds_the_plain_archive_and_every_digest_is_right() {
             let own = exported.sha256.map(|digest| digest.to_string());
             assert_eq!(own.as_deref(), expected_digest);
             let program = match compression {
-                Compression::Gzip(_) => compressor::Compression::Gzip,
-                Compression::Zstd(_) => compressor::Compression::Zstd,
+                Compression::Gzip => compressor::Compression::Gzip,
+                Compression::Zstd => compressor::Compression::Zstd,
                 _ => compressor::Compression::None,
             };
             assert!(program.unpack(&bytes) == expected, "{compression:?}");
@@ -254,14 +267,12 @@ mod a_reader_that_goes_away_is_an_error_and_no_signal {
                 for options in [plain(), ExportOptions::new()] {
                     let (mut reader, writer) = std::io::pipe().unwrap();
                     let reading = thread::spawn(move || reader.read_exact(&mut [0; 1000]));
-                    let outcome =
-                        export.write_to_descriptor(writer.as_fd(), &options, &Watch::new());
+                    let outcome = export.write(writer.as_fd(), &options, &Watch::new());
                     assert_eq!(outcome.unwrap_err().errno(), libc::EPIPE);
                     reading.join().unwrap().unwrap();
                     let (socket, other) = UnixStream::pair().unwrap();
                     drop(other);
-                    let outcome =
-                        export.write_to_descriptor(socket.as_fd(), &options, &Watch::new());
+                    let outcome = export.write(socket.as_fd(), &options, &Watch::new());
                     assert_eq!(outcome.unwrap_err().errno(), libc::EPIPE);
                 }
             });
@@ -277,7 +288,7 @@ fn a_full_disk_leaves_nothing() {
         return;
     };
     for options in [plain(), plain().digest(true).clone(), ExportOptions::new()] {
-        let outcome = export.write_to_path(tiny.path().join("archive"), &options, &Watch::new());
+        let outcome = export.write(&tiny.path().join("archive"), &options, &Watch::new());
         assert_eq!(outcome.unwrap_err().errno(), libc::ENOSPC);
         assert_eq!(fs::read_dir(tiny.path()).unwrap().count(), 0);
     }
@@ -288,8 +299,8 @@ type Reports = Arc<Mutex<Vec<(Phase, u64, Option<u64>)>>>;
 
 /// Has every report noted, and one of them cancel the work.
 fn cancelled_at(nth: usize) -> (Watch, Reports) {
-    let (watch, cancellation) = (Watch::new(), Cancellation::new());
-    watch.cancelled_by(&cancellation);
+    let watch = Watch::new();
+    let cancellation = watch.clone();
     let reports = Reports::default();
     let noting = Arc::clone(&reports);
     watch.on_progress(move |progress| {
@@ -323,9 +334,7 @@ fn progress_ends_with_all_bytes_of_the_stream() {
     let length = expected(&bundle, &export).len() as u64;
     for options in [plain(), ExportOptions::new()] {
         let (watch, reports) = cancelled_at(usize::MAX);
-        export
-            .write_to_path(bundle.archive(), &options, &watch)
-            .unwrap();
+        export.write(&bundle.archive(), &options, &watch).unwrap();
         let reports = reports.lock().unwrap();
         let phases: Vec<_> = reports.iter().map(|report| report.0).collect();
         assert!(phases.is_sorted_by_key(|phase| *phase as u32), "{phases:?}");
@@ -351,7 +360,7 @@ fn a_cancelled_export_leaves_nothing_whenever_it_is_cancelled() {
         let mut cancelled = 0;
         for nth in 1.. {
             let (watch, reports) = cancelled_at(nth);
-            let outcome = export.write_to_path(bundle.archive(), &options, &watch);
+            let outcome = export.write(&bundle.archive(), &options, &watch);
             let last = reports.lock().unwrap().last().unwrap().0;
             if last == Phase::Publishing {
                 // It has its name already.
@@ -376,8 +385,8 @@ fn a_deadline_ends_an_export_that_nobody_reads() {
         let (reader, writer) = std::io::pipe().unwrap();
         let watch = Watch::new();
         watch.deadline_in(Duration::from_millis(300));
-        let outcome = export.write_to_descriptor(writer.as_fd(), &options, &watch);
-        assert_eq!(outcome.unwrap_err().errno(), libc::ECANCELED);
+        let outcome = export.write(writer.as_fd(), &options, &watch);
+        assert_eq!(outcome.unwrap_err().errno(), libc::ETIMEDOUT);
         drop(reader);
     }
 }
@@ -410,7 +419,7 @@ mod every_byte_is_read_once_and_written_once {
                 large(&volume.join("data"), data);
                 let size = (pages + data) << 20;
                 let mut export = Export::new();
-                export.add_bundle(&bundle.path, BundleLayout::Crio).unwrap();
+                export.add_bundle(&bundle.path, Engine::Crio).unwrap();
                 export.add_directory_tar("volumes/v.tar", &volume).unwrap();
                 for options in [plain(), plain().digest(true).clone()] {
                     let before = moved();
@@ -461,7 +470,7 @@ macro_rules! peaks {
                         let bundle = Bundle::new();
                         large(&bundle.path.join("checkpoint/pages-1.img"), 200);
                         let mut export = Export::new();
-                        export.add_bundle(&bundle.path, BundleLayout::Podman).unwrap();
+                        export.add_bundle(&bundle.path, Engine::Podman).unwrap();
                         let many = bundle.sandbox.dir("many");
                         (0..20_000).for_each(|number| fs::write(many.join(format!("{number}")), "x").unwrap());
                         export.add_directory_tar("volumes/many.tar", &many).unwrap();
@@ -479,7 +488,7 @@ macro_rules! peaks {
 peaks! {
     a_plain_archive_takes_under_32_mebibytes: plain(), 32;
     a_digested_archive_takes_under_32_mebibytes: plain().digest(true).clone(), 32;
-    a_gzip_archive_takes_under_96_mebibytes: plain().compression(Compression::Gzip(None)).clone(), 96;
+    a_gzip_archive_takes_under_96_mebibytes: plain().compression(Compression::Gzip).clone(), 96;
     a_zstd_archive_takes_under_96_mebibytes: ExportOptions::new(), 96;
 }
 
@@ -492,7 +501,7 @@ fn a_pipe_s_flags_and_size_stay_as_they_were() {
     let asked = |what| unsafe { libc::fcntl(writer.as_raw_fd(), what) };
     let before = (asked(libc::F_GETFL), asked(libc::F_GETPIPE_SZ));
     export
-        .write_to_descriptor(writer.as_fd(), &plain(), &Watch::new())
+        .write(writer.as_fd(), &plain(), &Watch::new())
         .unwrap();
     assert_eq!((asked(libc::F_GETFL), asked(libc::F_GETPIPE_SZ)), before);
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crutils::changes::{Change, ChangeKind};
-use crutils::checkpoint::{BundleLayout, Export, Presence};
+use crutils::checkpoint::{Engine, Export, Presence};
 use crutils::watch::Watch;
 
 use super::export::{Bundle, assert_refused, content, members, plain};
@@ -147,12 +147,12 @@ fn only_regular_files_are_added_as_files() {
 #[test]
 fn a_required_member_that_is_missing_leaves_nothing() {
     for (layout, name, entry) in [
-        (BundleLayout::Podman, "config.dump", "config.dump"),
-        (BundleLayout::Podman, "spec.dump", "spec.dump"),
-        (BundleLayout::Podman, "checkpoint", "checkpoint"),
-        (BundleLayout::Crio, "config.dump", "config.dump"),
-        (BundleLayout::Crio, "spec.dump", "spec.dump"),
-        (BundleLayout::Crio, "checkpoint", "checkpoint"),
+        (Engine::Podman, "config.dump", "config.dump"),
+        (Engine::Podman, "spec.dump", "spec.dump"),
+        (Engine::Podman, "checkpoint", "checkpoint"),
+        (Engine::Crio, "config.dump", "config.dump"),
+        (Engine::Crio, "spec.dump", "spec.dump"),
+        (Engine::Crio, "checkpoint", "checkpoint"),
     ] {
         let bundle = Bundle::new();
         fs::rename(bundle.path.join(name), bundle.path.join("away")).unwrap();
@@ -170,7 +170,7 @@ fn a_required_member_that_is_missing_leaves_nothing() {
         .unwrap();
     // Nothing is written to a pipe either.
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let outcome = export.write_to_descriptor(writer.as_fd(), &plain(), &Watch::new());
+    let outcome = export.write(writer.as_fd(), &plain(), &Watch::new());
     assert_refused(outcome, libc::ENOENT, "nowhere/x");
     drop(writer);
     assert_eq!(std::io::Read::read(&mut reader, &mut [0]).unwrap(), 0);

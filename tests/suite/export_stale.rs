@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crutils::checkpoint::{BundleLayout, Export, Exported};
+use crutils::checkpoint::{Engine, Export, Exported};
 use crutils::watch::Watch;
 
 use super::export::{Bundle, content, members, plain};
@@ -21,8 +21,7 @@ fn while_it_is_written(
 ) -> (crutils::Result<Exported>, Vec<u8>) {
     let (mut reader, writer) = std::io::pipe().unwrap();
     thread::scope(|scope| {
-        let exporting = scope
-            .spawn(move || export.write_to_descriptor(writer.as_fd(), &plain(), &Watch::new()));
+        let exporting = scope.spawn(move || export.write(writer.as_fd(), &plain(), &Watch::new()));
         let mut bytes = vec![0; 1 << 20];
         reader.read_exact(&mut bytes).unwrap();
         between();
@@ -106,7 +105,7 @@ fn a_file_of_the_bundle_that_shrinks_is_stale_and_one_that_grows_is_not() {
     let bundle = Bundle::new();
     bundle.write("checkpoint/a-long", vec![b'l'; 4 << 20]);
     let mut export = Export::new();
-    export.add_bundle(&bundle.path, BundleLayout::Crio).unwrap();
+    export.add_bundle(&bundle.path, Engine::Crio).unwrap();
     let long = bundle.path.join("checkpoint/a-long");
     let (outcome, bytes) = while_it_is_written(&export, || {
         let mut file = File::options().append(true).open(&long).unwrap();
@@ -136,7 +135,7 @@ fn what_vanishes_once_writing_has_begun_is_an_error_unless_it_is_a_member_that_i
     bundle.write("bind.mounts", "[]");
     bundle.write("checkpoint/extra", "");
     let mut export = Export::new();
-    export.add_bundle(&bundle.path, BundleLayout::Crio).unwrap();
+    export.add_bundle(&bundle.path, Engine::Crio).unwrap();
     let (outcome, bytes) = while_it_is_written(&export, || {
         fs::remove_file(bundle.path.join("bind.mounts")).unwrap();
     });

@@ -9,7 +9,7 @@ use std::thread;
 use crate::session::{Places, Stream, checkpoint};
 use crate::support::compressor::Compression;
 use crate::support::os;
-use crate::support::session::{CANCELLED, Options, Source, Watched};
+use crate::support::session::{CANCELLED, DEADLINE, Options, Source, Watched};
 use crate::support::tarball::{archive, file, symlink, unended};
 use crate::support::tree::Snapshot;
 
@@ -153,8 +153,12 @@ session_tests! {
                 let mut session = door.open(Source::Path(&places.input), &Options::none(), Some(&*watch)).unwrap();
                 places.ask(&mut *session);
                 let failures = [session.metadata().map(drop), session.members().map(drop), session.extract().map(drop)];
+                let expected = match deadline {
+                    None => (libc::ECANCELED, CANCELLED),
+                    Some(_) => (libc::ETIMEDOUT, DEADLINE),
+                };
                 for failure in failures.map(Result::unwrap_err) {
-                    assert_eq!((failure.errno, failure.kind), (libc::ECANCELED, CANCELLED), "{failure:?}");
+                    assert_eq!((failure.errno, failure.kind), expected, "{failure:?}");
                 }
                 assert_eq!(places.all().paths(), before);
             }
@@ -168,7 +172,7 @@ session_tests! {
         let watch = door.watch(Some(1));
         let mut session = door.open(Source::Path(&fifo), &Options::none(), Some(&*watch)).unwrap();
         let failure = session.metadata().unwrap_err();
-        assert_eq!((failure.errno, failure.kind), (libc::ECANCELED, CANCELLED), "no writer came: {failure:?}");
+        assert_eq!((failure.errno, failure.kind), (libc::ETIMEDOUT, DEADLINE), "no writer came: {failure:?}");
         drop(session);
 
         let id = thread_id();
@@ -205,14 +209,14 @@ session_tests! {
             let reports = watch.log().reports();
             let mut phases: Vec<_> = reports.iter().map(|report| report.phase).collect();
             phases.dedup();
-            assert_eq!(phases, [0, 1, 2, 3], "{compression:?}: reading, verifying, extracting, deleting");
-            for phase in 0..=2 {
+            assert_eq!(phases, [1, 2, 3, 4], "{compression:?}: reading, verifying, extracting, deleting");
+            for phase in 1..=3 {
                 let of_phase: Vec<_> = reports.iter().filter(|report| report.phase == phase).collect();
                 assert!(of_phase.is_sorted_by_key(|report| report.done), "{compression:?}: {of_phase:?}");
                 assert!(of_phase.iter().all(|report| report.total == Some(bytes.len() as u64)), "{of_phase:?}");
                 assert!(of_phase.iter().all(|report| report.done <= bytes.len() as u64), "{of_phase:?}");
             }
-            let verified = reports.iter().rfind(|report| report.phase == 1).unwrap();
+            let verified = reports.iter().rfind(|report| report.phase == 2).unwrap();
             assert_eq!(verified.done, bytes.len() as u64, "{compression:?}: all of it was verified");
         }
         // A stream's length isn't known.
@@ -232,7 +236,7 @@ session_tests! {
         let mut session = door.open(Source::Path(&places.input), &Options::none(), Some(&*watch)).unwrap();
         assert_eq!(session.members().unwrap().len(), checkpoint().len() + 2);
         let told: Vec<_> = watch.log().warnings().into_iter().map(|(kind, member, _)| (kind, String::from_utf8(member).unwrap())).collect();
-        assert_eq!(told, [(3, "network.status".into()), (3, "bind.mounts".into())]);
+        assert_eq!(told, [(4, "network.status".into()), (4, "bind.mounts".into())]);
         let documents = session.metadata().unwrap().documents;
         assert_eq!((documents[3].clone(), documents[4].clone()), (None, None));
         assert_eq!(Snapshot::of(Path::new(&places.volume)).paths(), [""; 0]);

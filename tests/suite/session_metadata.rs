@@ -120,8 +120,8 @@ session_tests! {
         ];
         // By the numbers of CR_CLASS_*: memory, configuration, log, rootfs diff; CRIU's images.
         let cases: [OfEngine; 2] = [
-            ("crio", 2, "crun", crio, &[2, 1, 1, 1, 8, 5], &[1, 2, 4]),
-            ("containerd", 3, "io.containerd.runc.v2", containerd, &[4, 2, 1, 1, 1, 1, 8, 0], &[1, 2, 7, 8]),
+            ("crio", 2, "crun", crio, &[3, 2, 2, 2, 9, 6], &[1, 2, 4]),
+            ("containerd", 3, "io.containerd.runc.v2", containerd, &[5, 3, 2, 2, 2, 2, 9, 1], &[1, 2, 7, 8]),
         ];
         for (name, engine, runtime, entries, classes, documents) in cases {
             let sandbox = Sandbox::new();

@@ -149,8 +149,8 @@ session_tests! {
     fn types_and_devices_can_be_refused(t, door) {
         let entries = [file("f", ""), diff([file("g", ""), symlink("l", "g")])];
         let types = |types: &[u32]| Options { types: Some(types.to_vec()), ..Options::none() };
-        import(door, &archive(entries.clone()), &types(&[0, 2])).1.unwrap();
-        let (places, outcome) = import(door, &archive(entries), &types(&[0]));
+        import(door, &archive(entries.clone()), &types(&[1, 3])).1.unwrap();
+        let (places, outcome) = import(door, &archive(entries), &types(&[1]));
         assert_errno(outcome, libc::EPERM);
         assert_eq!(made(&places), ["f", "g"]);
         let (places, outcome) = import(door, &archive([dir("d"), file("f", "")]), &types(&[]));
@@ -212,7 +212,7 @@ session_tests! {
         let (places, outcome) = import(door, &archive(entries.clone()), &Options::on(IGNORE_OWNERSHIP));
         outcome.unwrap();
         assert_eq!((owner(&places, "root/g"), bundle(&places)), ((0, 0, 0o755), (0, 0, 0o644)));
-        let (places, outcome) = import(door, &archive(entries), &Options { on: vec![IGNORE_OWNERSHIP], ..ids(&[[0, 1, 1]], &[]) });
+        let (places, outcome) = import(door, &archive(entries), &Options { set: vec![(IGNORE_OWNERSHIP, 1)], ..ids(&[[0, 1, 1]], &[]) });
         assert_errno(outcome, libc::EINVAL);
         assert_eq!(made(&places), [""; 0]);
     }

@@ -149,7 +149,7 @@ session_tests! {
             places.ask(&mut *session);
             session.extract().unwrap();
             assert_eq!(Snapshot::of(&places.volume).paths(), [".wh.in-volume"]);
-            let expected: &[&str] = match options.on.len() {
+            let expected: &[&str] = match options.set.len() {
                 0 => &["etc", "etc/.wh.gone", "etc/gone", "etc/kept", "etc/new", "etc/old"],
                 _ => &["etc", "etc/kept", "etc/new", "etc/old"],
             };

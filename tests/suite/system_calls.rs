@@ -203,9 +203,7 @@ fn of_a_file_in_a_nested_diff() {
             .add_rootfs_diff(all(), &directory.join("root"))
             .unwrap();
         let archive = directory.join("archive.tar");
-        export
-            .write_to_path(archive, &plain(), &Watch::new())
-            .unwrap();
+        export.write(&archive, &plain(), &Watch::new()).unwrap();
     };
     assert_costs("of_a_file_in_a_nested_diff", &each, prepare_store, store);
 }

@@ -30,9 +30,10 @@ pub const SYSTEM: u32 = 1;
 pub const ARGUMENT: u32 = 2;
 pub const MALFORMED: u32 = 3;
 pub const ESCAPE: u32 = 4;
-pub const LIMIT: u32 = 5;
-pub const UNSUPPORTED: u32 = 6;
-pub const NOT_IN_ARCHIVE: u32 = 7;
+pub const FORBIDDEN: u32 = 5;
+pub const LIMIT: u32 = 6;
+pub const UNSUPPORTED: u32 = 7;
+pub const NOT_IN_ARCHIVE: u32 = 8;
 
 pub type Outcome<T = ()> = Result<T, Failure>;
 

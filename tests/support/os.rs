@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -160,4 +160,26 @@ pub fn is_real_root() -> bool {
 pub fn uid() -> u32 {
     // SAFETY: geteuid touches no memory.
     unsafe { libc::geteuid() }
+}
+
+/// Makes a directory with `levels` directories below it, each in the one before.
+pub fn make_deep(path: &Path, levels: usize) -> io::Result<()> {
+    std::fs::create_dir(path)?;
+    let mut at = File::open(path)?;
+    for _ in 0..levels {
+        // SAFETY: the name ends in NUL, and the descriptor is open.
+        check(unsafe { libc::mkdirat(at.as_raw_fd(), c"d".as_ptr(), 0o755) })?;
+        // SAFETY: as above.
+        let next = unsafe {
+            libc::openat(
+                at.as_raw_fd(),
+                c"d".as_ptr(),
+                libc::O_RDONLY | libc::O_CLOEXEC,
+            )
+        };
+        check(next)?;
+        // SAFETY: the descriptor is new, and nobody else's.
+        at = unsafe { File::from_raw_fd(next) };
+    }
+    Ok(())
 }

@@ -1,40 +1,43 @@
 //! The import session through both doors: Rust's and C's. Options and reports are plain values here, numbered as in the
 //! C ABI.
 
-use std::ffi::OsStr;
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crutils::checkpoint::{
-    DocumentKind, Files, IdRange, Import, ImportOptions, KNOWN_MEMBERS, Limit, MemberType, Metadata,
+    DocumentKind, IdRange, Import, ImportOptions, KNOWN_MEMBERS, Limit, MemberType, Metadata, Text,
 };
-use crutils::watch::{Cancellation, Watch};
-use crutils::{Directory, DirectoryBuf};
+use crutils::watch::Watch;
+use crutils::{Place as HostPlace, PlaceBuf};
 
 use super::api::{Outcome, Rust};
 
-pub const CANCELLED: u32 = 8;
+pub const CANCELLED: u32 = 9;
+pub const DEADLINE: u32 = 10;
 
-pub const DIGEST: u32 = 0;
-pub const KEEP_FAILED: u32 = 1;
-pub const STRICT_NAMES: u32 = 2;
-pub const END_MARKER: u32 = 3;
-pub const ROOT_ATTRIBUTES: u32 = 4;
-pub const OCI_WHITEOUTS: u32 = 5;
-pub const IGNORE_OWNERSHIP: u32 = 6;
-pub const NO_DEVICES: u32 = 7;
-pub const KNOWN_NAMES: u32 = 8;
+pub const DIGEST: u32 = 1;
+pub const CONFIGURATION: u32 = 2;
+pub const KEEP_FAILED: u32 = 3;
+pub const STRICT_NAMES: u32 = 4;
+pub const END_MARKER: u32 = 5;
+pub const ROOT_ATTRIBUTES: u32 = 6;
+pub const OCI_WHITEOUTS: u32 = 7;
+pub const IGNORE_OWNERSHIP: u32 = 8;
+pub const NO_DEVICES: u32 = 9;
+pub const KNOWN_NAMES: u32 = 10;
 
-pub const MEMBERS: u32 = 0;
-pub const TOTAL_BYTES: u32 = 1;
-pub const MEMBER_BYTES: u32 = 2;
-pub const PATH_BYTES: u32 = 3;
-pub const DEPTH: u32 = 4;
-pub const XATTR_BYTES: u32 = 5;
-pub const RATIO: u32 = 6;
+pub const MEMBERS: u32 = 11;
+pub const TOTAL_BYTES: u32 = 12;
+pub const MEMBER_BYTES: u32 = 13;
+pub const PATH_BYTES: u32 = 14;
+pub const DEPTH: u32 = 15;
+pub const XATTR_BYTES: u32 = 16;
+pub const RATIO: u32 = 17;
 
 pub const TEXTS: u32 = 14;
 pub const ID: usize = 1;
@@ -48,11 +51,12 @@ pub enum Source<'s> {
     Descriptor(BorrowedFd<'s>),
 }
 
-/// A directory, by its path or by a descriptor.
+/// A directory, by its path, by a descriptor, or by a path that starts there.
 #[derive(Clone, Copy)]
 pub enum Place<'p> {
     Path(&'p Path),
     Descriptor(BorrowedFd<'p>),
+    Below(&'p File, &'p Path),
 }
 
 impl<'p> From<&'p PathBuf> for Place<'p> {
@@ -70,8 +74,8 @@ impl<'p> From<&'p Path> for Place<'p> {
 /// What an import is asked to heed.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    pub on: Vec<u32>,
-    pub limits: Vec<(u32, u64)>,
+    /// Scalar options by their numbers, with their values.
+    pub set: Vec<(u32, u64)>,
     pub expected: Option<String>,
     pub spool: Option<PathBuf>,
     pub types: Option<Vec<u32>>,
@@ -91,13 +95,13 @@ impl Options {
     }
 
     pub fn and(mut self, what: u32) -> Self {
-        self.on.push(what);
+        self.set.push((what, 1));
         self
     }
 
     pub fn limit(limit: u32, value: u64) -> Self {
         Self {
-            limits: vec![(limit, value)],
+            set: vec![(limit, value)],
             ..Self::none()
         }
     }
@@ -118,9 +122,19 @@ pub struct Log {
     pub reports: Mutex<Vec<Report>>,
     /// Kind, member and message.
     pub warnings: Mutex<Vec<(u32, Vec<u8>, String)>>,
+    /// The phase whose first report cancels; 0 for none.
+    pub cancel_in: AtomicU32,
 }
 
 impl Log {
+    /// Notes a report, and cancels if it is time to.
+    pub fn report(&self, report: Report, cancel: impl FnOnce()) {
+        if report.phase == self.cancel_in.load(Ordering::Relaxed) {
+            cancel();
+        }
+        self.reports.lock().unwrap().push(report);
+    }
+
     pub fn reports(&self) -> Vec<Report> {
         self.reports.lock().unwrap().clone()
     }
@@ -135,6 +149,10 @@ pub trait Watched: Send + Sync {
     /// Ends what is done under it from any thread.
     fn cancel(&self);
     fn log(&self) -> &Log;
+    /// Ends what is done under it in this phase, from the function that is told of progress.
+    fn cancel_in(&self, phase: u32) {
+        self.log().cancel_in.store(phase, Ordering::Relaxed);
+    }
     /// For the door that has made it.
     fn as_any(&self) -> &dyn std::any::Any;
 }
@@ -192,13 +210,6 @@ pub trait Door: Sync {
         options: &Options,
         watch: Option<&dyn Watched>,
     ) -> Outcome<Box<dyn Session>>;
-    fn import_files(
-        &self,
-        input: &Path,
-        everything: Everything<'_>,
-        options: &Options,
-        watch: Option<&dyn Watched>,
-    ) -> Outcome;
 }
 
 impl dyn Door + '_ {
@@ -211,6 +222,30 @@ impl dyn Door + '_ {
     pub fn stream(&self, fd: &impl AsFd, options: &Options) -> Box<dyn Session> {
         self.open(Source::Descriptor(fd.as_fd()), options, None)
             .unwrap()
+    }
+
+    /// A whole restore: opens, sets all destinations, extracts.
+    pub fn import_files(
+        &self,
+        input: &Path,
+        everything: Everything<'_>,
+        options: &Options,
+        watch: Option<&dyn Watched>,
+    ) -> Outcome {
+        let mut session = self.open(Source::Path(input), options, watch)?;
+        if let Some(bundle) = everything.bundle {
+            session.to_bundle(bundle.into())?;
+        }
+        if let Some(root) = everything.root {
+            session.to_root(root.into())?;
+        }
+        if let Some(shm) = everything.shm {
+            session.to_shm(shm.into())?;
+        }
+        for (name, path) in everything.volumes {
+            session.to_volume(name, (*path).into())?;
+        }
+        session.extract().map(drop)
     }
 }
 
@@ -246,13 +281,12 @@ macro_rules! session_tests {
 /// A watch of Rust's.
 struct RustWatch {
     watch: Watch,
-    cancellation: Cancellation,
     log: Arc<Log>,
 }
 
 impl Watched for RustWatch {
     fn cancel(&self) {
-        self.cancellation.cancel();
+        self.watch.cancel();
     }
 
     fn log(&self) -> &Log {
@@ -281,9 +315,10 @@ const LIMITS: [Limit; 7] = [
 
 fn rust_options(from: &Options) -> Outcome<ImportOptions> {
     let mut options = ImportOptions::new();
-    for what in &from.on {
-        match *what {
+    for (option, value) in &from.set {
+        match *option {
             DIGEST => options.digest(true),
+            CONFIGURATION => options.configuration(true),
             KEEP_FAILED => options.keep_failed(true),
             STRICT_NAMES => options.strict_names(true),
             END_MARKER => options.require_end_marker(true),
@@ -292,22 +327,19 @@ fn rust_options(from: &Options) -> Outcome<ImportOptions> {
             IGNORE_OWNERSHIP => options.ignore_ownership(true),
             NO_DEVICES => options.devices(false),
             KNOWN_NAMES => options.names(&KNOWN_MEMBERS)?,
-            other => panic!("{other}"),
+            limit => options.limit(LIMITS[(limit - MEMBERS) as usize], *value),
         };
-    }
-    for (limit, value) in &from.limits {
-        options.limit(LIMITS[*limit as usize], *value);
     }
     if let Some(digest) = &from.expected {
         options.expected_digest(digest.parse()?);
     }
     if let Some(directory) = &from.spool {
-        options.spool_directory(DirectoryBuf::new(directory)?);
+        options.spool_directory(PlaceBuf::new(directory)?);
     }
     if let Some(types) = &from.types {
         let types: Vec<_> = types
             .iter()
-            .map(|kind| MemberType::ALL[*kind as usize])
+            .map(|kind| MemberType::ALL[*kind as usize - 1])
             .collect();
         options.types(&types);
     }
@@ -326,34 +358,21 @@ fn rust_options(from: &Options) -> Outcome<ImportOptions> {
     Ok(options)
 }
 
-fn directory(place: Place<'_>) -> Directory<'_> {
+fn directory(place: Place<'_>) -> HostPlace<'_> {
     match place {
         Place::Path(path) => path.into(),
         Place::Descriptor(fd) => fd.into(),
+        Place::Below(directory, path) => HostPlace::at(directory.as_fd(), path),
     }
 }
 
 fn told(metadata: &Metadata) -> Told {
-    let texts = [
-        None,
-        metadata.id(),
-        metadata.name(),
-        metadata.runtime(),
-        metadata.validated_runtime_name().ok(),
-        metadata.image_name(),
-        metadata.image_ref(),
-        metadata.created_time(),
-        metadata.checkpointed_time(),
-        metadata.restored_time(),
-        metadata.container_name(),
-        metadata.pod_id(),
-        metadata.pod_name(),
-        metadata.pod_namespace(),
-    ];
     let document = |kind| metadata.document(kind).map(<[u8]>::to_vec);
     Told {
         engine: metadata.engine() as u32,
-        texts: texts.iter().map(|text| text.map(Into::into)).collect(),
+        texts: std::iter::once(None)
+            .chain(Text::ALL.map(|which| metadata.text(which).map(Into::into)))
+            .collect(),
         documents: std::iter::once(None)
             .chain(DocumentKind::ALL.into_iter().map(document))
             .collect(),
@@ -406,20 +425,19 @@ impl Session for Import {
 
 impl Door for Rust {
     fn watch(&self, deadline: Option<u64>) -> Arc<dyn Watched> {
-        let (watch, cancellation, log) =
-            (Watch::new(), Cancellation::new(), Arc::new(Log::default()));
-        watch.cancelled_by(&cancellation);
+        let (watch, log) = (Watch::new(), Arc::new(Log::default()));
         if let Some(deadline) = deadline {
             watch.deadline_in(Duration::from_millis(deadline));
         }
-        let to = Arc::clone(&log);
+        let (to, working) = (Arc::clone(&log), watch.clone());
         watch.on_progress(move |progress| {
-            to.reports.lock().unwrap().push(Report {
+            let report = Report {
                 phase: progress.phase as u32,
                 done: progress.bytes_done,
                 total: progress.bytes_total,
                 member: progress.member.to_vec(),
-            });
+            };
+            to.report(report, || working.cancel());
         });
         let to = Arc::clone(&log);
         watch.on_warning(move |warning| {
@@ -427,11 +445,7 @@ impl Door for Rust {
             let mut warnings = to.warnings.lock().unwrap();
             warnings.push((warning.kind as u32, member, message));
         });
-        Arc::new(RustWatch {
-            watch,
-            cancellation,
-            log,
-        })
+        Arc::new(RustWatch { watch, log })
     }
 
     fn open(
@@ -443,31 +457,8 @@ impl Door for Rust {
         let (options, watch) = (rust_options(options)?, rust_watch(watch));
         let import = match source {
             Source::Path(path) => Import::open(path, &options, &watch)?,
-            Source::Descriptor(fd) => Import::open_descriptor(fd, &options, &watch)?,
+            Source::Descriptor(fd) => Import::open(fd, &options, &watch)?,
         };
         Ok(Box::new(import))
-    }
-
-    fn import_files(
-        &self,
-        input: &Path,
-        everything: Everything<'_>,
-        options: &Options,
-        watch: Option<&dyn Watched>,
-    ) -> Outcome {
-        let volumes: Vec<_> = everything
-            .volumes
-            .iter()
-            .map(|(name, path)| (OsStr::new(*name), Directory::Path(path)))
-            .collect();
-        let files = Files {
-            bundle: everything.bundle.map(Directory::Path),
-            root: everything.root.map(Directory::Path),
-            shm: everything.shm.map(Directory::Path),
-            volumes: &volumes,
-        };
-        let (options, watch) = (rust_options(options)?, rust_watch(watch));
-        crutils::checkpoint::import_files(input, &files, &options, &watch)?;
-        Ok(())
     }
 }

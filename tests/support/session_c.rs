@@ -7,18 +7,20 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::fd::AsRawFd;
-use std::path::Path;
 use std::ptr;
 use std::sync::Arc;
+
+use libc::AT_FDCWD;
 
 use super::api::{C, CRError, Outcome, outcome};
 use super::os::c_path;
 use super::session::{
-    Door, Everything, Listed, Log, Options, Place, Report, Session, Source, TEXTS, Told, Watched,
+    Door, Listed, Log, Options, Place, Report, Session, Source, TEXTS, Told, Watched,
 };
 
+/// An object of the library's.
 #[repr(C)]
-struct Opaque {
+pub struct Opaque {
     opaque: [u8; 0],
 }
 
@@ -29,6 +31,9 @@ struct CRProgress {
     bytes_done: u64,
     bytes_total: u64,
     member: *const c_char,
+    milliseconds: u64,
+    bytes_per_second: u64,
+    milliseconds_left: u64,
 }
 
 #[repr(C)]
@@ -50,9 +55,12 @@ struct CRMember {
 }
 
 #[repr(C)]
-struct CRVolume {
-    name: *const c_char,
-    directory: *const c_char,
+struct CRImported {
+    members: u64,
+    bytes: u64,
+    digest: *const c_char,
+    applied_rootfs_diff: u32,
+    flags: u32,
 }
 
 type Error = *mut *mut CRError;
@@ -61,50 +69,34 @@ type OnWarning = unsafe extern "C" fn(*mut c_void, *const CRWarning);
 
 #[rustfmt::skip]
 unsafe extern "C" {
-    fn CRImportOpen(input: *const c_char, options: *const Opaque, watch: *const Opaque, import: *mut *mut Opaque, error: Error) -> c_int;
-    fn CRImportOpenDescriptor(input: c_int, options: *const Opaque, watch: *const Opaque, import: *mut *mut Opaque, error: Error) -> c_int;
+    fn CRImportOpen(at: c_int, archive: *const c_char, options: *const Opaque, watch: *const Opaque, import: *mut *mut Opaque, error: Error) -> c_int;
     fn CRImportFree(import: *mut Opaque);
-    fn CRImportMetadata(import: *mut Opaque, metadata: *mut *mut Opaque, error: Error) -> c_int;
-    fn CRImportMembers(import: *mut Opaque, members: *mut *mut Opaque, error: Error) -> c_int;
-    fn CRImportToBundle(import: *mut Opaque, bundle: *const c_char, error: Error) -> c_int;
-    fn CRImportToBundleAt(import: *mut Opaque, bundle: c_int, error: Error) -> c_int;
-    fn CRImportToBundleOnly(import: *mut Opaque, bundle: *const c_char, names: *const *const c_char, names_len: usize, error: Error) -> c_int;
-    fn CRImportToBundleOnlyAt(import: *mut Opaque, bundle: c_int, names: *const *const c_char, names_len: usize, error: Error) -> c_int;
-    fn CRImportToRoot(import: *mut Opaque, root: *const c_char, error: Error) -> c_int;
-    fn CRImportToRootAt(import: *mut Opaque, root: c_int, error: Error) -> c_int;
-    fn CRImportToVolume(import: *mut Opaque, name: *const c_char, directory: *const c_char, error: Error) -> c_int;
-    fn CRImportToVolumeAt(import: *mut Opaque, name: *const c_char, directory: c_int, error: Error) -> c_int;
-    fn CRImportToShm(import: *mut Opaque, directory: *const c_char, error: Error) -> c_int;
-    fn CRImportToShmAt(import: *mut Opaque, directory: c_int, error: Error) -> c_int;
+    fn CRImportMetadata(import: *mut Opaque, metadata: *mut *const Opaque, error: Error) -> c_int;
+    fn CRImportMembers(import: *mut Opaque, members: *mut *const *const CRMember, members_len: *mut usize, error: Error) -> c_int;
+    fn CRImportToBundle(import: *mut Opaque, at: c_int, bundle: *const c_char, error: Error) -> c_int;
+    fn CRImportToBundleOnly(import: *mut Opaque, at: c_int, bundle: *const c_char, names: *const *const c_char, names_len: usize, error: Error) -> c_int;
+    fn CRImportToRoot(import: *mut Opaque, at: c_int, root: *const c_char, error: Error) -> c_int;
+    fn CRImportToVolume(import: *mut Opaque, volume: *const c_char, at: c_int, directory: *const c_char, error: Error) -> c_int;
+    fn CRImportToShm(import: *mut Opaque, at: c_int, directory: *const c_char, error: Error) -> c_int;
     fn CRImportExtract(import: *mut Opaque, error: Error) -> c_int;
-    fn CRImportDigest(import: *const Opaque) -> *const c_char;
-    fn CRImportFiles(input: *const c_char, bundle: *const c_char, root: *const c_char, volumes: *const CRVolume, volumes_len: usize,
-                     shm: *const c_char, options: *const Opaque, watch: *const Opaque, error: Error) -> c_int;
+    fn CRImportResult(import: *const Opaque) -> *const CRImported;
     fn CRImportOptionsNew() -> *mut Opaque;
     fn CRImportOptionsFree(options: *mut Opaque);
-    fn CRImportOptionsSet(options: *mut Opaque, what: u32, yes: u32, error: Error) -> c_int;
-    fn CRImportOptionsLimit(options: *mut Opaque, limit: u32, value: u64, error: Error) -> c_int;
+    fn CRImportOptionsSet(options: *mut Opaque, option: u32, value: u64, error: Error) -> c_int;
     fn CRImportOptionsExpectedDigest(options: *mut Opaque, digest: *const c_char, error: Error) -> c_int;
-    fn CRImportOptionsSpoolDirectory(options: *mut Opaque, directory: *const c_char, error: Error) -> c_int;
+    fn CRImportOptionsSpoolDirectory(options: *mut Opaque, at: c_int, directory: *const c_char, error: Error) -> c_int;
     fn CRImportOptionsTypes(options: *mut Opaque, types: *const u32, types_len: usize, error: Error) -> c_int;
     fn CRImportOptionsNames(options: *mut Opaque, names: *const *const c_char, names_len: usize, error: Error) -> c_int;
     fn CRImportOptionsMapIds(options: *mut Opaque, uids: *const [u32; 3], uids_len: usize, gids: *const [u32; 3], gids_len: usize, error: Error) -> c_int;
-    fn CRMetadataFree(metadata: *mut Opaque);
     fn CRMetadataEngine(metadata: *const Opaque) -> u32;
     fn CRMetadataText(metadata: *const Opaque, which: u32) -> *const c_char;
     fn CRMetadataDocument(metadata: *const Opaque, document: u32, bytes: *mut *const c_void, bytes_len: *mut usize, error: Error) -> c_int;
-    fn CRMemberListLen(list: *const Opaque) -> usize;
-    fn CRMemberListAt(list: *const Opaque, index: usize) -> *const CRMember;
-    fn CRMemberListFree(list: *mut Opaque);
-    fn CRCancellationNew() -> *mut Opaque;
-    fn CRCancellationCancel(cancellation: *const Opaque);
-    fn CRCancellationFree(cancellation: *mut Opaque);
     fn CRWatchNew() -> *mut Opaque;
     fn CRWatchFree(watch: *mut Opaque);
-    fn CRWatchOnProgress(watch: *mut Opaque, function: OnProgress, user_data: *mut c_void, error: Error) -> c_int;
-    fn CRWatchOnWarning(watch: *mut Opaque, function: OnWarning, user_data: *mut c_void, error: Error) -> c_int;
-    fn CRWatchCancelledBy(watch: *mut Opaque, cancellation: *const Opaque, error: Error) -> c_int;
-    fn CRWatchDeadline(watch: *mut Opaque, milliseconds: u64, error: Error) -> c_int;
+    fn CRWatchOnProgress(watch: *const Opaque, function: OnProgress, user_data: *mut c_void, error: Error) -> c_int;
+    fn CRWatchOnWarning(watch: *const Opaque, function: OnWarning, user_data: *mut c_void, error: Error) -> c_int;
+    fn CRWatchCancel(watch: *const Opaque);
+    fn CRWatchDeadline(watch: *const Opaque, milliseconds: u64, error: Error) -> c_int;
 }
 
 fn call(function: impl FnOnce(Error) -> c_int) -> Outcome {
@@ -124,35 +116,37 @@ unsafe fn text(text: *const c_char) -> Option<String> {
     bytes.map(|bytes| bytes.to_str().expect("UTF-8").to_owned())
 }
 
-struct CWatch {
-    watch: *mut Opaque,
-    cancellation: *mut Opaque,
-    log: Box<Log>,
+/// What the functions of a watch get back with each call.
+struct ToldTo {
+    log: Log,
+    watch: *const Opaque,
 }
 
-// SAFETY: any thread may set a cancellation; all else is behind locks, or done by the thread that works.
+struct CWatch {
+    watch: *mut Opaque,
+    told: Box<ToldTo>,
+}
+
+// SAFETY: any thread may cancel; all else is behind locks, or done by the thread that works.
 unsafe impl Send for CWatch {}
 // SAFETY: as above.
 unsafe impl Sync for CWatch {}
 
 impl Drop for CWatch {
     fn drop(&mut self) {
-        // SAFETY: both are this object's, and used by nobody else now.
-        unsafe {
-            CRWatchFree(self.watch);
-            CRCancellationFree(self.cancellation);
-        }
+        // SAFETY: it is this object's, and used by nobody else now.
+        unsafe { CRWatchFree(self.watch) };
     }
 }
 
 impl Watched for CWatch {
     fn cancel(&self) {
         // SAFETY: it lives as long as this object.
-        unsafe { CRCancellationCancel(self.cancellation) };
+        unsafe { CRWatchCancel(self.watch) };
     }
 
     fn log(&self) -> &Log {
-        &self.log
+        &self.told.log
     }
 
     fn as_any(&self) -> &dyn std::any::Any {
@@ -160,23 +154,25 @@ impl Watched for CWatch {
     }
 }
 
-unsafe extern "C" fn on_progress(log: *mut c_void, progress: *const CRProgress) {
+unsafe extern "C" fn on_progress(to: *mut c_void, progress: *const CRProgress) {
     // SAFETY: the log lives as long as the watch that it was given to; the report as long as this call.
-    let (log, progress) = unsafe { (&*log.cast::<Log>(), &*progress) };
+    let (to, progress) = unsafe { (&*to.cast::<ToldTo>(), &*progress) };
     assert_eq!(progress.flags, 0);
     // SAFETY: a member's name lives as long as this call.
     let member = unsafe { CStr::from_ptr(progress.member) };
-    log.reports.lock().unwrap().push(Report {
+    let report = Report {
         phase: progress.phase,
         done: progress.bytes_done,
         total: (progress.bytes_total != u64::MAX).then_some(progress.bytes_total),
         member: member.to_bytes().to_vec(),
-    });
+    };
+    // SAFETY: the watch lives as long as a work goes on under it.
+    to.log.report(report, || unsafe { CRWatchCancel(to.watch) });
 }
 
-unsafe extern "C" fn on_warning(log: *mut c_void, warning: *const CRWarning) {
+unsafe extern "C" fn on_warning(to: *mut c_void, warning: *const CRWarning) {
     // SAFETY: as for progress.
-    let (log, warning) = unsafe { (&*log.cast::<Log>(), &*warning) };
+    let (to, warning) = unsafe { (&*to.cast::<ToldTo>(), &*warning) };
     assert_eq!(warning.flags, 0);
     // SAFETY: the strings live as long as this call.
     let (member, message) = unsafe {
@@ -185,7 +181,7 @@ unsafe extern "C" fn on_warning(log: *mut c_void, warning: *const CRWarning) {
             text(warning.message).unwrap(),
         )
     };
-    let mut warnings = log.warnings.lock().unwrap();
+    let mut warnings = to.log.warnings.lock().unwrap();
     warnings.push((warning.kind, member.to_bytes().to_vec(), message));
 }
 
@@ -219,13 +215,9 @@ fn c_options(from: &Options) -> Outcome<COptions> {
     // SAFETY: see above.
     let options = COptions(unsafe { CRImportOptionsNew() });
     let o = options.0;
-    for what in &from.on {
+    for (option, value) in &from.set {
         // SAFETY: see above.
-        call(|error| unsafe { CRImportOptionsSet(o, *what, 1, error) })?;
-    }
-    for (limit, value) in &from.limits {
-        // SAFETY: see above.
-        call(|error| unsafe { CRImportOptionsLimit(o, *limit, *value, error) })?;
+        call(|error| unsafe { CRImportOptionsSet(o, *option, *value, error) })?;
     }
     if let Some(digest) = &from.expected {
         let digest = CString::new(digest.as_str()).unwrap();
@@ -235,7 +227,7 @@ fn c_options(from: &Options) -> Outcome<COptions> {
     if let Some(spool) = &from.spool {
         let spool = c_path(spool);
         // SAFETY: see above.
-        call(|error| unsafe { CRImportOptionsSpoolDirectory(o, spool.as_ptr(), error) })?;
+        call(|error| unsafe { CRImportOptionsSpoolDirectory(o, AT_FDCWD, spool.as_ptr(), error) })?;
     }
     if let Some(types) = &from.types {
         // SAFETY: see above.
@@ -270,24 +262,12 @@ impl Drop for CSession {
     }
 }
 
-impl CSession {
-    fn place(
-        &self,
-        place: Place<'_>,
-        by_path: unsafe extern "C" fn(*mut Opaque, *const c_char, Error) -> c_int,
-        by_descriptor: unsafe extern "C" fn(*mut Opaque, c_int, Error) -> c_int,
-    ) -> Outcome {
-        match place {
-            Place::Path(path) => {
-                let path = c_path(path);
-                // SAFETY: see above.
-                call(|error| unsafe { by_path(self.0, path.as_ptr(), error) })
-            }
-            Place::Descriptor(fd) => {
-                // SAFETY: see above.
-                call(|error| unsafe { by_descriptor(self.0, fd.as_raw_fd(), error) })
-            }
-        }
+/// A place as C has it: the descriptor, and the path that starts there.
+pub fn pair(place: Place<'_>) -> (c_int, CString) {
+    match place {
+        Place::Path(path) => (AT_FDCWD, c_path(path)),
+        Place::Descriptor(fd) => (fd.as_raw_fd(), CString::default()),
+        Place::Below(directory, path) => (directory.as_raw_fd(), c_path(path)),
     }
 }
 
@@ -309,12 +289,12 @@ fn document(metadata: *const Opaque, which: u32) -> Option<Vec<u8>> {
 
 impl Session for CSession {
     fn metadata(&mut self) -> Outcome<Told> {
-        let mut metadata = ptr::null_mut();
+        let mut metadata = ptr::null();
         // SAFETY: see above.
         call(|error| unsafe { CRImportMetadata(self.0, &raw mut metadata, error) })?;
-        // SAFETY: see above; it is freed once, afterwards.
+        // SAFETY: see above; it belongs to the import.
         unsafe {
-            let told = Told {
+            Ok(Told {
                 engine: CRMetadataEngine(metadata),
                 texts: (0..TEXTS)
                     .map(|which| text(CRMetadataText(metadata, which)))
@@ -322,92 +302,74 @@ impl Session for CSession {
                 documents: std::iter::once(None)
                     .chain((1..=8).map(|which| document(metadata, which)))
                     .collect(),
-            };
-            CRMetadataFree(metadata);
-            Ok(told)
+            })
         }
     }
 
     fn members(&mut self) -> Outcome<Vec<Listed>> {
-        let mut list = ptr::null_mut();
+        let (mut members, mut len) = (ptr::null(), 0);
         // SAFETY: see above.
-        call(|error| unsafe { CRImportMembers(self.0, &raw mut list, error) })?;
-        // SAFETY: see above; members live as long as the list, which is freed once, afterwards.
-        unsafe {
-            let listed = |index| {
-                let member = &*CRMemberListAt(list, index);
-                Listed {
-                    name: CStr::from_ptr(member.name).to_bytes().to_vec(),
-                    kind: member.kind,
-                    class: member.member_class,
-                    size: member.size,
-                    stored: member.stored,
-                    offset: member.offset,
-                }
-            };
-            let all = (0..CRMemberListLen(list)).map(listed).collect();
-            assert!(CRMemberListAt(list, CRMemberListLen(list)).is_null());
-            CRMemberListFree(list);
-            Ok(all)
-        }
+        call(|error| unsafe { CRImportMembers(self.0, &raw mut members, &raw mut len, error) })?;
+        // SAFETY: see above; a successful call has put an array of this length there, which the import keeps.
+        let members = unsafe { std::slice::from_raw_parts(members, len) };
+        // SAFETY: see above; the members belong to the import, too.
+        let listed = |member: &*const CRMember| unsafe {
+            let member = &**member;
+            Listed {
+                name: CStr::from_ptr(member.name).to_bytes().to_vec(),
+                kind: member.kind,
+                class: member.member_class,
+                size: member.size,
+                stored: member.stored,
+                offset: member.offset,
+            }
+        };
+        Ok(members.iter().map(listed).collect())
     }
 
     fn to_bundle(&mut self, place: Place<'_>) -> Outcome {
-        self.place(place, CRImportToBundle, CRImportToBundleAt)
+        let (at, path) = pair(place);
+        // SAFETY: see above.
+        call(|error| unsafe { CRImportToBundle(self.0, at, path.as_ptr(), error) })
     }
 
     fn to_bundle_only(&mut self, place: Place<'_>, names: &[&str]) -> Outcome {
         let (_owned, names) = c_names(names);
+        let (at, path) = pair(place);
         let (start, len) = (names.as_ptr(), names.len());
-        match place {
-            Place::Path(path) => {
-                let path = c_path(path);
-                // SAFETY: see above.
-                call(|error| unsafe {
-                    CRImportToBundleOnly(self.0, path.as_ptr(), start, len, error)
-                })
-            }
-            Place::Descriptor(fd) => {
-                // SAFETY: see above.
-                call(|error| unsafe {
-                    CRImportToBundleOnlyAt(self.0, fd.as_raw_fd(), start, len, error)
-                })
-            }
-        }
+        // SAFETY: see above.
+        call(|error| unsafe { CRImportToBundleOnly(self.0, at, path.as_ptr(), start, len, error) })
     }
 
     fn to_root(&mut self, place: Place<'_>) -> Outcome {
-        self.place(place, CRImportToRoot, CRImportToRootAt)
+        let (at, path) = pair(place);
+        // SAFETY: see above.
+        call(|error| unsafe { CRImportToRoot(self.0, at, path.as_ptr(), error) })
     }
 
     fn to_volume(&mut self, name: &str, place: Place<'_>) -> Outcome {
         let name = CString::new(name).unwrap();
-        match place {
-            Place::Path(path) => {
-                let path = c_path(path);
-                // SAFETY: see above.
-                call(|error| unsafe {
-                    CRImportToVolume(self.0, name.as_ptr(), path.as_ptr(), error)
-                })
-            }
-            Place::Descriptor(fd) => {
-                // SAFETY: see above.
-                call(|error| unsafe {
-                    CRImportToVolumeAt(self.0, name.as_ptr(), fd.as_raw_fd(), error)
-                })
-            }
-        }
+        let (at, path) = pair(place);
+        // SAFETY: see above.
+        call(|error| unsafe { CRImportToVolume(self.0, name.as_ptr(), at, path.as_ptr(), error) })
     }
 
     fn to_shm(&mut self, place: Place<'_>) -> Outcome {
-        self.place(place, CRImportToShm, CRImportToShmAt)
+        let (at, path) = pair(place);
+        // SAFETY: see above.
+        call(|error| unsafe { CRImportToShm(self.0, at, path.as_ptr(), error) })
     }
 
     fn extract(&mut self) -> Outcome<Option<String>> {
         // SAFETY: see above.
-        call(|error| unsafe { CRImportExtract(self.0, error) })?;
-        // SAFETY: see above; the digest lives as long as the import.
-        Ok(unsafe { text(CRImportDigest(self.0)) })
+        let extracted = call(|error| unsafe { CRImportExtract(self.0, error) });
+        // SAFETY: see above; the result belongs to the import.
+        let result = unsafe { CRImportResult(self.0).as_ref() };
+        // There is a result only of a success.
+        assert_eq!(result.is_none(), extracted.is_err());
+        extracted?;
+        // SAFETY: see above; the digest belongs to the result.
+        Ok(result.and_then(|result| unsafe { text(result.digest) }))
     }
 }
 
@@ -415,15 +377,13 @@ impl Door for C {
     fn watch(&self, deadline: Option<u64>) -> Arc<dyn Watched> {
         // SAFETY: see above. The log is in a box of its own, which the watch outlives only unused.
         unsafe {
-            let new = CWatch {
-                watch: CRWatchNew(),
-                cancellation: CRCancellationNew(),
-                log: Box::default(),
-            };
-            let data = (&raw const *new.log).cast_mut().cast::<c_void>();
+            let watch = CRWatchNew();
+            let log = Log::default();
+            let told = Box::new(ToldTo { log, watch });
+            let new = CWatch { watch, told };
+            let data = (&raw const *new.told).cast_mut().cast::<c_void>();
             call(|error| CRWatchOnProgress(new.watch, on_progress, data, error)).unwrap();
             call(|error| CRWatchOnWarning(new.watch, on_warning, data, error)).unwrap();
-            call(|error| CRWatchCancelledBy(new.watch, new.cancellation, error)).unwrap();
             if let Some(deadline) = deadline {
                 call(|error| CRWatchDeadline(new.watch, deadline, error)).unwrap();
             }
@@ -440,59 +400,15 @@ impl Door for C {
         let (options, watch) = (c_options(options)?, c_watch(watch));
         let mut import = ptr::null_mut();
         let out = &raw mut import;
-        let opened = match source {
-            Source::Path(path) => {
-                let path = c_path(path);
-                // SAFETY: see above.
-                call(|error| unsafe { CRImportOpen(path.as_ptr(), options.0, watch, out, error) })
-            }
-            // SAFETY: see above.
-            Source::Descriptor(fd) => call(|error| unsafe {
-                CRImportOpenDescriptor(fd.as_raw_fd(), options.0, watch, out, error)
-            }),
+        let (at, path) = match source {
+            Source::Path(path) => pair(Place::Path(path)),
+            Source::Descriptor(fd) => pair(Place::Descriptor(fd)),
         };
+        // SAFETY: see above.
+        let opened =
+            call(|error| unsafe { CRImportOpen(at, path.as_ptr(), options.0, watch, out, error) });
         // Outputs are written only on success.
         assert_eq!(import.is_null(), opened.is_err());
         opened.map(|()| Box::new(CSession(import)) as Box<dyn Session>)
-    }
-
-    fn import_files(
-        &self,
-        input: &Path,
-        everything: Everything<'_>,
-        options: &Options,
-        watch: Option<&dyn Watched>,
-    ) -> Outcome {
-        let (options, watch, input) = (c_options(options)?, c_watch(watch), c_path(input));
-        let [bundle, root, shm] =
-            [everything.bundle, everything.root, everything.shm].map(|path| path.map(c_path));
-        let pointer =
-            |path: &Option<CString>| path.as_ref().map_or(ptr::null(), |path| path.as_ptr());
-        let owned: Vec<_> = everything
-            .volumes
-            .iter()
-            .map(|(name, path)| (CString::new(*name).unwrap(), c_path(path)))
-            .collect();
-        let volumes: Vec<_> = owned
-            .iter()
-            .map(|(name, directory)| CRVolume {
-                name: name.as_ptr(),
-                directory: directory.as_ptr(),
-            })
-            .collect();
-        // SAFETY: see above.
-        call(|error| unsafe {
-            CRImportFiles(
-                input.as_ptr(),
-                pointer(&bundle),
-                pointer(&root),
-                volumes.as_ptr(),
-                volumes.len(),
-                pointer(&shm),
-                options.0,
-                watch,
-                error,
-            )
-        })
     }
 }

@@ -14,7 +14,7 @@ use super::*;
 use crate::archive::Sink;
 use crate::fs::open_directory_ambient;
 use crate::tar::Time;
-use crate::watch::{Cancellation, WarningKind, Watch};
+use crate::watch::{WarningKind, Watch};
 
 /// A directory `tree` to store, and beside it room for the archive; removed with its content.
 struct Scratch(PathBuf);
@@ -297,9 +297,7 @@ fn both_passes_can_be_cancelled() {
     fs::write(scratch.at("f"), "content").unwrap();
     let (root, watch, output) = (scratch.root(), Watch::new(), scratch.file("archive"));
     let measured = scratch.measure(&root, &watch).unwrap();
-    let cancellation = Cancellation::new();
-    watch.cancelled_by(&cancellation);
-    cancellation.cancel();
+    watch.cancel();
     let error = scratch.measure(&root, &watch).map(drop).unwrap_err();
     assert_eq!(error.kind(), Kind::Cancelled);
     let mut sink = Sink::into_file(&output, &watch);

@@ -60,9 +60,7 @@ impl From<Refusal> for Error {
             | Refusal::ProtectedName
             | Refusal::ForeignSource
             | Refusal::NotLocal(_) => Error::new(Kind::Escape, text),
-            Refusal::Type(_) | Refusal::Device => {
-                Error::new(Kind::Escape, text).with_errno(Errno::EPERM)
-            }
+            Refusal::Type(_) | Refusal::Device => Error::new(Kind::Forbidden, text),
             // What the kernel says of an id that a namespace has no place for.
             Refusal::Unmapped { .. } => {
                 Error::new(Kind::Unsupported, text).with_errno(Errno::EOVERFLOW)

@@ -10,7 +10,7 @@ use super::*;
 use crate::compress::{Encoding, encoder};
 use crate::fs::spool_ambient;
 use crate::tar::{Extent, MemberKind, Reader, Time};
-use crate::watch::{Cancellation, MAX_COPIED};
+use crate::watch::{MAX_COPIED, Watch};
 
 fn file(content: &[u8]) -> Arc<File> {
     let mut file = spool_ambient(None).unwrap();
@@ -28,16 +28,16 @@ fn zeros(length: usize) -> Vec<u8> {
     packed
 }
 
-fn watched() -> (Reading, Cancellation) {
-    let (reading, cancellation) = (Reading::default(), Cancellation::new());
-    reading.watch.cancelled_by(&cancellation);
-    (reading, cancellation)
+fn watched() -> (Reading, Watch) {
+    let reading = Reading::default();
+    let watch = reading.watch.clone();
+    (reading, watch)
 }
 
 /// Reads the input, and cancels once its first byte was there: that has to end it within a step.
-fn cancelled_after_the_first_byte(mut input: Input<'_>, cancellation: &Cancellation) {
+fn cancelled_after_the_first_byte(mut input: Input<'_>, watch: &Watch) {
     input.read_exact(&mut [0]).unwrap();
-    cancellation.cancel();
+    watch.cancel();
     let (mut buffer, mut done) = (vec![0; BUFFER], 0);
     let error = loop {
         match input.read(&mut buffer) {

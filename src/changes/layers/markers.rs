@@ -21,13 +21,13 @@ use crate::fs::{Name, Node, file_type};
 pub enum OverlayXattrs {
     /// `User` in a user namespace, else `Trusted`.
     #[default]
-    Auto = 0,
+    Auto = 1,
     /// `trusted.overlay.*`: the kernel's overlay.
-    Trusted = 1,
+    Trusted = 2,
     /// `user.overlay.*`: the kernel's overlay, mounted with `userxattr`.
-    User = 2,
+    User = 3,
     /// Those of fuse-overlayfs, which uses `user.fuseoverlayfs.*` beside both, and files that begin with `.wh.`.
-    Fuse = 3,
+    Fuse = 4,
 }
 
 const TRUSTED: &str = "trusted.overlay.";

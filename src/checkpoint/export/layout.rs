@@ -2,17 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-/// Which members a bundle has. The lists are those of the engines, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BundleLayout {
-    /// podman's: artifacts, devshm-checkpoint.tar, config.dump, spec.dump, network.status, stats-dump, ctr.log,
-    /// checkpoint, pre-checkpoint, rootfs-diff.tar, deleted.files, and all that is in the directory volumes.
-    Podman,
-    /// CRI-O's: stats-dump, dump.log, checkpoint, config.dump, spec.dump, bind.mounts, rootfs-diff.tar, deleted.files,
-    /// io.kubernetes.cri-o.LogPath.
-    Crio,
-}
+use Need::{ContentAlone, OneOfThem, Optional, Required};
+
+use crate::checkpoint::Engine;
 
 /// Whether a member has to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,35 +19,55 @@ pub(super) enum Need {
     ContentAlone,
 }
 
-impl BundleLayout {
-    pub(super) fn members(self) -> &'static [(&'static str, Need)] {
-        use Need::{ContentAlone, OneOfThem, Optional, Required};
-        match self {
-            BundleLayout::Podman => &[
-                ("artifacts", Optional),
-                ("devshm-checkpoint.tar", Optional),
-                ("config.dump", Required),
-                ("spec.dump", Required),
-                ("network.status", Optional),
-                ("stats-dump", Optional),
-                ("ctr.log", Optional),
-                ("checkpoint", OneOfThem),
-                ("pre-checkpoint", OneOfThem),
-                ("rootfs-diff.tar", Optional),
-                ("deleted.files", Optional),
-                ("volumes", ContentAlone),
-            ],
-            BundleLayout::Crio => &[
-                ("stats-dump", Optional),
-                ("dump.log", Optional),
-                ("checkpoint", Required),
-                ("config.dump", Required),
-                ("spec.dump", Required),
-                ("bind.mounts", Optional),
-                ("rootfs-diff.tar", Optional),
-                ("deleted.files", Optional),
-                ("io.kubernetes.cri-o.LogPath", Optional),
-            ],
-        }
+/// A member of a bundle, by its name.
+type Member = (&'static str, Need);
+
+const PODMAN: &[Member] = &[
+    ("artifacts", Optional),
+    ("devshm-checkpoint.tar", Optional),
+    ("config.dump", Required),
+    ("spec.dump", Required),
+    ("network.status", Optional),
+    ("stats-dump", Optional),
+    ("ctr.log", Optional),
+    ("checkpoint", OneOfThem),
+    ("pre-checkpoint", OneOfThem),
+    ("rootfs-diff.tar", Optional),
+    ("deleted.files", Optional),
+    ("volumes", ContentAlone),
+];
+
+const CRIO: &[Member] = &[
+    ("stats-dump", Optional),
+    ("dump.log", Optional),
+    ("checkpoint", Required),
+    ("config.dump", Required),
+    ("spec.dump", Required),
+    ("bind.mounts", Optional),
+    ("rootfs-diff.tar", Optional),
+    ("deleted.files", Optional),
+    ("io.kubernetes.cri-o.LogPath", Optional),
+];
+
+/// containerd restores nothing without its status.dump.
+const CONTAINERD: &[Member] = &[
+    ("checkpoint", Required),
+    ("config.dump", Required),
+    ("container.log", Optional),
+    ("dump.log", Optional),
+    ("rootfs-diff.tar", Optional),
+    ("spec.dump", Required),
+    ("stats-dump", Optional),
+    ("status", Optional),
+    ("status.dump", Required),
+];
+
+/// The members that an engine has in its bundle, in the engine's order; none for an engine that isn't known.
+pub(super) fn members(engine: Engine) -> Option<&'static [Member]> {
+    match engine {
+        Engine::Podman => Some(PODMAN),
+        Engine::Crio => Some(CRIO),
+        Engine::Containerd => Some(CONTAINERD),
+        Engine::Unknown => None,
     }
 }

@@ -15,7 +15,7 @@ use crate::checkpoint::{CONFIG_DUMP, DELETED_FILES, SPEC_DUMP};
 use crate::error::{Context as _, Error, Result};
 use crate::fs::{Identity, Root, RootPath};
 use crate::tar::{END_OF_ARCHIVE, Member, MemberKind, Time};
-use crate::watch::{Phase, WarningKind, Watch};
+use crate::watch::{Phase, Watch};
 
 /// The members that are there.
 pub(super) struct Found<'e> {
@@ -52,7 +52,9 @@ impl<'s> Storing<'s> {
                 stored.at_entry(entry.name.as_bytes())?,
                 entry.content.need(),
             ) {
-                (Stored::Nothing, Some(Need::Optional)) => missing.push(self.miss(&entry.name)),
+                (Stored::Nothing, Some(Need::Optional)) => {
+                    missing.push(entry.name.as_os_str().to_os_string());
+                }
                 (Stored::Nothing, _) => {}
                 _ => present.push((entry, measure.members() - before)),
             }
@@ -83,7 +85,7 @@ impl<'s> Storing<'s> {
                 entry.content.need(),
             ) {
                 (Stored::Nothing, Some(Need::Optional)) => {
-                    found.missing.push(self.miss(&entry.name));
+                    found.missing.push(entry.name.as_os_str().to_os_string());
                 }
                 (Stored::Nothing, _) => {
                     return Err(Error::from(Refusal::Missing).at_entry(entry.name.as_bytes()));
@@ -120,12 +122,6 @@ impl<'s> Storing<'s> {
             }
             _ => Ok(()),
         }
-    }
-
-    fn miss(&self, name: &RootPath) -> OsString {
-        let text = "an optional member isn't there";
-        self.watch.warn(WarningKind::Missing, name.as_bytes(), text);
-        name.as_os_str().to_os_string()
     }
 
     /// Adds the length of a member. That of a nested archive is only looked for if there is a reason: it is measured when
@@ -238,6 +234,9 @@ impl<'s> Storing<'s> {
             return creation.add_content(name).map(|()| Stored::Tree);
         }
         match (creation.add(name, Depth::Recursive, false)?, need) {
+            (Stored::Nothing, Need::Required) if name.as_bytes() == CONFIG_DUMP.as_bytes() => {
+                Err(Refusal::NoConfiguration.into())
+            }
             (Stored::Nothing, Need::Required) => Err(Refusal::Missing.into()),
             (Stored::Socket, Need::Required | Need::OneOfThem) => Err(Refusal::Socket.into()),
             (stored, _) => Ok(stored),

@@ -22,28 +22,30 @@ use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
 use crate::archive::OpenFile;
-use crate::changes::{Change, Options, overlay_ambient};
+use crate::changes::Change;
 use crate::checkpoint::rootfs_diff::Plan;
-use crate::checkpoint::{DELETED_FILES, ROOTFS_DIFF_TAR};
+use crate::checkpoint::{DELETED_FILES, DocumentKind, Engine, Metadata, ROOTFS_DIFF_TAR};
 use crate::error::{Called as _, Context as _, Error, Kind, Result};
-use crate::fs::{Directory, Identity, Root, RootPath};
+use crate::fs::{Identity, Place, Root, RootPath};
 use crate::sys::mount_id;
 use layout::Need;
+use source::open_source_ambient;
 
-pub use layout::BundleLayout;
 pub use options::{Compression, ExportOptions, Exported};
-pub use source::FileSource;
 
 /// What an import refuses at the top of a bundle.
 const CONFIG_JSON: &[u8] = b"config.json";
 
 /// Whether a member has to be there.
+///
+/// The numbers are those of the C ABI (`CR_PRESENCE_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum Presence {
     /// An export without it fails.
-    Required,
-    /// It is told if it isn't there.
-    Optional,
+    Required = 1,
+    /// [`Exported::missing`] tells if it isn't there.
+    Optional = 2,
 }
 
 /// Why a member can't be exported.
@@ -70,6 +72,11 @@ enum Refusal {
     /// A restore needs it; found missing there, the container is gone already.
     #[error("is required and isn't there")]
     Missing,
+    /// An engine that never wrote one has to learn how: a restore reads the container's name, image and runtime in it.
+    #[error(
+        "is required and isn't there; metadata that is filled and built (CRMetadataBuild) makes one"
+    )]
+    NoConfiguration,
     /// A checkpoint without some of its memory passes for a whole one until its container is restored.
     #[error("has fewer files than when it was looked for")]
     Vanished,
@@ -82,7 +89,9 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let text = refusal.to_string();
         match refusal {
-            Refusal::Missing => Error::new(Kind::System, text).with_errno(Errno::ENOENT),
+            Refusal::Missing | Refusal::NoConfiguration => {
+                Error::new(Kind::System, text).with_errno(Errno::ENOENT)
+            }
             Refusal::Vanished => Error::new(Kind::System, text).with_errno(Errno::ESTALE),
             Refusal::Socket => Error::new(Kind::Unsupported, text),
             _ => Error::new(Kind::Argument, text),
@@ -150,7 +159,7 @@ impl Export {
     /// EINVAL and E2BIG for the name, the system calls' own for the directory.
     pub fn add_member<'d>(
         &mut self,
-        bundle: impl Into<Directory<'d>>,
+        bundle: impl Into<Place<'d>>,
         name: impl AsRef<OsStr>,
         presence: Presence,
     ) -> Result<()> {
@@ -162,23 +171,30 @@ impl Export {
         self.add(name.as_ref(), Content::Bundle(root, need))
     }
 
-    /// Adds all members that an engine has in its `bundle`, in the engine's order. config.dump, spec.dump and
-    /// checkpoint are required (of podman's checkpoint and pre-checkpoint one of them), all others optional. A name
-    /// that is added by itself, before or afterwards, is left out here.
+    /// Adds all members that an engine has in its `bundle`, in the engine's order:
+    ///
+    /// - podman: artifacts, devshm-checkpoint.tar, config.dump, spec.dump, network.status, stats-dump, ctr.log,
+    ///   checkpoint, pre-checkpoint, rootfs-diff.tar, deleted.files, and all that is in the directory volumes;
+    /// - CRI-O: stats-dump, dump.log, checkpoint, config.dump, spec.dump, bind.mounts, rootfs-diff.tar, deleted.files,
+    ///   io.kubernetes.cri-o.LogPath;
+    /// - containerd: checkpoint, config.dump, container.log, dump.log, rootfs-diff.tar, spec.dump, stats-dump, status,
+    ///   status.dump.
+    ///
+    /// config.dump, spec.dump and checkpoint are required (of podman's checkpoint and pre-checkpoint one of them), and so
+    /// is containerd's status.dump; all others are optional. A name that is added by itself, before or afterwards, is
+    /// left out here.
     ///
     /// # Errors
     ///
-    /// EINVAL for a second bundle, the system calls' own for the directory.
-    pub fn add_bundle<'d>(
-        &mut self,
-        bundle: impl Into<Directory<'d>>,
-        layout: BundleLayout,
-    ) -> Result<()> {
+    /// EINVAL for a second bundle and for [`Engine::Unknown`], the system calls' own for the directory.
+    pub fn add_bundle<'d>(&mut self, bundle: impl Into<Place<'d>>, engine: Engine) -> Result<()> {
+        let unknown = || Error::argument("engine", "is not a known engine");
+        let members = layout::members(engine).ok_or_else(unknown)?;
         if self.has_layout {
             return Err(Refusal::SecondBundle.into());
         }
         let root = self.open_bundle_ambient(bundle.into())?;
-        for (name, need) in layout.members() {
+        for (name, need) in members {
             let name = check_name(name.as_ref())?;
             if self.names.insert(name.clone()) {
                 self.entries.push(Entry {
@@ -201,7 +217,25 @@ impl Export {
         self.add(name.as_ref(), Content::Bytes(bytes.into()))
     }
 
-    /// Adds a regular file of the host under another name, with its own attributes.
+    /// Adds every document that the metadata holds (config.dump, spec.dump and their like) as a file of its bytes.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for a document whose name was added before; then none is added.
+    pub fn add_metadata(&mut self, metadata: &Metadata) -> Result<()> {
+        let held = |kind: DocumentKind| Some((kind.name(), metadata.document(kind)?));
+        let documents: Vec<_> = DocumentKind::ALL.into_iter().filter_map(held).collect();
+        for (name, _) in &documents {
+            self.check_free(&check_name(name.as_ref())?)?;
+        }
+        for (name, bytes) in documents {
+            self.add_bytes(name, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a regular file of the host under another name, with its own attributes. A descriptor keeps its offset: the
+    /// whole file is meant, wherever that is.
     ///
     /// # Errors
     ///
@@ -209,9 +243,9 @@ impl Export {
     pub fn add_file<'f>(
         &mut self,
         name: impl AsRef<OsStr>,
-        file: impl Into<FileSource<'f>>,
+        file: impl Into<Place<'f>>,
     ) -> Result<()> {
-        let file = file.into().open_ambient();
+        let file = open_source_ambient(file.into());
         let file = file.at_entry(name.as_ref().as_bytes())?;
         self.add(name.as_ref(), Content::File(file))
     }
@@ -225,9 +259,9 @@ impl Export {
     pub fn add_directory_tar<'d>(
         &mut self,
         name: impl AsRef<OsStr>,
-        directory: impl Into<Directory<'d>>,
+        directory: impl Into<Place<'d>>,
     ) -> Result<()> {
-        let fd = directory.into().open_ambient("directory");
+        let fd = directory.into().open_directory_ambient("directory");
         let root = Root::new(fd.at_entry(name.as_ref().as_bytes())?);
         self.add(name.as_ref(), Content::Directory(root))
     }
@@ -243,33 +277,16 @@ impl Export {
     pub fn add_rootfs_diff<'d>(
         &mut self,
         changes: Vec<Change>,
-        root: impl Into<Directory<'d>>,
+        root: impl Into<Place<'d>>,
     ) -> Result<()> {
         Plan::new(&changes)?;
-        let root = Root::new(root.into().open_ambient("root")?);
+        let root = Root::new(root.into().open_directory_ambient("root")?);
         for name in [ROOTFS_DIFF_TAR, DELETED_FILES] {
             self.check_free(&check_name(name.as_ref())?)?;
         }
         self.claim(DELETED_FILES.as_ref())?;
         let content = Content::Diff(Diff { changes, root });
         self.add(ROOTFS_DIFF_TAR.as_ref(), content)
-    }
-
-    /// The same, with the changes that an overlay's `upper` directory makes to its `lower` ones, as
-    /// [`overlay_ambient`] finds them now. `root` is where the overlay is mounted.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`overlay_ambient`] and [`Export::add_rootfs_diff`].
-    pub fn add_rootfs_diff_of_overlay<'l, 'u, 'd>(
-        &mut self,
-        lower: impl IntoIterator<Item: Into<Directory<'l>>>,
-        upper: impl Into<Directory<'u>>,
-        options: &Options,
-        root: impl Into<Directory<'d>>,
-    ) -> Result<()> {
-        let changes = overlay_ambient(lower, upper, options)?;
-        self.add_rootfs_diff(changes, root)
     }
 
     fn add(&mut self, name: &OsStr, content: Content) -> Result<()> {
@@ -302,8 +319,8 @@ impl Export {
     }
 
     /// Opens a bundle directory, or finds it among those that are open.
-    fn open_bundle_ambient(&mut self, bundle: Directory<'_>) -> Result<Arc<Root>> {
-        let fd = bundle.open_ambient("bundle")?;
+    fn open_bundle_ambient(&mut self, bundle: Place<'_>) -> Result<Arc<Root>> {
+        let fd = bundle.open_directory_ambient("bundle")?;
         let place = (Identity::of(&fd)?, mount_id(fd.as_fd()).called(|| "statx")?);
         let known = self.roots.iter().find(|(known, _)| *known == place);
         if let Some((_, root)) = known {

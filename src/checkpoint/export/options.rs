@@ -9,36 +9,22 @@ use std::thread::available_parallelism;
 use crate::archive::Sha256Digest;
 use crate::compress::Encoding;
 use crate::error::Result;
-use crate::fs::DirectoryBuf;
+use crate::fs::PlaceBuf;
 
 /// How an archive is compressed. The same content becomes the same bytes, on any number of cores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// The numbers are those of the C ABI (`CR_COMPRESSION_*`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[repr(u32)]
 pub enum Compression {
     /// Not at all.
-    None,
-    /// With gzip, at this level from 1 to 9, or at level 6.
-    Gzip(Option<i32>),
-    /// With zstd, at this level from 1 to 19, or at level 3.
-    Zstd(Option<i32>),
-}
-
-impl Default for Compression {
-    /// zstd at its own default level, as podman has it.
-    fn default() -> Self {
-        Compression::Zstd(None)
-    }
-}
-
-impl Compression {
-    /// EINVAL for a level that doesn't exist.
-    pub(super) fn encoding(self) -> Result<Encoding> {
-        match self {
-            Compression::None => Ok(Encoding::None),
-            Compression::Gzip(level) => Encoding::gzip(level),
-            Compression::Zstd(level) => Encoding::zstd(level),
-        }
-    }
+    None = 1,
+    /// With gzip, at a level from 1 to 9, 6 by default.
+    Gzip = 2,
+    /// With zstd, at a level from 1 to 19, 3 by default; podman's default, too.
+    #[default]
+    Zstd = 3,
 }
 
 /// How an archive is written. The default: zstd, with all cores; no digest; not synced; what has no time of its own is
@@ -46,11 +32,12 @@ impl Compression {
 #[derive(Clone, Debug, Default)]
 pub struct ExportOptions {
     pub(super) compression: Compression,
+    pub(super) level: Option<i32>,
     pub(super) digest: bool,
     pub(super) sync: bool,
     pub(super) workers: Option<NonZeroUsize>,
     pub(super) time: i64,
-    pub(super) spool_directory: Option<DirectoryBuf>,
+    pub(super) spool_directory: Option<PlaceBuf>,
 }
 
 impl ExportOptions {
@@ -63,6 +50,13 @@ impl ExportOptions {
     /// How the archive is compressed.
     pub fn compression(&mut self, compression: Compression) -> &mut Self {
         self.compression = compression;
+        self
+    }
+
+    /// At which level it is compressed; none: the compression's default. A level that the compression doesn't have is
+    /// EINVAL when the archive is written.
+    pub fn level(&mut self, level: Option<i32>) -> &mut Self {
+        self.level = level;
         self
     }
 
@@ -96,9 +90,18 @@ impl ExportOptions {
     /// The directory that unnamed files for nested archives' headers are made in, some 100 bytes and the name for each
     /// object of the larger of them. None: the directory of the archive; for a descriptor, the one that TMPDIR names,
     /// or else /var/tmp.
-    pub fn spool_directory(&mut self, directory: Option<DirectoryBuf>) -> &mut Self {
+    pub fn spool_directory(&mut self, directory: Option<PlaceBuf>) -> &mut Self {
         self.spool_directory = directory;
         self
+    }
+
+    /// EINVAL for a level that doesn't exist.
+    pub(super) fn encoding(&self) -> Result<Encoding> {
+        match self.compression {
+            Compression::None => Ok(Encoding::None),
+            Compression::Gzip => Encoding::gzip(self.level),
+            Compression::Zstd => Encoding::zstd(self.level),
+        }
     }
 
     pub(super) fn number_of_workers(&self) -> NonZeroUsize {

@@ -2,12 +2,10 @@
 
 #![forbid(unsafe_code)]
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::stat::SFlag;
@@ -16,13 +14,20 @@ use super::members::Storing;
 use super::{Export, ExportOptions, Exported};
 use crate::archive::{Hashing, Sha256Digest, Sink};
 use crate::compress::{Encoding, encoder};
-use crate::error::{Context as _, Error, Result, quote};
-use crate::fs::{Channel, Directory, Identity, Name, Node, Output, file_type, spool_ambient};
+use crate::error::{Context as _, Error, Result};
+use crate::fs::{Channel, Identity, Name, Node, Output, Place, file_type, spool_ambient};
 use crate::watch::{Phase, Watch};
 
 impl Export {
-    /// Writes the archive to `path`, in place of a file or symlink that is there. It is private (mode 0600) from its
-    /// beginning, and appears when it is whole; until then, and if anything fails, what was there before is untouched.
+    /// Writes the archive to a place: into a file of this path, or to a descriptor.
+    ///
+    /// A path's file takes the place of a file or symlink that is there. It is private (mode 0600) from its beginning,
+    /// and appears when it is whole; until then, and if anything fails, what was there before is untouched.
+    ///
+    /// A descriptor is a pipe, a socket, or a regular file, which is written from its offset on (with O_APPEND from its
+    /// end); what is behind that stays as far as nothing is written over it. It stays the caller's, and isn't synced; the
+    /// offset of a file is behind the archive then. A cancelled or failed export has written some of the archive, and the
+    /// offset is anywhere in that. EINVAL, with nothing written, for a file that is to be stored itself.
     ///
     /// All members that have to be there are looked for first. A file of the bundle that vanishes before it is looked
     /// at is left out; one that grows while it is read gives the bytes it had. The object that made an error is its
@@ -32,76 +37,35 @@ impl Export {
     ///
     /// EINVAL for an unusable path or option; EISDIR for a directory; ENOENT for a required member that isn't there;
     /// EPERM and EXDEV for what no import would take; ESTALE for a file that got shorter while it was read, or, in a
-    /// nested archive, vanished, was replaced or changed its attributes after it was measured; ECANCELED; E2BIG for
-    /// names, xattrs and configuration above their limits; what the system calls give.
-    pub fn write_to_path(
+    /// nested archive, vanished, was replaced or changed its attributes after it was measured; ECANCELED; ETIMEDOUT;
+    /// E2BIG for names, xattrs and configuration above their limits; EPIPE if a pipe's reader goes away, without a
+    /// signal; what the system calls give.
+    pub fn write<'p>(
         &self,
-        path: impl AsRef<Path>,
+        archive: impl Into<Place<'p>>,
         options: &ExportOptions,
         watch: &Watch,
     ) -> Result<Exported> {
-        let path = path.as_ref();
-        let bytes = path.as_os_str().as_bytes();
-        let step = || format!("export to {}", quote(bytes));
-        let name = path
-            .file_name()
-            .filter(|name| bytes.ends_with(name.as_bytes()));
-        let unusable = || Error::argument("path", "names no file");
-        let name = name.ok_or_else(unusable).context(step)?;
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
+        let archive = archive.into();
+        let written = match archive.descriptor() {
+            Some(fd) => self.send(fd, options, watch),
+            None => self.write_file(archive, options, watch),
         };
-        self.write_named(directory.into(), name, options, watch)
-            .context(step)
+        written.context(|| archive.named("export to"))
     }
 
-    /// Writes the archive as `name` into `directory`, like [`Export::write_to_path`].
-    ///
-    /// # Errors
-    ///
-    /// As for [`Export::write_to_path`]; EINVAL if `name` is no single component.
-    pub fn write_at<'d>(
+    fn write_file(
         &self,
-        directory: impl Into<Directory<'d>>,
-        name: impl AsRef<OsStr>,
+        archive: Place<'_>,
         options: &ExportOptions,
         watch: &Watch,
     ) -> Result<Exported> {
-        let name = name.as_ref();
-        self.write_named(directory.into(), name, options, watch)
-            .context(|| format!("export to {}", quote(name.as_bytes())))
-    }
-
-    /// Writes the archive to a descriptor: a pipe, a socket, or a regular file from its offset on (with O_APPEND from its
-    /// end); what is behind that stays as far as nothing is written over it. The descriptor stays the caller's; the
-    /// offset of a file is behind the archive then. A cancelled or failed export has written some of the archive, and the
-    /// offset is anywhere in that. EINVAL, with nothing written, for a file that is to be stored itself.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Export::write_to_path`]; EPIPE if the reader goes away, without a signal.
-    pub fn write_to_descriptor(
-        &self,
-        fd: BorrowedFd<'_>,
-        options: &ExportOptions,
-        watch: &Watch,
-    ) -> Result<Exported> {
-        self.send(fd, options, watch)
-            .context(|| "export to a descriptor")
-    }
-
-    fn write_named(
-        &self,
-        directory: Directory<'_>,
-        name: &OsStr,
-        options: &ExportOptions,
-        watch: &Watch,
-    ) -> Result<Exported> {
-        let encoding = options.compression.encoding()?;
-        let name = Name::new(name.as_bytes())
-            .ok_or_else(|| Error::argument("name", "is no single component"))?;
-        let directory = directory.open_ambient("directory")?;
+        let encoding = options.encoding()?;
+        let parts = archive.split();
+        let parts =
+            parts.and_then(|(directory, name)| Some((directory, Name::new(name.as_bytes())?)));
+        let (directory, name) = parts.ok_or_else(|| Error::argument("archive", "names no file"))?;
+        let directory = directory.open_directory_ambient("archive")?;
         check_place(&directory, &name)?;
         let output = Output::create(&directory, &name)?;
         let chosen = open_spool_directory(options)?;
@@ -138,7 +102,7 @@ impl Export {
     }
 
     fn send(&self, fd: BorrowedFd<'_>, options: &ExportOptions, watch: &Watch) -> Result<Exported> {
-        let encoding = options.compression.encoding()?;
+        let encoding = options.encoding()?;
         let channel = Channel::writer(fd, watch)?;
         let offset = channel.offset()?;
         let is_plain = encoding == Encoding::None && !options.digest;
@@ -275,7 +239,7 @@ fn check_place(directory: &OwnedFd, name: &Name) -> Result<()> {
         SFlag::S_IFREG | SFlag::S_IFLNK => Ok(()),
         SFlag::S_IFDIR => Err(Error::system(name.quoted(), Errno::EISDIR)),
         _ => Err(Error::argument(
-            "path",
+            "archive",
             "is a fifo, a socket or a device, which a file would replace; a descriptor of it can be written to",
         )),
     }
@@ -284,6 +248,6 @@ fn check_place(directory: &OwnedFd, name: &Name) -> Result<()> {
 fn open_spool_directory(options: &ExportOptions) -> Result<Option<OwnedFd>> {
     let directory = options.spool_directory.as_ref();
     directory
-        .map(|directory| directory.get().open_ambient("spool_directory"))
+        .map(|directory| directory.get().open_directory_ambient("directory"))
         .transpose()
 }

@@ -1,80 +1,29 @@
-//! How callers name a file.
+//! Files of the host that go into an export under a name of their own.
 
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::os::fd::BorrowedFd;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
-use nix::sys::stat::{Mode, SFlag};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::SFlag;
 
 use super::Refusal;
 use crate::archive::OpenFile;
-use crate::error::{Called as _, Error, Result, quote};
-use crate::fs::{Node, file_type};
+use crate::error::{Called as _, Error, Result};
+use crate::fs::{Node, Place, file_type};
 
-/// A regular file of the host: by a path, whose symlinks are followed, or by a descriptor, which stays the caller's
-/// with its offset. The whole file is meant, wherever the offset is.
-#[derive(Clone, Copy, Debug)]
-pub enum FileSource<'f> {
-    /// By its path.
-    Path(&'f Path),
-    /// By a descriptor.
-    Descriptor(BorrowedFd<'f>),
-}
-
-impl<'f> From<&'f Path> for FileSource<'f> {
-    fn from(path: &'f Path) -> Self {
-        FileSource::Path(path)
+/// Opens a regular file of the host for reading. A descriptor stays the caller's with its offset: the whole file is
+/// meant, wherever that is. What isn't a regular file is EINVAL, and isn't opened.
+pub(super) fn open_source_ambient(place: Place<'_>) -> Result<OpenFile> {
+    match place.descriptor() {
+        Some(fd) => open_descriptor(fd),
+        None => open_path(place),
     }
 }
 
-impl<'f> From<&'f PathBuf> for FileSource<'f> {
-    fn from(path: &'f PathBuf) -> Self {
-        FileSource::Path(path)
-    }
-}
-
-impl<'f> From<&'f str> for FileSource<'f> {
-    fn from(path: &'f str) -> Self {
-        FileSource::Path(Path::new(path))
-    }
-}
-
-impl<'f> From<BorrowedFd<'f>> for FileSource<'f> {
-    fn from(fd: BorrowedFd<'f>) -> Self {
-        FileSource::Descriptor(fd)
-    }
-}
-
-impl<'f> From<&'f OwnedFd> for FileSource<'f> {
-    fn from(fd: &'f OwnedFd) -> Self {
-        FileSource::Descriptor(fd.as_fd())
-    }
-}
-
-impl<'f> From<&'f File> for FileSource<'f> {
-    fn from(file: &'f File) -> Self {
-        FileSource::Descriptor(file.as_fd())
-    }
-}
-
-impl FileSource<'_> {
-    /// Opens the file for reading. What isn't a regular file is EINVAL, and isn't opened.
-    pub(super) fn open_ambient(self) -> Result<OpenFile> {
-        match self {
-            FileSource::Path(path) => open_path(path),
-            FileSource::Descriptor(fd) => open_descriptor(fd),
-        }
-    }
-}
-
-fn open_path(path: &Path) -> Result<OpenFile> {
-    let call = || format!("open {}", quote(path.as_os_str().as_bytes()));
-    let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
-    let node = Node::from_path_only(open(path, flags, Mode::empty()).called(call)?);
+fn open_path(place: Place<'_>) -> Result<OpenFile> {
+    let node = Node::from_path_only(place.open_ambient("file", OFlag::O_PATH)?);
     check_regular(&node)?;
     let fd = node.reopen(OFlag::O_RDONLY)?;
     Ok(OpenFile::own(File::from(fd)))

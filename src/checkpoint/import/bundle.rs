@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
 use super::targets::Selection;
@@ -49,7 +48,7 @@ impl From<Refusal> for Error {
         let text = refusal.to_string();
         match refusal {
             Refusal::ConfigJson | Refusal::Device | Refusal::Fifo => {
-                Error::new(Kind::Escape, text).with_errno(Errno::EPERM)
+                Error::new(Kind::Forbidden, text)
             }
             Refusal::Symlink | Refusal::NotRegular => Error::new(Kind::Escape, text),
             Refusal::TooLarge(_) => Error::new(Kind::Limit, text),
@@ -61,6 +60,7 @@ impl From<Refusal> for Error {
 pub(super) fn judge(selection: &Selection, path: &RootPath, member: &Member) -> Result<Verdict> {
     let chosen = match selection {
         Selection::Nothing => false,
+        Selection::All => true,
         Selection::AllButConfiguration => !is_config(path),
         Selection::Named(_) | Selection::Configuration(_) => {
             selection.choices(path).next().is_some()

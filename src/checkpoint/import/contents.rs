@@ -16,19 +16,19 @@ use crate::tar::{Member, MemberKind};
 #[repr(u32)]
 pub enum MemberType {
     /// A regular file.
-    Regular = 0,
+    Regular = 1,
     /// A directory.
-    Directory = 1,
+    Directory = 2,
     /// A symbolic link.
-    Symlink = 2,
+    Symlink = 3,
     /// A further name of an earlier member.
-    HardLink = 3,
+    HardLink = 4,
     /// A character device.
-    CharDevice = 4,
+    CharDevice = 5,
     /// A block device.
-    BlockDevice = 5,
+    BlockDevice = 6,
     /// A named pipe.
-    Fifo = 6,
+    Fifo = 7,
 }
 
 impl MemberType {

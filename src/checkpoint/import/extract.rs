@@ -27,6 +27,8 @@ use crate::watch::Phase;
 pub struct Imported {
     /// How many members of the archive were read.
     pub members: u64,
+    /// How many bytes of the archive were read, as it is stored.
+    pub bytes: u64,
     /// Whether a rootfs diff was applied.
     pub applied_rootfs_diff: bool,
     /// The archive's digest, if it was asked for, or expected.
@@ -83,8 +85,8 @@ impl<'p> Pass<'p> {
         let first = reader.next_member()?;
         let bundle = match &self.targets.bundle {
             Some(bundle) => Some(Destination::open_or_make_ambient(
-                bundle.get(),
-                "destination",
+                bundle.place.get(),
+                bundle.argument,
             )?),
             None => None,
         };
@@ -95,6 +97,7 @@ impl<'p> Pass<'p> {
         match result {
             Ok(sha256) => Ok(Imported {
                 members: self.done,
+                bytes: reader.source().consumed(),
                 applied_rootfs_diff: self.routed.contains(ROOTFS_DIFF_TAR.as_bytes()),
                 sha256,
             }),

@@ -11,9 +11,7 @@ mod targets;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 
-use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
 pub(super) use bundle::{check_config, judge_bundle_member};
@@ -23,7 +21,7 @@ pub use options::{ImportOptions, KNOWN_MEMBERS, Limit};
 pub use session::Import;
 
 use crate::error::{Error, Kind, Result};
-use crate::fs::{Directory, RootPath};
+use crate::fs::{Place, RootPath};
 use crate::watch::Watch;
 
 /// Why an archive isn't imported.
@@ -48,14 +46,11 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let kind = match refusal {
             Refusal::Twice => Kind::Malformed,
-            Refusal::NotRegular | Refusal::Name => Kind::Escape,
+            Refusal::NotRegular => Kind::Escape,
+            Refusal::Name => Kind::Forbidden,
             Refusal::Missing => Kind::NotInArchive,
         };
-        let error = Error::new(kind, refusal.to_string());
-        match refusal {
-            Refusal::Name => error.with_errno(Errno::EPERM),
-            _ => error,
-        }
+        Error::new(kind, refusal.to_string())
     }
 }
 
@@ -70,11 +65,12 @@ impl From<Refusal> for Error {
 /// EPERM for config.json, devices and fifos; EXDEV for links other than those CRIU makes (`checkpoint/parent`) and
 /// hard links among the archive's own files; EBADMSG for a malformed archive; what the system calls give. What was
 /// extracted before stays, but nothing of a file that is incomplete.
-pub fn import_checkpoint_without_config<'d>(
-    destination: impl Into<Directory<'d>>,
-    input: &Path,
+pub fn import_checkpoint_without_config<'d, 'i>(
+    destination: impl Into<Place<'d>>,
+    input: impl Into<Place<'i>>,
 ) -> Result<()> {
-    import(input, |import| import.to_bundle(destination))
+    let chosen = |import: &mut Import| import.choose_all_but_configuration(destination.into());
+    import(input.into(), chosen)
 }
 
 /// Extracts config.dump and spec.dump from the checkpoint archive `input` into the directory `destination`, and
@@ -84,60 +80,18 @@ pub fn import_checkpoint_without_config<'d>(
 ///
 /// As [`import_checkpoint_without_config`]; E2BIG if one of the two is larger than 16 MiB, EXDEV if it isn't a regular
 /// file.
-pub fn import_checkpoint_config_only<'d>(
-    destination: impl Into<Directory<'d>>,
-    input: &Path,
+pub fn import_checkpoint_config_only<'d, 'i>(
+    destination: impl Into<Place<'d>>,
+    input: impl Into<Place<'i>>,
 ) -> Result<()> {
-    import(input, |import| {
-        import.choose_configuration(destination.into())
-    })
+    let chosen = |import: &mut Import| import.choose_configuration(destination.into());
+    import(input.into(), chosen)
 }
 
-/// Where the files of a container go.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Files<'f> {
-    /// Everything but config.dump and spec.dump that has no other place; see [`Import::to_bundle`].
-    pub bundle: Option<Directory<'f>>,
-    /// The changes of the root file system; see [`Import::to_root`].
-    pub root: Option<Directory<'f>>,
-    /// The container's own /dev/shm; see [`Import::to_shm`].
-    pub shm: Option<Directory<'f>>,
-    /// Named volumes; see [`Import::to_volume`].
-    pub volumes: &'f [(&'f OsStr, Directory<'f>)],
-}
-
-/// Restores all files of a container from the checkpoint archive `input`, in one pass over it: a session that does
-/// nothing else.
-///
-/// # Errors
-///
-/// As [`Import::open`], [`Import::to_bundle`] and its like, and [`Import::extract`].
-pub fn import_files(
-    input: &Path,
-    files: &Files<'_>,
-    options: &ImportOptions,
-    watch: &Watch,
-) -> Result<Imported> {
-    let mut import = Import::open(input, options, watch)?;
-    if let Some(bundle) = files.bundle {
-        import.to_bundle(bundle)?;
-    }
-    if let Some(root) = files.root {
-        import.to_root(root)?;
-    }
-    if let Some(shm) = files.shm {
-        import.to_shm(shm)?;
-    }
-    for (name, directory) in files.volumes {
-        import.to_volume(name, *directory)?;
-    }
-    import.extract()
-}
-
-fn import(input: &Path, choose: impl FnOnce(&mut Import) -> Result<()>) -> Result<()> {
+fn import(input: Place<'_>, choose: impl FnOnce(&mut Import) -> Result<()>) -> Result<()> {
     let mut options = ImportOptions::new();
     options.keep_failed(true);
-    let mut import = Import::open(input, &options, &Watch::new())?;
+    let mut import = Import::open_named(input, "input", &options, &Watch::new())?;
     choose(&mut import)?;
     import.extract().map(drop)
 }

@@ -8,7 +8,7 @@ use super::contents::MemberType;
 use super::{Refusal, member_path};
 use crate::archive::{IdMap, IdRange, Rules, Sha256Digest, Types};
 use crate::error::{Error, Result};
-use crate::fs::{DirectoryBuf, RootPath};
+use crate::fs::{PlaceBuf, RootPath};
 use crate::tar::MemberKind;
 
 /// The names at the top of the archives that podman, CRI-O and containerd write.
@@ -45,25 +45,25 @@ pub const KNOWN_MEMBERS: [&str; 22] = [
 pub enum Limit {
     /// How many members the archive may have, with those of the archives in it. Without limit if not set: an inode costs
     /// the caller no more than what it asked for, and a full disk is an error like any other.
-    Members = 0,
+    Members = 1,
     /// How many bytes of data may be written for all members together, holes left out. Without limit if not set: only
     /// the caller knows how large a container's memory is.
-    TotalBytes = 1,
+    TotalBytes = 2,
     /// How large one file may be for its readers, holes included. Without limit if not set: holes cost nothing here. Who
     /// later copies files without minding holes wants a limit.
-    MemberBytes = 2,
+    MemberBytes = 3,
     /// How long a path may be, in bytes. 4095 if not set, as long as the kernel takes it; a larger value changes nothing.
-    PathBytes = 3,
+    PathBytes = 4,
     /// How many names a path may have. 2048 if not set, as many as fit 4095 bytes. Programs that walk trees by recursion
     /// die of less.
-    Depth = 4,
+    Depth = 5,
     /// How many bytes the names and values of one member's xattrs may have together. 1 MiB if not set, as much as a
     /// header holds; a larger value changes nothing.
-    XattrBytes = 5,
+    XattrBytes = 6,
     /// How many bytes may come of one byte of a compressed archive, once they are more than 1 MiB; those of archives in
     /// it come of the same byte. Without limit if not
     /// set: memory is mostly zeros, so that honest archives expand a thousandfold.
-    Ratio = 6,
+    Ratio = 7,
 }
 
 /// What an import heeds beside the archive and its destinations. Without changes it does what the functions do that
@@ -72,9 +72,10 @@ pub enum Limit {
 pub struct ImportOptions {
     pub(super) digest: bool,
     pub(super) expected_digest: Option<Sha256Digest>,
-    pub(super) spool_directory: Option<DirectoryBuf>,
+    pub(super) spool_directory: Option<PlaceBuf>,
     pub(super) max_ratio: u64,
     pub(super) keep_failed: bool,
+    pub(super) configuration: bool,
     pub(super) rules: Rules,
     names: Option<Vec<RootPath>>,
 }
@@ -87,6 +88,7 @@ impl Default for ImportOptions {
             spool_directory: None,
             max_ratio: u64::MAX,
             keep_failed: false,
+            configuration: false,
             rules: Rules::default(),
             names: None,
         }
@@ -118,12 +120,12 @@ impl ImportOptions {
     /// Where to keep what comes before the configuration in a pipe or a socket, if it doesn't fit into 32 MiB of memory:
     /// an unnamed file in this directory. Without one that is E2BIG, since no default place is sure to hold a
     /// container's memory. An import that isn't asked for metadata keeps nothing.
-    pub fn spool_directory(&mut self, directory: DirectoryBuf) -> &mut Self {
+    pub fn spool_directory(&mut self, directory: PlaceBuf) -> &mut Self {
         self.spool_directory = Some(directory);
         self
     }
 
-    /// Sets a limit.
+    /// Sets a limit: a number of members, bytes, names or times.
     pub fn limit(&mut self, limit: Limit, value: u64) -> &mut Self {
         let limits = &mut self.rules.limits;
         match limit {
@@ -142,6 +144,13 @@ impl ImportOptions {
     /// before stays with what was done.
     pub fn keep_failed(&mut self, keep: bool) -> &mut Self {
         self.keep_failed = keep;
+        self
+    }
+
+    /// Whether [`to_bundle`](super::Import::to_bundle) extracts config.dump and spec.dump too. Otherwise they are left
+    /// out, as an engine writes its own.
+    pub fn configuration(&mut self, wanted: bool) -> &mut Self {
+        self.configuration = wanted;
         self
     }
 

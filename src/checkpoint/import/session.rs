@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::bundle::check_config;
@@ -18,9 +17,9 @@ use super::targets::{Selection, Targets};
 use crate::archive::{
     Content, Hash, Input, Meter, Origin, Overflow, Peer, Reading, Sha256Digest, digest_of,
 };
-use crate::checkpoint::{CONFIG_DUMP, DocumentKind, MAX_CONFIG, Metadata, SPEC_DUMP, archive_step};
+use crate::checkpoint::{CONFIG_DUMP, DocumentKind, MAX_CONFIG, Metadata, SPEC_DUMP};
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{Channel, Directory, RootPath, open_input_ambient, spool_ambient};
+use crate::fs::{Channel, Place, RootPath, open_input_ambient, spool_ambient};
 use crate::tar::{Member, MemberKind, Reader};
 use crate::watch::{Cancellation, Phase, WarningKind, Watch};
 
@@ -48,32 +47,43 @@ pub struct Import {
 }
 
 impl Import {
-    /// Opens the archive at `path`; symlinks are followed.
+    /// Opens an archive: a file, whose path's symlinks are followed, or a descriptor of a file, a pipe or a socket. A
+    /// regular file is read from its beginning, and a descriptor's offset stays; a pipe or a socket is read from where
+    /// it is, and nobody else should read from it while the import lives. All that is done with the import heeds the
+    /// watch.
     ///
     /// # Errors
     ///
-    /// ENOENT if it is missing, EISDIR for a directory; the system calls' own.
-    pub fn open(path: &Path, options: &ImportOptions, watch: &Watch) -> Result<Self> {
-        let step = archive_step(path);
-        open_input_ambient(path)
-            .and_then(|file| Self::new(file.as_fd(), options, watch))
-            .context(|| step.as_str())
-            .map(|import| Self { step, ..import })
-    }
-
-    /// Opens the archive that comes out of the descriptor, which stays the caller's. A regular file is read from its
-    /// beginning, and the descriptor's offset stays; a pipe or a socket is read from where it is, and while the import
-    /// lives nobody else should read from it.
-    ///
-    /// # Errors
-    ///
-    /// EISDIR for a directory, EBADF for a descriptor that can't be read from.
-    pub fn open_descriptor(
-        fd: BorrowedFd<'_>,
+    /// ENOENT if the archive is missing, EISDIR for a directory, EBADF for a descriptor that can't be read from; the
+    /// system calls' own.
+    pub fn open<'p>(
+        archive: impl Into<Place<'p>>,
         options: &ImportOptions,
         watch: &Watch,
     ) -> Result<Self> {
-        Self::new(fd, options, watch).context(|| "archive")
+        Self::open_named(archive.into(), "archive", options, watch)
+    }
+
+    /// [`open`](Self::open), where the caller calls the argument `what`.
+    pub(in crate::checkpoint) fn open_named(
+        archive: Place<'_>,
+        what: &str,
+        options: &ImportOptions,
+        watch: &Watch,
+    ) -> Result<Self> {
+        if archive.path().as_os_str().is_empty() && archive.descriptor().is_none() {
+            return Err(Error::argument(what, "is empty"));
+        }
+        let step = archive.named("archive");
+        let opened = match archive.descriptor() {
+            Some(fd) => Self::new(fd, options, watch),
+            None => {
+                open_input_ambient(archive).and_then(|file| Self::new(file.as_fd(), options, watch))
+            }
+        };
+        opened
+            .context(|| step.as_str())
+            .map(|import| Self { step, ..import })
     }
 
     fn new(input: BorrowedFd<'_>, options: &ImportOptions, watch: &Watch) -> Result<Self> {
@@ -137,87 +147,100 @@ impl Import {
         Ok(self.metadata)
     }
 
-    /// Has all members that have no destination of their own extracted into the bundle, but for config.dump and
-    /// spec.dump. A directory that is missing has to be an absolute path; it is made, with its missing parents, once
-    /// the archive's first header is understood.
+    /// Sets the directory into which [`extract`](Self::extract) extracts every member that has no other destination,
+    /// except config.dump and spec.dump; with [`ImportOptions::configuration`] those too. A directory that is missing is
+    /// made, with its missing parents, once the archive's first header is understood.
     ///
     /// # Errors
     ///
-    /// EINVAL for a path that is missing and not absolute.
-    pub fn to_bundle<'d>(&mut self, bundle: impl Into<Directory<'d>>) -> Result<()> {
-        self.targets
-            .set_bundle(bundle.into(), Selection::AllButConfiguration)
+    /// EINVAL for a path that is missing and relative to the working directory, and if a bundle was set before.
+    pub fn to_bundle<'d>(&mut self, bundle: impl Into<Place<'d>>) -> Result<()> {
+        let selection = if self.options.configuration {
+            Selection::All
+        } else {
+            Selection::AllButConfiguration
+        };
+        self.targets.set_bundle(bundle.into(), "bundle", selection)
     }
 
-    /// Has the members `names` extracted into the bundle, and everything below them; config.dump and spec.dump may be
-    /// among them. A name that isn't in the archive is ENODATA at the end.
+    /// [`to_bundle`](Self::to_bundle) as the documented function has it, where the argument is called `destination`.
+    pub(super) fn choose_all_but_configuration(&mut self, bundle: Place<'_>) -> Result<()> {
+        let selection = Selection::AllButConfiguration;
+        self.targets.set_bundle(bundle, "destination", selection)
+    }
+
+    /// Sets the directory into which [`extract`](Self::extract) extracts the members of these names, and everything below
+    /// them; config.dump and spec.dump may be among them. A name that isn't in the archive is ENODATA at the end.
     ///
     /// # Errors
     ///
     /// As [`to_bundle`](Self::to_bundle); EINVAL for a name that means the archive's root.
     pub fn to_bundle_only<'d>(
         &mut self,
-        bundle: impl Into<Directory<'d>>,
+        bundle: impl Into<Place<'d>>,
         names: &[impl AsRef<OsStr>],
     ) -> Result<()> {
         let names = names.iter().map(|name| super::member_path(name.as_ref()));
         let selection = Selection::Named(names.collect::<Result<_>>()?);
-        self.targets.set_bundle(bundle.into(), selection)
+        self.targets.set_bundle(bundle.into(), "bundle", selection)
     }
 
     /// Has config.dump and spec.dump extracted into the bundle, and reads no further than to the second of them.
-    pub(super) fn choose_configuration(&mut self, bundle: Directory<'_>) -> Result<()> {
+    pub(super) fn choose_configuration(&mut self, bundle: Place<'_>) -> Result<()> {
         let names = [CONFIG_DUMP, SPEC_DUMP].map(|name| RootPath::clean(name.as_bytes()));
         let [config, spec] = names;
         let selection = Selection::Configuration([config?, spec?]);
-        self.targets.set_bundle(bundle, selection)
+        self.targets.set_bundle(bundle, "destination", selection)
     }
 
-    /// Has rootfs-diff.tar applied below a container's root directory, an absolute path, straight from the archive; what
-    /// deleted.files lists is removed there after all else. Neither goes into the bundle then. An archive without them
-    /// is no error.
+    /// Sets the root directory of the container, to which [`extract`](Self::extract) applies rootfs-diff.tar straight from
+    /// the archive, and from which it removes what deleted.files lists after all else. Neither goes into the bundle
+    /// then. An archive without them is no error.
     ///
     /// # Errors
     ///
-    /// ENOENT or ENOTDIR for what is no directory, EINVAL for a path that isn't absolute.
-    pub fn to_root<'d>(&mut self, root: impl Into<Directory<'d>>) -> Result<()> {
+    /// ENOENT or ENOTDIR for what is no directory; EINVAL for a path that is relative to the working directory, and if a
+    /// root was set before.
+    pub fn to_root<'d>(&mut self, root: impl Into<Place<'d>>) -> Result<()> {
         self.targets.set_root(root.into())
     }
 
-    /// Has the volume `name` (volumes/NAME.tar) extracted into a directory that is there. A volume that isn't in the
-    /// archive is ENODATA at the end; volumes without a directory go into the bundle, as they are.
+    /// Sets the existing directory into which [`extract`](Self::extract) extracts a named volume (volumes/NAME.tar). A
+    /// volume that isn't in the archive is ENODATA at the end; volumes without a directory go into the bundle, as they
+    /// are.
     ///
     /// # Errors
     ///
-    /// As [`to_root`](Self::to_root); EINVAL for a name with a slash, or one that has a directory already.
+    /// ENOENT or ENOTDIR for what is no directory; EINVAL for a name that isn't one component, and if its directory was
+    /// set before.
     pub fn to_volume<'d>(
         &mut self,
-        name: impl AsRef<OsStr>,
-        directory: impl Into<Directory<'d>>,
+        volume: impl AsRef<OsStr>,
+        directory: impl Into<Place<'d>>,
     ) -> Result<()> {
-        self.targets.add_volume(name.as_ref(), directory.into())
+        self.targets.add_volume(volume.as_ref(), directory.into())
     }
 
-    /// Has the container's own /dev/shm (devshm-checkpoint.tar) extracted into a directory that is there. ENODATA at the
-    /// end if the archive hasn't any.
+    /// Sets the existing directory into which [`extract`](Self::extract) extracts the container's own /dev/shm
+    /// (devshm-checkpoint.tar). ENODATA at the end if the archive hasn't any.
     ///
     /// # Errors
     ///
-    /// As [`to_root`](Self::to_root).
-    pub fn to_shm<'d>(&mut self, directory: impl Into<Directory<'d>>) -> Result<()> {
+    /// ENOENT or ENOTDIR for what is no directory; EINVAL if a directory was set before.
+    pub fn to_shm<'d>(&mut self, directory: impl Into<Place<'d>>) -> Result<()> {
         self.targets.set_shm(directory.into())
     }
 
     /// Extracts everything that has a destination, in one pass over the archive, and then removes what the container had
-    /// deleted. Goes on where looking at the archive stopped, if what it saw is still there, so that a pipe is read
-    /// once.
+    /// deleted. If [`metadata`](Self::metadata) or [`members`](Self::members) has read a part of the archive, that part
+    /// isn't read again as long as it is still kept, so that a pipe is read once.
     ///
     /// # Errors
     ///
     /// For the bundle, EPERM for config.json, devices and fifos, EXDEV for links other than those CRIU makes
     /// (`checkpoint/parent`) and hard links among the archive's own files. EBADMSG for a malformed archive, one with
     /// two of a configuration file, or one with another digest than expected; ENODATA for what was asked for and isn't
-    /// there; E2BIG for a limit; ECANCELED; ESPIPE for a pipe that was read already; what the system calls give. A
+    /// there; E2BIG for a limit; ECANCELED; ETIMEDOUT; ESPIPE for a pipe that was read already; what the system calls give. A
     /// bundle that this call has made is removed again; in one that was there, and in every other directory, what was
     /// done stays, and the error says how far it came.
     pub fn extract(&mut self) -> Result<Imported> {
@@ -333,7 +356,7 @@ impl Import {
             (Origin::File(_), _) => Some(Overflow::Forget),
             (Origin::Stream(_), None) => Some(Overflow::Refuse),
             (Origin::Stream(_), Some(directory)) => {
-                let directory = directory.get().open_ambient("spool_directory")?;
+                let directory = directory.get().open_directory_ambient("directory")?;
                 Some(Overflow::Spool(spool_ambient(Some(directory.as_fd()))?))
             }
         };

@@ -5,9 +5,9 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
-use crate::checkpoint::{CONTAINER_ROOT, DELETED_FILES, ROOTFS_DIFF_TAR};
+use crate::checkpoint::{DELETED_FILES, ROOTFS_DIFF_TAR};
 use crate::error::{Error, Result};
-use crate::fs::{Destination, Directory, DirectoryBuf, Name, Root, RootPath};
+use crate::fs::{Destination, Name, Place, PlaceBuf, Root, RootPath};
 
 /// Which members go into the bundle, of those that have no destination of their own.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(super) enum Selection {
     Nothing,
     /// All but config.dump and spec.dump.
     AllButConfiguration,
+    /// All of them.
+    All,
     /// config.dump and spec.dump, which are these names. Reading ends with the second of them.
     Configuration([RootPath; 2]),
     /// Those of these names, and everything below them.
@@ -29,7 +31,7 @@ impl Selection {
         let (names, with_content): (&[RootPath], _) = match self {
             Selection::Named(names) => (names, true),
             Selection::Configuration(names) => (names, false),
-            Selection::Nothing | Selection::AllButConfiguration => (&[], false),
+            Selection::Nothing | Selection::AllButConfiguration | Selection::All => (&[], false),
         };
         names
             .iter()
@@ -40,8 +42,8 @@ impl Selection {
 /// The directories that an import extracts into.
 #[derive(Default)]
 pub(super) struct Targets {
-    /// It may be missing until the archive turns out to be one.
-    pub(super) bundle: Option<DirectoryBuf>,
+    /// What is extracted into; it may be missing until the archive turns out to be one.
+    pub(super) bundle: Option<Bundle>,
     pub(super) selection: Selection,
     pub(super) root: Option<Root>,
     pub(super) shm: Option<Root>,
@@ -49,34 +51,48 @@ pub(super) struct Targets {
     pub(super) volumes: Vec<(OsString, Root)>,
 }
 
+/// Where the bundle is, and what the caller calls the argument that says so.
+pub(super) struct Bundle {
+    pub(super) place: PlaceBuf,
+    pub(super) argument: &'static str,
+}
+
 impl Targets {
-    pub(super) fn set_bundle(&mut self, bundle: Directory<'_>, selection: Selection) -> Result<()> {
-        Destination::check_ambient(bundle, "destination")?;
-        self.bundle = Some(DirectoryBuf::new(bundle)?);
+    pub(super) fn set_bundle(
+        &mut self,
+        place: Place<'_>,
+        argument: &'static str,
+        selection: Selection,
+    ) -> Result<()> {
+        check_unset(self.bundle.as_ref(), argument)?;
+        Destination::check_ambient(place, argument)?;
+        let place = PlaceBuf::new(place)?;
+        self.bundle = Some(Bundle { place, argument });
         self.selection = selection;
         Ok(())
     }
 
-    pub(super) fn set_root(&mut self, root: Directory<'_>) -> Result<()> {
-        root.check_absolute(CONTAINER_ROOT)?;
-        self.root = Some(Root::new(root.open_ambient(CONTAINER_ROOT)?));
+    pub(super) fn set_root(&mut self, root: Place<'_>) -> Result<()> {
+        check_unset(self.root.as_ref(), "root")?;
+        root.check_anchored("root")?;
+        self.root = Some(Root::new(root.open_directory_ambient("root")?));
         Ok(())
     }
 
-    pub(super) fn set_shm(&mut self, shm: Directory<'_>) -> Result<()> {
-        self.shm = Some(Root::new(shm.open_ambient("shm_directory")?));
+    pub(super) fn set_shm(&mut self, directory: Place<'_>) -> Result<()> {
+        check_unset(self.shm.as_ref(), "directory")?;
+        self.shm = Some(Root::new(directory.open_directory_ambient("directory")?));
         Ok(())
     }
 
-    pub(super) fn add_volume(&mut self, name: &OsStr, directory: Directory<'_>) -> Result<()> {
-        if Name::new(name.as_bytes()).is_none() {
-            return Err(Error::argument("volume", "its name is no single component"));
+    pub(super) fn add_volume(&mut self, volume: &OsStr, directory: Place<'_>) -> Result<()> {
+        if Name::new(volume.as_bytes()).is_none() {
+            return Err(Error::argument("volume", "is no single component"));
         }
-        if self.volumes.iter().any(|(other, _)| other == name) {
-            return Err(Error::argument("volume", "has a directory already"));
-        }
-        let root = Root::new(directory.open_ambient("volume_directory")?);
-        self.volumes.push((name.to_owned(), root));
+        let known = self.volumes.iter().find(|(other, _)| other == volume);
+        check_unset(known, "volume")?;
+        let root = Root::new(directory.open_directory_ambient("directory")?);
+        self.volumes.push((volume.to_owned(), root));
         Ok(())
     }
 
@@ -108,6 +124,14 @@ impl Targets {
             |(name, _): &(OsString, Root)| [b"volumes/", name.as_bytes(), b".tar"].concat();
         let shm = self.shm.as_ref().map(|_| SHM_TAR.as_bytes().to_vec());
         self.volumes.iter().map(volume).chain(shm).collect()
+    }
+}
+
+/// A destination that was replaced by another would be missed only when the container runs.
+fn check_unset<T>(destination: Option<&T>, argument: &str) -> Result<()> {
+    match destination {
+        None => Ok(()),
+        Some(_) => Err(Error::argument(argument, "was set before")),
     }
 }
 

@@ -12,25 +12,25 @@ use crate::fs::RootPath;
 #[repr(u32)]
 pub enum MemberClass {
     /// None of the others, such as `artifacts`.
-    Other = 0,
+    Other = 1,
     /// What describes the container: `config.dump`, `spec.dump`, `network.status`, `bind.mounts`, `pod.options`,
     /// `pod.dump`, `status`, `status.dump`.
-    Configuration = 1,
+    Configuration = 2,
     /// Memory of processes: `pages-*.img` in `checkpoint` or `pre-checkpoint`.
-    MemoryPages = 2,
+    MemoryPages = 3,
     /// Memory of graphics cards: `amdgpu-pages-*.img` there.
-    GpuPages = 3,
+    GpuPages = 4,
     /// What else CRIU writes: `checkpoint` and `pre-checkpoint` with the rest of their content, and its statistics.
-    CriuImage = 4,
+    CriuImage = 5,
     /// The changes of the root file system: `rootfs-diff.tar` and `deleted.files`.
-    RootfsDiff = 5,
+    RootfsDiff = 6,
     /// Named volumes: `volumes` and what is in it.
-    Volume = 6,
+    Volume = 7,
     /// The container's /dev/shm: `devshm-checkpoint.tar`.
-    Shm = 7,
+    Shm = 8,
     /// Logs, of the container (`ctr.log`, `container.log`, `io.kubernetes.cri-o.LogPath`) and of CRIU (`dump.log`,
     /// `restore.log`).
-    Log = 8,
+    Log = 9,
 }
 
 impl MemberClass {
@@ -161,15 +161,15 @@ mod tests {
     fn numbers_and_labels_are_the_abis() {
         let all = MemberClass::ALL.map(|class| (class as u32, class.label()));
         let expected = [
-            (0, "other"),
-            (1, "configuration"),
-            (2, "memory pages"),
-            (3, "GPU pages"),
-            (4, "CRIU images"),
-            (5, "rootfs diff"),
-            (6, "volumes"),
-            (7, "shared memory"),
-            (8, "logs"),
+            (1, "other"),
+            (2, "configuration"),
+            (3, "memory pages"),
+            (4, "GPU pages"),
+            (5, "CRIU images"),
+            (6, "rootfs diff"),
+            (7, "volumes"),
+            (8, "shared memory"),
+            (9, "logs"),
         ];
         assert_eq!(all, expected);
     }

@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 use super::time;
 
 /// The time of an event that didn't happen, as engines write it.
-const NO_TIME: &str = "0001-01-01T00:00:00Z";
+pub(super) const NO_TIME: &str = "0001-01-01T00:00:00Z";
 
 const KEYS: &[&str] = &[
     "id",

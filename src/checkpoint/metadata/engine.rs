@@ -5,6 +5,33 @@
 use super::Spec;
 use crate::fs::RootPath;
 
+/// What podman leaves out of a rootfs diff: what it mounts or writes itself when it starts a container.
+const PODMAN: &[&str] = &[
+    "/dev",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/proc",
+    "/run",
+    "/run/notify",
+    "/run/.containerenv",
+    "/run/secrets",
+    "/run/podman-init",
+    "/sys",
+    "/etc/mtab",
+];
+
+/// What CRI-O leaves out of a rootfs diff, beside the destinations of the bind mounts in the container's specification.
+const CRIO: &[&str] = &[
+    "/dev",
+    "/dev/shm",
+    "/proc",
+    "/run",
+    "/run/.containerenv",
+    "/run/secrets",
+    "/sys",
+];
+
 /// A container engine. The numbers are those of the C ABI (`CR_ENGINE_*`); more may follow.
 ///
 /// Which one made a checkpoint is told by the first of these that tells anything, from what is the engine's alone to
@@ -49,6 +76,18 @@ impl Engine {
             Engine::Podman => "podman",
             Engine::Crio => "cri-o",
             Engine::Containerd => "containerd",
+        }
+    }
+
+    /// The paths that the engine leaves out of a rootfs diff, as the container sees them: what it mounts or writes itself
+    /// when it starts a container. CRI-O leaves out the destinations of bind mounts besides
+    /// ([`bind_destinations`](crate::checkpoint::bind_destinations)); containerd leaves out nothing.
+    #[must_use]
+    pub fn excluded_paths(self) -> &'static [&'static str] {
+        match self {
+            Engine::Podman => PODMAN,
+            Engine::Crio => CRIO,
+            Engine::Containerd | Engine::Unknown => &[],
         }
     }
 

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bind_mounts;
+mod build;
 mod class;
 mod config;
 mod document;
@@ -20,6 +21,7 @@ mod spec;
 mod status;
 #[cfg(test)]
 mod tests;
+mod text;
 mod time;
 
 pub use bind_mounts::{BindMount, BindMounts};
@@ -33,10 +35,12 @@ pub use pod_options::PodOptions;
 pub(super) use spec::parse_mounts;
 pub use spec::{Mount, Spec};
 pub use status::ContainerdStatus;
+pub use text::Text;
 
 use std::fmt;
 
 use crate::error::{Context as _, Error, Result};
+use build::Draft;
 use document::{Content, check_size, read};
 use engine::Names;
 use json::{Unreadable, same_key};
@@ -59,6 +63,7 @@ pub struct Metadata {
     pod_dump: Option<Vec<u8>>,
     status_dump: Option<Vec<u8>>,
     names: Names,
+    draft: Draft,
 }
 
 /// A document that a checkpoint may be without, or have malformed, and still be of use.

@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
 use super::json::{MAX_DEPTH, Shape};
@@ -40,6 +39,12 @@ pub(crate) enum Refusal {
     /// More entries than any honest document has: each takes more memory than the few bytes that ask for it.
     #[error("{field}: too many entries")]
     TooManyEntries { field: &'static str },
+    /// An engine looks a container up by its ID.
+    #[error("the container's ID isn't known")]
+    NoId,
+    /// No engine restores a container whose specification it doesn't have.
+    #[error("there is no spec.dump: the container's OCI runtime specification has to be added")]
+    NoSpec,
     /// A runtime is asked for by name, but the checkpoint names none.
     #[error("the checkpoint names no runtime")]
     NoRuntime,
@@ -59,9 +64,11 @@ impl From<&Refusal> for Error {
         let text = refusal.to_string();
         match refusal {
             Refusal::TooLarge | Refusal::TooManyEntries { .. } => Error::new(Kind::Limit, text),
-            Refusal::NoRuntime => Error::new(Kind::NotInArchive, text),
+            Refusal::NoRuntime | Refusal::NoId | Refusal::NoSpec => {
+                Error::new(Kind::NotInArchive, text)
+            }
             Refusal::RuntimePath | Refusal::RuntimeOption | Refusal::RuntimeControl => {
-                Error::new(Kind::Escape, text).with_errno(Errno::EPERM)
+                Error::new(Kind::Forbidden, text)
             }
             _ => Error::new(Kind::Malformed, text),
         }

@@ -5,7 +5,7 @@
 use crate::archive::{Extraction, Input, Meter, Policy, Reading, Rules, Verdict};
 use crate::checkpoint::{CONTAINER_ROOT, ROOTFS_DIFF_TAR, open_in_base_ambient};
 use crate::error::{Context as _, Result};
-use crate::fs::{Directory, Root};
+use crate::fs::{Place, Root};
 use crate::tar::{Member, Reader};
 use crate::watch::Watch;
 
@@ -21,15 +21,15 @@ use crate::watch::Watch;
 /// EXDEV and the system calls' own as for the import. What was applied before stays, but nothing of a file that is
 /// incomplete.
 pub fn apply_rootfs_diff_tar<'b, 'r>(
-    base_directory: impl Into<Directory<'b>>,
-    container_root: impl Into<Directory<'r>>,
+    base_directory: impl Into<Place<'b>>,
+    container_root: impl Into<Place<'r>>,
 ) -> Result<()> {
     let container_root = container_root.into();
-    container_root.check_absolute(CONTAINER_ROOT)?;
+    container_root.check_anchored(CONTAINER_ROOT)?;
     let Some((_, file)) = open_in_base_ambient(base_directory.into(), ROOTFS_DIFF_TAR)? else {
         return Ok(());
     };
-    let root = Root::new(container_root.open_ambient(CONTAINER_ROOT)?);
+    let root = Root::new(container_root.open_directory_ambient(CONTAINER_ROOT)?);
     let heed = Heed {
         rules: &Rules::default(),
         meter: &Meter::default(),

@@ -17,7 +17,7 @@ use crate::checkpoint::{
     DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list, file_name,
 };
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{Directory, Output, Root, RootPath};
+use crate::fs::{Output, Place, Root, RootPath};
 use crate::watch::Watch;
 
 /// Writes the `changes` of the root file system mounted at `mount_point` into the directory `destination`:
@@ -35,18 +35,18 @@ use crate::watch::Watch;
 /// that got shorter while it was read; the system calls' own: no output exists then.
 pub fn create_rootfs_diff_tar<'m, 'd>(
     changes: &[Change],
-    mount_point: impl Into<Directory<'m>>,
-    destination: impl Into<Directory<'d>>,
+    mount_point: impl Into<Place<'m>>,
+    destination: impl Into<Place<'d>>,
 ) -> Result<Vec<&'static str>> {
     let plan = Plan::new(changes)?;
-    let destination = destination.into().open_ambient("destination")?;
+    let destination = destination.into().open_directory_ambient("destination")?;
     // Whatever fails from here on, nobody takes an earlier call's output for this one's.
     remove_output(&destination, ROOTFS_DIFF_TAR)?;
     remove_output(&destination, DELETED_FILES)?;
     if changes.is_empty() {
         return Ok(Vec::new());
     }
-    let root = Root::new(mount_point.into().open_ambient("mount_point")?);
+    let root = Root::new(mount_point.into().open_directory_ambient("mount_point")?);
     let (tar, stored) =
         write_tar(&plan, &root, &destination).context(|| format!("create {ROOTFS_DIFF_TAR}"))?;
     let deleted = write_deleted(&plan, &stored, &destination)

@@ -272,18 +272,16 @@ fn what_nothing_can_go_through_is_refused_at_once() {
 
 #[test]
 fn a_cancelled_watch_ends_what_needn_t_wait() {
-    use crate::watch::Cancellation;
     let scratch = Scratch::new();
     let mut options = fs::OpenOptions::new();
     options.read(true).write(true).create(true).mode(0o600);
     let file = OwnedFd::from(options.open(scratch.join("file")).unwrap());
     let zero = OwnedFd::from(fs::File::open("/dev/zero").unwrap());
-    let (watch, cancellation) = (Watch::new(), Cancellation::new());
-    watch.cancelled_by(&cancellation);
+    let watch = Watch::new();
     let mut readers = [&file, &zero].map(|fd| Channel::reader(fd.as_fd(), &watch).unwrap());
     let mut writer = Channel::writer(file.as_fd(), &watch).unwrap();
     writer.write_all(b"x").unwrap();
-    cancellation.cancel();
+    watch.cancel();
     for reader in &mut readers {
         let error = Error::io("read", reader.read(&mut [0]).unwrap_err());
         assert_eq!(

@@ -1,20 +1,19 @@
 #![forbid(unsafe_code)]
 
 use super::*;
-use crate::watch::Cancellation;
 
 /// Extracts, and cancels when the member of this name is judged.
 #[track_caller]
 fn cancel_at(temp: &Temp, name: &str, entries: &[Entry]) {
-    let cancellation = Cancellation::new();
+    let watch = Watch::new();
     let judge = |path: &RootPath, _: &Member| {
         if path.as_bytes() == name.as_bytes() {
-            cancellation.cancel();
+            watch.cancel();
         }
         Ok(Verdict::Extract)
     };
     let mut setup = Setup::new(temp, Rules::default());
-    setup.watch.cancelled_by(&cancellation);
+    setup.watch = watch.clone();
     setup.judge = &judge;
     let error = setup.extract(entries).unwrap_err();
     assert_eq!(

@@ -5,7 +5,7 @@ use super::*;
 use crate::watch::Progress;
 
 const ESCAPE: (Kind, i32) = (Kind::Escape, libc::EXDEV);
-const FORBIDDEN: (Kind, i32) = (Kind::Escape, libc::EPERM);
+const FORBIDDEN: (Kind, i32) = (Kind::Forbidden, libc::EPERM);
 
 fn strict() -> Rules {
     Rules {

@@ -266,10 +266,9 @@ fn a_thread_that_waits_for_a_silent_peer_ends_with_whoever_waits_for_it() {
 
 #[test]
 fn a_cancellation_ends_the_wait_for_a_silent_peer() {
-    let (watch, cancellation) = (Watch::new(), Cancellation::new());
-    watch.cancelled_by(&cancellation);
+    let watch = Watch::new();
     let (mut ahead, _, writer) = silent(&watch);
-    cancellation.cancel();
+    watch.cancel();
     let error = Error::io("read", ahead.advance().unwrap_err());
     assert_eq!(
         (error.kind(), error.to_string().as_str()),

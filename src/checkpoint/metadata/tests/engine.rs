@@ -306,7 +306,7 @@ fn a_runtime_is_usable_only_as_a_bare_name() {
         let error = metadata.validated_runtime_name().unwrap_err();
         assert_eq!(
             (error.kind(), error.errno()),
-            (Kind::Escape, libc::EPERM),
+            (Kind::Forbidden, libc::EPERM),
             "{name}"
         );
     }

@@ -8,7 +8,6 @@ use nix::unistd::{Pid, gettid};
 
 use super::*;
 use crate::fs::testing::{AMPLE, until};
-use crate::watch::Cancellation;
 
 /// Whether a thread of this process sleeps in a call.
 pub(super) fn sleeps(thread: Pid) -> bool {
@@ -28,17 +27,17 @@ fn ends_when_cancelled(
     work: impl FnOnce(&Watch) -> io::Result<()> + Send + 'static,
     stuck: impl Fn() -> bool,
 ) {
-    let (watch, cancellation) = (Watch::new(), Cancellation::new());
-    watch.cancelled_by(&cancellation);
+    let watch = Watch::new();
+    let working = watch.clone();
     let (send, receive) = channel();
     let (send_thread, receive_thread) = channel();
     thread::spawn(move || {
         send_thread.send(gettid()).unwrap();
-        send.send(work(&watch)).unwrap();
+        send.send(work(&working)).unwrap();
     });
     let thread = receive_thread.recv().unwrap();
     until("stalled", || stuck() && sleeps(thread));
-    cancellation.cancel();
+    watch.cancel();
     let result = receive.recv_timeout(AMPLE).expect("it ends");
     let error = Error::io("move", result.unwrap_err());
     assert_eq!(
