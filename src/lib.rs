@@ -27,6 +27,7 @@
 //! a host path say `ambient` in their names.
 
 mod archive;
+#[cfg(feature = "capi")]
 pub mod capi;
 pub mod changes;
 pub mod checkpoint;
