@@ -38,7 +38,7 @@ $(error SELINUX and VENDORED are yes or no)
 endif
 
 # The number in the SONAME changes when the ABI breaks, which the version's numbers may do for other reasons.
-SOVERSION := 0
+SOVERSION := 1
 VERSION   := $(shell scripts/cargo-field version)
 # Of two files with one SONAME, ldconfig takes the one with the longer name: that of a release isn't its candidate's.
 RELEASE   := $(firstword $(subst -, ,$(VERSION)))
