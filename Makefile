@@ -11,18 +11,25 @@
 #                   BENCHFLAGS=--quick reduces sizes: then it writes build/bench/BENCHMARKS.md
 #   make install    installs the libraries, the header and the pkg-config file; make uninstall removes exactly these
 #   make header     writes include/crutils.h anew from src/capi
+#   make abi        writes the description of the ABI anew from the header: include/crutils.symbols and include/crutils.abi
+#   make check-reproducible  builds in another directory, and compares the libraries
 #
 # What a packager sets, here with what holds otherwise. SELINUX=no builds without libselinux and libclang: files are not
-# labelled then. VENDORED=no takes zstd and xz from the system, through pkg-config. For a build without network,
-# `cargo vendor` beforehand and CARGOFLAGS='--locked --offline'.
+# labelled then. VENDORED=no takes zstd and xz from the system, through pkg-config. CC, CFLAGS and LDFLAGS hold for the
+# shared library and for C sources of crates, RUSTFLAGS for Rust; AR, NM and OBJCOPY go with CC. For a package of debugging
+# information, CARGO_PROFILE_RELEASE_DEBUG=2 and CARGO_PROFILE_RELEASE_STRIP=none in the environment. For a build without
+# network, `cargo vendor` beforehand and CARGOFLAGS='--locked --offline'.
 
 PREFIX       = /usr/local
 LIBDIR       = $(PREFIX)/lib
 INCLUDEDIR   = $(PREFIX)/include
 PKGCONFIGDIR = $(LIBDIR)/pkgconfig
+MANDIR       = $(PREFIX)/share/man
 DESTDIR      =
 CARGO        = cargo
 CARGOFLAGS   = --locked
+NM           = nm
+OBJCOPY      = objcopy
 SELINUX      = yes
 VENDORED     = yes
 
@@ -31,54 +38,73 @@ $(error SELINUX and VENDORED are yes or no)
 endif
 
 # The number in the SONAME changes when the ABI breaks, which the version's numbers may do for other reasons.
-SOVERSION := 0
+SOVERSION := 1
 VERSION   := $(shell scripts/cargo-field version)
+# Of two files with one SONAME, ldconfig takes the one with the longer name: that of a release isn't its candidate's.
+RELEASE   := $(firstword $(subst -, ,$(VERSION)))
 SOURCES   := Cargo.toml Cargo.lock $(wildcard build.rs) $(shell find src -name '*.rs')
+SYMBOLS   := include/crutils.symbols
 FEATURES  := $(if $(filter yes,$(SELINUX)),selinux) $(if $(filter yes,$(VENDORED)),vendored)
 TARGET    := $(abspath $(or $(CARGO_TARGET_DIR),target)/$(CARGO_BUILD_TARGET)/release)
 VARIANT   := selinux-$(SELINUX).vendored-$(VENDORED)
 BUILT     := build/$(VARIANT)
 STAGE     := $(CURDIR)/build/prefix
+PAGES      = $(wildcard build/man/man3/*.3)
 
 # The header's text depends on the version of its generator.
 CBINDGEN_VERSION := 0.29.2
 CBINDGEN         := build/tools/cbindgen-$(CBINDGEN_VERSION)/bin/cbindgen
 
-export CARGO CARGOFLAGS
+export CARGO CARGOFLAGS CC AR NM OBJCOPY
 
-.PHONY: all install uninstall stage demo check bench check-large check-vm header check-header check-abi clean
+.PHONY: all install uninstall stage demo check bench check-large check-vm header check-header abi check-abi \
+    check-reproducible clean
 
-all: $(BUILT)/libcrutils.a
+all: $(BUILT)/libcrutils.so
 
-# One run of rustc makes both libraries, and writes down what a static library needs beside itself.
-$(BUILT)/libcrutils.a: $(SOURCES)
+# What rustc makes has the Rust runtime's symbols and those of zstd and xz; only for the next step.
+$(BUILT)/unsealed.a: $(SOURCES) scripts/compile
 	scripts/check-rust
-	$(CARGO) rustc --release --lib $(CARGOFLAGS) --no-default-features --features '$(FEATURES)' \
-	    -- --print native-static-libs=$(TARGET)/native-static-libs.$(VARIANT)
-	mkdir -p $(BUILT)
-	cp $(TARGET)/native-static-libs.$(VARIANT) $(BUILT)/native-static-libs
-	cp $(TARGET)/libcrutils.so $(TARGET)/libcrutils.a $(BUILT)/
+	scripts/compile '$(FEATURES) capi' $(BUILT)/native-static-libs
+	cp $(TARGET)/libcrutils.a $@
 
+$(BUILT)/libcrutils.a: $(BUILT)/unsealed.a $(SYMBOLS) scripts/seal
+	scripts/seal $< $(SYMBOLS) $@
+
+$(BUILT)/crutils.map: $(SYMBOLS) scripts/version-script
+	scripts/version-script $(SYMBOLS) >$@
+
+$(BUILT)/libcrutils.so: $(BUILT)/libcrutils.a $(BUILT)/crutils.map scripts/hardening
+	$(CC) $(CFLAGS) -shared -o $@ -Wl,-soname,libcrutils.so.$(SOVERSION) -Wl,--version-script=$(BUILT)/crutils.map \
+	    $$(scripts/hardening) $(LDFLAGS) -Wl,--whole-archive $(BUILT)/libcrutils.a -Wl,--no-whole-archive \
+	    $$(cat $(BUILT)/native-static-libs)
+
+# The pages of the manual are there after `make docs`.
 install: all
 	install -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(PKGCONFIGDIR)'
-	install -m 755 $(BUILT)/libcrutils.so '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(VERSION)'
-	ln -sf libcrutils.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(SOVERSION)'
+	install -m 755 $(BUILT)/libcrutils.so '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(RELEASE)'
+	ln -sf libcrutils.so.$(RELEASE) '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(SOVERSION)'
 	ln -sf libcrutils.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libcrutils.so'
 	install -m 644 $(BUILT)/libcrutils.a '$(DESTDIR)$(LIBDIR)/libcrutils.a'
 	install -m 644 include/crutils.h '$(DESTDIR)$(INCLUDEDIR)/crutils.h'
 	scripts/pkg-config-file $(BUILT)/native-static-libs '$(VERSION)' '$(PREFIX)' '$(LIBDIR)' '$(INCLUDEDIR)' \
 	    >$(BUILT)/crutils.pc
 	install -m 644 $(BUILT)/crutils.pc '$(DESTDIR)$(PKGCONFIGDIR)/crutils.pc'
+ifneq ($(PAGES),)
+	install -d '$(DESTDIR)$(MANDIR)/man3'
+	install -m 644 $(PAGES) '$(DESTDIR)$(MANDIR)/man3'
+endif
 
 uninstall:
 	rm -f '$(DESTDIR)$(LIBDIR)/libcrutils.so' '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(SOVERSION)' \
-	    '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(VERSION)' '$(DESTDIR)$(LIBDIR)/libcrutils.a' \
+	    '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(RELEASE)' '$(DESTDIR)$(LIBDIR)/libcrutils.a' \
 	    '$(DESTDIR)$(INCLUDEDIR)/crutils.h' '$(DESTDIR)$(PKGCONFIGDIR)/crutils.pc'
+	for page in $(notdir $(PAGES)); do rm -f '$(DESTDIR)$(MANDIR)/man3/'$$page; done
 
 # What the demo and the checks link against: an installation of its own.
 stage: all
 	@$(MAKE) --no-print-directory -s install DESTDIR= PREFIX='$(STAGE)' LIBDIR='$(STAGE)/lib' \
-	    INCLUDEDIR='$(STAGE)/include' PKGCONFIGDIR='$(STAGE)/lib/pkgconfig'
+	    INCLUDEDIR='$(STAGE)/include' PKGCONFIGDIR='$(STAGE)/lib/pkgconfig' MANDIR='$(STAGE)/share/man'
 
 demo:
 	@scripts/setup demo
@@ -97,7 +123,7 @@ bench:
 
 # Where there can be no machine, it has said why.
 check-large:
-	CRUTILS_TEST_MIB=4096 $(CARGO) test $(CARGOFLAGS) --test suite -- \
+	CRUTILS_TEST_MIB=4096 $(CARGO) test $(CARGOFLAGS) --features capi --test suite -- \
 	    every_byte_is_read_once_and_written_once extracting_moves_each_byte_once
 
 check-vm:
@@ -114,8 +140,18 @@ $(CBINDGEN):
 	$(CARGO) install --quiet --locked --debug --root build/tools/cbindgen-$(CBINDGEN_VERSION) \
 	    --version $(CBINDGEN_VERSION) cbindgen
 
+# A function of the header that is new to the list gets the version of the crate.
+abi:
+	mkdir -p build
+	scripts/abi symbols >build/crutils.symbols
+	cp build/crutils.symbols $(SYMBOLS)
+	scripts/abi describe include/crutils.abi
+
 check-abi: all
-	scripts/check-abi $(BUILT) libcrutils.so.$(SOVERSION)
+	VENDORED=$(VENDORED) scripts/check-abi $(BUILT) libcrutils.so.$(SOVERSION)
+
+check-reproducible: all
+	SELINUX=$(SELINUX) VENDORED=$(VENDORED) scripts/check-reproducible $(BUILT)
 
 # What the demo left in a user namespace belongs to ids that only a namespace may remove.
 clean:

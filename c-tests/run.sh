@@ -44,7 +44,7 @@ build() {
 
 # Whether the program asks for the shared library where it should, and not where it shouldn't.
 linked() {
-    needs=$(readelf -d "$1/$2" | grep -c 'NEEDED.*\[libcrutils\.so\.0\]' || true)
+    needs=$(readelf -d "$1/$2" | grep -c 'NEEDED.*\[libcrutils\.so\.[0-9]*\]' || true)
     [ "$3" = static ] && expected=0 || expected=1
     [ "$needs" = "$expected" ] && return
     echo "$3 $2 is linked to the wrong libcrutils"
