@@ -55,6 +55,7 @@ mod export_stale;
 mod house;
 mod import;
 mod label;
+mod linear;
 mod memory;
 mod ordinary;
 mod overlay_inodes;
