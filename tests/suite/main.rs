@@ -24,6 +24,7 @@
 #[macro_use]
 mod support;
 
+mod apply_dialects;
 mod apply_metadata;
 mod apply_names;
 mod apply_sparse;

@@ -196,22 +196,22 @@ api_tests! {
         });
     }
 
-    fn a_list_of_millions_of_names_takes_a_small_multiple_of_its_size(t) {
+    fn a_list_of_a_million_names_takes_a_small_multiple_of_its_size(t) {
         t.within(Within::Process, || {
             let stage = Stage::new(t);
             let path = stage.base.join("deleted.files");
             let mut list = BufWriter::new(File::create(&path).unwrap());
             write!(list, "[\"/0\"").unwrap();
-            for number in 1..3_900_000 {
+            for number in 1..1_000_000 {
                 write!(list, ",\"/{number}\"").unwrap();
             }
             write!(list, "]").unwrap();
             drop(list);
             let (size, before) = (fs::metadata(&path).unwrap().len(), peak());
-            assert!(size > 40_000_000, "{size}");
-            stage.write("3899999", "x");
+            assert!(size > 9_000_000, "{size}");
+            stage.write("999999", "x");
             t.remove_deleted_files("id".as_ref(), &stage.base, &stage.root).unwrap();
-            assert!(!stage.exists("3899999"));
+            assert!(!stage.exists("999999"));
             assert!(peak() - before < 3 * size, "{} MiB", (peak() - before) >> 20);
         });
     }
