@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::fd::AsFd as _;
@@ -13,11 +12,11 @@ use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
 
-use super::held::{Held, Target};
+use super::deleted_list::Paths;
+use super::held::{Held, Targets};
 use super::{CONTAINER_ROOT, file_name, open_in_base_ambient};
 use super::{DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list};
 use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
-use crate::fs::Budget;
 use crate::fs::{
     Name, Node, Parent, Parents, Place, Root, RootPath, file_type, open_regular_at,
     remove_tree_except, restore_times, times_of,
@@ -78,7 +77,7 @@ pub fn remove_deleted_files<'b, 'r>(
         .context(|| DELETED_FILES)
         .context(step)?;
     let root = Root::new(container_root.open_directory_ambient(CONTAINER_ROOT)?);
-    let held = |targets: &[Target]| match open_regular_at(&base, &file_name(ROOTFS_DIFF_TAR)?)? {
+    let held = |targets: &Targets| match open_regular_at(&base, &file_name(ROOTFS_DIFF_TAR)?)? {
         Some(tar) => Held::read(tar, &root, targets).context(|| ROOTFS_DIFF_TAR),
         None => Ok(Held::default()),
     };
@@ -86,7 +85,7 @@ pub fn remove_deleted_files<'b, 'r>(
 }
 
 /// A list of deleted paths that was read and understood.
-pub(super) struct DeletedFiles(Vec<Listed>);
+pub(super) struct DeletedFiles(Paths);
 
 impl DeletedFiles {
     pub(super) fn read(file: impl Read) -> Result<Self> {
@@ -96,8 +95,11 @@ impl DeletedFiles {
         if read as u64 > MAX_DELETED_FILES {
             return Err(Refusal::TooLarge.into());
         }
-        let paths = deleted_list::parse(&json)?.into_iter();
-        paths.map(Listed::new).collect::<Result<_>>().map(Self)
+        let list = Self(deleted_list::parse(json)?);
+        for spelled in list.0.iter() {
+            meant(spelled)?;
+        }
+        Ok(list)
     }
 
     /// Removes them from the root file system, but for what a diff has put there: `find_held` is asked, if any of them
@@ -105,82 +107,72 @@ impl DeletedFiles {
     pub(super) fn remove(
         self,
         root: &Root,
-        find_held: impl FnOnce(&[Target]) -> Result<Held>,
+        find_held: impl FnOnce(&Targets) -> Result<Held>,
         watch: &Watch,
     ) -> Result<()> {
-        let found = self.find_all(root, watch)?;
-        if found.is_empty() {
+        let targets = self.find_all(root, watch)?;
+        if targets.is_empty() {
             return Ok(());
         }
-        let (listed, targets): (Vec<&Listed>, Vec<Target>) = found.into_iter().unzip();
-        let held = find_held(&targets)?;
-        let meant = listed.into_iter().zip(&targets);
-        let meant: Vec<_> = meant
-            .filter(|(_, target)| !held.leads_elsewhere(target))
+        let mut held = find_held(&targets)?;
+        let meant: Vec<&[u8]> = (0..targets.len())
+            .filter(|target| !held.leads_elsewhere(&targets, *target))
+            .map(|target| self.0.get(targets.listed(target)))
             .collect();
+        drop(targets);
         let mut parents = Parents::new(root);
         let mount = mount_id(root.as_fd()).called(|| "statx")?;
-        for (listed, _) in &meant {
-            watch.step(0)?;
-            check_mount(&mut parents, &listed.path, mount).at_entry(&listed.spelled)?;
+        for spelled in &meant {
+            watch.check()?;
+            check_mount(&mut parents, spelled, mount).at_entry(spelled)?;
         }
-        for (listed, _) in meant {
-            watch.at(&listed.spelled);
+        for spelled in meant {
+            watch.at(spelled);
             watch.step(0)?;
-            remove(&mut parents, &listed.path, &held, watch).at_entry(&listed.spelled)?;
+            remove(&mut parents, spelled, &mut held, watch).at_entry(spelled)?;
         }
         Ok(())
     }
 
-    /// The listed objects that are there, each once.
-    fn find_all(&self, root: &Root, watch: &Watch) -> Result<Vec<(&Listed, Target)>> {
-        let mut parents = Parents::new(root);
-        let (mut found, mut known, mut budget) = (Vec::new(), HashSet::new(), Budget::default());
-        let mut last_links: Rc<[RootPath]> = Rc::default();
-        for listed in &self.0 {
-            watch.step(0)?;
-            let found_here = find(&mut parents, &listed.path).at_entry(&listed.spelled)?;
-            let Some((parent, name, _)) = found_here else {
-                continue;
-            };
-            let canonical = parent.canonical().join(&name).map_err(Error::from);
-            let canonical = canonical.at_entry(&listed.spelled)?;
-            if !known.insert(canonical.clone()) {
-                continue;
-            }
-            budget.take(canonical.as_bytes().len())?;
-            let links = Rc::clone(parent.links());
-            if !Rc::ptr_eq(&links, &last_links) {
-                budget.take(links.iter().map(|link| link.as_bytes().len()).sum())?;
-                last_links = Rc::clone(&links);
-            }
-            found.push((listed, Target { canonical, links }));
+    /// The listed objects that are there.
+    fn find_all(&self, root: &Root, watch: &Watch) -> Result<Targets> {
+        let (mut parents, mut targets) = (Parents::new(root), Targets::default());
+        for (number, spelled) in self.0.iter().enumerate() {
+            watch.check()?;
+            find_target(&mut parents, &mut targets, number, spelled).at_entry(spelled)?;
         }
-        Ok(found)
+        targets.sort();
+        Ok(targets)
     }
 }
 
-/// A path as it is listed, and what it means.
-struct Listed {
-    spelled: Vec<u8>,
-    path: RootPath,
+/// Adds what a line of the list names, if it is there.
+fn find_target(
+    parents: &mut Parents<'_>,
+    targets: &mut Targets,
+    number: usize,
+    spelled: &[u8],
+) -> Result<()> {
+    let Some((parent, name, _)) = find(parents, &meant(spelled)?)? else {
+        return Ok(());
+    };
+    targets.add(number, &parent.canonical().join(&name)?, parent.links())
 }
 
-impl Listed {
-    fn new(spelled: Vec<u8>) -> Result<Self> {
-        let path = RootPath::clean(&spelled)
-            .map_err(Error::from)
-            .at_entry(&spelled)?;
-        if path.is_root() {
-            return Err(Error::from(Refusal::Root).at_entry(&spelled));
-        }
-        Ok(Self { spelled, path })
+/// The path that is meant by one as it is listed.
+fn meant(spelled: &[u8]) -> Result<RootPath> {
+    let path = RootPath::clean(spelled)
+        .map_err(Error::from)
+        .at_entry(spelled)?;
+    if path.is_root() {
+        return Err(Error::from(Refusal::Root).at_entry(spelled));
     }
+    Ok(path)
 }
 
 /// What is mounted below the root isn't part of the container's file system.
-fn check_mount(parents: &mut Parents<'_>, path: &RootPath, mount: u64) -> Result<()> {
-    match find(parents, path)? {
+fn check_mount(parents: &mut Parents<'_>, spelled: &[u8], mount: u64) -> Result<()> {
+    match find(parents, &meant(spelled)?)? {
         Some((parent, ..)) if parent.mount()? != mount => Err(Refusal::OtherMount.into()),
         _ => Ok(()),
     }
@@ -202,23 +194,25 @@ fn find(parents: &mut Parents<'_>, path: &RootPath) -> Result<Option<(Rc<Parent>
     Ok(node.map(|node| (parent, name, node)))
 }
 
-fn remove(parents: &mut Parents<'_>, path: &RootPath, held: &Held, watch: &Watch) -> Result<()> {
-    let Some((parent, name, node)) = find(parents, path)? else {
+fn remove(parents: &mut Parents<'_>, spelled: &[u8], held: &mut Held, watch: &Watch) -> Result<()> {
+    let Some((parent, name, node)) = find(parents, &meant(spelled)?)? else {
         return Ok(());
     };
+    let canonical = parent.canonical().join(&name)?;
+    if held.is_cleared(&canonical) {
+        return Ok(());
+    }
     let directory = Node::dot(&*parent)?;
     let before = times_of(&directory.stat()?);
-    if matches!(file_type(&node.stat()?), SFlag::S_IFDIR | SFlag::S_IFLNK) {
+    let kind = file_type(&node.stat()?);
+    if matches!(kind, SFlag::S_IFDIR | SFlag::S_IFLNK) {
         // Paths through it lead elsewhere from now on.
         parents.forget();
     }
-    remove_tree_except(
-        &*parent,
-        &name,
-        &parent.canonical().join(&name)?,
-        held,
-        watch,
-    )?;
+    remove_tree_except(&*parent, &name, &canonical, held, watch)?;
+    if kind == SFlag::S_IFDIR {
+        held.remember_cleared(canonical);
+    }
     let after = times_of(&directory.stat()?);
     if (after.1.tv_sec, after.1.tv_nsec) == (before.1.tv_sec, before.1.tv_nsec) {
         return Ok(());

@@ -45,7 +45,38 @@ impl From<Refusal> for Error {
     }
 }
 
-/// The paths of a list, in its order.
+/// Many paths in little memory: one after the other, without an allocation for each.
+#[derive(Debug, Default)]
+pub(super) struct Paths {
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Paths {
+    pub(super) fn push(&mut self, path: &[u8]) {
+        self.bytes.extend_from_slice(path);
+        self.ends.push(self.bytes.len());
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The path of this number; of a number that no path has, an empty one.
+    pub(super) fn get(&self, number: usize) -> &[u8] {
+        let end = |number: usize| self.ends.get(number).copied().unwrap_or_default();
+        let start = number.checked_sub(1).map_or(0, end);
+        self.bytes.get(start..end(number)).unwrap_or_default()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).map(|number| self.get(number))
+    }
+}
+
+/// The paths of a list, in its order. They take the place of the text, so that a list of millions of short names costs
+/// its own size and a number for each.
 ///
 /// `null` for the list is an empty one, `null` for a path an empty path. Bytes that are not UTF-8 are kept; an escaped
 /// surrogate without its other half becomes U+FFFD.
@@ -54,19 +85,28 @@ impl From<Refusal> for Error {
 ///
 /// [`Kind::Malformed`] for what is not a JSON array of strings, byte order mark and empty text included, and for a path
 /// with a NUL; [`Kind::Limit`] for more than 4 million paths. The message repeats nothing of the content.
-pub(crate) fn parse(json: &[u8]) -> Result<Vec<Vec<u8>>> {
+pub(super) fn parse(json: Vec<u8>) -> Result<Paths> {
     Ok(parse_at_most(MAX_PATHS, json)?)
 }
 
-fn parse_at_most(limit: usize, json: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
-    let mut text = Text { json, at: 0 };
-    let paths = text.list(limit)?;
+fn parse_at_most(limit: usize, json: Vec<u8>) -> Result<Paths, Refusal> {
+    let mut text = Text {
+        json,
+        at: 0,
+        written: 0,
+    };
+    let ends = text.list(limit)?;
     text.skip_space();
-    if text.at < json.len() {
-        Err(Refusal::Syntax(text.at))
-    } else {
-        Ok(paths)
+    if text.at < text.json.len() {
+        return Err(Refusal::Syntax(text.at));
     }
+    let Text {
+        json: mut bytes,
+        written,
+        ..
+    } = text;
+    bytes.truncate(written);
+    Ok(Paths { bytes, ends })
 }
 
 /// A list as JSON: two spaces of indentation, no newline at the end. What would be special in HTML or a script (`<`,
@@ -109,65 +149,79 @@ fn encode_char(json: &mut Vec<u8>, c: char) {
 }
 
 /// A JSON text and how far it is read. What is read is no deeper than a string in an array, so nothing recurses.
-struct Text<'a> {
-    json: &'a [u8],
+///
+/// The paths are written over the text that was read: none is longer than what spells it.
+struct Text {
+    json: Vec<u8>,
     at: usize,
+    /// How many bytes of paths there are at the beginning, never more than were read.
+    written: usize,
 }
 
-impl Text<'_> {
-    fn list(&mut self, limit: usize) -> Result<Vec<Vec<u8>>, Refusal> {
-        let mut paths = Vec::new();
+impl Text {
+    /// Reads the list; where each of its paths ends.
+    fn list(&mut self, limit: usize) -> Result<Vec<usize>, Refusal> {
+        let mut ends = Vec::new();
         self.skip_space();
         if self.peek()? != b'[' {
-            return self.null().map(|()| paths);
+            return self.null().map(|()| ends);
         }
         self.at += 1;
         self.skip_space();
         if self.peek()? == b']' {
             self.at += 1;
-            return Ok(paths);
+            return Ok(ends);
         }
         loop {
             self.skip_space();
-            let path = self.path()?;
-            if paths.len() == limit {
+            self.path()?;
+            if ends.len() == limit {
                 return Err(Refusal::TooMany);
             }
-            paths.push(path);
+            ends.push(self.written);
             self.skip_space();
             match self.next()? {
                 b',' => {}
-                b']' => return Ok(paths),
+                b']' => return Ok(ends),
                 _ => return Err(Refusal::Syntax(self.at - 1)),
             }
         }
     }
 
-    fn path(&mut self) -> Result<Vec<u8>, Refusal> {
+    fn path(&mut self) -> Result<(), Refusal> {
         let start = self.at;
         if self.peek()? != b'"' {
-            return self.null().map(|()| Vec::new());
+            return self.null();
         }
         self.at += 1;
-        let mut path = Vec::new();
+        let first = self.written;
         loop {
             match self.next()? {
                 b'"' => break,
-                b'\\' => self.escape(&mut path)?,
+                b'\\' => self.escape()?,
                 0..0x20 => return Err(Refusal::Syntax(self.at - 1)),
-                byte => path.push(byte),
+                byte => self.write(&[byte]),
             }
         }
-        if path.contains(&0) {
+        if self.json[first..self.written].contains(&0) {
             Err(Refusal::Nul(start))
         } else {
-            Ok(path)
+            Ok(())
+        }
+    }
+
+    /// Adds to the path that is being read.
+    fn write(&mut self, bytes: &[u8]) {
+        let end = self.written + bytes.len();
+        if let Some(place) = self.json.get_mut(self.written..end) {
+            place.copy_from_slice(bytes);
+            self.written = end;
         }
     }
 
     /// Reads an escape behind its backslash.
-    fn escape(&mut self, path: &mut Vec<u8>) -> Result<(), Refusal> {
-        path.push(match self.next()? {
+    fn escape(&mut self) -> Result<(), Refusal> {
+        let byte = match self.next()? {
             byte @ (b'"' | b'\\' | b'/') => byte,
             b'n' => b'\n',
             b'r' => b'\r',
@@ -176,11 +230,12 @@ impl Text<'_> {
             b'f' => 12,
             b'u' => {
                 let c = self.escaped_char()?;
-                path.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                self.write(c.encode_utf8(&mut [0; 4]).as_bytes());
                 return Ok(());
             }
             _ => return Err(Refusal::Syntax(self.at - 1)),
-        });
+        };
+        self.write(&[byte]);
         Ok(())
     }
 

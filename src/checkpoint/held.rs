@@ -11,18 +11,106 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 
+use super::deleted_list::Paths;
 use crate::archive::{Input, Reading};
 use crate::error::{Context as _, Result};
 use crate::fs::Budget;
-use crate::fs::{Keep, Parents, Root, RootPath, names_start};
+use crate::fs::{Keep, Parents, Root, RootPath, compare_paths, is_path_within, names_start};
 use crate::tar::{Member, MemberKind, Reader};
 
-/// A listed object that is there.
-pub(super) struct Target {
-    /// Its path without symlinks.
-    pub(super) canonical: RootPath,
-    /// The symlinks that the listed path leads through, by their paths without symlinks.
-    pub(super) links: Rc<[RootPath]>,
+/// The listed objects that are there. There may be millions.
+#[derive(Default)]
+pub(super) struct Targets {
+    /// Which lines of the list they are.
+    listed: Vec<usize>,
+    /// Their paths without symlinks.
+    canonical: Paths,
+    /// The symlinks that listed paths lead through, by their paths without symlinks, and the target that they are first
+    /// of; of most there are none.
+    links: Vec<(usize, Rc<[RootPath]>)>,
+    /// Those that aren't below others, in the order of their paths.
+    topmost: Vec<usize>,
+    budget: Budget,
+}
+
+impl Targets {
+    /// Adds the object `canonical`, line `listed` of the list, which is found through `links`.
+    pub(super) fn add(
+        &mut self,
+        listed: usize,
+        canonical: &RootPath,
+        links: &Rc<[RootPath]>,
+    ) -> Result<()> {
+        let target = self.listed.len();
+        if target > 0 && self.canonical.get(target - 1) == canonical.as_bytes() {
+            return Ok(());
+        }
+        self.budget.take(canonical.as_bytes().len())?;
+        if !self
+            .last_links()
+            .is_some_and(|last| Rc::ptr_eq(last, links))
+        {
+            let bytes = links.iter().map(|link| link.as_bytes().len()).sum();
+            if bytes > 0 || self.last_links().is_some_and(|last| !last.is_empty()) {
+                self.budget.take(bytes)?;
+                self.links.push((target, Rc::clone(links)));
+            }
+        }
+        self.listed.push(listed);
+        self.canonical.push(canonical.as_bytes());
+        Ok(())
+    }
+
+    fn last_links(&self) -> Option<&Rc<[RootPath]>> {
+        self.links.last().map(|(_, links)| links)
+    }
+
+    /// Finds those that aren't below others. Has to be done once all are there.
+    pub(super) fn sort(&mut self) {
+        let path = |target: usize| self.canonical.get(target);
+        let mut sorted: Vec<usize> = (0..self.len()).collect();
+        sorted.sort_unstable_by(|own, other| compare_paths(path(*own), path(*other)));
+        let mut last: Option<usize> = None;
+        sorted.retain(|&target| {
+            let covered = last.is_some_and(|last| is_path_within(path(target), path(last)));
+            if !covered {
+                last = Some(target);
+            }
+            !covered
+        });
+        self.topmost = sorted;
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.listed.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    /// Which line of the list a target is.
+    pub(super) fn listed(&self, target: usize) -> usize {
+        self.listed.get(target).copied().unwrap_or_default()
+    }
+
+    /// The symlinks that a target is found through.
+    fn links(&self, target: usize) -> &[RootPath] {
+        let after = self.links.partition_point(|(first, _)| *first <= target);
+        let links = after.checked_sub(1).and_then(|at| self.links.get(at));
+        links.map_or(&[], |(_, links)| links)
+    }
+
+    /// Whether the path is a listed one or below one. A directory comes right before everything below it.
+    fn cover(&self, path: &RootPath) -> bool {
+        let path = path.as_bytes();
+        let canonical = |target: &usize| self.canonical.get(*target);
+        let after = self
+            .topmost
+            .partition_point(|target| compare_paths(canonical(target), path).is_le());
+        let before = after.checked_sub(1).and_then(|at| self.topmost.get(at));
+        before.is_some_and(|listed| is_path_within(path, canonical(listed)))
+    }
 }
 
 /// What stays when the listed paths are removed. Paths are compared without symlinks, so that it doesn't matter which
@@ -33,6 +121,9 @@ pub(super) struct Held {
     members: BTreeSet<RootPath>,
     /// The symlinks on the way to listed paths that the diff holds.
     links: HashSet<RootPath>,
+    /// Directories that all was removed from that isn't held; none is below another. Nobody looks through them again:
+    /// a list of directories below directories costs no more than the topmost one.
+    cleared: BTreeSet<RootPath>,
 }
 
 impl Keep for Held {
@@ -47,13 +138,19 @@ impl Keep for Held {
             .find(|path| *path != directory);
         next.is_some_and(|path| path.is_within(directory))
     }
+
+    fn keeps_all_below(&self, directory: &RootPath) -> bool {
+        self.cleared.contains(directory)
+    }
 }
 
 /// The members of a diff, as far as deletions have to know them.
 #[derive(Default)]
 pub(super) struct Noted {
-    /// Their names as they stand in the archive, and whether they are directories.
-    members: Vec<(Vec<u8>, bool)>,
+    /// Their names as they stand in the archive.
+    names: Paths,
+    /// Whether they are directories.
+    directories: Vec<bool>,
     budget: Budget,
 }
 
@@ -61,15 +158,15 @@ impl Noted {
     /// Remembers a member that is being applied.
     pub(super) fn add(&mut self, member: &Member) -> Result<()> {
         self.budget.take(member.path.len())?;
-        let is_directory = member.kind == MemberKind::Directory;
-        self.members.push((member.path.clone(), is_directory));
+        self.names.push(&member.path);
+        self.directories.push(member.kind == MemberKind::Directory);
         Ok(())
     }
 }
 
 impl Held {
     /// Reads the whole diff `tar`, which was applied below `root`. Nothing is changed.
-    pub(super) fn read(tar: File, root: &Root, targets: &[Target]) -> Result<Self> {
+    pub(super) fn read(tar: File, root: &Root, targets: &Targets) -> Result<Self> {
         let mut search = Search::new(root, targets);
         let mut reader = Reader::new(Input::new(tar, &Reading::default())?);
         while let Some(member) = reader.next_member()? {
@@ -83,9 +180,9 @@ impl Held {
     }
 
     /// The same from the members of a diff that was applied below `root`.
-    pub(super) fn of(noted: &Noted, root: &Root, targets: &[Target]) -> Result<Self> {
+    pub(super) fn of(noted: &Noted, root: &Root, targets: &Targets) -> Result<Self> {
         let mut search = Search::new(root, targets);
-        for (path, is_directory) in &noted.members {
+        for (path, is_directory) in noted.names.iter().zip(&noted.directories) {
             search.look_at(path, *is_directory).at_entry(path)?;
         }
         Ok(search.held)
@@ -93,15 +190,35 @@ impl Held {
 
     /// Whether the target was found through a symlink that the diff has put there. What was deleted had that path when
     /// a directory was in the symlink's place; what the symlink leads to is something else.
-    pub(super) fn leads_elsewhere(&self, target: &Target) -> bool {
-        target.links.iter().any(|link| self.links.contains(link))
+    pub(super) fn leads_elsewhere(&self, targets: &Targets, target: usize) -> bool {
+        let mut links = targets.links(target).iter();
+        links.any(|link| self.links.contains(link))
+    }
+
+    /// Remembers that all was removed from the directory that isn't held, and so from all below it.
+    pub(super) fn remember_cleared(&mut self, directory: RootPath) {
+        if !self.keeps_below(&directory) {
+            return;
+        }
+        let below = self.cleared.range(&directory..);
+        let below = below.take_while(|other| other.is_within(&directory));
+        let below: Vec<RootPath> = below.cloned().collect();
+        for covered in below {
+            self.cleared.remove(&covered);
+        }
+        self.cleared.insert(directory);
+    }
+
+    /// Whether the path is, or is in, a directory that was cleared.
+    pub(super) fn is_cleared(&self, path: &RootPath) -> bool {
+        let before = self.cleared.range(..=path).next_back();
+        before.is_some_and(|cleared| path.is_within(cleared))
     }
 }
 
 struct Search<'r> {
     parents: Parents<'r>,
-    /// The listed paths, without symlinks, but for those below others.
-    listed: BTreeSet<&'r RootPath>,
+    targets: &'r Targets,
     /// The symlinks on the way to listed paths.
     links: HashSet<&'r RootPath>,
     held: Held,
@@ -109,13 +226,14 @@ struct Search<'r> {
 }
 
 impl<'r> Search<'r> {
-    fn new(root: &'r Root, targets: &'r [Target]) -> Self {
+    fn new(root: &'r Root, targets: &'r Targets) -> Self {
         Self {
             parents: Parents::new(root),
-            listed: topmost(targets),
+            targets,
             links: targets
+                .links
                 .iter()
-                .flat_map(|target| target.links.iter())
+                .flat_map(|(_, links)| links.iter())
                 .collect(),
             held: Held::default(),
             budget: Budget::default(),
@@ -142,30 +260,10 @@ impl<'r> Search<'r> {
         if !is_directory && self.links.contains(&path) {
             self.held.links.insert(path.clone());
         }
-        if self.is_listed(&path) && !self.held.members.contains(&path) {
+        if self.targets.cover(&path) && !self.held.members.contains(&path) {
             self.budget.take(path.as_bytes().len())?;
             self.held.members.insert(path);
         }
         Ok(())
     }
-
-    /// Whether the path is a listed one or below one. A directory comes right before everything below it.
-    fn is_listed(&self, path: &RootPath) -> bool {
-        let before = self.listed.range::<RootPath, _>(..=path).next_back();
-        before.is_some_and(|listed| path.is_within(listed))
-    }
-}
-
-/// The targets' paths but for those below others.
-fn topmost(targets: &[Target]) -> BTreeSet<&RootPath> {
-    let sorted: BTreeSet<&RootPath> = targets.iter().map(|target| &target.canonical).collect();
-    let mut topmost = BTreeSet::new();
-    let mut last: Option<&RootPath> = None;
-    for path in sorted {
-        if !last.is_some_and(|last| path.is_within(last)) {
-            topmost.insert(path);
-            last = Some(path);
-        }
-    }
-    topmost
 }

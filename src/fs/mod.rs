@@ -43,7 +43,7 @@ pub(crate) use name::Name;
 pub(crate) use node::{Node, Owner, file_type, is_directory};
 pub(crate) use output::Output;
 pub(crate) use parents::{ImplicitOwner, Parent, Parents};
-pub(crate) use path::{RootPath, names_start};
+pub(crate) use path::{RootPath, compare_paths, is_path_within, names_start};
 pub use place::{Place, PlaceBuf};
 pub(crate) use remove::{
     Keep, clear_directory_except, remove_tree, remove_tree_except, restore_times, times_of,

@@ -92,10 +92,7 @@ impl RootPath {
 
     /// Whether this is `directory` or below it.
     pub(crate) fn is_within(&self, directory: &RootPath) -> bool {
-        match self.0.strip_prefix(directory.as_bytes()) {
-            Some(rest) => directory.is_root() || matches!(rest.first(), None | Some(b'/')),
-            None => false,
-        }
+        is_path_within(&self.0, &directory.0)
     }
 
     /// The directory that holds the object, and its name there; of the root itself nothing.
@@ -158,13 +155,26 @@ fn cleaned(bytes: &[u8]) -> Vec<u8> {
 
 impl Ord for RootPath {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Sets hold many paths of thousands of bytes that differ at their ends: what is equal is passed over in pieces.
-        let pieces = self.0.chunks(PIECE).zip(other.0.chunks(PIECE));
-        let equal = pieces.take_while(|(own, others)| own == others).count() * PIECE;
-        let [own, others] = [self, other].map(|path| path.0.get(equal..).unwrap_or_default());
-        // No name holds a byte as low as the one that stands for the slash here.
-        let rank = |&byte: &u8| if byte == b'/' { 0 } else { byte };
-        own.iter().map(rank).cmp(others.iter().map(rank))
+        compare_paths(&self.0, &other.0)
+    }
+}
+
+/// The order of two cleaned paths, which is that of [`RootPath`].
+pub(crate) fn compare_paths(own: &[u8], others: &[u8]) -> Ordering {
+    // Sets hold many paths of thousands of bytes that differ at their ends: what is equal is passed over in pieces.
+    let pieces = own.chunks(PIECE).zip(others.chunks(PIECE));
+    let equal = pieces.take_while(|(own, others)| own == others).count() * PIECE;
+    let [own, others] = [own, others].map(|path| path.get(equal..).unwrap_or_default());
+    // No name holds a byte as low as the one that stands for the slash here.
+    let rank = |&byte: &u8| if byte == b'/' { 0 } else { byte };
+    own.iter().map(rank).cmp(others.iter().map(rank))
+}
+
+/// Whether a cleaned path is `directory`, a cleaned path too, or below it.
+pub(crate) fn is_path_within(path: &[u8], directory: &[u8]) -> bool {
+    match path.strip_prefix(directory) {
+        Some(rest) => directory.is_empty() || matches!(rest.first(), None | Some(b'/')),
+        None => false,
     }
 }
 

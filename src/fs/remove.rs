@@ -29,6 +29,12 @@ const MAX_LEVELS: usize = 100_000;
 const NAMES_A_PASS: u32 = 1_000_000;
 const PASSES: u32 = 64;
 
+/// How many bytes the names may take that are remembered of directories whose descriptors are closed for a while. A
+/// directory with more is read anew for the rest.
+const MAX_AHEAD: usize = 32 << 20;
+/// What a name takes in memory beside its bytes.
+const NAME_OVERHEAD: usize = 48;
+
 /// What a removal leaves alone, by paths without symlinks.
 pub(crate) trait Keep {
     /// Whether the object stays. Of a directory that stays, the content is still looked at.
@@ -96,6 +102,12 @@ struct Removal<'k> {
     keep: Option<&'k dyn Keep>,
     watch: &'k Watch,
     levels: Vec<Level>,
+    /// How many bytes the names take that were read ahead.
+    ahead: usize,
+}
+
+fn size_of_name(name: &Name) -> usize {
+    name.bytes().len() + NAME_OVERHEAD
 }
 
 /// What became of a name in a directory.
@@ -119,11 +131,41 @@ struct Level {
     done: HashSet<Name>,
     /// How many names this pass has removed.
     names: u32,
+    /// Names that were read before the descriptor was closed, and that nothing was done about yet: what is in a
+    /// directory is read once, however many deep ones are in it.
+    ahead: Vec<Name>,
+    /// Whether those are all that are left.
+    all_ahead: bool,
     /// Nothing while too many deeper levels are open.
-    open: Option<(OwnedFd, Listing)>,
+    open: Option<Open>,
+}
+
+struct Open {
+    fd: OwnedFd,
+    /// Nothing if all names that are left were read ahead.
+    listing: Option<Listing>,
 }
 
 impl Level {
+    /// Closes the descriptor until the levels below are done. Reads the names that are left first, if they take no more
+    /// than `room` bytes; how many they take.
+    fn close(&mut self, room: usize) -> Result<usize> {
+        let mut taken = 0;
+        let open = self.open.take();
+        let Some(mut listing) = open.and_then(|open| open.listing) else {
+            return Ok(taken);
+        };
+        while taken < room {
+            let Some(name) = listing.next_name()? else {
+                self.all_ahead = true;
+                break;
+            };
+            taken += size_of_name(&name);
+            self.ahead.push(name);
+        }
+        Ok(taken)
+    }
+
     fn quoted(&self) -> String {
         match &self.name {
             Some(name) => name.quoted(),
@@ -140,38 +182,63 @@ impl<'k> Removal<'k> {
             keep,
             watch,
             levels: Vec::new(),
+            ahead: 0,
         })
     }
 
     fn run(&mut self, parent: BorrowedFd<'_>) -> Result<()> {
-        while let Some(level) = self.levels.last_mut() {
+        while let Some(top) = self.levels.len().checked_sub(1) {
             self.watch.check()?;
-            let Some((fd, mut listing)) = level.open.take() else {
+            let limited = self.levels[top].names >= NAMES_A_PASS;
+            let next = if limited { None } else { self.next_name(top)? };
+            let Some(name) = next else {
+                self.leave(parent, limited)?;
+                continue;
+            };
+            let level = &mut self.levels[top];
+            let path = level.path.as_ref();
+            let path = path.and_then(|path| path.join(&name).ok());
+            let Some(open) = level.open.take() else {
                 return Err(Error::system("read directory", Errno::EBADF));
             };
-            let limited = level.names >= NAMES_A_PASS;
-            let next = if limited {
-                Ok(None)
-            } else {
-                listing.next_name()
-            };
-            let path = level.path.clone();
-            let top = self.levels.len() - 1;
-            let result = match &next {
-                Ok(Some(name)) => {
-                    let path = path.and_then(|path| path.join(name).ok());
-                    self.remove_child(fd.as_fd(), path, name)
-                }
-                _ => Ok(Child::Kept),
-            };
-            self.levels[top].open = Some((fd, listing));
+            let result = self.remove_child(open.fd.as_fd(), path, &name);
+            self.levels[top].open = Some(open);
             let child = result.context(|| format!("in {}", self.levels[top].quoted()))?;
             if child == Child::Removed {
                 self.levels[top].names += 1;
             }
-            if next?.is_none() {
-                self.leave(parent, limited)?;
-            }
+            self.close_above()?;
+        }
+        Ok(())
+    }
+
+    /// The next name in the deepest directory, `None` after the last.
+    fn next_name(&mut self, top: usize) -> Result<Option<Name>> {
+        let level = &mut self.levels[top];
+        if let Some(name) = level.ahead.pop() {
+            self.ahead = self.ahead.saturating_sub(size_of_name(&name));
+            return Ok(Some(name));
+        }
+        let Some(open) = &mut level.open else {
+            return Ok(None);
+        };
+        if open.listing.is_none() && !level.all_ahead {
+            open.listing = Some(Listing::of(&open.fd)?);
+        }
+        match &mut open.listing {
+            Some(listing) => listing.next_name(),
+            None => Ok(None),
+        }
+    }
+
+    /// Closes the descriptor of the directory that has become too many levels higher than the deepest one.
+    fn close_above(&mut self) -> Result<()> {
+        let above = self.levels.len().checked_sub(OPEN_LEVELS + 1);
+        if let Some(level) = above.and_then(|above| self.levels.get_mut(above)) {
+            let room = MAX_AHEAD.saturating_sub(self.ahead);
+            self.ahead += level
+                .close(room)
+                .context(|| format!("in {}", level.quoted()))?;
         }
         Ok(())
     }
@@ -194,7 +261,8 @@ impl<'k> Removal<'k> {
         if stays && self.keeps(path.as_ref(), |keep, path| keep.keeps_all_below(path)) {
             return Ok(Child::Kept);
         }
-        self.enter(directory, path, name, stays)?;
+        // Where nothing stays nobody asks for paths, whose length would be paid for with every name.
+        self.enter(directory, path.filter(|_| stays), name, stays)?;
         Ok(if stays { Child::Kept } else { Child::Removed })
     }
 
@@ -254,11 +322,13 @@ impl<'k> Removal<'k> {
             passes: 0,
             done: HashSet::new(),
             names: 0,
-            open: Some((fd, listing)),
+            ahead: Vec::new(),
+            all_ahead: false,
+            open: Some(Open {
+                fd,
+                listing: Some(listing),
+            }),
         });
-        if let Some(above) = self.levels.len().checked_sub(OPEN_LEVELS + 1) {
-            self.levels[above].open = None;
-        }
         Ok(())
     }
 
@@ -268,9 +338,11 @@ impl<'k> Removal<'k> {
         let Some(mut done) = self.levels.pop() else {
             return Ok(());
         };
-        let Some((fd, _)) = done.open.take() else {
+        let Some(Open { fd, .. }) = done.open.take() else {
             return Ok(());
         };
+        let forgotten: usize = done.ahead.drain(..).map(|name| size_of_name(&name)).sum();
+        self.ahead = self.ahead.saturating_sub(forgotten);
         let above = match self.levels.last_mut() {
             None => parent,
             Some(level) => reopen_from_below(level, &fd)?,
@@ -288,8 +360,9 @@ impl<'k> Removal<'k> {
         match removed {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(Errno::ENOTEMPTY | Errno::EEXIST) if done.passes < PASSES => {
-                let listing = Listing::of(&fd)?;
-                (done.passes, done.names, done.open) = (done.passes + 1, 0, Some((fd, listing)));
+                let listing = Some(Listing::of(&fd)?);
+                (done.passes, done.names) = (done.passes + 1, 0);
+                (done.all_ahead, done.open) = (false, Some(Open { fd, listing }));
                 self.levels.push(done);
                 Ok(())
             }
@@ -312,11 +385,10 @@ fn reopen_from_below<'l>(level: &'l mut Level, below: &OwnedFd) -> Result<Borrow
                 Errno::ESTALE,
             ));
         }
-        let listing = Listing::of(&fd)?;
-        level.open = Some((fd, listing));
+        level.open = Some(Open { fd, listing: None });
     }
     match &level.open {
-        Some((fd, _)) => Ok(fd.as_fd()),
+        Some(open) => Ok(open.fd.as_fd()),
         None => Err(Error::system("open ..", Errno::EBADF)),
     }
 }

@@ -68,6 +68,11 @@ fn verify(block: &tar::Header) -> Result<(), Refusal> {
     }
 }
 
+/// Whether a block has the checksum of a header.
+pub(super) fn is_header(block: &tar::Header) -> bool {
+    verify(block).is_ok()
+}
+
 fn parse_common(block: &tar::Header) -> Result<Header, Refusal> {
     let old = block.as_old();
     Ok(Header {

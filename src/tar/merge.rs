@@ -33,9 +33,20 @@ pub(super) enum Map {
     Leading,
 }
 
-/// A member as its headers describe it. `stored` is what the headers state, a sparse map in front of the data included;
-/// `size` is the size of a sparse file if the headers state one, else `stored`.
-pub(super) fn merge(header: &Header, overrides: &Overrides) -> Result<(Member, Map), Refusal> {
+/// A member as its headers describe it, and what follows them.
+#[derive(Debug)]
+pub(super) struct Merged {
+    /// `stored` is what the headers state, a sparse map in front of the data included; `size` is the size of a sparse file
+    /// if the headers state one, else `stored`.
+    pub member: Member,
+    pub map: Map,
+    /// How many bytes the headers state that are no file's data: of a directory's list, and of a hard link, which may
+    /// have none of them.
+    pub passed_over: u64,
+}
+
+/// Takes the headers of a member together.
+pub(super) fn merge(header: &Header, overrides: &Overrides) -> Result<Merged, Refusal> {
     // Nothing else about a member of an unknown type can be judged.
     kind(header.kind, b"")?;
     let records = &overrides.records;
@@ -60,6 +71,10 @@ pub(super) fn merge(header: &Header, overrides: &Overrides) -> Result<(Member, M
         MemberKind::Regular => u64::try_from(stated).map_err(|_| Refusal::NegativeSize)?,
         _ => 0,
     };
+    let passed_over = match header.kind {
+        b'1' | b'D' => u64::try_from(stated).map_err(|_| Refusal::NegativeSize)?,
+        _ => 0,
+    };
     let member = Member {
         path,
         kind,
@@ -78,7 +93,11 @@ pub(super) fn merge(header: &Header, overrides: &Overrides) -> Result<(Member, M
         sparse: None,
         offset: 0,
     };
-    Ok((member, map))
+    Ok(Merged {
+        member,
+        map,
+        passed_over,
+    })
 }
 
 /// The name of a member whose headers may be broken, for an error about it.
@@ -108,13 +127,14 @@ fn kind(letter: u8, path: &[u8]) -> Result<MemberKind, Refusal> {
         b'2' => MemberKind::Symlink,
         b'3' => MemberKind::CharDevice,
         b'4' => MemberKind::BlockDevice,
-        b'5' => MemberKind::Directory,
+        // `D` is GNU's directory with the list of what was in it, which is passed over.
+        b'5' | b'D' => MemberKind::Directory,
         b'6' => MemberKind::Fifo,
         other => return Err(Refusal::Type(other)),
     })
 }
 
-/// Which form of sparse map the headers announce. Versions that aren't known make a plain file.
+/// Which form of sparse map the headers announce.
 fn find_map(header: &Header, records: &Records) -> Result<Map, Refusal> {
     if header.kind == b'S' {
         return if header.real_size.is_some() {
@@ -124,17 +144,25 @@ fn find_map(header: &Header, records: &Records) -> Result<Map, Refusal> {
         };
     }
     let pairs = records.iter().any(|(key, _)| is_pair(key));
-    match (
+    let any = |keys: &[&[u8]]| keys.iter().any(|key| records.get(key).is_some());
+    let version = (
         records.get(b"GNU.sparse.major"),
         records.get(b"GNU.sparse.minor"),
-    ) {
+    );
+    match version {
         (Some(b"1"), Some(b"0")) => Ok(Map::Leading),
         (Some(b"0"), Some(b"0" | b"1")) => record_map(records, pairs),
         // The first two forms don't state a version everywhere.
-        (None, None) if pairs || records.get(b"GNU.sparse.map").is_some() => {
+        (None, None) if pairs || any(&[b"GNU.sparse.map", b"GNU.sparse.numblocks"]) => {
             record_map(records, pairs)
         }
-        _ => Ok(Map::None),
+        // A size without a map is one that some readers believe.
+        (None, None) if any(&[b"GNU.sparse.size", b"GNU.sparse.realsize"]) => {
+            Err(Refusal::SparseMap)
+        }
+        (None, None) => Ok(Map::None),
+        // Half a version is a whole one for some readers, and none for others.
+        _ => Err(Refusal::SparseVersion),
     }
 }
 
@@ -182,8 +210,9 @@ fn real_size(header: &Header, records: &Records, map: &Map) -> Result<Option<u64
 
 fn path(header: &Header, overrides: &Overrides, map: &Map) -> Result<Vec<u8>, Refusal> {
     let real_name = match map {
-        Map::Records(_) | Map::Leading => overrides.records.get(b"GNU.sparse.name"),
-        Map::None | Map::Old => None,
+        // With or without a map: the name in the header is one that the writer has made up.
+        Map::Records(_) | Map::Leading | Map::None => overrides.records.get(b"GNU.sparse.name"),
+        Map::Old => None,
     };
     let long = Some(&*overrides.long_name).filter(|name| !name.is_empty());
     name(

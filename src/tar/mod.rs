@@ -6,8 +6,14 @@
 //! V7, ustar, PAX (POSIX.1-2001), GNU and star (Schily) headers; GNU long names and links; sparse files in the old GNU
 //! form and in the PAX forms 0.0, 0.1 and 1.0. The formats are described in POSIX (`pax`, "ustar Interchange Format"),
 //! the GNU tar manual ("Tar Internals") and star's `star(5)`. A member's fields are what remains after every override:
-//! PAX records over the header, a GNU long name over both, `GNU.sparse.name` over all. Global PAX headers are checked
-//! and then forgotten: nothing in one member's name or owner ever depends on another member.
+//! PAX records over the header, a GNU long name over both, `GNU.sparse.name` over all. A global PAX header may hold a
+//! comment or GNU's name of the archive; what says something of members is refused: some readers apply it, others don't.
+//! Solaris' `X` is read as `x`, GNU's name of an archive (`V`) and lists of directories (`D`) are passed over. A hard link
+//! may have data, which are passed over too, since its source has them.
+//!
+//! What readers are known to disagree about is refused, where they would make different trees of it: a number behind a
+//! NUL, a single zero block, a header without the member that it announces, a size or version of a sparse map that isn't
+//! there or isn't known.
 //!
 //! # What is written
 //!
@@ -22,8 +28,8 @@
 //! - `CRUTILS.xattrs=complete` says that the xattr records of this member are all xattrs that the object had. A reader
 //!   that merges a directory entry into an existing directory can then remove the others. Other readers ignore it.
 //! - `SCHILY.xattr.NAME=VALUE` can't carry a name with a `=` in it, since a key ends at the first `=`. Such an xattr is
-//!   written as `LIBARCHIVE.xattr.<percent-encoded name>=<base64 of the value>`, which libarchive reads. Of these
-//!   records only those whose decoded name holds a `=` are read: `SCHILY.xattr` stays the one source for all others.
+//!   written as `LIBARCHIVE.xattr.<percent-encoded name>=<base64 of the value>`, which libarchive reads. Both forms are
+//!   read for any name; `SCHILY.xattr` counts where both are there.
 //!
 //! # What comes from the `tar` crate, and what doesn't
 //!
@@ -40,6 +46,7 @@
 
 #![forbid(unsafe_code)]
 
+mod acl;
 mod align;
 mod header;
 mod member;

@@ -2,8 +2,10 @@
 
 #![forbid(unsafe_code)]
 
-/// The number in a header field. Octal digits may stand between spaces and NULs, and a field of these alone is 0; a set
-/// first bit says that the rest is a big-endian two's complement number. `None` for other bytes, and beyond 63 bits.
+/// The number in a header field. Octal digits may stand between spaces, a NUL ends them, and a field of spaces and NULs
+/// alone is 0; a set first bit says that the rest is a big-endian two's complement number. `None` for other bytes, beyond
+/// 63 bits, and for anything behind a NUL that no digit stands before: some readers take it for the number, others for
+/// nothing, and so they find the next header in different places.
 pub(super) fn parse(field: &[u8]) -> Option<i64> {
     match field.first() {
         Some(first) if first & 0x80 != 0 => binary(*first, &field[1..]),
@@ -22,19 +24,30 @@ fn binary(first: u8, rest: &[u8]) -> Option<i64> {
 }
 
 fn octal(field: &[u8]) -> Option<i64> {
-    let is_text = |byte: &u8| !matches!(byte, b' ' | 0);
-    let Some(start) = field.iter().position(is_text) else {
-        return Some(0);
-    };
-    let end = field.iter().rposition(is_text)?;
-    field[start..=end]
-        .iter()
-        // A NUL ends the text, whatever stands behind it.
-        .take_while(|byte| **byte != 0)
-        .try_fold(0_i64, |value, byte| match byte {
-            b'0'..=b'7' => value.checked_mul(8)?.checked_add(i64::from(byte - b'0')),
-            _ => None,
-        })
+    // A NUL ends the text, whatever stands behind it.
+    let mut parts = field.splitn(2, |byte| *byte == 0);
+    let before = parts.next().unwrap_or_default();
+    let behind = parts.next().unwrap_or_default();
+    let goes_on = behind.iter().any(|byte| !matches!(byte, b' ' | 0));
+    let digits = trimmed(before);
+    if goes_on && (digits.is_empty() || before.ends_with(b" ")) {
+        return None;
+    }
+    digits.iter().try_fold(0_i64, |value, byte| match byte {
+        b'0'..=b'7' => value.checked_mul(8)?.checked_add(i64::from(byte - b'0')),
+        _ => None,
+    })
+}
+
+fn trimmed(text: &[u8]) -> &[u8] {
+    let is_text = |byte: &u8| *byte != b' ';
+    match (
+        text.iter().position(is_text),
+        text.iter().rposition(is_text),
+    ) {
+        (Some(start), Some(end)) => &text[start..=end],
+        _ => &[],
+    }
 }
 
 /// Writes a number as octal digits that fill the field up to its last byte, which is a NUL. `false`, and nothing
@@ -63,7 +76,7 @@ mod tests {
     fn octal_stands_between_spaces_and_nuls() {
         assert_eq!(parse(b"0000644\0"), Some(0o644));
         assert_eq!(parse(b"   644 \0"), Some(0o644));
-        assert_eq!(parse(b"\0\0 17\0 \0"), Some(15));
+        assert_eq!(parse(b"  17\0 \0"), Some(15));
         assert_eq!(parse(b"77777777"), Some(16_777_215));
         assert_eq!(parse(b"17\09zzz"), Some(15));
     }
@@ -84,6 +97,19 @@ mod tests {
             b"+7\0",
             b"12 \0x",
             b"0x1f",
+        ] {
+            assert_eq!(parse(field), None, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_some_readers_see_is_no_number() {
+        for field in [
+            &b"\0\0\0\0\0\0\0\0002000"[..],
+            b"\0\0 17\0 \0",
+            b"  \0 17\0",
+            b"\x000000644",
+            b"\0x",
         ] {
             assert_eq!(parse(field), None, "{field:?}");
         }

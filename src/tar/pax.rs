@@ -68,7 +68,7 @@ impl Records {
 
     /// The decimal number of the record with this key, which may be negative.
     pub(super) fn number(&self, key: &'static str) -> Result<Option<i64>, Refusal> {
-        self.parsed(key, |value| str::from_utf8(value).ok()?.parse().ok())
+        self.parsed(key, integer)
     }
 
     /// The time of the record with this key.
@@ -92,7 +92,7 @@ impl Records {
 fn place(body: &[u8], start: usize) -> Option<(Place, usize)> {
     let record = &body[start..];
     let space = record.iter().position(|byte| *byte == b' ')?;
-    let length: usize = str::from_utf8(&record[..space]).ok()?.parse().ok()?;
+    let length: usize = unsigned(&record[..space])?;
     // The shortest record is a digit, a space, a key of one byte, `=` and the newline.
     if length < 5 || length > record.len() || record[length - 1] != b'\n' {
         return None;
@@ -114,13 +114,29 @@ fn place(body: &[u8], start: usize) -> Option<(Place, usize)> {
     ))
 }
 
-/// Decimal seconds, with a sign and a fraction or without.
+/// A decimal number that may be negative. A `+` is no part of one: some readers take it, for others the number is 0.
+fn integer(text: &[u8]) -> Option<i64> {
+    let text = str::from_utf8(text)
+        .ok()
+        .filter(|text| !text.starts_with('+'));
+    text?.parse().ok()
+}
+
+/// A decimal number without a sign.
+fn unsigned(text: &[u8]) -> Option<usize> {
+    let text = str::from_utf8(text)
+        .ok()
+        .filter(|text| !text.starts_with('+'));
+    text?.parse().ok()
+}
+
+/// Decimal seconds, negative or not, with a fraction or without.
 fn parse_time(text: &[u8]) -> Option<Time> {
     let dot = text
         .iter()
         .position(|byte| *byte == b'.')
         .unwrap_or(text.len());
-    let seconds: i64 = str::from_utf8(&text[..dot]).ok()?.parse().ok()?;
+    let seconds: i64 = integer(&text[..dot])?;
     let fraction = text.get(dot + 1..).unwrap_or_default();
     if !fraction.iter().all(u8::is_ascii_digit) {
         return None;
@@ -232,7 +248,7 @@ mod tests {
 
     #[test]
     fn malformed_records_are_refused() {
-        let broken: [&[u8]; 14] = [
+        let broken: [&[u8]; 15] = [
             b"path=a\n",
             b"9 path=a",
             b"8 path=a\n",
@@ -242,6 +258,7 @@ mod tests {
             b"4 =\n",
             b"5 =a\n",
             b"-9 path=a\n",
+            b"+10 path=a\n",
             b"99999999999999999999 path=a\n",
             b"12 path=a\0b\n",
             b"8 a\0b=c\n",
@@ -284,7 +301,6 @@ mod tests {
             ("-0.5", -1, 500_000_000),
             ("-5", -5, 0),
             ("-5.0", -5, 0),
-            ("+7", 7, 0),
             ("-9223372036854775808", i64::MIN, 0),
         ] {
             assert_eq!(
@@ -304,6 +320,7 @@ mod tests {
             "",
             ".5",
             "-",
+            "+7",
             "-.5",
             "1.x",
             "1.-5",

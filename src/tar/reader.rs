@@ -5,8 +5,9 @@
 use std::io::{self, Read};
 
 use super::header::{self, Header};
+use super::member::MemberKind;
 use super::member::{Extent, Member};
-use super::merge::{Map, Overrides, merge, rough_name};
+use super::merge::{Map, Merged, Overrides, merge, rough_name};
 use super::pax::Records;
 use super::refusal::Refusal;
 use super::sparse::{self, MapReader};
@@ -44,6 +45,8 @@ pub(crate) struct Reader<S> {
     position: u64,
     /// How many of the current member's stored bytes are left.
     remaining: u64,
+    /// How many bytes follow that are nobody's data.
+    passed_over: u64,
     /// How many zero bytes follow them.
     padding: usize,
     /// The current member's name, for errors about its data.
@@ -51,6 +54,8 @@ pub(crate) struct Reader<S> {
     state: State,
     /// Whether a zero block stood where a header could have.
     marker_seen: bool,
+    /// A block that was read to see whether a hard link has data, and is the next header.
+    ahead: Option<tar::Header>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +82,12 @@ impl<S: Source> Reader<S> {
             source,
             position: 0,
             remaining: 0,
+            passed_over: 0,
             padding: 0,
             name: Vec::new(),
             state: State::Open,
             marker_seen: false,
+            ahead: None,
         }
     }
 
@@ -115,7 +122,7 @@ impl<S: Source> Reader<S> {
     /// Reads and discards the stream to its end, so that an error found only there (a checksum over all of it) is
     /// found. What stands after the end of the archive is ignored, and so are members that weren't read.
     pub(crate) fn finish(&mut self) -> Result<()> {
-        (self.remaining, self.padding) = (0, 0);
+        (self.remaining, self.passed_over, self.padding) = (0, 0, 0);
         if self.state == State::Open {
             self.state = State::Ended;
         }
@@ -141,11 +148,12 @@ impl<S: Source> Reader<S> {
     }
 
     fn skip_rest(&mut self) -> Result<()> {
-        if self.remaining > 0 {
-            let skipped = self.source.skip(self.remaining);
+        let left = self.remaining.saturating_add(self.passed_over);
+        if left > 0 {
+            let skipped = self.source.skip(left);
             skipped.map_err(|error| self.io_error(error).at_entry(&self.name))?;
-            self.position = self.position.saturating_add(self.remaining);
-            self.remaining = 0;
+            self.position = self.position.saturating_add(left);
+            (self.remaining, self.passed_over) = (0, 0);
         }
         self.skip_padding(self.padding)?;
         self.padding = 0;
@@ -163,13 +171,17 @@ impl<S: Source> Reader<S> {
             overrides: Overrides::default(),
         };
         loop {
-            let offset = self.position;
+            let ahead = if self.ahead.is_some() { BLOCK } else { 0 };
+            let offset = self.position.saturating_sub(ahead as u64);
             let Some(mut block) = self.header_block()? else {
-                return Ok(None);
+                return match approach.start {
+                    None => Ok(None),
+                    Some(start) => Err(Error::from(Refusal::Announced).at_offset(start)),
+                };
             };
             let at_offset = |error: Error| error.at_offset(offset);
             let header = header::parse(&mut block).map_err(|refusal| at_offset(refusal.into()))?;
-            if !matches!(header.kind, b'x' | b'g' | b'L' | b'K') {
+            if !matches!(header.kind, b'x' | b'X' | b'g' | b'L' | b'K' | b'V') {
                 approach.start.get_or_insert(offset);
                 let member = self.member(&header, &block, &approach).map_err(|error| {
                     let name = rough_name(&header, &approach.overrides);
@@ -207,6 +219,9 @@ impl<S: Source> Reader<S> {
 
     /// The next block, or `None` if the stream ends here.
     fn block(&mut self) -> Result<Option<tar::Header>> {
+        if let Some(block) = self.ahead.take() {
+            return Ok(Some(block));
+        }
         let mut block = tar::Header::new_old();
         match self.read_up_to(block.as_mut_bytes())? {
             0 => Ok(None),
@@ -221,14 +236,20 @@ impl<S: Source> Reader<S> {
         if size > SPECIAL_MAX {
             return Err(Refusal::SpecialTooLong.into());
         }
+        if header.kind == b'V' {
+            // GNU's name of the archive itself. What was announced was it.
+            self.read_body(size)?;
+            (approach.start, approach.overrides) = (None, Overrides::default());
+            return Ok(());
+        }
         let body = self.read_body(size)?;
         let overrides = &mut approach.overrides;
         match header.kind {
-            b'x' => overrides.records = Records::parse(body)?,
+            // `X` is what Solaris called it before it was in a standard.
+            b'x' | b'X' => overrides.records = Records::parse(body)?,
             b'L' => overrides.long_name = header::text(&body).to_vec(),
             b'K' => overrides.long_link = header::text(&body).to_vec(),
-            // A global header belongs to no member, and its records influence none.
-            _ => return Records::parse(body).map(|_| ()).map_err(Error::from),
+            _ => return check_global(&Records::parse(body)?).map_err(Error::from),
         }
         approach.start.get_or_insert(offset);
         Ok(())
@@ -255,9 +276,14 @@ impl<S: Source> Reader<S> {
         block: &tar::Header,
         approach: &Approach,
     ) -> Result<Member> {
-        let (mut member, map) = merge(header, &approach.overrides)?;
+        let Merged {
+            mut member,
+            map,
+            passed_over,
+        } = merge(header, &approach.overrides)?;
         member.offset = approach.start.unwrap_or_default();
-        let padding = padding(member.stored);
+        let stated = member.stored.max(passed_over);
+        let padding = padding(stated);
         let extents = match map {
             Map::None => None,
             Map::Old => Some(self.old_map(block)?),
@@ -267,10 +293,35 @@ impl<S: Source> Reader<S> {
         if let Some(extents) = extents {
             member.sparse = Some(sparse::validate(extents, member.size, member.stored)?);
         }
-        self.remaining = member.stored;
-        self.padding = padding;
+        (self.remaining, self.passed_over, self.padding) = (member.stored, passed_over, padding);
+        if member.kind == MemberKind::Hardlink && passed_over > 0 {
+            let pax = approach.overrides.records.iter().next().is_some();
+            self.find_link_data(pax)?;
+        }
         self.name.clone_from(&member.path);
         Ok(member)
+    }
+
+    /// Finds out whether the hard link that states a size has that much data, which POSIX allows since 2001, or none, as
+    /// before: what follows is the next header, or data. A copy of a header among the data is taken for a header, as by
+    /// most readers.
+    fn find_link_data(&mut self, pax: bool) -> Result<()> {
+        let (stated, padding) = (self.passed_over, self.padding);
+        (self.passed_over, self.padding) = (0, 0);
+        let Some(block) = self.block()? else {
+            return Ok(());
+        };
+        if header::is_zero(&block) {
+            if pax {
+                return Err(Refusal::LinkData.into());
+            }
+            self.ahead = Some(block);
+        } else if header::is_header(&block) {
+            self.ahead = Some(block);
+        } else if let Some(rest) = stated.checked_sub(BLOCK as u64) {
+            (self.passed_over, self.padding) = (rest, padding);
+        }
+        Ok(())
     }
 
     /// The map of an old GNU sparse file, which goes on in blocks after the header.
@@ -350,6 +401,15 @@ impl<S: Source> Reader<S> {
 
     fn cut_short(&self) -> Error {
         Error::from(Refusal::CutShort).at_offset(self.position)
+    }
+}
+
+/// A global header may say what concerns no member: a comment, and GNU's name of the archive.
+fn check_global(records: &Records) -> Result<(), Refusal> {
+    let says = |key: &&[u8]| *key != b"comment" && *key != b"GNU.volume.label";
+    match records.iter().map(|(key, _)| key).find(says) {
+        Some(key) => Err(Refusal::Global(key.to_vec())),
+        None => Ok(()),
     }
 }
 

@@ -67,6 +67,28 @@ pub(crate) enum Refusal {
     /// A type that isn't known. Whether it has data can't be told, and skipping the object would lose it silently.
     #[error("the member type '{}' is not supported", .0.escape_ascii())]
     Type(u8),
+    /// A header that announces a member, its name or its records, and then the end of the archive: the member itself was
+    /// cut off. Members usually come with such a header, so that a cut behind one would look like a whole archive.
+    #[error("the archive ends behind a header that announces a member")]
+    Announced,
+    /// A global header that says something of the members that follow. Applied it gives one tree, ignored another, and
+    /// readers do either.
+    #[error("a global header with the record \"{}\" is not supported", .0.escape_ascii())]
+    Global(Vec<u8>),
+    /// A sparse map in a version that isn't known: taken for a plain file, it would be the packed bytes.
+    #[error("the version of the sparse map is not supported")]
+    SparseVersion,
+    /// A hard link with a size, in a format in which it may have data, and then zeros: for some readers the archive ends
+    /// there, for others these are the data.
+    #[error("the archive ends where a hard link's data may begin")]
+    LinkData,
+    /// The ACL names a user or a group without its number. Names are another machine's: the number here may be
+    /// somebody else's, or nobody's.
+    #[error("the PAX record {0} names a user or group without its number")]
+    AclName(&'static str),
+    /// An ACL in the form of NFSv4, which means nothing to the file systems here: left out, others get access.
+    #[error("ACLs in the form of NFSv4 are not supported")]
+    Nfs4Acl,
     /// The reader failed before, so that it no longer knows where headers begin. Going on would read data as headers.
     #[error("the archive can't be read on after an error")]
     Failed,
@@ -81,7 +103,12 @@ impl From<Refusal> for Error {
             Refusal::NameTooLong(_) | Refusal::SpecialTooLong | Refusal::SparseMapTooLong => {
                 Kind::Limit
             }
-            Refusal::StarSparse | Refusal::Type(_) => Kind::Unsupported,
+            Refusal::StarSparse
+            | Refusal::Type(_)
+            | Refusal::Global(_)
+            | Refusal::SparseVersion
+            | Refusal::AclName(_)
+            | Refusal::Nfs4Acl => Kind::Unsupported,
             Refusal::Failed | Refusal::Unwritable(_) => Kind::Internal,
             _ => Kind::Malformed,
         };

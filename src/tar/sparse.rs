@@ -168,7 +168,13 @@ pub(super) fn read_old(
     entries: &[tar::GnuSparseHeader],
     extents: &mut Vec<Extent>,
 ) -> Result<(), Refusal> {
-    for entry in entries.iter().take_while(|entry| entry.offset[0] != 0) {
+    for entry in entries {
+        // Some readers look at the one for the end of the list, some at the other.
+        match (entry.offset[0], entry.numbytes[0]) {
+            (0, 0) => break,
+            (0, _) | (_, 0) => return Err(Refusal::SparseMap),
+            _ => {}
+        }
         extents.push(Extent {
             offset: old_number(&entry.offset)?,
             len: old_number(&entry.numbytes)?,

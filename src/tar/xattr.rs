@@ -1,12 +1,14 @@
 //! Xattrs as PAX records.
 //!
 //! `SCHILY.xattr.NAME` holds the raw value. A name with a `=` in it doesn't fit there; it goes into libarchive's form,
-//! `LIBARCHIVE.xattr.` with the name percent-encoded and the value in base64 without padding.
+//! `LIBARCHIVE.xattr.` with the name percent-encoded and the value in base64 without padding. Both forms are read; where
+//! an attribute is there in both, the raw value counts. POSIX ACLs come as attributes, or as text in records of their own.
 
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 
+use super::acl;
 use super::member::Xattr;
 use super::refusal::Refusal;
 
@@ -18,25 +20,40 @@ const LIBARCHIVE: &[u8] = b"LIBARCHIVE.xattr.";
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The xattrs among PAX records, sorted by name; of duplicates the last.
+/// The xattrs among PAX records, sorted by name; of duplicates the last, of several forms the one that is the most exact.
 pub(super) fn from_records<'a>(
     records: impl Iterator<Item = (&'a [u8], &'a [u8])>,
 ) -> Result<Vec<Xattr>, Refusal> {
-    let mut found = BTreeMap::new();
+    let (mut raw, mut encoded, mut texts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for (key, value) in records {
         if let Some(name) = key.strip_prefix(SCHILY) {
-            found.insert(name.to_vec(), value.to_vec());
-        } else if let Some(encoded) = key.strip_prefix(LIBARCHIVE) {
-            let name = decode_name(encoded)?;
-            if name.contains(&b'=') {
-                found.insert(name, decode_base64(value)?);
-            }
+            raw.insert(name.to_vec(), value.to_vec());
+        } else if let Some(name) = key.strip_prefix(LIBARCHIVE) {
+            encoded.insert(decode_name(name)?, decode_base64(value)?);
+        } else if key == acl::NFS4 {
+            return Err(Refusal::Nfs4Acl);
+        } else if let Some((record, name)) = acl_record(key) {
+            // An empty value takes the record back.
+            let value = Some(value).filter(|value| !value.is_empty());
+            let acl = value.map(|text| acl::from_text(record, text)).transpose()?;
+            texts.insert(name.to_vec(), acl);
         }
     }
+    let texts = texts.into_iter();
+    let mut found: BTreeMap<Vec<u8>, Vec<u8>> =
+        texts.filter_map(|(name, acl)| Some((name, acl?))).collect();
+    found.append(&mut encoded);
+    found.append(&mut raw);
     Ok(found
         .into_iter()
         .map(|(name, value)| Xattr { name, value })
         .collect())
+}
+
+/// The record of an ACL with this key, and the xattr that it becomes.
+fn acl_record(key: &[u8]) -> Option<(&'static str, &'static [u8])> {
+    let mut records = acl::RECORDS.into_iter();
+    records.find(|(record, _)| record.as_bytes() == key)
 }
 
 /// The record, key and value, of an xattr.
@@ -169,19 +186,46 @@ mod tests {
     }
 
     #[test]
-    fn libarchive_records_count_only_for_names_with_an_equals_sign() {
-        let records: [(&[u8], &[u8]); 3] = [
+    fn libarchive_records_are_read_and_the_raw_value_counts_more() {
+        let records: [(&[u8], &[u8]); 5] = [
             (b"LIBARCHIVE.xattr.user.a%3Db", b"aGVsbG8"),
             (b"LIBARCHIVE.xattr.user.%3d%zz%", b"aGVsbG9v="),
+            (b"SCHILY.xattr.user.both", b"raw"),
+            (b"LIBARCHIVE.xattr.user.both", b"aGVsbG8"),
             (b"LIBARCHIVE.xattr.user.plain", b"aGVsbG8"),
         ];
         assert_eq!(
             from_records(records.into_iter()),
             Ok(vec![
                 xattr(b"user.=%zz%", b"helloo"),
-                xattr(b"user.a=b", b"hello")
+                xattr(b"user.a=b", b"hello"),
+                xattr(b"user.both", b"raw"),
+                xattr(b"user.plain", b"hello"),
             ])
         );
+    }
+
+    #[test]
+    fn acls_as_text_become_the_kernels_attributes_unless_those_are_there() {
+        let text: &[u8] = b"user::rwx,group::r-x,other::r--";
+        let binary = b"\x02\0\0\0\x01\0\x07\0\xff\xff\xff\xff\x04\0\x05\0\xff\xff\xff\xff\x20\0\x04\0\xff\xff\xff\xff";
+        let records: [(&[u8], &[u8]); 3] = [
+            (b"SCHILY.acl.access", text),
+            (b"SCHILY.acl.default", text),
+            (b"SCHILY.xattr.system.posix_acl_default", b"exact"),
+        ];
+        assert_eq!(
+            from_records(records.into_iter()),
+            Ok(vec![
+                xattr(b"system.posix_acl_access", binary),
+                xattr(b"system.posix_acl_default", b"exact"),
+            ])
+        );
+        let taken_back: [(&[u8], &[u8]); 2] =
+            [(b"SCHILY.acl.access", text), (b"SCHILY.acl.access", b"")];
+        assert_eq!(from_records(taken_back.into_iter()), Ok(vec![]));
+        let foreign: [(&[u8], &[u8]); 1] = [(b"SCHILY.acl.ace", b"owner@:rwx::allow")];
+        assert_eq!(from_records(foreign.into_iter()), Err(Refusal::Nfs4Acl));
     }
 
     #[test]

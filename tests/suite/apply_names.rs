@@ -19,15 +19,13 @@ fn one_of_each() -> [Entry; 5] {
 }
 
 api_tests! {
-    fn the_archives_root_entry_is_skipped_whatever_its_type(t) {
+    fn the_archives_root_directory_is_passed_over(t) {
         for name in [".", "./", "", "a/.."] {
             let stage = Stage::new(t);
             stage.write("kept", "x");
             let before = stage.tree();
-            for entry in [dir(name).mode(0o700).mtime(5), file(name, "x"), symlink(name, "x")] {
-                stage.apply([entry]).unwrap();
-                before.assert_same(&stage.tree(), Aspects::UNTOUCHED, name);
-            }
+            stage.apply([dir(name).mode(0o700).mtime(5)]).unwrap();
+            before.assert_same(&stage.tree(), Aspects::UNTOUCHED, name);
         }
     }
 
@@ -157,7 +155,7 @@ api_tests! {
     }
 
     fn an_unknown_type_is_an_error_that_removes_nothing(t) {
-        for kind in *b"VMDAXNZ89" {
+        for kind in *b"MANZ89" {
             let stage = Stage::new(t);
             stage.write("d/kept", "kept");
             let before = stage.tree();

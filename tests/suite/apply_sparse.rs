@@ -104,10 +104,4 @@ api_tests! {
             assert_errno(stage.apply([sparse_map(form, "f", 4_000_000, &map, b"")]), libc::E2BIG);
         }
     }
-
-    fn an_unknown_version_of_sparse_is_a_plain_file(t) {
-        let stage = Stage::new(t);
-        stage.apply([file("plain", "body").pax("GNU.sparse.major", "2").pax("GNU.sparse.minor", "7").pax("GNU.sparse.name", "f")]).unwrap();
-        assert_eq!(stage.read("plain"), "body");
-    }
 }

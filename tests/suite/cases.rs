@@ -201,12 +201,20 @@ api_tests! {
         assert_eq!(fs::read(stage.base.join("rootfs-diff.tar")).unwrap(), once);
     }
 
-    fn a_global_header_changes_nothing(t) {
+    fn a_global_header_with_a_comment_changes_nothing(t) {
         let stage = Stage::new(t);
         stage.write("d/kept", "kept");
-        stage.apply([global("d", "mtime", "5"), global("new/parent", "path", "y"), file("f", "x").mtime(77)]).unwrap();
+        stage.apply([global("d", "comment", "c"), global("new/parent", "GNU.volume.label", "y"), file("f", "x").mtime(77)]).unwrap();
         assert_eq!(stage.tree().paths(), ["d", "d/kept", "f"]);
         assert_eq!(stage.tree().get("f").mtime, (77, 0));
+    }
+
+    fn a_global_header_that_says_something_of_members_is_refused(t) {
+        for (key, value) in [("mtime", "5"), ("uid", "7"), ("size", "1"), ("path", "y")] {
+            let stage = Stage::new(t);
+            assert_errno(stage.apply([file("before", "x"), global("g", key, value), file("f", "x")]), libc::EOPNOTSUPP);
+            assert_eq!(stage.tree().paths(), ["before"], "{key}");
+        }
     }
 
     fn a_compressed_nothing_is_an_empty_archive(t) {

@@ -24,6 +24,7 @@
 #[macro_use]
 mod support;
 
+mod apply_dialects;
 mod apply_metadata;
 mod apply_names;
 mod apply_sparse;
@@ -56,6 +57,7 @@ mod export_stale;
 mod house;
 mod import;
 mod label;
+mod linear;
 mod memory;
 mod ordinary;
 mod overlay_inodes;

@@ -2,7 +2,7 @@
 //! What a long list costs.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::os::unix::fs::{FileExt, symlink as make_symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -193,6 +193,26 @@ api_tests! {
                 Err(failure) => assert_eq!(failure.errno, libc::E2BIG, "{failure:?}"),
             }
             assert!(peak() < 300 << 20, "{} MiB", peak() >> 20);
+        });
+    }
+
+    fn a_list_of_a_million_names_takes_a_small_multiple_of_its_size(t) {
+        t.within(Within::Process, || {
+            let stage = Stage::new(t);
+            let path = stage.base.join("deleted.files");
+            let mut list = BufWriter::new(File::create(&path).unwrap());
+            write!(list, "[\"/0\"").unwrap();
+            for number in 1..1_000_000 {
+                write!(list, ",\"/{number}\"").unwrap();
+            }
+            write!(list, "]").unwrap();
+            drop(list);
+            let (size, before) = (fs::metadata(&path).unwrap().len(), peak());
+            assert!(size > 9_000_000, "{size}");
+            stage.write("999999", "x");
+            t.remove_deleted_files("id".as_ref(), &stage.base, &stage.root).unwrap();
+            assert!(!stage.exists("999999"));
+            assert!(peak() - before < 3 * size, "{} MiB", (peak() - before) >> 20);
         });
     }
 }

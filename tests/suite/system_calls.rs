@@ -17,7 +17,7 @@ use crate::support::sandbox::Sandbox;
 use crate::support::tarball::{Entry, archive, dir, file};
 
 /// Tells the test that it is the traced process, and in which directory it works.
-const TRACED: &str = "CRUTILS_TEST_TRACED";
+pub const TRACED: &str = "CRUTILS_TEST_TRACED";
 /// How many files the smaller work has.
 const FILES: usize = 200;
 /// From how many calls on, in all, a call counts as one for each file. What is needed for many files at once (reads and
@@ -25,7 +25,7 @@ const FILES: usize = 200;
 const TO_EACH: usize = FILES / 4;
 
 /// Why nothing can be traced here, if so.
-fn untraceable() -> Option<String> {
+pub fn untraceable() -> Option<String> {
     match Command::new("strace")
         .args(["-o", "/dev/null", "true"])
         .output()
@@ -37,7 +37,7 @@ fn untraceable() -> Option<String> {
 }
 
 /// How often each call was made by this test in a process of its own, which works in `directory`.
-fn calls(test: &str, directory: &Path) -> BTreeMap<String, usize> {
+pub fn calls(test: &str, directory: &Path) -> BTreeMap<String, usize> {
     let summary = directory.join("summary");
     let output = Command::new("strace")
         .args(["-f", "-c", "-o"])

@@ -140,9 +140,10 @@ impl<'r> Extraction<'r> {
         self.policy.watch.at(&member.path);
         meter.count_member(&rules.limits)?;
         rules.check_names(member)?;
-        // What is called `.` is the root directory as the archive's maker saw it. The root that is extracted into
-        // keeps its own attributes: it may be a mount point of the engine's.
-        if names_start(&member.path) && !rules.root_attributes {
+        // A directory called `.` is the root as the archive's maker saw it. The root that is extracted into keeps its own
+        // attributes: it may be a mount point of the engine's.
+        let is_directory = member.kind == MemberKind::Directory;
+        if is_directory && names_start(&member.path) && !rules.root_attributes {
             return Ok(());
         }
         let path = RootPath::clean(&member.path)?;

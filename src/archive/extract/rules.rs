@@ -47,8 +47,8 @@ pub(crate) struct Rules {
     /// Whether a member or a hard link's source whose name is absolute or has a component `..` fails the extraction,
     /// even a member that would have been skipped. Otherwise names are clamped to the root.
     pub(crate) strict_names: bool,
-    /// Whether a directory called `.` gives the root its attributes, as one called `/` does; anything else called `.`
-    /// is refused then. Otherwise members called `.` are passed over: the root may be a mount point of the engine's.
+    /// Whether a directory called `.` gives the root its attributes, as one called `/` does. Otherwise it is passed
+    /// over: the root may be a mount point of the engine's. Anything else called `.` is refused.
     pub(crate) root_attributes: bool,
     /// Whether members whose names begin with `.wh.` say what is to be removed, as in the layers of OCI images.
     /// Otherwise they are files like any other.

@@ -8,6 +8,11 @@ fn encoded(paths: &[&[u8]]) -> Vec<u8> {
     encode(paths.iter().copied())
 }
 
+fn parse(json: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let paths = super::parse(json.to_vec())?;
+    Ok(paths.iter().map(<[u8]>::to_vec).collect())
+}
+
 fn refused(json: &[u8]) -> Error {
     parse(json).expect_err(&json.escape_ascii().to_string())
 }

@@ -34,10 +34,8 @@ fn an_archive_ends_at_zero_blocks_or_at_its_end() {
 #[test]
 fn an_end_marker_is_a_whole_zero_block_after_the_last_member() {
     let file = Block::ustar(b'0', b"a", 512).with(&[0; 512]);
-    let dangling = extended(b'x', &[("path", b"b")]);
     for (end, marked) in [
         (&b""[..], false),
-        (&dangling, false),
         (&ZERO, true),
         (&[ZERO, ZERO].concat(), true),
         (&[&ZERO[..], &ZERO, b"garbage"].concat(), true),
@@ -245,41 +243,122 @@ fn a_member_begins_with_the_first_of_its_headers() {
 }
 
 #[test]
-fn an_extended_header_without_a_member_is_ignored() {
-    let dangling = extended(b'x', &[("path", b"p")]);
-    assert!(paths(&dangling).is_empty());
-    assert!(paths(&dangling[..530]).is_empty());
-    assert!(paths(&[&dangling[..], &ZERO, &ZERO].concat()).is_empty());
-}
-
-#[test]
-fn global_headers_influence_nothing() {
-    let global = extended(
-        b'g',
-        &[
-            ("path", b"p"),
-            ("uid", b"bad"),
-            ("SCHILY.xattr.user.a", b"v"),
-            ("size", b"9"),
-        ],
-    );
-    assert_eq!(
-        read_one(&[global.clone(), Block::ustar(b'0', b"a", 0).bytes()].concat()).path,
-        b"a"
-    );
-    // Between an extended header and its member neither.
-    let between = [
-        extended(b'x', &[("path", b"x")]),
-        global,
-        Block::ustar(b'0', b"a", 0).bytes(),
-    ]
-    .concat();
+fn a_global_header_may_hold_what_concerns_no_member() {
+    let global = extended(b'g', &[("comment", b"c"), ("GNU.volume.label", b"backup")]);
+    let file = Block::ustar(b'0', b"a", 0).bytes();
+    assert_eq!(read_one(&[&global[..], &file].concat()).path, b"a");
+    // Between an extended header and its member, too, and at the end.
+    let named = extended(b'x', &[("path", b"x")]);
+    let between = [&named[..], &global, &file, &global].concat();
     assert_eq!(read_one(&between), plain(b"x"));
     assert_refused(
         &Block::ustar(b'g', b"g", 5).with(b"junk\n"),
         Kind::Malformed,
         "PAX record",
     );
+}
+
+#[test]
+fn a_global_header_that_says_something_of_members_is_refused() {
+    let file = Block::ustar(b'0', b"a", 0).bytes();
+    for key in [
+        "path",
+        "uid",
+        "mtime",
+        "size",
+        "SCHILY.xattr.user.a",
+        "hdrcharset",
+        "odd",
+    ] {
+        let global = extended(b'g', &[("comment", b"c"), (key, b"7")]);
+        let stream = [&global[..], &file].concat();
+        assert_refused(&stream, Kind::Unsupported, &format!("\"{key}\""));
+    }
+}
+
+#[test]
+fn a_header_that_announces_needs_a_member() {
+    let file = Block::ustar(b'0', b"a", 0).bytes();
+    for announcing in [
+        extended(b'x', &[("path", b"b")]),
+        extended(b'X', &[("path", b"b")]),
+        Block::gnu(b'L', b"././@LongLink", 2).with(b"b\0"),
+        Block::gnu(b'K', b"././@LongLink", 2).with(b"b\0"),
+        [
+            extended(b'x', &[("path", b"b")]),
+            extended(b'g', &[("comment", b"c")]),
+        ]
+        .concat(),
+    ] {
+        for end in [&b""[..], &ZERO, &[ZERO, ZERO].concat()] {
+            let stream = [&file[..], &announcing, end].concat();
+            let error = read_all(&stream).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.offset()),
+                (Kind::Malformed, Some(512)),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_other_dialects_have_is_read_or_passed_over() {
+    let solaris = extended(b'X', &[("path", b"x")]);
+    let label = Block::gnu(b'V', b"label", 0).bytes();
+    let labelled = [extended(b'x', &[("path", b"long label")]), label.clone()].concat();
+    let dumped = Block::gnu(b'D', b"d/", 9).with(b"Ya\0Nb\0\0\0\0");
+    let file = Block::ustar(b'0', b"a", 0).bytes();
+    let stream = [label, labelled, dumped, solaris, file].concat();
+    let members = read_all(&stream).unwrap();
+    let found: Vec<_> = members
+        .iter()
+        .map(|(member, data)| (&member.path[..], member.kind, member.size, data.len()))
+        .collect();
+    let expected: [(&[u8], _, _, _); 2] = [
+        (b"d/", MemberKind::Directory, 0, 0),
+        (b"x", MemberKind::Regular, 0, 0),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn data_of_a_hard_link_are_passed_over_where_there_are_any() {
+    let link = |size| Block::ustar(b'1', b"l", size).set(157, b"a");
+    let next = Block::ustar(b'0', b"next", 1).with(b"n");
+    for size in [1, 511, 512, 513, 1024, 5000] {
+        for pax in [&b""[..], &extended(b'x', &[("mtime", b"5")])] {
+            let with = [pax, &link(size).with(&vec![b'd'; size]), &next].concat();
+            let without = [pax, &link(size).bytes(), &next].concat();
+            for stream in [with, without] {
+                let members = read_all(&stream).unwrap();
+                let ends: Vec<_> = members
+                    .iter()
+                    .map(|(member, data)| (&member.path[..], member.size, &data[..]))
+                    .collect();
+                let expected: [(&[u8], u64, &[u8]); 2] = [(b"l", 0, b""), (b"next", 1, b"n")];
+                assert_eq!(ends, expected, "{size}");
+                let before = pax.len() as u64;
+                assert_eq!(members[0].0.offset, 0);
+                assert!(members[1].0.offset >= before + 512, "{size}");
+                assert_eq!(stream.len() as u64 - members[1].0.offset, 1024, "{size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn zeros_behind_a_hard_link_that_may_have_data_are_no_end() {
+    let link = Block::ustar(b'1', b"l", 700).set(157, b"a").bytes();
+    let end = [ZERO, ZERO].concat();
+    assert_eq!(paths(&[&link[..], &end].concat()), [b"l"]);
+    let pax = extended(b'x', &[("mtime", b"5")]);
+    assert_refused(
+        &[&pax[..], &link, &end].concat(),
+        Kind::Malformed,
+        "hard link",
+    );
+    assert_eq!(paths(&link), [b"l"]);
 }
 
 #[test]

@@ -166,7 +166,7 @@ fn a_version_can_be_stated_with_a_map_in_records() {
 }
 
 #[test]
-fn an_unknown_sparse_version_makes_a_plain_file() {
+fn an_unknown_sparse_version_is_refused() {
     for (major, minor) in [
         (&b"2"[..], &b"0"[..]),
         (b"1", b"1"),
@@ -179,11 +179,35 @@ fn an_unknown_sparse_version_makes_a_plain_file() {
             ("GNU.sparse.name", b"real"),
             ("GNU.sparse.realsize", b"99"),
         ];
-        let member = read_one(&recorded(&records, 8));
-        assert_eq!(
-            (&member.path[..], member.size, member.sparse),
-            (&b"short"[..], 8, None)
-        );
+        assert_refused(&recorded(&records, 8), Kind::Unsupported, "version");
+    }
+}
+
+#[test]
+fn a_size_without_a_map_is_malformed_and_a_name_is_the_name() {
+    for key in ["GNU.sparse.size", "GNU.sparse.realsize"] {
+        assert_refused(&recorded(&[(key, b"99")], 8), Kind::Malformed, "map");
+    }
+    let member = read_one(&recorded(&[("GNU.sparse.name", b"real")], 8));
+    let found = (&member.path[..], member.size, member.sparse);
+    assert_eq!(found, (&b"real"[..], 8, None));
+}
+
+#[test]
+fn an_offset_or_a_length_alone_does_not_end_an_old_map() {
+    let entry = |at: &[u8], length: &[u8]| {
+        let block = Block::gnu(b'S', b"s", 0);
+        block
+            .set(386, at)
+            .set(398, length)
+            .set(483, b"00000000000\0")
+            .bytes()
+    };
+    for (at, length) in [
+        (&b"\x00000000000\0"[..], &b"00000000005\0"[..]),
+        (b"00000000000\0", b"\x00000000005\0"),
+    ] {
+        assert_refused(&entry(at, length), Kind::Malformed, "sparse map");
     }
 }
 

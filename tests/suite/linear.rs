@@ -1,0 +1,110 @@
+//! Twice the input costs at most 2.2 times the work: what hostile archives and lists cost, in system calls as strace
+//! counts them.
+
+use std::fs;
+use std::path::Path;
+
+use crutils::checkpoint::{apply_rootfs_diff_tar, remove_deleted_files};
+
+use crate::support::sandbox::Sandbox;
+use crate::support::tarball::{archive, file};
+use crate::system_calls::{TRACED, calls, untraceable};
+
+/// Checks that `work`, in a directory that `prepare` has filled for a size and for twice that size, takes at most 2.2
+/// times the calls for the latter.
+#[track_caller]
+fn assert_linear(test: &str, size: usize, prepare: impl Fn(&Path, usize), work: impl Fn(&Path)) {
+    if let Some(directory) = std::env::var_os(TRACED) {
+        return work(Path::new(&directory));
+    }
+    if let Some(reason) = untraceable() {
+        crate::skip!("{test}: {reason}");
+    }
+    let count = |size: usize| {
+        let sandbox = Sandbox::new();
+        prepare(sandbox.path(), size);
+        let calls = calls(&format!("linear::{test}"), sandbox.path());
+        calls.values().sum::<usize>()
+    };
+    // What the test's process costs without any work of this size.
+    let (fixed, once, twice) = (count(1), count(size), count(2 * size));
+    let (once, twice) = (once.saturating_sub(fixed), twice.saturating_sub(fixed));
+    println!("{test}: {once} calls for {size}, {twice} for twice that");
+    assert!(twice * 10 <= once * 22, "{once} calls, then {twice}");
+}
+
+fn root(directory: &Path) -> std::path::PathBuf {
+    directory.join("root")
+}
+
+/// Applies a diff of these files to a new root, and lists what is to be deleted after it.
+fn prepare(directory: &Path, files: impl Iterator<Item = String>, listed: &[String]) {
+    fs::create_dir(root(directory)).unwrap();
+    let tar = archive(files.map(|name| file(name, "")));
+    fs::write(directory.join("rootfs-diff.tar"), tar).unwrap();
+    apply_rootfs_diff_tar(directory, &root(directory)).unwrap();
+    let lines: Vec<String> = listed.iter().map(|path| format!("\"{path}\"")).collect();
+    let list = format!("[{}]", lines.join(","));
+    fs::write(directory.join("deleted.files"), list).unwrap();
+}
+
+fn remove(directory: &Path) {
+    remove_deleted_files("id".as_ref(), directory, &root(directory)).unwrap();
+}
+
+/// The directories of a path of this many names, from the top down.
+fn way(names: usize) -> Vec<String> {
+    (1..=names)
+        .map(|depth| vec!["d"; depth].join("/"))
+        .collect()
+}
+
+#[test]
+fn every_directory_of_a_deep_path_is_listed() {
+    let prepare = |directory: &Path, size: usize| {
+        let way = way(size);
+        let files = (0..4 * size).map(|number| format!("{}/{number}", way[size - 1]));
+        prepare(directory, files, &way);
+    };
+    assert_linear(
+        "every_directory_of_a_deep_path_is_listed",
+        40,
+        prepare,
+        remove,
+    );
+}
+
+#[test]
+fn every_directory_of_a_deep_path_is_listed_the_deepest_first() {
+    let prepare = |directory: &Path, size: usize| {
+        let mut way = way(size);
+        let files = (0..4 * size).map(|number| format!("{}/{number}", way[size - 1]));
+        let files: Vec<String> = files.collect();
+        way.reverse();
+        prepare(directory, files.into_iter(), &way);
+    };
+    assert_linear(
+        "every_directory_of_a_deep_path_is_listed_the_deepest_first",
+        40,
+        prepare,
+        remove,
+    );
+}
+
+#[test]
+fn a_directory_holds_many_files_and_many_deep_directories() {
+    let deep = vec!["s"; 20].join("/");
+    let prepare = |directory: &Path, size: usize| {
+        let files = (0..size).flat_map(|number| {
+            let few = (0..50).map(move |file| format!("d/{number}-{file}"));
+            few.chain([format!("d/{number}/{deep}/f")])
+        });
+        prepare(directory, files, &["d".to_owned()]);
+    };
+    assert_linear(
+        "a_directory_holds_many_files_and_many_deep_directories",
+        40,
+        prepare,
+        remove,
+    );
+}
