@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod compressor;
+pub mod gate;
 pub mod mutate;
 pub mod os;
 pub mod overlay;

@@ -14,18 +14,17 @@ mod replay;
 #[cfg(test)]
 mod tests;
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::vec::IntoIter;
 
-use nix::sys::stat::{FileStat, SFlag};
+use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
 
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{
-    Budget, Identity, Name, Node, Root, RootPath, file_type, is_directory, sorted_names,
-};
+use crate::fs::{Budget, Name, Node, Root, RootPath, file_type, is_directory, sorted_names};
 use crate::sys::Status;
 use crate::tar::{Member, MemberKind};
 use find::Finder;
@@ -118,7 +117,7 @@ pub(crate) struct Creation<'c, T> {
     /// Whether what is being stored may meet directories of the same name where it is extracted.
     merges: bool,
     /// Under which path a file with several names was stored first.
-    links: HashMap<Identity, RootPath>,
+    links: HashMap<Mark, RootPath>,
     budget: Budget,
 }
 
@@ -253,7 +252,7 @@ impl<'c, T: Target> Creation<'c, T> {
                 )?;
             }
             SFlag::S_IFREG => self.store_file(path, node, &status)?,
-            _ => self.store_other(path, node, &stat)?,
+            _ => self.store_other(path, node, &status)?,
         }
         let walk = is_directory(&stat) && !mounted_on;
         Ok(if walk { Walk::Into } else { Walk::Past })
@@ -262,7 +261,7 @@ impl<'c, T: Target> Creation<'c, T> {
     /// Stores a regular file with its data, or as a hard link to where it was stored before.
     fn store_file(&mut self, path: &RootPath, node: &Node, status: &Status) -> Result<()> {
         let stat = &status.stat;
-        if let Some(first) = self.first_name(path, stat)? {
+        if let Some(first) = self.first_name(path, status)? {
             return self.give(path, describe::hard_link(path, stat, &first), None);
         }
         let node = Node::from_open(self.finder.reopen(node)?.into());
@@ -273,7 +272,8 @@ impl<'c, T: Target> Creation<'c, T> {
     }
 
     /// Stores what has no data: a directory, a symlink, a fifo or a device.
-    fn store_other(&mut self, path: &RootPath, node: &Node, stat: &FileStat) -> Result<()> {
+    fn store_other(&mut self, path: &RootPath, node: &Node, status: &Status) -> Result<()> {
+        let stat = &status.stat;
         let kind = match file_type(stat) {
             SFlag::S_IFDIR => MemberKind::Directory,
             SFlag::S_IFLNK => MemberKind::Symlink,
@@ -283,7 +283,7 @@ impl<'c, T: Target> Creation<'c, T> {
             _ => return Err(Error::new(Kind::Unsupported, "unknown file type")),
         };
         if kind != MemberKind::Directory
-            && let Some(first) = self.first_name(path, stat)?
+            && let Some(first) = self.first_name(path, status)?
         {
             return self.give(path, describe::hard_link(path, stat, &first), None);
         }
@@ -315,16 +315,21 @@ impl<'c, T: Target> Creation<'c, T> {
     }
 
     /// The path under which this file with several names was stored already; otherwise it is this one from now on.
-    fn first_name(&mut self, path: &RootPath, stat: &FileStat) -> Result<Option<RootPath>> {
-        if stat.st_nlink < 2 {
+    ///
+    /// A file system that counts the names it has seen says 1 of the first one; by the next one it knows better.
+    fn first_name(&mut self, path: &RootPath, status: &Status) -> Result<Option<RootPath>> {
+        let several = status.stat.st_nlink > 1;
+        if !several && self.finder.counts_all_names() {
             return Ok(None);
         }
-        if let Some(first) = self.links.get(&Identity::from(stat)) {
-            return Ok(Some(first.clone()));
+        match self.links.entry(Mark::from(status)) {
+            Entry::Occupied(first) => Ok(several.then(|| first.get().clone())),
+            Entry::Vacant(none) => {
+                self.budget.take(path.as_bytes().len())?;
+                none.insert(path.clone());
+                Ok(None)
+            }
         }
-        self.budget.take(path.as_bytes().len())?;
-        self.links.insert(Identity::from(stat), path.clone());
-        Ok(None)
     }
 }
 

@@ -46,20 +46,31 @@ pub(super) struct Record {
 }
 
 /// What tells a file from every other, one that got its number after it was removed included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// File systems give inode numbers out again, ext4 at once. A file that is known by its number alone would get the
+/// content of one that is gone by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Mark {
     device: u64,
     inode: u64,
     /// When it was made, in nanoseconds from the epoch; 0 where the file system doesn't say.
     born: u64,
+    /// When it was last changed, where the file system doesn't say when it was made; 0 otherwise.
+    changed: i64,
 }
 
 impl From<&Status> for Mark {
     fn from(status: &Status) -> Self {
+        let stat = &status.stat;
+        let changed = stat.st_ctime.saturating_mul(1_000_000_000);
         Self {
-            device: status.stat.st_dev,
-            inode: status.stat.st_ino,
+            device: stat.st_dev,
+            inode: stat.st_ino,
             born: status.born,
+            changed: match status.born {
+                0 => changed.saturating_add(stat.st_ctime_nsec),
+                _ => 0,
+            },
         }
     }
 }
@@ -128,6 +139,7 @@ impl Record {
         }
         if let Some(mark) = self.source {
             put_u64(&[mark.device, mark.inode, mark.born], body);
+            body.extend_from_slice(&mark.changed.to_le_bytes());
         }
     }
 }
@@ -207,10 +219,12 @@ impl Body<'_> {
             return Some(None);
         }
         let [device, inode, born] = self.numbers(Self::u64)?;
+        let changed = i64::from_le_bytes(self.array()?);
         Some(Some(Mark {
             device,
             inode,
             born,
+            changed,
         }))
     }
 
@@ -294,6 +308,7 @@ mod tests {
             device: 1,
             inode: u64::MAX,
             born: 3,
+            changed: 4,
         };
         let mut records: Vec<Record> = KINDS.into_iter().map(record).collect();
         records[0].source = Some(mark);
