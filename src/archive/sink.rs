@@ -11,7 +11,7 @@ use thiserror::Error as ThisError;
 
 use crate::compress::Encode;
 use crate::error::{Error, Kind, Result};
-use crate::fs::{Channel, Identity, copy_range, share_range};
+use crate::fs::{Channel, Identity, copy_range, share_range, write_all_at};
 use crate::tar::{self, END_OF_ARCHIVE, Extent, Member};
 use crate::watch::{WarningKind, Watch};
 
@@ -32,6 +32,9 @@ pub(super) enum Refusal {
     /// Writing to the file that is read destroys it.
     #[error("is the file that the archive is written to")]
     Output,
+    /// Whoever reads the archive would take what follows for the missing bytes.
+    #[error("the nested archive has {0} bytes, and not the {1} that its header says")]
+    NestedLength(u64, u64),
 }
 
 impl From<Refusal> for Error {
@@ -40,6 +43,7 @@ impl From<Refusal> for Error {
         match refusal {
             Refusal::Shrank(_) => Error::new(Kind::System, text).with_errno(Errno::ESTALE),
             Refusal::Output => Error::new(Kind::Argument, text),
+            Refusal::NestedLength(..) => Error::new(Kind::System, text),
         }
     }
 }
@@ -231,6 +235,10 @@ impl<'s> Sink<'s> {
     /// The end of a nested archive of `size` bytes, which is data of the member around it.
     pub(super) fn end_nested(&mut self, size: u64) -> Result<()> {
         self.raw(&END_OF_ARCHIVE)?;
+        let length = self.position() - self.archive_from;
+        if length != size {
+            return Err(Refusal::NestedLength(length, size).into());
+        }
         self.archive_from = 0;
         self.pad(size)
     }
@@ -336,7 +344,7 @@ impl<'s> Sink<'s> {
                     hasher.update(&self.gathered);
                 }
                 let at = output.start + self.written;
-                output.file.write_all_at(&self.gathered, at)
+                write_all_at(output.file, &self.gathered, at)
             }
             Output::Pipe(pipe) => pipe.write_all(&self.gathered),
             Output::Encoder(encoder) => encoder.write_all(&self.gathered),

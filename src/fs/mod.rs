@@ -22,9 +22,10 @@ mod node;
 mod output;
 mod parents;
 mod path;
+mod quiet;
 mod remove;
 mod root;
-mod sigpipe;
+mod settle;
 mod spool;
 #[cfg(test)]
 mod testing;
@@ -47,10 +48,12 @@ pub(crate) use node::{Node, Owner, file_type, is_directory};
 pub(crate) use output::Output;
 pub(crate) use parents::{ImplicitOwner, Parent, Parents};
 pub(crate) use path::{RootPath, names_start};
+pub(crate) use quiet::{Quiet, set_len, write_all_at};
 pub(crate) use remove::{
     Keep, clear_directory_except, remove_tree, remove_tree_except, restore_times, times_of,
 };
 pub(crate) use root::{Root, open_directory_ambient};
+pub(crate) use settle::{check_close, sync_file_system};
 pub(crate) use spool::spool_ambient;
 pub(crate) use travels::{travelling_xattrs, travels};
 pub(crate) use userns::in_user_namespace;

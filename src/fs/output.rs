@@ -11,7 +11,7 @@ use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::Name;
+use super::{Name, check_close};
 use crate::error::{Called as _, Error, Result};
 use crate::sys::link_descriptor;
 
@@ -60,6 +60,7 @@ impl Output {
 
     /// Gives the file its name, in place of whatever file or symlink had it.
     pub(crate) fn publish(mut self) -> Result<()> {
+        check_close(&self.file)?;
         if self.temporary.is_none() {
             let ((), name) = with_temporary_name(&self.name, |candidate| {
                 link_descriptor(self.file.as_fd(), self.directory.as_fd(), candidate)

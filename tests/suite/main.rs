@@ -52,6 +52,7 @@ mod export_nested;
 mod export_output;
 mod export_refused;
 mod export_stale;
+mod failing_files;
 mod hard_links;
 mod house;
 mod import;

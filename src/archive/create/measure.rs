@@ -9,7 +9,7 @@ use super::record::{Mark, Record};
 use super::{LeftOut, Target};
 use crate::archive::sink::{check_avoided, warn};
 use crate::error::{Error, Result};
-use crate::fs::Identity;
+use crate::fs::{Identity, Quiet};
 use crate::tar::{self, END_OF_ARCHIVE, Member};
 use crate::watch::Watch;
 
@@ -30,7 +30,7 @@ pub(crate) struct Measure<'m> {
 
 /// Where the members are noted down for the second pass.
 struct Notes<'m> {
-    spool: BufWriter<&'m File>,
+    spool: BufWriter<Quiet<&'m File>>,
     /// The name of the archive that is measured, in the one around it.
     within: &'m [u8],
 }
@@ -140,7 +140,7 @@ fn measure_into<T>(
     store: impl FnOnce(&mut Measure<'_>) -> Result<T>,
 ) -> Result<(u64, T)> {
     let notes = Notes {
-        spool: BufWriter::with_capacity(BUFFER, spool),
+        spool: BufWriter::with_capacity(BUFFER, Quiet(spool)),
         within,
     };
     let mut measure = Measure {

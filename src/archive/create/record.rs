@@ -33,7 +33,7 @@ struct Damaged;
 
 impl From<Damaged> for Error {
     fn from(damaged: Damaged) -> Self {
-        Error::new(Kind::Internal, damaged.to_string())
+        Error::new(Kind::System, damaged.to_string())
     }
 }
 
@@ -337,12 +337,12 @@ mod tests {
         all()[0].write(&mut whole).unwrap();
         for length in 1..whole.len() {
             let error = Record::read(&mut &whole[..length]).unwrap_err();
-            assert_eq!(error.kind(), Kind::Internal, "{length}");
+            assert_eq!(error.kind(), Kind::System, "{length}");
         }
         let length = u32::try_from(whole.len() - 4).unwrap();
         for wrong in [
             0,
-            length - 24,
+            length - 32,
             length - 1,
             length + 1,
             LONGEST + 1,
@@ -352,11 +352,11 @@ mod tests {
             bytes.push(0);
             bytes[..4].copy_from_slice(&wrong.to_le_bytes());
             let read = Record::read(&mut &bytes[..]);
-            if wrong == length - 24 {
+            if wrong == length - 32 {
                 // Without its mark it is the record of a member without data.
                 assert_eq!(read.unwrap().unwrap().source, None);
             } else {
-                assert_eq!(read.unwrap_err().kind(), Kind::Internal, "{wrong}");
+                assert_eq!(read.unwrap_err().kind(), Kind::System, "{wrong}");
             }
         }
     }

@@ -366,5 +366,24 @@ fn a_spool_that_was_cut_short_is_an_error() {
     std::io::Seek::rewind(&mut spool).unwrap();
     let mut sink = Sink::into_file(&output, &watch);
     let error = measured.write(&root, outer(), &mut sink).unwrap_err();
-    assert_eq!(error.kind(), Kind::Internal);
+    assert_eq!(error.errno(), libc::EIO);
+}
+
+#[test]
+fn a_spool_that_lost_its_last_members_is_an_error() {
+    let scratch = Scratch::new();
+    fs::write(scratch.at("f"), "content").unwrap();
+    fs::write(scratch.at("g"), "content").unwrap();
+    let (root, watch, output) = (scratch.root(), Watch::new(), scratch.file("archive"));
+    let measured = scratch.measure(&root, &watch).unwrap();
+    let mut length = [0; 4];
+    let mut spool = measured.spool.try_clone().unwrap();
+    spool.read_exact(&mut length).unwrap();
+    spool
+        .set_len(4 + u64::from(u32::from_le_bytes(length)))
+        .unwrap();
+    std::io::Seek::rewind(&mut spool).unwrap();
+    let mut sink = Sink::into_file(&output, &watch);
+    let error = measured.write(&root, outer(), &mut sink).unwrap_err();
+    assert_eq!(error.errno(), libc::EIO, "{error}");
 }

@@ -17,7 +17,9 @@ use super::{Export, ExportOptions, Exported};
 use crate::archive::{Hashing, Sha256Digest, Sink};
 use crate::compress::{Encoding, encoder};
 use crate::error::{Context as _, Error, Result, quote};
-use crate::fs::{Channel, Directory, Identity, Name, Node, Output, file_type, spool_ambient};
+use crate::fs::{
+    Channel, Directory, Identity, Name, Node, Output, Quiet, check_close, file_type, spool_ambient,
+};
 use crate::watch::{Phase, Watch};
 
 impl Export {
@@ -124,7 +126,7 @@ impl Export {
         } else {
             let file = output.file().try_clone();
             let file = file.map_err(|error| Error::io("dup", error))?;
-            job.send(Box::new(file))?
+            job.send(Box::new(Quiet(file)))?
         };
         watch.check()?;
         watch.begin(Phase::Publishing, None);
@@ -151,17 +153,21 @@ impl Export {
             output: channel.is_regular().then(|| Identity::of(fd)).transpose()?,
             spool: &|| spool_ambient(chosen.as_ref().map(|directory| directory.as_fd())),
         };
-        match offset {
+        let exported = match offset {
             Some(start) if is_plain => {
                 let mut file = channel.into_file();
                 let exported = job.copy(Sink::into_file_at(&file, start, watch))?;
                 let moved = file.seek(SeekFrom::Start(start.saturating_add(exported.bytes)));
                 moved.map_err(|error| Error::io("lseek", error))?;
-                Ok(exported)
+                exported
             }
-            _ if is_plain && channel.takes_files() => job.copy(Sink::into_pipe(channel, watch)),
-            _ => job.send(Box::new(channel)),
+            _ if is_plain && channel.takes_files() => job.copy(Sink::into_pipe(channel, watch))?,
+            _ => job.send(Box::new(channel))?,
+        };
+        if job.output.is_some() {
+            check_close(fd)?;
         }
+        Ok(exported)
     }
 }
 

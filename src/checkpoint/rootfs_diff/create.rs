@@ -17,7 +17,7 @@ use crate::checkpoint::{
     DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list, file_name,
 };
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{Directory, Output, Root, RootPath};
+use crate::fs::{Directory, Output, Quiet, Root, RootPath};
 use crate::watch::Watch;
 
 /// Writes the `changes` of the root file system mounted at `mount_point` into the directory `destination`:
@@ -78,7 +78,7 @@ fn write_deleted(
         return Ok(None);
     };
     let output = Output::create(destination, &file_name(DELETED_FILES)?)?;
-    let written = output.file().write_all(&json);
+    let written = Quiet(output.file()).write_all(&json);
     written.map_err(|error| Error::io("write", error))?;
     Ok(Some(output))
 }
