@@ -92,6 +92,8 @@ pub enum WarningKind {
     Device = 2,
     /// Something in the archive isn't understood and was passed over; nothing that was asked for depends on it.
     Ignored = 3,
+    /// What was stored changed meanwhile: it isn't what it was when its size was measured.
+    Changed = 4,
 }
 
 /// Something that was left out and doesn't fail the work.

@@ -41,6 +41,7 @@
 #![forbid(unsafe_code)]
 
 mod align;
+mod filler;
 mod header;
 mod member;
 mod merge;
@@ -56,6 +57,7 @@ mod testing;
 mod writer;
 mod xattr;
 
+pub(crate) use filler::fill;
 pub(crate) use member::{Extent, Member, MemberKind, Time, Xattr};
 pub(crate) use reader::{Data, Reader, Source};
 pub(crate) use writer::{END_OF_ARCHIVE, encode};

@@ -48,6 +48,7 @@ mod differential;
 mod documents;
 mod engine_hostile;
 mod export;
+mod export_live;
 mod export_nested;
 mod export_output;
 mod export_refused;

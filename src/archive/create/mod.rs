@@ -8,6 +8,7 @@
 mod describe;
 mod file;
 mod find;
+mod living;
 mod measure;
 mod record;
 mod replay;
@@ -20,6 +21,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::vec::IntoIter;
 
+use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
 
@@ -79,6 +81,8 @@ pub(crate) trait Target {
     fn take_file(&mut self, member: &Member, file: &File, mark: Mark) -> Result<()>;
     /// Is told of what isn't stored.
     fn leave_out(&mut self, path: &[u8], why: LeftOut);
+    /// Whether what is stored lives, so that nothing of it can be relied on to stay.
+    fn lives(&self) -> bool;
 }
 
 /// Why an object isn't stored, which is no error.
@@ -120,6 +124,9 @@ pub(crate) struct Creation<'c, T> {
     links: HashMap<Mark, RootPath>,
     budget: Budget,
 }
+
+/// What calls say of a held object that is gone.
+const GONE: [Errno; 2] = [Errno::ENOENT, Errno::ESTALE];
 
 /// A directory being walked: the names that are still to come.
 struct Level {
@@ -220,12 +227,22 @@ impl<'c, T: Target> Creation<'c, T> {
 
     /// Stores one object that a directory has listed. Whether it is to be walked into.
     fn store_found(&mut self, path: &RootPath) -> Result<bool> {
-        match self.finder.find(path)? {
-            Some(node) => Ok(self.store(path, &node)? == Walk::Into),
-            None => {
+        let stored = match self.finder.find(path)? {
+            Some(node) => self.store(path, &node).map(Some),
+            None => Ok(None),
+        };
+        match stored {
+            Ok(Some(walk)) => Ok(walk == Walk::Into),
+            Ok(None) => {
                 self.tell_gone(path);
                 Ok(false)
             }
+            // Network and user-space file systems don't keep what is held.
+            Err(error) if self.target.lives() && error.is_any(&GONE) => {
+                self.tell_gone(path);
+                Ok(false)
+            }
+            Err(error) => Err(error),
         }
     }
 

@@ -59,6 +59,15 @@ pub(crate) struct Mark {
     changed: i64,
 }
 
+impl Mark {
+    /// Whether both are marks of one file, as far as its file system tells: where it doesn't say when a file was made,
+    /// one that has changed counts as the same.
+    pub(super) fn is_same_file(self, other: Self) -> bool {
+        let own = |mark: Self| (mark.device, mark.inode, mark.born);
+        own(self) == own(other)
+    }
+}
+
 impl From<&Status> for Mark {
     fn from(status: &Status) -> Self {
         let stat = &status.stat;

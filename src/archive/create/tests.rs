@@ -53,7 +53,8 @@ impl Scratch {
             let mut creation = Creation::new(root, measure, manner)?;
             creation.add(&RootPath::root(), Depth::Recursive, false)
         };
-        Measured::new(self.file("spool"), b"nested.tar", watch, store).map(|(measured, _)| measured)
+        Measured::new(self.file("spool"), b"nested.tar", false, watch, store)
+            .map(|(measured, _)| measured)
     }
 
     /// Stores the whole tree as a nested archive, with something done between the passes; the inner archive.

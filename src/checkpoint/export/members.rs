@@ -34,6 +34,8 @@ pub(super) struct Storing<'s> {
     pub output: Option<Identity>,
     /// The modification time of what the export makes itself.
     pub time: i64,
+    /// Whether what is stored lives.
+    pub lives: bool,
     /// Makes a file for what is noted while measuring.
     pub spool: &'s dyn Fn() -> Result<File>,
 }
@@ -101,7 +103,9 @@ impl<'s> Storing<'s> {
     }
 
     fn measuring(&self) -> Measure<'s> {
-        Measure::alone(self.watch).avoiding(self.output)
+        Measure::alone(self.watch)
+            .avoiding(self.output)
+            .living(self.lives)
     }
 
     /// Whether nested archives are looked into before anything is written: for the progress, and because the file that
@@ -197,7 +201,8 @@ impl<'s> Storing<'s> {
             Content::Directory(root) => {
                 let store = |measure: &mut Measure<'_>| store_directory(root, measure);
                 let spool = (self.spool)()?;
-                let (measured, ()) = Measured::new(spool, name.as_bytes(), self.watch, store)?;
+                let (measured, ()) =
+                    Measured::new(spool, name.as_bytes(), self.lives, self.watch, store)?;
                 measured.write(root, self.made(name.as_bytes(), 0), sink)?;
             }
             Content::Diff(diff) => self.store_diff(diff, name, sink)?,
@@ -209,7 +214,8 @@ impl<'s> Storing<'s> {
         let plan = Plan::new(&diff.changes)?;
         let store = |measure: &mut Measure<'_>| plan.store(&diff.root, measure);
         let spool = (self.spool)()?;
-        let (measured, stored) = Measured::new(spool, name.as_bytes(), self.watch, store)?;
+        let (measured, stored) =
+            Measured::new(spool, name.as_bytes(), self.lives, self.watch, store)?;
         if stored.wanted {
             measured.write(&diff.root, self.made(name.as_bytes(), 0), sink)?;
         }

@@ -187,7 +187,10 @@ impl<'j> Job<'j> {
     fn copy(&self, sink: Sink<'_>) -> Result<Exported> {
         let storing = self.storing();
         let mut found = storing.find()?;
-        let (finished, members) = storing.store(&mut found, sink.avoiding(self.output))?;
+        let (finished, members) = storing.store(
+            &mut found,
+            sink.avoiding(self.output).living(self.options.live),
+        )?;
         Ok(Exported {
             bytes: finished.length,
             members,
@@ -203,7 +206,9 @@ impl<'j> Job<'j> {
         let mut outlet = Outlet::new(writer, self.options.digest);
         let workers = self.options.number_of_workers();
         let encoder = encoder(self.encoding, workers, Box::new(&mut outlet))?;
-        let sink = Sink::into_encoder(encoder, self.watch).avoiding(self.output);
+        let sink = Sink::into_encoder(encoder, self.watch)
+            .avoiding(self.output)
+            .living(self.options.live);
         let (_, members) = storing.store(&mut found, sink)?;
         let (bytes, sha256) = outlet.finish();
         Ok(Exported {
@@ -220,6 +225,7 @@ impl<'j> Job<'j> {
             watch: self.watch,
             output: self.output,
             time: self.options.time,
+            lives: self.options.live,
             spool: self.spool,
         }
     }
