@@ -60,6 +60,7 @@ mod import;
 mod label;
 mod memory;
 mod ordinary;
+mod outputs;
 mod overlay_inodes;
 mod probe;
 mod process_state;

@@ -26,7 +26,9 @@ use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
 
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{Budget, Name, Node, Root, RootPath, file_type, is_directory, sorted_names};
+use crate::fs::{
+    Budget, Identity, Name, Node, Root, RootPath, file_type, is_directory, sorted_names,
+};
 use crate::sys::Status;
 use crate::tar::{Member, MemberKind};
 use find::Finder;
@@ -106,6 +108,8 @@ pub(crate) struct Manner<'m> {
     pub crosses_first_mount: bool,
     /// What isn't stored, with everything below it, when it is met in a directory.
     pub except: Option<&'m BTreeSet<RootPath>>,
+    /// Files that aren't stored: those that the archive is being written to, which may have names there.
+    pub own: &'m [Identity],
     /// Who is asked about each member.
     pub judge: Option<&'m Judge<'m>>,
 }
@@ -250,6 +254,9 @@ impl<'c, T: Target> Creation<'c, T> {
     fn store(&mut self, path: &RootPath, node: &Node) -> Result<Walk> {
         let status = node.status()?;
         let (stat, mounted_on) = (status.stat, self.finder.is_mounted_on(&status));
+        if self.manner.own.contains(&Identity::from(&stat)) {
+            return Ok(Walk::Over);
+        }
         match file_type(&stat) {
             SFlag::S_IFSOCK => {
                 self.target.leave_out(path.as_bytes(), LeftOut::Socket);

@@ -113,22 +113,17 @@ impl Export {
             options,
             encoding,
             watch,
-            // The output is a file of its own.
             output: None,
+            own: &[output.identity()?],
             spool: &|| spool_ambient(Some(chosen.as_fd())),
         };
-        let exported = if encoding == Encoding::None {
-            job.copy(if options.digest {
-                Sink::into_digested_file(output.file(), watch)
-            } else {
-                Sink::into_file(output.file(), watch)
-            })?
-        } else {
-            let file = output.file().try_clone();
-            let file = file.map_err(|error| Error::io("dup", error))?;
-            job.send(Box::new(Quiet(file)))?
+        let exported = match job
+            .fill(&output)
+            .and_then(|done| watch.check().map(|()| done))
+        {
+            Ok(exported) => exported,
+            Err(error) => return Err(output.abandon(error)),
         };
-        watch.check()?;
         watch.begin(Phase::Publishing, None);
         if options.sync {
             output.publish_synced()?;
@@ -151,6 +146,7 @@ impl Export {
             encoding,
             watch,
             output: channel.is_regular().then(|| Identity::of(fd)).transpose()?,
+            own: &[],
             spool: &|| spool_ambient(chosen.as_ref().map(|directory| directory.as_fd())),
         };
         let exported = match offset {
@@ -179,10 +175,26 @@ struct Job<'j> {
     watch: &'j Watch,
     /// The caller's file that the archive goes to, if it goes to one.
     output: Option<Identity>,
+    /// The files of the export's own that it goes to.
+    own: &'j [Identity],
     spool: &'j dyn Fn() -> Result<File>,
 }
 
 impl<'j> Job<'j> {
+    /// Writes the archive into a file of its own.
+    fn fill(&self, output: &Output) -> Result<Exported> {
+        if self.encoding != Encoding::None {
+            let file = output.file().try_clone();
+            let file = file.map_err(|error| Error::io("dup", error))?;
+            return self.send(Box::new(Quiet(file)));
+        }
+        self.copy(if self.options.digest {
+            Sink::into_digested_file(output.file(), self.watch)
+        } else {
+            Sink::into_file(output.file(), self.watch)
+        })
+    }
+
     /// Has the kernel clone and copy what it can, into a file or a pipe.
     fn copy(&self, sink: Sink<'_>) -> Result<Exported> {
         let storing = self.storing();
@@ -225,6 +237,7 @@ impl<'j> Job<'j> {
             watch: self.watch,
             output: self.output,
             time: self.options.time,
+            own: self.own,
             lives: self.options.live,
             spool: self.spool,
         }

@@ -100,11 +100,11 @@ impl<'p> Pass<'p> {
                 sha256,
             }),
             Err(error) => {
-                if let (Some(bundle), false) = (bundle, self.options.keep_failed) {
-                    // What is left to say is why the import failed.
-                    let _ = bundle.remove_made();
-                }
-                Err(error.context(format!("{} members are done", self.done)))
+                let error = error.context(format!("{} members are done", self.done));
+                Err(match bundle {
+                    Some(bundle) if !self.options.keep_failed => bundle.abandon(error),
+                    _ => error,
+                })
             }
         }
     }
