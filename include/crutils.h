@@ -661,6 +661,9 @@ int CRCreateFileWithLabelAt(int directory_at,
  */
 #define CR_IMPORT_LIMIT_RATIO 17
 
+/** 0 or 1. What the import wrote is on the disk before CRImportExtract returns. */
+#define CR_IMPORT_SYNC 18
+
 /** A regular file. */
 #define CR_MEMBER_REGULAR 1
 
@@ -1090,6 +1093,14 @@ const struct CRImported *CRImportResult(const struct CRImport *import);
  * in seconds since the epoch; 0 by default.
  */
 #define CR_EXPORT_TIME 6
+
+/**
+ * 0 or 1. Directories and root file systems may be written to while they are stored: what vanishes is
+ * left out, what is replaced is stored as it is now, and what gets shorter is padded with zeros, each with a
+ * warning. Otherwise such a change fails the export (ESTALE). The members of a bundle must not change in
+ * any case.
+ */
+#define CR_EXPORT_LIVE 7
 
 /** An export without the member fails. */
 #define CR_PRESENCE_REQUIRED 1
@@ -1865,6 +1876,9 @@ int CRMetadataJson(const struct CRMetadata *metadata, char **json, struct CRErro
  * Something in the archive isn't understood and was passed over. Nothing that was asked for depends on it.
  */
 #define CR_WARNING_IGNORED 4
+
+/** An object changed while it was stored: it isn't what it was when its size was measured. */
+#define CR_WARNING_CHANGED 5
 
 /** How far a work is. Later versions may add fields at the end. */
 typedef struct CRProgress {

@@ -138,15 +138,18 @@ pub enum WarningKind {
     Device = 3,
     /// Something in the archive isn't understood and was passed over; nothing that was asked for depends on it.
     Ignored = 4,
+    /// An object changed while it was stored: it isn't what it was when its size was measured.
+    Changed = 5,
 }
 
 impl WarningKind {
     /// All of them, in the order of their numbers.
-    pub const ALL: [WarningKind; 4] = [
+    pub const ALL: [WarningKind; 5] = [
         WarningKind::Vanished,
         WarningKind::Socket,
         WarningKind::Device,
         WarningKind::Ignored,
+        WarningKind::Changed,
     ];
 
     /// The kind as a word for logs, such as `socket`.
@@ -157,6 +160,7 @@ impl WarningKind {
             WarningKind::Socket => "socket",
             WarningKind::Device => "device",
             WarningKind::Ignored => "ignored",
+            WarningKind::Changed => "changed",
         }
     }
 }

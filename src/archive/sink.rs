@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
+use std::mem;
 use std::os::unix::fs::FileExt as _;
 
 use nix::errno::Errno;
@@ -11,7 +12,7 @@ use thiserror::Error as ThisError;
 
 use crate::compress::Encode;
 use crate::error::{Error, Kind, Result};
-use crate::fs::{Channel, Identity, copy_range, share_range};
+use crate::fs::{Channel, Identity, copy_range, share_range, write_all_at};
 use crate::tar::{self, END_OF_ARCHIVE, Extent, Member};
 use crate::watch::{WarningKind, Watch};
 
@@ -32,6 +33,9 @@ pub(super) enum Refusal {
     /// Writing to the file that is read destroys it.
     #[error("is the file that the archive is written to")]
     Output,
+    /// Whoever reads the archive would take what follows for the missing bytes.
+    #[error("the nested archive has {0} bytes, and not the {1} that its header says")]
+    NestedLength(u64, u64),
 }
 
 impl From<Refusal> for Error {
@@ -40,6 +44,7 @@ impl From<Refusal> for Error {
         match refusal {
             Refusal::Shrank(_) => Error::new(Kind::System, text).with_errno(Errno::ESTALE),
             Refusal::Output => Error::new(Kind::Argument, text),
+            Refusal::NestedLength(..) => Error::new(Kind::System, text),
         }
     }
 }
@@ -56,6 +61,9 @@ pub(crate) struct Sink<'s> {
     members: u64,
     /// The caller's file that the archive goes to, which can't be in it.
     avoided: Option<Identity>,
+    lives: bool,
+    /// Room that was left and isn't written yet.
+    room_left: u64,
     watch: &'s Watch,
 }
 
@@ -170,6 +178,8 @@ impl<'s> Sink<'s> {
             gathered: Vec::with_capacity(BUFFER),
             members: 0,
             avoided: None,
+            lives: false,
+            room_left: 0,
             watch,
         }
     }
@@ -177,6 +187,11 @@ impl<'s> Sink<'s> {
     /// Refuses to store this file, if there is one: the archive goes there.
     pub(crate) fn avoiding(self, avoided: Option<Identity>) -> Self {
         Self { avoided, ..self }
+    }
+
+    /// Says whether what is stored lives: a file that gets shorter while it is read is then padded.
+    pub(crate) fn living(self, lives: bool) -> Self {
+        Self { lives, ..self }
     }
 
     /// Begins a member: what its header announces has to follow.
@@ -196,8 +211,8 @@ impl<'s> Sink<'s> {
     /// The header of a member of a nested archive, which is data of the member around it.
     pub(super) fn inner_header(&mut self, member: &Member) -> Result<()> {
         self.watch.check()?;
-        let position = self.position() - self.archive_from;
-        tar::encode(member, position, &mut self.gathered)?;
+        self.write_room()?;
+        tar::encode(member, self.inner_position(), &mut self.gathered)?;
         self.write_if_full()
     }
 
@@ -210,7 +225,18 @@ impl<'s> Sink<'s> {
     /// The data that the header of `member` has announced, out of `file`: one that grew meanwhile gives the bytes it
     /// had.
     pub(crate) fn data(&mut self, member: &Member, file: &File) -> Result<()> {
+        let missing = self.data_or_zeros(member, file)?;
+        if missing > 0 {
+            let text = format!("got shorter while it was read: {missing} bytes are zeros");
+            self.warn(WarningKind::Changed, &member.path, &text);
+        }
+        Ok(())
+    }
+
+    /// The same; if it lives, zeros stand for what is missing at the end of `file`. Returns how many these are.
+    pub(super) fn data_or_zeros(&mut self, member: &Member, file: &File) -> Result<u64> {
         check_avoided(file, self.avoided)?;
+        let mut missing = 0;
         let whole = [Extent {
             offset: 0,
             len: member.size,
@@ -221,16 +247,68 @@ impl<'s> Sink<'s> {
             } else {
                 self.copy(file, *extent)?
             };
-            if copied < extent.len {
-                return Err(Refusal::Shrank(extent.len - copied).into());
+            let short = extent.len - copied;
+            if short > 0 && !self.lives {
+                return Err(Refusal::Shrank(short).into());
             }
+            missing += short;
+            self.zeros(short)?;
         }
-        self.pad(member.stored)
+        self.pad(member.stored)?;
+        Ok(missing)
+    }
+
+    /// Leaves room of `length` bytes in which there is no member.
+    pub(super) fn fill(&mut self, length: u64) {
+        self.room_left += length;
+    }
+
+    /// Writes the room that was left before a member. At the end of an archive it is zeros like the end itself.
+    fn write_room(&mut self) -> Result<()> {
+        while self.room_left > 0 {
+            self.room_left -= tar::fill(self.room_left, &mut self.gathered)?;
+            self.write_if_full()?;
+        }
+        Ok(())
+    }
+
+    fn zeros(&mut self, length: u64) -> Result<()> {
+        let zeros = [0; 4096];
+        let mut left = length;
+        while left > 0 {
+            let piece = usize::try_from(left)
+                .unwrap_or(zeros.len())
+                .min(zeros.len());
+            self.raw(&zeros[..piece])?;
+            left -= piece as u64;
+        }
+        Ok(())
+    }
+
+    /// Where the next header begins in the archive that it is a part of.
+    pub(super) fn inner_position(&self) -> u64 {
+        self.position() + self.room_left - self.archive_from
+    }
+
+    /// Tells a warning.
+    pub(super) fn warn(&self, kind: WarningKind, path: &[u8], text: &str) {
+        self.watch.warn(kind, path, text);
+    }
+
+    /// Tells of what isn't stored.
+    pub(super) fn left_out(&self, path: &[u8], why: LeftOut) {
+        warn(self.watch, path, why);
     }
 
     /// The end of a nested archive of `size` bytes, which is data of the member around it.
     pub(super) fn end_nested(&mut self, size: u64) -> Result<()> {
         self.raw(&END_OF_ARCHIVE)?;
+        let room = mem::take(&mut self.room_left);
+        self.zeros(room)?;
+        let length = self.position() - self.archive_from;
+        if length != size {
+            return Err(Refusal::NestedLength(length, size).into());
+        }
         self.archive_from = 0;
         self.pad(size)
     }
@@ -336,7 +414,7 @@ impl<'s> Sink<'s> {
                     hasher.update(&self.gathered);
                 }
                 let at = output.start + self.written;
-                output.file.write_all_at(&self.gathered, at)
+                write_all_at(output.file, &self.gathered, at)
             }
             Output::Pipe(pipe) => pipe.write_all(&self.gathered),
             Output::Encoder(encoder) => encoder.write_all(&self.gathered),
@@ -361,6 +439,10 @@ impl Target for Sink<'_> {
 
     fn leave_out(&mut self, path: &[u8], why: LeftOut) {
         warn(self.watch, path, why);
+    }
+
+    fn lives(&self) -> bool {
+        self.lives
     }
 }
 

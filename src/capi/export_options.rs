@@ -43,6 +43,11 @@ pub const CR_EXPORT_WORKERS: u32 = 5;
 /// The modification time of members that the export makes itself (bytes, and archives within the archive),
 /// in seconds since the epoch; 0 by default.
 pub const CR_EXPORT_TIME: u32 = 6;
+/// 0 or 1. Directories and root file systems may be written to while they are stored: what vanishes is
+/// left out, what is replaced is stored as it is now, and what gets shorter is padded with zeros, each with a
+/// warning. Otherwise such a change fails the export (ESTALE). The members of a bundle must not change in
+/// any case.
+pub const CR_EXPORT_LIVE: u32 = 7;
 
 /// How an export writes its archive. By default it is compressed with zstd on all cores, without a digest,
 /// and not synced.
@@ -57,6 +62,7 @@ fn set(options: &mut ExportOptions, option: u32, value: u64) -> Result<()> {
         CR_EXPORT_SYNC => options.sync(truth(value)?),
         CR_EXPORT_WORKERS => options.workers(NonZeroUsize::new(in_range(value)?)),
         CR_EXPORT_TIME => options.time(in_range(value)?),
+        CR_EXPORT_LIVE => options.live(truth(value)?),
         _ => return Err(unknown_option("CR_EXPORT_", option)),
     };
     Ok(())

@@ -55,6 +55,8 @@ pub const CR_IMPORT_LIMIT_XATTR_BYTES: u32 = 16;
 /// The largest number of bytes that may come of one byte of a compressed archive, once they are more than
 /// 1 MiB. No limit by default: memory is mostly zeros, so that honest archives expand a thousandfold.
 pub const CR_IMPORT_LIMIT_RATIO: u32 = 17;
+/// 0 or 1. What the import wrote is on the disk before CRImportExtract returns.
+pub const CR_IMPORT_SYNC: u32 = 18;
 
 /// What an import heeds. By default it does what the functions without options do.
 #[derive(Debug, Default)]
@@ -92,6 +94,7 @@ fn set(options: &mut ImportOptions, option: u32, value: u64) -> Result<()> {
         CR_IMPORT_ROOT_ATTRIBUTES => options.root_attributes(truth(value)?),
         CR_IMPORT_OCI_WHITEOUTS => options.oci_whiteouts(truth(value)?),
         CR_IMPORT_IGNORE_OWNERSHIP => options.ignore_ownership(truth(value)?),
+        CR_IMPORT_SYNC => options.sync(truth(value)?),
         CR_IMPORT_NO_DEVICES => options.devices(!truth(value)?),
         CR_IMPORT_KNOWN_NAMES if truth(value)? => options.names(&KNOWN_MEMBERS)?,
         CR_IMPORT_KNOWN_NAMES => options.any_names(),

@@ -42,11 +42,14 @@ pub const CR_WARNING_SOCKET: u32 = 2;
 pub const CR_WARNING_DEVICE: u32 = 3;
 /// Something in the archive isn't understood and was passed over. Nothing that was asked for depends on it.
 pub const CR_WARNING_IGNORED: u32 = 4;
+/// An object changed while it was stored: it isn't what it was when its size was measured.
+pub const CR_WARNING_CHANGED: u32 = 5;
 
 const _: () = assert!(CR_WARNING_VANISHED == WarningKind::Vanished as u32);
 const _: () = assert!(CR_WARNING_SOCKET == WarningKind::Socket as u32);
 const _: () = assert!(CR_WARNING_DEVICE == WarningKind::Device as u32);
 const _: () = assert!(CR_WARNING_IGNORED == WarningKind::Ignored as u32);
+const _: () = assert!(CR_WARNING_CHANGED == WarningKind::Changed as u32);
 
 /// How far a work is. Later versions may add fields at the end.
 #[repr(C)]

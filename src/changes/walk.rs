@@ -179,8 +179,8 @@ impl<'w> Walk<'w> {
 
     /// Remembers a name of a file with several, before or now.
     fn note(&mut self, path: &RootPath, new: &Object, old: Option<&Object>) -> Result<()> {
-        let several = |object: &Object| object.stat.st_nlink > 1;
-        if !several(new) && !old.is_some_and(several) {
+        let had_several = old.is_some_and(|old| self.old.may_have_several_names(old));
+        if !self.new.may_have_several_names(new) && !had_several {
             return Ok(());
         }
         let origin = self.new.indexed_origin(new)?;
@@ -213,7 +213,7 @@ impl<'w> Walk<'w> {
                     if !object.mounted {
                         pending.push((path, object.stack));
                     }
-                } else if object.stat.st_nlink > 1 && !self.is_upper(&object) {
+                } else if self.new.may_have_several_names(&object) && !self.is_upper(&object) {
                     self.links.note_more(&path, &object)?;
                 }
             }

@@ -15,7 +15,7 @@ use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{read, write};
 
 use super::file_type;
-use super::sigpipe::quietly;
+use super::quiet::quietly;
 use crate::error::{Called as _, Error, Result};
 use crate::sys::reopen;
 use crate::watch::{MAX_COPIED, Watch};
@@ -276,9 +276,10 @@ impl Write for Channel {
             return Ok(0);
         }
         self.when_ready(PollFlags::POLLOUT, |file| match self.kind {
-            ChannelKind::Regular => write(file, bytes),
             ChannelKind::Socket => send_quietly(file, bytes),
-            ChannelKind::Pipe | ChannelKind::Device => quietly(bytes.len(), || write(file, bytes)),
+            ChannelKind::Regular | ChannelKind::Pipe | ChannelKind::Device => {
+                quietly(bytes.len(), || write(file, bytes))
+            }
         })
     }
 

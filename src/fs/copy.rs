@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt as _;
 use nix::errno::Errno;
 use nix::fcntl::copy_file_range;
 
+use super::quiet::{quietly, write_all_at};
 use crate::error::{Error, Result};
 use crate::sys::clone_range;
 use crate::watch::{MAX_CLONED, MAX_COPIED, Watch};
@@ -99,7 +100,8 @@ impl Pair<'_> {
         while self.from < end {
             let step = (end - self.from).min(MAX_CLONED);
             let (source, target) = (self.source.as_fd(), self.target.as_fd());
-            if clone_range(source, self.from, target, self.to, step).is_err() {
+            let clone = || clone_range(source, self.from, target, self.to, step).map(|()| 0);
+            if quietly(0, clone).is_err() {
                 break;
             }
             self.advance(step)?;
@@ -114,8 +116,8 @@ impl Pair<'_> {
             let (mut from, mut to) = (offset(self.from)?, offset(self.to)?);
             let step = usize::try_from(left.min(MAX_COPIED)).unwrap_or(usize::MAX);
             let (source, target) = (self.source, self.target);
-            let copied = match copy_file_range(source, Some(&mut from), target, Some(&mut to), step)
-            {
+            let call = || copy_file_range(source, Some(&mut from), target, Some(&mut to), step);
+            let copied = match quietly(step, call) {
                 // Some file systems answer 0 for files whose size they don't know: reading decides.
                 Ok(0) => return Ok(len - left + self.copy_by_hand(left)?),
                 Ok(copied) => copied as u64,
@@ -149,8 +151,7 @@ impl Pair<'_> {
             if read == 0 {
                 break;
             }
-            self.target
-                .write_all_at(&buffer[..read], self.to)
+            write_all_at(self.target, &buffer[..read], self.to)
                 .map_err(|error| Error::io("write", error))?;
             left -= read as u64;
             self.advance(read as u64)?;

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
 use nix::errno::Errno;
@@ -15,11 +15,16 @@ use super::{Identity, Name, Place, Root, RootPath, remove_tree};
 use crate::error::{Called as _, Error, Result};
 use crate::watch::Watch;
 
+/// How many descriptors are held back: enough to remove a shallow tree with. That a deeper one stays is told.
+const RESERVE: usize = 6;
+
 /// A directory that something is extracted into.
 pub(crate) struct Destination {
     root: Root,
     /// What was made for it, from the top down: each with where it is.
     made: Vec<(Root, Name)>,
+    /// Descriptors to remove it again with, when there are no others.
+    reserve: Vec<OwnedFd>,
 }
 
 impl Destination {
@@ -47,6 +52,7 @@ impl Destination {
             None => Ok(Self {
                 root: Root::new(place.open_directory_ambient(what)?),
                 made: Vec::new(),
+                reserve: Vec::new(),
             }),
         }
     }
@@ -55,10 +61,23 @@ impl Destination {
         &self.root
     }
 
+    /// Removes what was made, as [`remove_made`](Self::remove_made) does, or says that it stays in the error for which it
+    /// is removed.
+    pub(crate) fn abandon(self, error: Error) -> Error {
+        let name = self.made.first().map(|(_, name)| name.quoted());
+        match (self.remove_made(), name) {
+            (Err(stays), Some(name)) => {
+                error.context(format!("{name}, which was made, stays ({stays})"))
+            }
+            _ => error,
+        }
+    }
+
     /// Removes the directory with everything in it, if it was made for this destination and is still in its place, and
     /// the directories that were made on the way to it, if nobody else has put anything there. Whoever has cancelled the
     /// work.
-    pub(crate) fn remove_made(mut self) -> Result<()> {
+    fn remove_made(mut self) -> Result<()> {
+        self.reserve.clear();
         let Some((parent, name)) = self.made.pop() else {
             return Ok(());
         };
@@ -82,15 +101,27 @@ impl Destination {
         let mut destination = Self {
             root: Root::new(start.open_directory_ambient(what)?),
             made: Vec::new(),
+            reserve: Vec::new(),
         };
         for name in clean.components().filter_map(Name::new) {
             if let Err(error) = destination.step_down(name) {
-                // What is left to say is why it can't be made.
-                let _ = destination.remove_made();
-                return Err(error.context(place.named(what)));
+                return Err(destination.abandon(error).context(place.named(what)));
             }
         }
-        Ok(destination)
+        match destination.take_reserve() {
+            Ok(()) => Ok(destination),
+            Err(error) => Err(destination.abandon(error).context(place.named(what))),
+        }
+    }
+
+    /// Holds some descriptors back if there is something to remove.
+    fn take_reserve(&mut self) -> Result<()> {
+        while !self.made.is_empty() && self.reserve.len() < RESERVE {
+            let spare = self.root.as_fd().try_clone_to_owned();
+            self.reserve
+                .push(spare.map_err(|error| Error::io("dup", error))?);
+        }
+        Ok(())
     }
 
     fn step_down(&mut self, name: Name) -> Result<()> {
@@ -98,16 +129,31 @@ impl Destination {
             Err(Errno::ENOENT) => {
                 let is_ours = make_one(&self.root, &name)?;
                 let made = open_trusted_at(&self.root, &name);
-                let made = Root::new(made.called(|| format!("open {}", name.quoted()))?);
+                let made = made.called(|| format!("open {}", name.quoted()));
+                let made = match made {
+                    Err(error) if is_ours => return Err(remove_unopened(&self.root, &name, error)),
+                    made => Root::new(made?),
+                };
                 let parent = std::mem::replace(&mut self.root, made);
                 if is_ours {
-                    adopt(&self.root)?;
                     self.made.push((parent, name));
+                    adopt(&self.root)?;
                 }
             }
             result => self.root = Root::new(result.called(|| format!("open {}", name.quoted()))?),
         }
         Ok(())
+    }
+}
+
+/// Removes a directory that was made just now and can't be opened, or says in the error that it stays.
+fn remove_unopened(parent: &Root, name: &Name, error: Error) -> Error {
+    match unlinkat(parent, name, UnlinkatFlags::RemoveDir) {
+        Ok(()) => error,
+        Err(errno) => {
+            let name = name.quoted();
+            error.context(format!("{name}, which was made, stays ({errno:?})"))
+        }
     }
 }
 

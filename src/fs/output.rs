@@ -11,12 +11,16 @@ use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::Name;
+use super::{Identity, Name, check_close};
 use crate::error::{Called as _, Error, Result};
 use crate::sys::link_descriptor;
 
 /// How many temporary names are tried before somebody who takes each of them wins.
 const ATTEMPTS: u32 = 1000;
+/// How much of a name its temporary one begins with, in bytes: together they fit the 255 that file systems have.
+const SHOWN: usize = 200;
+/// What it begins with where that is too long.
+const SHORT: &[u8] = b"crutils";
 /// What is under way is for its owner only.
 pub(super) const PRIVATE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
@@ -58,21 +62,54 @@ impl Output {
         &self.file
     }
 
+    /// The file, which a walk through the directory may meet under its temporary name.
+    pub(crate) fn identity(&self) -> Result<Identity> {
+        Identity::of(&self.file)
+    }
+
     /// Gives the file its name, in place of whatever file or symlink had it.
     pub(crate) fn publish(mut self) -> Result<()> {
+        match self.give_name() {
+            Ok(()) => {
+                self.temporary = None;
+                Ok(())
+            }
+            Err(error) => Err(self.abandon(error)),
+        }
+    }
+
+    /// Leaves nothing behind, or says in the error for which it is abandoned that the file stays: in a directory that
+    /// names can only be added to, for one.
+    pub(crate) fn abandon(mut self, error: Error) -> Error {
+        let Some(temporary) = self.temporary.take() else {
+            return error;
+        };
+        match unlinkat(&self.directory, &temporary, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => error,
+            Err(errno) => {
+                let name = temporary.quoted();
+                error.context(format!("{name} stays and can't be removed ({errno:?})"))
+            }
+        }
+    }
+
+    fn give_name(&mut self) -> Result<()> {
+        check_close(&self.file)?;
         if self.temporary.is_none() {
-            let ((), name) = with_temporary_name(&self.name, |candidate| {
-                link_descriptor(self.file.as_fd(), self.directory.as_fd(), candidate)
-            })?;
+            let link =
+                |name: &Name| link_descriptor(self.file.as_fd(), self.directory.as_fd(), name);
+            match link(&self.name) {
+                Err(Errno::EEXIST) => {}
+                result => return result.called(|| format!("link {}", self.name.quoted())),
+            }
+            let ((), name) = with_temporary_name(&self.name, link)?;
             self.temporary = Some(name);
         }
-        let Some(temporary) = &self.temporary else {
-            return Ok(());
-        };
-        renameat(&self.directory, temporary, &self.directory, &self.name)
-            .called(|| format!("rename to {}", self.name.quoted()))?;
-        self.temporary = None;
-        Ok(())
+        match &self.temporary {
+            Some(temporary) => renameat(&self.directory, temporary, &self.directory, &self.name)
+                .called(|| format!("rename to {}", self.name.quoted())),
+            None => Ok(()),
+        }
     }
 
     /// Publishes the file so that it outlasts a crash of the system: its content is on the disk before it gets its name,
@@ -131,15 +168,18 @@ fn with_temporary_name<T>(
     name: &Name,
     make: impl Fn(&Name) -> Result<T, Errno>,
 ) -> Result<(T, Name)> {
+    let mut shown = beginning(name);
     for attempt in 0..ATTEMPTS {
         let mut candidate = b".".to_vec();
-        candidate.extend_from_slice(name.bytes());
+        candidate.extend_from_slice(shown);
         candidate.extend_from_slice(format!(".{}-{attempt}", std::process::id()).as_bytes());
         let Some(candidate) = Name::new(&candidate) else {
             break;
         };
         match make(&candidate) {
             Err(Errno::EEXIST) => {}
+            // Some file systems take less than the usual length.
+            Err(Errno::ENAMETOOLONG) if shown != SHORT => shown = SHORT,
             result => {
                 let made = result.called(|| format!("create {}", candidate.quoted()))?;
                 return Ok((made, candidate));
@@ -150,6 +190,16 @@ fn with_temporary_name<T>(
         format!("temporary name for {}", name.quoted()),
         Errno::EEXIST,
     ))
+}
+
+/// As much of a name as leaves room for what makes it a temporary one, whole characters if it is text.
+fn beginning(name: &Name) -> &[u8] {
+    let bytes = name.bytes();
+    if bytes.len() <= SHOWN {
+        return bytes;
+    }
+    let cut = str::from_utf8(bytes).map_or(SHOWN, |text| text.floor_char_boundary(SHOWN));
+    bytes.get(..cut).unwrap_or(SHORT)
 }
 
 #[cfg(test)]

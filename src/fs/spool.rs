@@ -69,7 +69,7 @@ fn named_for_a_moment(directory: impl AsFd) -> Result<File> {
         .ok_or_else(|| Error::system("name of the spool", Errno::EINVAL))?;
     let (file, name) = create_named(&directory, &name)?;
     unlinkat(directory, &name, UnlinkatFlags::NoRemoveDir)
-        .called(|| format!("unlink {}", name.quoted()))?;
+        .called(|| format!("unlink {}, which stays", name.quoted()))?;
     Ok(file)
 }
 

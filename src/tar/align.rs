@@ -34,7 +34,7 @@ pub(super) fn fill(body: &mut Vec<u8>, position: u64, after: usize) {
 }
 
 /// A record of `length` bytes, which are enough for it, that says nothing.
-fn comment(length: usize) -> Vec<u8> {
+pub(super) fn comment(length: usize) -> Vec<u8> {
     let mut record = format!("{length} comment=").into_bytes();
     record.resize(length - 1, b' ');
     record.push(b'\n');

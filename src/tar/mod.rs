@@ -48,6 +48,7 @@
 
 mod acl;
 mod align;
+mod filler;
 mod header;
 mod member;
 mod merge;
@@ -63,6 +64,7 @@ mod testing;
 mod writer;
 mod xattr;
 
+pub(crate) use filler::fill;
 pub(crate) use member::{Extent, Member, MemberKind, Time, Xattr};
 pub(crate) use reader::{Data, Reader, Source};
 pub(crate) use writer::{END_OF_ARCHIVE, encode};

@@ -270,7 +270,7 @@ fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// What of a text fits a field in ASCII, for readers that don't know the record with the whole text.
-fn put_ascii(field: &mut [u8], text: &[u8]) {
+pub(super) fn put_ascii(field: &mut [u8], text: &[u8]) {
     let mut len = 0;
     for (place, byte) in field
         .iter_mut()
@@ -294,7 +294,7 @@ fn put_number(field: &mut [u8], value: u64, key: &str, records: &mut Records) {
 }
 
 /// Writes the sum over the block: six digits, NUL and space, over a field that counts as spaces.
-fn seal(block: &mut tar::Header) {
+pub(super) fn seal(block: &mut tar::Header) {
     block.as_old_mut().cksum = [b' '; 8];
     let sum: u64 = block.as_bytes().iter().map(|byte| u64::from(*byte)).sum();
     number::write(&mut block.as_old_mut().cksum[..7], sum);

@@ -3,6 +3,8 @@
 
 pub mod api;
 pub mod compressor;
+pub mod fuse;
+pub mod gate;
 pub mod mutate;
 pub mod os;
 pub mod overlay;

@@ -183,10 +183,7 @@ fn wrapper(within: Within) -> Command {
         Within::UserNamespace | Within::RootsNamespace => add("unshare -Ur"),
         Within::FileSize(kib) => {
             add("sh -c");
-            line.extend([
-                format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kib * 2),
-                "sh".into(),
-            ]);
+            line.extend([format!("ulimit -f {}; exec \"$@\"", kib * 2), "sh".into()]);
         }
         Within::Without(capability) => add(&format!("setpriv --bounding-set -{capability}")),
         Within::Environment(words) => add(&format!("env {words}")),

@@ -12,7 +12,7 @@ use once_cell::unsync::OnceCell;
 
 use super::Refusal;
 use crate::error::{Called as _, Error, Result};
-use crate::fs::{Node, Parent, Parents, Root, RootPath};
+use crate::fs::{Node, Parent, Parents, Root, RootPath, counts_all_names};
 use crate::sys::{Descriptors, Status, mount_id};
 
 /// Finds objects below a root, without following the last name and without leaving a mount.
@@ -20,6 +20,8 @@ pub(super) struct Finder<'r> {
     parents: Parents<'r>,
     /// The mount; others aren't entered.
     mount: u64,
+    /// Whether link counts there are those of all names.
+    counts_all_names: bool,
     /// Opened with the first file.
     descriptors: OnceCell<Descriptors>,
 }
@@ -29,10 +31,12 @@ impl<'r> Finder<'r> {
     pub(super) fn new(root: &'r Root) -> Result<Self> {
         let directory = root.directory(&RootPath::root())?;
         let mount = mount_id(directory.as_fd()).called(|| "statx")?;
+        let counts_all_names = counts_all_names(&directory)?;
         let parents = Parents::new(root);
         Ok(Self {
             parents,
             mount,
+            counts_all_names,
             descriptors: OnceCell::new(),
         })
     }
@@ -61,6 +65,7 @@ impl<'r> Finder<'r> {
         };
         if let Some(node) = &found {
             self.mount = mount_id(node.as_fd()).called(|| "statx")?;
+            self.counts_all_names = counts_all_names(node)?;
         }
         Ok(found)
     }
@@ -84,6 +89,11 @@ impl<'r> Finder<'r> {
             Some(_) => Err(Refusal::OtherMount.into()),
             None => Ok(None),
         }
+    }
+
+    /// Whether the link counts of the mount's files are those of all their names.
+    pub(super) fn counts_all_names(&self) -> bool {
+        self.counts_all_names
     }
 
     /// Whether something else is mounted on the object.

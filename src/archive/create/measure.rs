@@ -9,7 +9,7 @@ use super::record::{Mark, Record};
 use super::{LeftOut, Target};
 use crate::archive::sink::{check_avoided, warn};
 use crate::error::{Error, Result};
-use crate::fs::Identity;
+use crate::fs::{Identity, Quiet};
 use crate::tar::{self, END_OF_ARCHIVE, Member};
 use crate::watch::Watch;
 
@@ -25,12 +25,13 @@ pub(crate) struct Measure<'m> {
     members: u64,
     /// The caller's file that the archive will go to, which can't be in it.
     avoided: Option<Identity>,
+    lives: bool,
     watch: &'m Watch,
 }
 
 /// Where the members are noted down for the second pass.
 struct Notes<'m> {
-    spool: BufWriter<&'m File>,
+    spool: BufWriter<Quiet<&'m File>>,
     /// The name of the archive that is measured, in the one around it.
     within: &'m [u8],
 }
@@ -44,6 +45,7 @@ impl<'m> Measure<'m> {
             notes: None,
             members: 0,
             avoided: None,
+            lives: false,
             watch,
         }
     }
@@ -51,6 +53,11 @@ impl<'m> Measure<'m> {
     /// Refuses this file, if there is one: the archive will go there.
     pub(crate) fn avoiding(self, avoided: Option<Identity>) -> Self {
         Self { avoided, ..self }
+    }
+
+    /// Says whether what is stored lives.
+    pub(crate) fn living(self, lives: bool) -> Self {
+        Self { lives, ..self }
     }
 
     /// How many members were found so far.
@@ -104,27 +111,44 @@ impl Target for Measure<'_> {
             warn(self.watch, &[notes.within, b"/", path].concat(), why);
         }
     }
+
+    fn lives(&self) -> bool {
+        self.lives
+    }
 }
 
 /// An archive that is going to be a member of another one, measured.
 pub(crate) struct Measured {
     pub(super) spool: File,
+    pub(super) within: Vec<u8>,
     size: u64,
+    lives: bool,
 }
 
 impl Measured {
     /// Measures what `store` stores, which will be a member called `within`; the details go into `spool`, an empty file
-    /// that nobody else has. Returns what `store` returned, too.
+    /// that nobody else has. `lives` says that nothing of it can be relied on to stay. Returns what `store` returned, too.
     pub(crate) fn new<T>(
         mut spool: File,
         within: &[u8],
+        lives: bool,
         watch: &Watch,
         store: impl FnOnce(&mut Measure<'_>) -> Result<T>,
     ) -> Result<(Self, T)> {
-        let (size, told) = measure_into(&spool, within, watch, store)?;
+        let (size, told) = measure_into(&spool, within, lives, watch, store)?;
         let rewound = spool.rewind();
         rewound.map_err(|error| Error::io("rewind spool", error))?;
-        Ok((Self { spool, size }, told))
+        let measured = Self {
+            spool,
+            within: within.to_vec(),
+            size,
+            lives,
+        };
+        Ok((measured, told))
+    }
+
+    pub(super) fn lives(&self) -> bool {
+        self.lives
     }
 
     /// How long the archive is, with its end.
@@ -136,15 +160,17 @@ impl Measured {
 fn measure_into<T>(
     spool: &File,
     within: &[u8],
+    lives: bool,
     watch: &Watch,
     store: impl FnOnce(&mut Measure<'_>) -> Result<T>,
 ) -> Result<(u64, T)> {
     let notes = Notes {
-        spool: BufWriter::with_capacity(BUFFER, spool),
+        spool: BufWriter::with_capacity(BUFFER, Quiet(spool)),
         within,
     };
     let mut measure = Measure {
         notes: Some(notes),
+        lives,
         ..Measure::alone(watch)
     };
     let told = store(&mut measure)?;

@@ -8,18 +8,21 @@
 mod describe;
 mod file;
 mod find;
+mod living;
 mod measure;
 mod record;
 mod replay;
 #[cfg(test)]
 mod tests;
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::vec::IntoIter;
 
-use nix::sys::stat::{FileStat, SFlag};
+use nix::errno::Errno;
+use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
 
 use crate::error::{Context as _, Error, Kind, Result};
@@ -80,6 +83,8 @@ pub(crate) trait Target {
     fn take_file(&mut self, member: &Member, file: &File, mark: Mark) -> Result<()>;
     /// Is told of what isn't stored.
     fn leave_out(&mut self, path: &[u8], why: LeftOut);
+    /// Whether what is stored lives, so that nothing of it can be relied on to stay.
+    fn lives(&self) -> bool;
 }
 
 /// Why an object isn't stored, which is no error.
@@ -103,6 +108,8 @@ pub(crate) struct Manner<'m> {
     pub crosses_first_mount: bool,
     /// What isn't stored, with everything below it, when it is met in a directory.
     pub except: Option<&'m BTreeSet<RootPath>>,
+    /// Files that aren't stored: those that the archive is being written to, which may have names there.
+    pub own: &'m [Identity],
     /// Who is asked about each member.
     pub judge: Option<&'m Judge<'m>>,
 }
@@ -118,9 +125,12 @@ pub(crate) struct Creation<'c, T> {
     /// Whether what is being stored may meet directories of the same name where it is extracted.
     merges: bool,
     /// Under which path a file with several names was stored first.
-    links: HashMap<Identity, RootPath>,
+    links: HashMap<Mark, RootPath>,
     budget: Budget,
 }
+
+/// What calls say of a held object that is gone.
+const GONE: [Errno; 2] = [Errno::ENOENT, Errno::ESTALE];
 
 /// A directory being walked: the names that are still to come.
 struct Level {
@@ -221,12 +231,22 @@ impl<'c, T: Target> Creation<'c, T> {
 
     /// Stores one object that a directory has listed. Whether it is to be walked into.
     fn store_found(&mut self, path: &RootPath) -> Result<bool> {
-        match self.finder.find(path)? {
-            Some(node) => Ok(self.store(path, &node)? == Walk::Into),
-            None => {
+        let stored = match self.finder.find(path)? {
+            Some(node) => self.store(path, &node).map(Some),
+            None => Ok(None),
+        };
+        match stored {
+            Ok(Some(walk)) => Ok(walk == Walk::Into),
+            Ok(None) => {
                 self.tell_gone(path);
                 Ok(false)
             }
+            // Network and user-space file systems don't keep what is held.
+            Err(error) if self.target.lives() && error.is_any(&GONE) => {
+                self.tell_gone(path);
+                Ok(false)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -234,6 +254,9 @@ impl<'c, T: Target> Creation<'c, T> {
     fn store(&mut self, path: &RootPath, node: &Node) -> Result<Walk> {
         let status = node.status()?;
         let (stat, mounted_on) = (status.stat, self.finder.is_mounted_on(&status));
+        if self.manner.own.contains(&Identity::from(&stat)) {
+            return Ok(Walk::Over);
+        }
         match file_type(&stat) {
             SFlag::S_IFSOCK => {
                 self.target.leave_out(path.as_bytes(), LeftOut::Socket);
@@ -253,7 +276,7 @@ impl<'c, T: Target> Creation<'c, T> {
                 )?;
             }
             SFlag::S_IFREG => self.store_file(path, node, &status)?,
-            _ => self.store_other(path, node, &stat)?,
+            _ => self.store_other(path, node, &status)?,
         }
         let walk = is_directory(&stat) && !mounted_on;
         Ok(if walk { Walk::Into } else { Walk::Past })
@@ -262,7 +285,7 @@ impl<'c, T: Target> Creation<'c, T> {
     /// Stores a regular file with its data, or as a hard link to where it was stored before.
     fn store_file(&mut self, path: &RootPath, node: &Node, status: &Status) -> Result<()> {
         let stat = &status.stat;
-        if let Some(first) = self.first_name(path, stat)? {
+        if let Some(first) = self.first_name(path, status)? {
             return self.give(path, describe::hard_link(path, stat, &first), None);
         }
         let node = Node::from_open(self.finder.reopen(node)?.into());
@@ -273,7 +296,8 @@ impl<'c, T: Target> Creation<'c, T> {
     }
 
     /// Stores what has no data: a directory, a symlink, a fifo or a device.
-    fn store_other(&mut self, path: &RootPath, node: &Node, stat: &FileStat) -> Result<()> {
+    fn store_other(&mut self, path: &RootPath, node: &Node, status: &Status) -> Result<()> {
+        let stat = &status.stat;
         let kind = match file_type(stat) {
             SFlag::S_IFDIR => MemberKind::Directory,
             SFlag::S_IFLNK => MemberKind::Symlink,
@@ -283,7 +307,7 @@ impl<'c, T: Target> Creation<'c, T> {
             _ => return Err(Error::new(Kind::Unsupported, "unknown file type")),
         };
         if kind != MemberKind::Directory
-            && let Some(first) = self.first_name(path, stat)?
+            && let Some(first) = self.first_name(path, status)?
         {
             return self.give(path, describe::hard_link(path, stat, &first), None);
         }
@@ -315,16 +339,21 @@ impl<'c, T: Target> Creation<'c, T> {
     }
 
     /// The path under which this file with several names was stored already; otherwise it is this one from now on.
-    fn first_name(&mut self, path: &RootPath, stat: &FileStat) -> Result<Option<RootPath>> {
-        if stat.st_nlink < 2 {
+    ///
+    /// A file system that counts the names it has seen says 1 of the first one; by the next one it knows better.
+    fn first_name(&mut self, path: &RootPath, status: &Status) -> Result<Option<RootPath>> {
+        let several = status.stat.st_nlink > 1;
+        if !several && self.finder.counts_all_names() {
             return Ok(None);
         }
-        if let Some(first) = self.links.get(&Identity::from(stat)) {
-            return Ok(Some(first.clone()));
+        match self.links.entry(Mark::from(status)) {
+            Entry::Occupied(first) => Ok(several.then(|| first.get().clone())),
+            Entry::Vacant(none) => {
+                self.budget.take(path.as_bytes().len())?;
+                none.insert(path.clone());
+                Ok(None)
+            }
         }
-        self.budget.take(path.as_bytes().len())?;
-        self.links.insert(Identity::from(stat), path.clone());
-        Ok(None)
     }
 }
 

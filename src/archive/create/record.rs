@@ -33,7 +33,7 @@ struct Damaged;
 
 impl From<Damaged> for Error {
     fn from(damaged: Damaged) -> Self {
-        Error::new(Kind::Internal, damaged.to_string())
+        Error::new(Kind::System, damaged.to_string())
     }
 }
 
@@ -46,20 +46,40 @@ pub(super) struct Record {
 }
 
 /// What tells a file from every other, one that got its number after it was removed included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// File systems give inode numbers out again, ext4 at once. A file that is known by its number alone would get the
+/// content of one that is gone by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Mark {
     device: u64,
     inode: u64,
     /// When it was made, in nanoseconds from the epoch; 0 where the file system doesn't say.
     born: u64,
+    /// When it was last changed, where the file system doesn't say when it was made; 0 otherwise.
+    changed: i64,
+}
+
+impl Mark {
+    /// Whether both are marks of one file, as far as its file system tells: where it doesn't say when a file was made,
+    /// one that has changed counts as the same.
+    pub(super) fn is_same_file(self, other: Self) -> bool {
+        let own = |mark: Self| (mark.device, mark.inode, mark.born);
+        own(self) == own(other)
+    }
 }
 
 impl From<&Status> for Mark {
     fn from(status: &Status) -> Self {
+        let stat = &status.stat;
+        let changed = stat.st_ctime.saturating_mul(1_000_000_000);
         Self {
-            device: status.stat.st_dev,
-            inode: status.stat.st_ino,
+            device: stat.st_dev,
+            inode: stat.st_ino,
             born: status.born,
+            changed: match status.born {
+                0 => changed.saturating_add(stat.st_ctime_nsec),
+                _ => 0,
+            },
         }
     }
 }
@@ -128,6 +148,7 @@ impl Record {
         }
         if let Some(mark) = self.source {
             put_u64(&[mark.device, mark.inode, mark.born], body);
+            body.extend_from_slice(&mark.changed.to_le_bytes());
         }
     }
 }
@@ -207,10 +228,12 @@ impl Body<'_> {
             return Some(None);
         }
         let [device, inode, born] = self.numbers(Self::u64)?;
+        let changed = i64::from_le_bytes(self.array()?);
         Some(Some(Mark {
             device,
             inode,
             born,
+            changed,
         }))
     }
 
@@ -294,6 +317,7 @@ mod tests {
             device: 1,
             inode: u64::MAX,
             born: 3,
+            changed: 4,
         };
         let mut records: Vec<Record> = KINDS.into_iter().map(record).collect();
         records[0].source = Some(mark);
@@ -322,12 +346,12 @@ mod tests {
         all()[0].write(&mut whole).unwrap();
         for length in 1..whole.len() {
             let error = Record::read(&mut &whole[..length]).unwrap_err();
-            assert_eq!(error.kind(), Kind::Internal, "{length}");
+            assert_eq!(error.kind(), Kind::System, "{length}");
         }
         let length = u32::try_from(whole.len() - 4).unwrap();
         for wrong in [
             0,
-            length - 24,
+            length - 32,
             length - 1,
             length + 1,
             LONGEST + 1,
@@ -337,11 +361,11 @@ mod tests {
             bytes.push(0);
             bytes[..4].copy_from_slice(&wrong.to_le_bytes());
             let read = Record::read(&mut &bytes[..]);
-            if wrong == length - 24 {
+            if wrong == length - 32 {
                 // Without its mark it is the record of a member without data.
                 assert_eq!(read.unwrap().unwrap().source, None);
             } else {
-                assert_eq!(read.unwrap_err().kind(), Kind::Internal, "{wrong}");
+                assert_eq!(read.unwrap_err().kind(), Kind::System, "{wrong}");
             }
         }
     }

@@ -10,6 +10,7 @@ use thiserror::Error as ThisError;
 
 use super::describe;
 use super::find::Finder;
+use super::living::Living;
 use super::measure::Measured;
 use super::record::{Mark, Record};
 use crate::archive::sink::Sink;
@@ -49,7 +50,8 @@ impl Measured {
     /// measured.
     ///
     /// Members without data are written as they were measured, files with it as they are: one that grew gives the bytes
-    /// it had; one that got shorter, vanished, was replaced, or changed its mode, owner or xattrs is ESTALE.
+    /// it had; one that got shorter, vanished, was replaced, or changed its mode, owner or xattrs is ESTALE, unless it is
+    /// known to live.
     pub(crate) fn write(self, root: &Root, header: Member, sink: &mut Sink<'_>) -> Result<()> {
         let size = self.size();
         sink.begin_nested(&Member {
@@ -58,9 +60,15 @@ impl Measured {
             ..header
         })?;
         let mut finder = Finder::new(root)?;
-        let mut spool = BufReader::with_capacity(BUFFER, self.spool);
+        let mut living = self.lives().then(|| Living::new(&self.spool, &self.within));
+        let mut spool = BufReader::with_capacity(BUFFER, &self.spool);
         while let Some(record) = Record::read(&mut spool)? {
             let member = &record.member;
+            if let Some(living) = &mut living {
+                let written = living.write(&mut finder, &record, sink);
+                written.at_entry(&member.path)?;
+                continue;
+            }
             sink.inner_header(member)?;
             if let Some(mark) = record.source {
                 write_data(&mut finder, member, mark, sink).at_entry(&member.path)?;
@@ -82,7 +90,12 @@ fn write_data(
     let file = finder.reopen(&node)?;
     sink.data(member, &file)?;
     // Looked at afterwards, so that no byte was stored that was written under other attributes.
-    check_attributes(member, &path, &Node::from_open(file.into()))
+    let node = Node::from_open(file.into());
+    if check_attributes(member, &node, &node.status()?)? {
+        Ok(())
+    } else {
+        Err(Refusal::Changed.into())
+    }
 }
 
 /// What isn't the file that was measured isn't opened: opening a device would act on it.
@@ -96,9 +109,10 @@ fn check_file(member: &Member, mark: Mark, now: &Status) -> Result<()> {
     Ok(())
 }
 
-/// Compares what the file is now with what was noted, apart from what writing to it changes.
-fn check_attributes(member: &Member, path: &RootPath, node: &Node) -> Result<()> {
-    let now = describe::member(path, node, &node.status()?.stat, MemberKind::Regular)?;
+/// Whether the file's attributes are still those that were noted, apart from what writing to it changes.
+pub(super) fn check_attributes(member: &Member, node: &Node, status: &Status) -> Result<bool> {
+    let path = RootPath::clean(&member.path)?;
+    let now = describe::member(&path, node, &status.stat, MemberKind::Regular)?;
     let expected = Member {
         path: member.path.clone(),
         mtime: member.mtime,
@@ -107,9 +121,5 @@ fn check_attributes(member: &Member, path: &RootPath, node: &Node) -> Result<()>
         sparse: member.sparse.clone(),
         ..now
     };
-    if expected == *member {
-        Ok(())
-    } else {
-        Err(Refusal::Changed.into())
-    }
+    Ok(expected == *member)
 }

@@ -53,7 +53,8 @@ impl Scratch {
             let mut creation = Creation::new(root, measure, manner)?;
             creation.add(&RootPath::root(), Depth::Recursive, false)
         };
-        Measured::new(self.file("spool"), b"nested.tar", watch, store).map(|(measured, _)| measured)
+        Measured::new(self.file("spool"), b"nested.tar", false, watch, store)
+            .map(|(measured, _)| measured)
     }
 
     /// Stores the whole tree as a nested archive, with something done between the passes; the inner archive.
@@ -364,5 +365,24 @@ fn a_spool_that_was_cut_short_is_an_error() {
     std::io::Seek::rewind(&mut spool).unwrap();
     let mut sink = Sink::into_file(&output, &watch);
     let error = measured.write(&root, outer(), &mut sink).unwrap_err();
-    assert_eq!(error.kind(), Kind::Internal);
+    assert_eq!(error.errno(), libc::EIO);
+}
+
+#[test]
+fn a_spool_that_lost_its_last_members_is_an_error() {
+    let scratch = Scratch::new();
+    fs::write(scratch.at("f"), "content").unwrap();
+    fs::write(scratch.at("g"), "content").unwrap();
+    let (root, watch, output) = (scratch.root(), Watch::new(), scratch.file("archive"));
+    let measured = scratch.measure(&root, &watch).unwrap();
+    let mut length = [0; 4];
+    let mut spool = measured.spool.try_clone().unwrap();
+    spool.read_exact(&mut length).unwrap();
+    spool
+        .set_len(4 + u64::from(u32::from_le_bytes(length)))
+        .unwrap();
+    std::io::Seek::rewind(&mut spool).unwrap();
+    let mut sink = Sink::into_file(&output, &watch);
+    let error = measured.write(&root, outer(), &mut sink).unwrap_err();
+    assert_eq!(error.errno(), libc::EIO, "{error}");
 }

@@ -13,7 +13,7 @@ use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 use super::metadata::Origin;
 use super::{Extraction, Input, Place, changed_meanwhile};
 use crate::error::{Called as _, Error, Kind, Result};
-use crate::fs::{Name, Node, Parent, RootPath, file_type};
+use crate::fs::{Name, Node, Parent, RootPath, check_close, file_type, set_len};
 use crate::tar::{Data, Extent, Member};
 use crate::watch::WarningKind;
 
@@ -45,6 +45,9 @@ impl Extraction<'_> {
     ) -> Result<()> {
         let file = File::from(fd);
         write_data(place.member, data, &file)?;
+        if place.member.size > 0 {
+            check_close(&file)?;
+        }
         let node = Node::from_open(OwnedFd::from(file));
         if self.policy.own_sources_only {
             self.remember_file(place, node.identity()?)?;
@@ -134,7 +137,7 @@ fn write_data(member: &Member, data: &mut Data<'_, Input>, file: &File) -> Resul
         }
     }
     if member.sparse.is_some() {
-        file.set_len(member.size)
+        set_len(file, member.size)
             .map_err(|error| Error::io(format!("ftruncate to {}", member.size), error))?;
     }
     Ok(())

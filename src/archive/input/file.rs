@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
+use super::Refusal;
 use super::stream::copy_through;
 use crate::error::Result;
 use crate::fs::copy_range;
@@ -84,7 +85,11 @@ impl FileInput {
         self.window_start = self.position;
         let result = self.file.read_at(&mut self.window, self.position);
         self.window.truncate(*result.as_ref().unwrap_or(&0));
-        result.map(drop)
+        match result? {
+            // The end of a file is no end of an archive while there are bytes left.
+            0 if left > 0 => Err(Refusal::Shrank(self.end - self.position).into()),
+            _ => Ok(()),
+        }
     }
 }
 

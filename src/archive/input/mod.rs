@@ -56,17 +56,21 @@ enum Refusal {
     /// What was read is gone: extracting from here on would leave members out.
     #[error("the archive was read already, and can't be read again")]
     Consumed,
+    /// A file that ends before its length would pass for an archive with fewer members.
+    #[error("the archive's file ends {0} bytes before its length")]
+    Shrank(u64),
 }
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let kind = match refusal {
             Refusal::Ratio(_) | Refusal::Holes | Refusal::NoSpool => Kind::Limit,
-            Refusal::Consumed => Kind::System,
+            Refusal::Consumed | Refusal::Shrank(_) => Kind::System,
         };
         let error = Error::new(kind, refusal.to_string());
         match refusal {
             Refusal::Consumed => error.with_errno(nix::errno::Errno::ESPIPE),
+            Refusal::Shrank(_) => error.with_errno(nix::errno::Errno::ESTALE),
             _ => error,
         }
     }
@@ -125,6 +129,12 @@ impl Default for Reading {
     }
 }
 
+impl From<Refusal> for io::Error {
+    fn from(refusal: Refusal) -> Self {
+        Error::from(refusal).into()
+    }
+}
+
 impl Origin {
     /// How many bytes the archive has, if that is known.
     pub(crate) fn len(&self) -> Result<Option<u64>> {
@@ -147,13 +157,12 @@ impl Origin {
     ) -> Result<Input<'static>> {
         match self {
             Origin::File(file) => {
-                let file = Arc::clone(file);
+                let (file, len) = (Arc::clone(file), self.len()?.unwrap_or_default());
                 if hash != Hash::Always && magic_at_start(&file)? == Compression::None {
-                    let len = self.len()?.unwrap_or_default();
                     return Ok(Input::File(FileInput::new(file, 0, len, &reading.watch)));
                 }
                 let peer = Peer {
-                    reader: Box::new(FromStart::new(file)),
+                    reader: Box::new(FromStart::new(file, len)),
                     abandoned: Cancellation::new(),
                 };
                 stream(peer, reading, hash, overflow)

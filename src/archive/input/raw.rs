@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::Refusal;
 use crate::archive::{Hashing, Sha256Digest};
 use crate::watch::Watch;
 
@@ -112,11 +113,13 @@ impl<R: Read> Read for Watched<R> {
 pub(super) struct FromStart {
     file: Arc<File>,
     at: u64,
+    /// How long the file says that it is.
+    len: u64,
 }
 
 impl FromStart {
-    pub(super) fn new(file: Arc<File>) -> Self {
-        Self { file, at: 0 }
+    pub(super) fn new(file: Arc<File>, len: u64) -> Self {
+        Self { file, at: 0, len }
     }
 }
 
@@ -124,6 +127,9 @@ impl Read for FromStart {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read_at(buffer, self.at)?;
         self.at += count as u64;
+        if count == 0 && !buffer.is_empty() && self.at < self.len {
+            return Err(Refusal::Shrank(self.len - self.at).into());
+        }
         Ok(count)
     }
 }

@@ -7,7 +7,8 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use super::Refusal;
-use crate::error::Error;
+use crate::error::{Error, Kind};
+use crate::fs::write_all_at;
 
 /// How much is kept in memory of what can't be read again. The archives of common engines have their configuration
 /// within the first few MiB.
@@ -97,7 +98,7 @@ impl Record {
             }
             Overflow::Refuse => Err(Error::from(Refusal::NoSpool).into()),
             Overflow::Spool(file) => {
-                file.write_all_at(bytes, self.spooled)?;
+                write_all_at(file, bytes, self.spooled)?;
                 self.spooled += bytes.len() as u64;
                 Ok(())
             }
@@ -123,7 +124,10 @@ impl Record {
                 let from = at - self.memory.len() as u64;
                 let left = usize::try_from(self.spooled - from).unwrap_or(usize::MAX);
                 let part = buffer.len().min(left);
-                file.read_at(&mut buffer[..part], from)?
+                match file.read_at(&mut buffer[..part], from)? {
+                    0 if part > 0 => return Err(cut_short().into()),
+                    count => count,
+                }
             }
             _ => 0,
         };
@@ -136,6 +140,12 @@ impl Record {
         self.overflow = Overflow::Forget;
         Ok(None)
     }
+}
+
+/// What comes next of the stream would be taken for the missing bytes.
+fn cut_short() -> Error {
+    let text = "the spool has fewer bytes than were written to it";
+    Error::new(Kind::System, text)
 }
 
 #[cfg(test)]
@@ -180,6 +190,22 @@ mod tests {
         }
         assert!(record.rewind());
         assert!(all(&mut record) == expected);
+    }
+
+    #[test]
+    fn a_spool_that_lost_some_bytes_is_an_error() {
+        let file = nix::sys::memfd::memfd_create(c"spool", nix::sys::memfd::MFdFlags::empty());
+        let file = File::from(file.unwrap());
+        let mut record = Record::new(Overflow::Spool(file.try_clone().unwrap()));
+        record.keep(&vec![0; 32 << 20]).unwrap();
+        record.keep(b"in the spool").unwrap();
+        file.set_len(3).unwrap();
+        assert!(record.rewind());
+        let mut buffer = vec![0; 32 << 20];
+        record.replay(&mut buffer).unwrap();
+        assert_eq!(record.replay(&mut buffer[..9]).unwrap(), Some(3));
+        let error = Error::io("read", record.replay(&mut buffer).unwrap_err());
+        assert_eq!(error.errno(), libc::EIO);
     }
 
     #[test]

@@ -5,7 +5,6 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::mem;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use super::Refusal;
@@ -13,6 +12,7 @@ use super::ahead::{Ahead, Decoding};
 use super::raw::Tally;
 use super::record::Record;
 use crate::error::{Error, Result};
+use crate::fs::write_all_at;
 use crate::tar::Source;
 use crate::watch::Watch;
 
@@ -117,9 +117,7 @@ impl<'a> StreamInput<'a> {
             if taken.is_empty() {
                 break;
             }
-            target
-                .write_all_at(taken, at)
-                .map_err(|error| Error::io("write", error))?;
+            write_all_at(target, taken, at).map_err(|error| Error::io("write", error))?;
             at += taken.len() as u64;
             left -= taken.len() as u64;
         }
@@ -248,9 +246,7 @@ pub(super) fn copy_through(
         if read == 0 {
             break;
         }
-        target
-            .write_all_at(&buffer[..read], at)
-            .map_err(|error| Error::io("write", error))?;
+        write_all_at(target, &buffer[..read], at).map_err(|error| Error::io("write", error))?;
         left -= read as u64;
         at += read as u64;
     }

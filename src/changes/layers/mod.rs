@@ -20,7 +20,7 @@ pub use markers::OverlayXattrs;
 pub(super) use origin::Origin;
 
 use crate::error::{Called as _, Context as _, Error, Kind, Result};
-use crate::fs::{Identity, Name, Node, Root, RootPath, sorted_names};
+use crate::fs::{Identity, Name, Node, Root, RootPath, counts_all_names, sorted_names};
 use crate::sys::mount_id;
 use search::Search;
 
@@ -33,16 +33,20 @@ pub(super) struct Layer {
     root: Root,
     identity: Identity,
     mount: u64,
+    /// Whether link counts there are those of all names.
+    counts_all_names: bool,
 }
 
 impl Layer {
     pub(super) fn new(root: Root) -> Result<Self> {
         let identity = Identity::of(&root)?;
         let mount = mount_id(root.as_fd()).called(|| "statx")?;
+        let counts_all_names = counts_all_names(&root)?;
         Ok(Self {
             root,
             identity,
             mount,
+            counts_all_names,
         })
     }
 }
@@ -213,6 +217,15 @@ impl<'l> View<'l> {
     /// The object `name` in a directory, if the view shows one.
     pub(super) fn find(&self, open: &[Open], name: &Name) -> Result<Option<Object>> {
         Search::new(self, open, name).run()
+    }
+
+    /// Whether the object may have other names, as far as its file system can be believed.
+    pub(super) fn may_have_several_names(&self, object: &Object) -> bool {
+        let counted = self
+            .layers
+            .get(object.layer)
+            .map(|layer| layer.counts_all_names);
+        object.stat.st_nlink > 1 || counted == Some(false)
     }
 
     /// The lower file that the object stands for under all its names, as an upper file in the overlay's index does.

@@ -34,6 +34,10 @@ pub(super) struct Storing<'s> {
     pub output: Option<Identity>,
     /// The modification time of what the export makes itself.
     pub time: i64,
+    /// The files of the export's own that the archive goes to. They may have names in what is stored.
+    pub own: &'s [Identity],
+    /// Whether what is stored lives.
+    pub lives: bool,
     /// Makes a file for what is noted while measuring.
     pub spool: &'s dyn Fn() -> Result<File>,
 }
@@ -103,7 +107,9 @@ impl<'s> Storing<'s> {
     }
 
     fn measuring(&self) -> Measure<'s> {
-        Measure::alone(self.watch).avoiding(self.output)
+        Measure::alone(self.watch)
+            .avoiding(self.output)
+            .living(self.lives)
     }
 
     /// Whether nested archives are looked into before anything is written: for the progress, and because the file that
@@ -143,7 +149,7 @@ impl<'s> Storing<'s> {
             Content::Directory(root) => {
                 if self.looks_into_nested() {
                     let mut inner = self.measuring();
-                    store_directory(root, &mut inner)?;
+                    self.store_directory(root, &mut inner)?;
                     measure.add(&self.made(name.as_bytes(), nested(&inner)))?;
                 }
                 Stored::Object
@@ -165,7 +171,7 @@ impl<'s> Storing<'s> {
     fn measure_diff(&self, diff: &Diff, name: &RootPath, measure: &mut Measure<'_>) -> Result<()> {
         let plan = Plan::new(&diff.changes)?;
         let mut inner = self.measuring();
-        let stored = plan.store(&diff.root, &mut inner)?;
+        let stored = plan.store(&diff.root, &mut inner, self.own)?;
         if stored.wanted {
             measure.add(&self.made(name.as_bytes(), nested(&inner)))?;
         }
@@ -191,9 +197,10 @@ impl<'s> Storing<'s> {
             Content::Bytes(bytes) => self.store_bytes(name.as_bytes(), bytes, sink)?,
             Content::File(file) => file.store(name, &judge, sink)?,
             Content::Directory(root) => {
-                let store = |measure: &mut Measure<'_>| store_directory(root, measure);
+                let store = |measure: &mut Measure<'_>| self.store_directory(root, measure);
                 let spool = (self.spool)()?;
-                let (measured, ()) = Measured::new(spool, name.as_bytes(), self.watch, store)?;
+                let (measured, ()) =
+                    Measured::new(spool, name.as_bytes(), self.lives, self.watch, store)?;
                 measured.write(root, self.made(name.as_bytes(), 0), sink)?;
             }
             Content::Diff(diff) => self.store_diff(diff, name, sink)?,
@@ -203,9 +210,10 @@ impl<'s> Storing<'s> {
 
     fn store_diff(&self, diff: &Diff, name: &RootPath, sink: &mut Sink<'_>) -> Result<()> {
         let plan = Plan::new(&diff.changes)?;
-        let store = |measure: &mut Measure<'_>| plan.store(&diff.root, measure);
+        let store = |measure: &mut Measure<'_>| plan.store(&diff.root, measure, self.own);
         let spool = (self.spool)()?;
-        let (measured, stored) = Measured::new(spool, name.as_bytes(), self.watch, store)?;
+        let (measured, stored) =
+            Measured::new(spool, name.as_bytes(), self.lives, self.watch, store)?;
         if stored.wanted {
             measured.write(&diff.root, self.made(name.as_bytes(), 0), sink)?;
         }
@@ -227,6 +235,7 @@ impl<'s> Storing<'s> {
             // A directory that CRIU has dumped into may well be a mount of its own.
             crosses_first_mount: true,
             except: Some(&self.export.names),
+            own: self.own,
             judge: Some(&judge),
         };
         let mut creation = Creation::new(root, target, manner)?;
@@ -241,6 +250,19 @@ impl<'s> Storing<'s> {
             (Stored::Socket, Need::Required | Need::OneOfThem) => Err(Refusal::Socket.into()),
             (stored, _) => Ok(stored),
         }
+    }
+
+    /// Stores a whole directory, beginning with itself.
+    fn store_directory<T: Target>(&self, root: &Root, target: &mut T) -> Result<()> {
+        let manner = Manner {
+            dotted: true,
+            own: self.own,
+            ..Manner::default()
+        };
+        let mut creation = Creation::new(root, target, manner)?;
+        creation
+            .add(&RootPath::root(), Depth::Recursive, false)
+            .map(drop)
     }
 
     fn store_bytes(&self, name: &[u8], bytes: &[u8], sink: &mut Sink<'_>) -> Result<()> {
@@ -287,18 +309,6 @@ impl Content {
 /// How long an archive is, with its end.
 fn nested(measure: &Measure<'_>) -> u64 {
     measure.size().saturating_add(END_OF_ARCHIVE.len() as u64)
-}
-
-/// Stores a whole directory, beginning with itself.
-fn store_directory<T: Target>(root: &Root, target: &mut T) -> Result<()> {
-    let manner = Manner {
-        dotted: true,
-        ..Manner::default()
-    };
-    let mut creation = Creation::new(root, target, manner)?;
-    creation
-        .add(&RootPath::root(), Depth::Recursive, false)
-        .map(drop)
 }
 
 /// Lets nothing into the archive that no import would take out of it: found there, it would be too late.

@@ -38,6 +38,7 @@ pub struct ExportOptions {
     pub(super) workers: Option<NonZeroUsize>,
     pub(super) time: i64,
     pub(super) spool_directory: Option<PlaceBuf>,
+    pub(super) live: bool,
 }
 
 impl ExportOptions {
@@ -92,6 +93,23 @@ impl ExportOptions {
     /// or else /var/tmp.
     pub fn spool_directory(&mut self, directory: Option<PlaceBuf>) -> &mut Self {
         self.spool_directory = directory;
+        self
+    }
+
+    /// Whether directories and root file systems may be written to while they are stored. Without it a file in a nested
+    /// archive that changes in its owner, mode, xattrs or identity between being measured and being stored, vanishes or
+    /// gets shorter is ESTALE. With it the archive is whole all the same, and each of these is a
+    /// [`Changed`](crate::watch::WarningKind::Changed) warning:
+    ///
+    /// - What vanished is left out (a [`Vanished`](crate::watch::WarningKind::Vanished) warning), unless another name of the
+    ///   same file has stayed.
+    /// - What was replaced, changed its attributes or got shorter is stored as it is now, as far as the room goes that
+    ///   the archive has for it; a longer file is cut there.
+    /// - A file that got longer is stored with the length it had. One that gets shorter while it is read ends in zeros.
+    ///
+    /// The members of a bundle have to stay in any case.
+    pub fn live(&mut self, wanted: bool) -> &mut Self {
+        self.live = wanted;
         self
     }
 

@@ -15,7 +15,9 @@ use super::{Export, ExportOptions, Exported};
 use crate::archive::{Hashing, Sha256Digest, Sink};
 use crate::compress::{Encoding, encoder};
 use crate::error::{Context as _, Error, Result};
-use crate::fs::{Channel, Identity, Name, Node, Output, Place, file_type, spool_ambient};
+use crate::fs::{
+    Channel, Identity, Name, Node, Output, Place, Quiet, check_close, file_type, spool_ambient,
+};
 use crate::watch::{Phase, Watch};
 
 impl Export {
@@ -75,22 +77,17 @@ impl Export {
             options,
             encoding,
             watch,
-            // The output is a file of its own.
             output: None,
+            own: &[output.identity()?],
             spool: &|| spool_ambient(Some(chosen.as_fd())),
         };
-        let exported = if encoding == Encoding::None {
-            job.copy(if options.digest {
-                Sink::into_digested_file(output.file(), watch)
-            } else {
-                Sink::into_file(output.file(), watch)
-            })?
-        } else {
-            let file = output.file().try_clone();
-            let file = file.map_err(|error| Error::io("dup", error))?;
-            job.send(Box::new(file))?
+        let exported = match job
+            .fill(&output)
+            .and_then(|done| watch.check().map(|()| done))
+        {
+            Ok(exported) => exported,
+            Err(error) => return Err(output.abandon(error)),
         };
-        watch.check()?;
         watch.begin(Phase::Publishing, None);
         if options.sync {
             output.publish_synced()?;
@@ -113,19 +110,24 @@ impl Export {
             encoding,
             watch,
             output: channel.is_regular().then(|| Identity::of(fd)).transpose()?,
+            own: &[],
             spool: &|| spool_ambient(chosen.as_ref().map(|directory| directory.as_fd())),
         };
-        match offset {
+        let exported = match offset {
             Some(start) if is_plain => {
                 let mut file = channel.into_file();
                 let exported = job.copy(Sink::into_file_at(&file, start, watch))?;
                 let moved = file.seek(SeekFrom::Start(start.saturating_add(exported.bytes)));
                 moved.map_err(|error| Error::io("lseek", error))?;
-                Ok(exported)
+                exported
             }
-            _ if is_plain && channel.takes_files() => job.copy(Sink::into_pipe(channel, watch)),
-            _ => job.send(Box::new(channel)),
+            _ if is_plain && channel.takes_files() => job.copy(Sink::into_pipe(channel, watch))?,
+            _ => job.send(Box::new(channel))?,
+        };
+        if job.output.is_some() {
+            check_close(fd)?;
         }
+        Ok(exported)
     }
 }
 
@@ -137,15 +139,34 @@ struct Job<'j> {
     watch: &'j Watch,
     /// The caller's file that the archive goes to, if it goes to one.
     output: Option<Identity>,
+    /// The files of the export's own that it goes to.
+    own: &'j [Identity],
     spool: &'j dyn Fn() -> Result<File>,
 }
 
 impl<'j> Job<'j> {
+    /// Writes the archive into a file of its own.
+    fn fill(&self, output: &Output) -> Result<Exported> {
+        if self.encoding != Encoding::None {
+            let file = output.file().try_clone();
+            let file = file.map_err(|error| Error::io("dup", error))?;
+            return self.send(Box::new(Quiet(file)));
+        }
+        self.copy(if self.options.digest {
+            Sink::into_digested_file(output.file(), self.watch)
+        } else {
+            Sink::into_file(output.file(), self.watch)
+        })
+    }
+
     /// Has the kernel clone and copy what it can, into a file or a pipe.
     fn copy(&self, sink: Sink<'_>) -> Result<Exported> {
         let storing = self.storing();
         let mut found = storing.find()?;
-        let (finished, members) = storing.store(&mut found, sink.avoiding(self.output))?;
+        let (finished, members) = storing.store(
+            &mut found,
+            sink.avoiding(self.output).living(self.options.live),
+        )?;
         Ok(Exported {
             bytes: finished.length,
             members,
@@ -161,7 +182,9 @@ impl<'j> Job<'j> {
         let mut outlet = Outlet::new(writer, self.options.digest);
         let workers = self.options.number_of_workers();
         let encoder = encoder(self.encoding, workers, Box::new(&mut outlet))?;
-        let sink = Sink::into_encoder(encoder, self.watch).avoiding(self.output);
+        let sink = Sink::into_encoder(encoder, self.watch)
+            .avoiding(self.output)
+            .living(self.options.live);
         let (_, members) = storing.store(&mut found, sink)?;
         let (bytes, sha256) = outlet.finish();
         Ok(Exported {
@@ -178,6 +201,8 @@ impl<'j> Job<'j> {
             watch: self.watch,
             output: self.output,
             time: self.options.time,
+            own: self.own,
+            lives: self.options.live,
             spool: self.spool,
         }
     }

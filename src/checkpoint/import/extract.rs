@@ -17,7 +17,7 @@ use crate::checkpoint::held::{Held, Noted};
 use crate::checkpoint::rootfs_diff::{Heed, apply};
 use crate::checkpoint::{DELETED_FILES, ROOTFS_DIFF_TAR};
 use crate::error::{Context as _, Error, Result};
-use crate::fs::{Destination, Root, RootPath};
+use crate::fs::{Destination, Root, RootPath, sync_file_system};
 use crate::tar::{Data, Member, MemberKind, Reader};
 use crate::watch::Phase;
 
@@ -94,6 +94,7 @@ impl<'p> Pass<'p> {
         let result = self.extract(root, first, reader);
         let result = result.and_then(|()| at_end(reader));
         let result = result.and_then(|digest| self.delete().map(|()| digest));
+        let result = result.and_then(|digest| self.sync(root).map(|()| digest));
         match result {
             Ok(sha256) => Ok(Imported {
                 members: self.done,
@@ -102,11 +103,11 @@ impl<'p> Pass<'p> {
                 sha256,
             }),
             Err(error) => {
-                if let (Some(bundle), false) = (bundle, self.options.keep_failed) {
-                    // What is left to say is why the import failed.
-                    let _ = bundle.remove_made();
-                }
-                Err(error.context(format!("{} members are done", self.done)))
+                let error = error.context(format!("{} members are done", self.done));
+                Err(match bundle {
+                    Some(bundle) if !self.options.keep_failed => bundle.abandon(error),
+                    _ => error,
+                })
             }
         }
     }
@@ -262,6 +263,20 @@ impl<'p> Pass<'p> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Has what was extracted on its disk, if that was asked for.
+    fn sync(&self, bundle: Option<&Root>) -> Result<()> {
+        if !self.options.sync {
+            return Ok(());
+        }
+        let targets = self.targets;
+        let own = [bundle, targets.root.as_ref(), targets.shm.as_ref()];
+        let volumes = targets.volumes.iter().map(|(_, root)| root);
+        own.into_iter()
+            .flatten()
+            .chain(volumes)
+            .try_for_each(sync_file_system)
     }
 
     /// Removes what the container had deleted, but for what the diff has put there since.

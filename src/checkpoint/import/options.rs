@@ -76,6 +76,7 @@ pub struct ImportOptions {
     pub(super) max_ratio: u64,
     pub(super) keep_failed: bool,
     pub(super) configuration: bool,
+    pub(super) sync: bool,
     pub(super) rules: Rules,
     names: Option<Vec<RootPath>>,
 }
@@ -89,6 +90,7 @@ impl Default for ImportOptions {
             max_ratio: u64::MAX,
             keep_failed: false,
             configuration: false,
+            sync: false,
             rules: Rules::default(),
             names: None,
         }
@@ -201,6 +203,14 @@ impl ImportOptions {
     pub fn types(&mut self, types: &[MemberType]) -> &mut Self {
         let kinds: Vec<MemberKind> = types.iter().map(|kind| (*kind).into()).collect();
         self.rules.types = Types::of(&kinds);
+        self
+    }
+
+    /// Whether all that was extracted is on its disk before the import is done: the file systems of all destinations are
+    /// synced (syncfs(2)), with whatever else was written to them. What a disk or a server refuses is the import's error
+    /// then.
+    pub fn sync(&mut self, wanted: bool) -> &mut Self {
+        self.sync = wanted;
         self
     }
 

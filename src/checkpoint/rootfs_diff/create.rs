@@ -17,7 +17,7 @@ use crate::checkpoint::{
     DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list, file_name,
 };
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{Output, Place, Root, RootPath};
+use crate::fs::{Identity, Output, Place, Quiet, Root, RootPath};
 use crate::watch::Watch;
 
 /// Writes the `changes` of the root file system mounted at `mount_point` into the directory `destination`:
@@ -61,11 +61,18 @@ fn write_tar<'c>(
     destination: &OwnedFd,
 ) -> Result<(Output, StoredDiff<'c>)> {
     let output = Output::create(destination, &file_name(ROOTFS_DIFF_TAR)?)?;
+    match fill_tar(plan, root, &output) {
+        Ok(stored) => Ok((output, stored)),
+        Err(error) => Err(output.abandon(error)),
+    }
+}
+
+fn fill_tar<'c>(plan: &Plan<'c>, root: &Root, output: &Output) -> Result<StoredDiff<'c>> {
     let watch = Watch::new();
     let mut sink = Sink::into_file(output.file(), &watch);
-    let stored = plan.store(root, &mut sink)?;
+    let stored = plan.store(root, &mut sink, &[output.identity()?])?;
     sink.finish()?;
-    Ok((output, stored))
+    Ok(stored)
 }
 
 /// Writes the list of deleted paths, unless there is none.
@@ -78,9 +85,10 @@ fn write_deleted(
         return Ok(None);
     };
     let output = Output::create(destination, &file_name(DELETED_FILES)?)?;
-    let written = output.file().write_all(&json);
-    written.map_err(|error| Error::io("write", error))?;
-    Ok(Some(output))
+    match Quiet(output.file()).write_all(&json) {
+        Ok(()) => Ok(Some(output)),
+        Err(error) => Err(output.abandon(Error::io("write", error))),
+    }
 }
 
 /// Gives both outputs their names, or neither.
@@ -210,13 +218,18 @@ impl<'c> Plan<'c> {
         Ok(())
     }
 
-    /// Stores what was added and modified below `root`.
+    /// Stores what was added and modified below `root`, but for the files that are `own`: they are being written.
     pub(in crate::checkpoint) fn store<T: Target>(
         &self,
         root: &Root,
         target: &mut T,
+        own: &[Identity],
     ) -> Result<StoredDiff<'c>> {
-        let mut creation = Creation::new(root, target, Manner::default())?;
+        let manner = Manner {
+            own,
+            ..Manner::default()
+        };
+        let mut creation = Creation::new(root, target, manner)?;
         let mut wanted = false;
         let mut covered: Option<&RootPath> = None;
         let mut replaced: Option<&RootPath> = None;

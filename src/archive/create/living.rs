@@ -1,0 +1,293 @@
+//! The second pass over a nested archive of what lives: files vanish, are replaced and change, and the archive's length
+//! has been told already.
+//!
+//! Each member has the room that it was measured with. What no longer needs it leaves room that says nothing.
+
+#![forbid(unsafe_code)]
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
+
+use nix::sys::stat::SFlag;
+use once_cell::unsync::OnceCell;
+
+use super::find::Finder;
+use super::record::{Mark, Record};
+use super::replay::check_attributes;
+use super::{LeftOut, describe};
+use crate::archive::sink::Sink;
+use crate::error::{Error, Result};
+use crate::fs::{Node, RootPath, file_type};
+use crate::sys::Status;
+use crate::tar::{self, Member, MemberKind};
+use crate::watch::WarningKind;
+
+/// How often a file is cut until it fits: its header gets shorter with it, by a block or two.
+const ATTEMPTS: u32 = 4;
+
+/// What is known of an archive of what lives.
+pub(super) struct Living<'l> {
+    spool: &'l File,
+    /// The name of the archive, in the one around it.
+    within: &'l [u8],
+    /// The further names of files, by the first; found with the first file that is missed.
+    names: OnceCell<HashMap<Vec<u8>, Vec<Vec<u8>>>>,
+    /// First names that others can't be links to, since another object is there or none.
+    lost: HashSet<Vec<u8>>,
+}
+
+impl<'l> Living<'l> {
+    pub(super) fn new(spool: &'l File, within: &'l [u8]) -> Self {
+        Self {
+            spool,
+            within,
+            names: OnceCell::new(),
+            lost: HashSet::new(),
+        }
+    }
+
+    /// Writes a member as what it has become since it was measured, in the same number of bytes.
+    pub(super) fn write(
+        &mut self,
+        finder: &mut Finder<'_>,
+        record: &Record,
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
+        let member = &record.member;
+        match record.source {
+            Some(mark) => self.write_file(finder, member, mark, sink),
+            None if member.kind == MemberKind::Hardlink && self.lost.contains(&member.link) => {
+                self.tell(
+                    member,
+                    sink,
+                    "is a further name of a file that is gone: left out",
+                );
+                sink.fill(length_of(member, sink)?);
+                Ok(())
+            }
+            None => sink.inner_header(member),
+        }
+    }
+
+    fn write_file(
+        &mut self,
+        finder: &mut Finder<'_>,
+        member: &Member,
+        mark: Mark,
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
+        let path = RootPath::clean(&member.path)?;
+        let found = finder.find(&path)?;
+        let status = found.as_ref().map(Node::status).transpose()?;
+        if let (Some(node), Some(status)) = (&found, &status)
+            && is_marked(status, mark)
+        {
+            return self.write_found(finder, member, (node, status), mark, sink);
+        }
+        // Another name of the file may have stayed.
+        for name in self.names_of(member)? {
+            let other = finder.find(&RootPath::clean(name)?)?;
+            if let Some(node) = other {
+                let status = node.status()?;
+                if is_marked(&status, mark) {
+                    return self.write_found(finder, member, (&node, &status), mark, sink);
+                }
+            }
+        }
+        self.lost.insert(member.path.clone());
+        match (found, status) {
+            (Some(node), Some(status)) => {
+                self.tell(member, sink, "was replaced: stored as what is there now");
+                self.restate(finder, member, (&node, &status), sink)
+            }
+            _ => {
+                let name = self.name(member);
+                sink.left_out(&name, LeftOut::Gone);
+                sink.fill(length_of(member, sink)?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the file that was measured.
+    fn write_found(
+        &self,
+        finder: &Finder<'_>,
+        member: &Member,
+        (node, status): (&Node, &Status),
+        mark: Mark,
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
+        let size = u64::try_from(status.stat.st_size).unwrap_or(0);
+        let changed = Mark::from(status) != mark || !check_attributes(member, node, status)?;
+        if changed || size < member.size {
+            self.tell(member, sink, "has changed: stored as it is now");
+            return self.restate(finder, member, (node, status), sink);
+        }
+        if size > member.size {
+            self.tell(member, sink, "got longer: stored with the length it had");
+        }
+        let file = finder.reopen(node)?;
+        sink.inner_header(member)?;
+        self.data(member, &file, sink)?;
+        let node = Node::from_open(file.into());
+        if !check_attributes(member, &node, &node.status()?)? {
+            self.tell(
+                member,
+                sink,
+                "changed its mode, owner or xattrs while it was stored",
+            );
+        }
+        Ok(())
+    }
+
+    /// Writes what is in a member's place, as far as there is room.
+    fn restate(
+        &self,
+        finder: &Finder<'_>,
+        member: &Member,
+        (node, status): (&Node, &Status),
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
+        let room = length_of(member, sink)?;
+        let kind = match file_type(&status.stat) {
+            SFlag::S_IFREG => MemberKind::Regular,
+            SFlag::S_IFDIR => MemberKind::Directory,
+            SFlag::S_IFLNK => MemberKind::Symlink,
+            SFlag::S_IFCHR => MemberKind::CharDevice,
+            SFlag::S_IFBLK => MemberKind::BlockDevice,
+            SFlag::S_IFIFO => MemberKind::Fifo,
+            _ => {
+                let name = self.name(member);
+                sink.left_out(&name, LeftOut::Socket);
+                sink.fill(room);
+                return Ok(());
+            }
+        };
+        let path = RootPath::clean(&member.path)?;
+        let open = (kind == MemberKind::Regular).then(|| finder.reopen(node));
+        let open = open.transpose()?.map(|file| Node::from_open(file.into()));
+        let mut now = describe::member(&path, open.as_ref().unwrap_or(node), &status.stat, kind)?;
+        now.path.clone_from(&member.path);
+        let file = open.map(|node| File::from(OwnedFd::from(node)));
+        if let Some(file) = &file {
+            now = describe::with_holes(now, file)?;
+        }
+        let size = now.size;
+        let Some(now) = fit(now, room, sink)? else {
+            self.tell(
+                member,
+                sink,
+                "has more attributes than there is room for: left out",
+            );
+            sink.fill(room);
+            return Ok(());
+        };
+        if now.size < size {
+            self.tell(
+                member,
+                sink,
+                "is longer than it was: cut where there is no more room",
+            );
+        }
+        let rest = room - length_of(&now, sink)?;
+        sink.inner_header(&now)?;
+        if let Some(file) = file.filter(|_| now.stored > 0) {
+            self.data(&now, &file, sink)?;
+        }
+        sink.fill(rest);
+        Ok(())
+    }
+
+    fn data(&self, member: &Member, file: &File, sink: &mut Sink<'_>) -> Result<()> {
+        if sink.data_or_zeros(member, file)? > 0 {
+            self.tell(
+                member,
+                sink,
+                "got shorter while it was read: zeros stand for what is missing",
+            );
+        }
+        Ok(())
+    }
+
+    /// The further names of a file that was stored under this one.
+    fn names_of(&self, member: &Member) -> Result<&[Vec<u8>]> {
+        let names = self.names.get_or_try_init(|| {
+            let mut spool = BufReader::new(FromStart {
+                file: self.spool,
+                at: 0,
+            });
+            let mut names: HashMap<_, Vec<_>> = HashMap::new();
+            while let Some(Record { member, .. }) = Record::read(&mut spool)? {
+                if member.kind == MemberKind::Hardlink {
+                    names.entry(member.link).or_default().push(member.path);
+                }
+            }
+            Ok::<_, Error>(names)
+        })?;
+        Ok(names.get(&member.path).map_or(&[], Vec::as_slice))
+    }
+
+    fn name(&self, member: &Member) -> Vec<u8> {
+        let path = member.path.strip_prefix(b"./").unwrap_or(&member.path);
+        [self.within, b"/", path].concat()
+    }
+
+    fn tell(&self, member: &Member, sink: &Sink<'_>, what: &str) {
+        sink.warn(WarningKind::Changed, &self.name(member), what);
+    }
+}
+
+fn is_marked(status: &Status, mark: Mark) -> bool {
+    file_type(&status.stat) == SFlag::S_IFREG && Mark::from(status).is_same_file(mark)
+}
+
+/// How long a member is in the stream, if it comes next.
+fn length_of(member: &Member, sink: &Sink<'_>) -> Result<u64> {
+    let mut headers = Vec::new();
+    tar::encode(member, sink.inner_position(), &mut headers)?;
+    let length = (headers.len() + tar::padding(member.stored)) as u64;
+    Ok(length.saturating_add(member.stored))
+}
+
+/// The member as it fits into the room, a file's data cut if need be; nothing if not even its headers do.
+fn fit(member: Member, room: u64, sink: &Sink<'_>) -> Result<Option<Member>> {
+    let mut fitting = member;
+    for _ in 0..ATTEMPTS {
+        let length = length_of(&fitting, sink)?;
+        if length <= room {
+            return Ok(Some(fitting));
+        }
+        let over = length - room;
+        if fitting.stored < over || fitting.kind != MemberKind::Regular {
+            return Ok(None);
+        }
+        // What is cut off a sparse file may be a hole: the rest is stored as data, holes and all.
+        let size = fitting.size.min(fitting.stored) - over;
+        let size = size / 512 * 512;
+        fitting = Member {
+            size,
+            stored: size,
+            sparse: None,
+            ..fitting
+        };
+    }
+    Ok(None)
+}
+
+/// Reads a file by its offsets: its own is somebody else's.
+struct FromStart<'f> {
+    file: &'f File,
+    at: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
