@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A container engine that can do one thing: move containers. It has nothing but an OCI runtime, CRIU behind that, and
- * the library. Where memory runs out it is aborted, as the library has it. See `cr-migrate --help`.
+ * Moves containers between hosts, with nothing but an OCI runtime, CRIU and the library. If memory runs out, it aborts,
+ * as the library does. See `cr-migrate --help`.
  */
 
 #define _GNU_SOURCE
 #include "common.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
 #include <spawn.h>
@@ -19,42 +17,41 @@ static const char help[] =
     "Usage: cr-migrate [OPTION]... run BUNDLE CONTAINER\n"
     "       cr-migrate [OPTION]... checkpoint BUNDLE CONTAINER ARCHIVE\n"
     "       cr-migrate [OPTION]... restore BUNDLE CONTAINER ARCHIVE\n"
-    "Runs a container of a bundle; ends it and makes an archive of it; lets it go on from there, on this host or\n"
+    "Runs a container of a bundle; checkpoints it into an archive; restores it from the archive, on this host or\n"
     "on another. ARCHIVE may be - for standard output or input. Needs root, an OCI runtime, and CRIU.\n"
     "\n"
-    "  -i, --image DIR          the image's files, which aren't changed; may be given for each of its layers, the\n"
-    "                           top one first. Each command needs it, and here and there they have to be the same\n"
+    "  -i, --image DIR          a layer of the image, which isn't changed; may be repeated, the top one first. Each\n"
+    "                           command needs the same image\n"
     "  -r, --runtime NAME       the OCI runtime (runc)\n"
     "  -e, --expect SHA256      refuses to restore from an archive that has another digest\n"
     "  -h, --help               prints this\n"
     "\n"
-    "BUNDLE has a config.json, whose root is \"rootfs\", and which wants no terminal (see `runc spec`). An overlay\n"
-    "of the image is mounted at its rootfs; what the container changes is in its upper. If an archive can't be\n"
-    "written, the container goes on where it was. Restore makes BUNDLE; if it fails, only logs are left of it.\n"
+    "BUNDLE has a config.json with the root \"rootfs\" and without a terminal (see `runc spec`). An overlay of the\n"
+    "image is mounted at BUNDLE/rootfs. If an archive can't be written, the container continues where it was.\n"
+    "Restore makes BUNDLE; if it fails, only logs are left of it.\n"
     "\n"
-    "Who makes an archive decides what it runs, and as whom, when it is restored: checkpoint prints a digest for\n"
-    "--expect. To end a container: runc delete --force CONTAINER && umount BUNDLE/rootfs\n"
+    "An archive decides which programs run when it is restored, and as which user: restore with the digest that\n"
+    "checkpoint prints. To end a container: runc delete --force CONTAINER && umount BUNDLE/rootfs\n"
     "\n" EXIT_CODES;
 
-/* A container, where its files are, and who is told of the work on them. */
+/* A container, and where its files are. */
 struct container {
     const char *id, *runtime, *archive, *expect;
-    CRWatch *watch;
-    const char **layers;
+    CRPlace *layers;
     size_t layers_len;
     char bundle[PATH_MAX], rootfs[PATH_MAX], upper[PATH_MAX], work[PATH_MAX], images[PATH_MAX], config[PATH_MAX],
         log[PATH_MAX];
 };
 
-/* Says what errno means for something, and answers what to exit with. */
+/* Prints what errno means for something, and returns the exit code. */
 static int broken(const char *what)
 {
     fprintf(stderr, "%s: %s: %s\n", program, what, strerror(errno));
     return FAILED;
 }
 
-/* Runs the runtime, and waits for it. What it says of a failure is in its log: its own descriptors become those of
- * the container, which can be moved only if they lead nowhere. */
+/* Runs the runtime, and waits for it. Its messages are in its log: its descriptors become those of the container, which
+ * can be checkpointed only if they are /dev/null. */
 static int invoke(const struct container *container, const char *const *words)
 {
     posix_spawn_file_actions_t actions;
@@ -66,7 +63,7 @@ static int invoke(const struct container *container, const char *const *words)
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
     posix_spawnattr_init(&attributes);
-    /* Ctrl-C is for this program, which brings things in order before it ends. */
+    /* Ctrl-C is for this program, which cleans up before it ends. */
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
     failure = posix_spawnp(&pid, words[0], &actions, &attributes, (char *const *)words, environ);
     posix_spawnattr_destroy(&attributes);
@@ -98,7 +95,7 @@ static int remove_one(const char *path, const struct stat *status, int type, str
     return remove(path);
 }
 
-/* Removes a directory of ours with all that is below it on this file system; it needn't be there. */
+/* Removes a directory with everything below it on this file system. It may be missing. */
 static int remove_tree(const char *directory)
 {
     if (nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 || errno == ENOENT)
@@ -106,7 +103,7 @@ static int remove_tree(const char *directory)
     return broken(directory);
 }
 
-/* Mounts the root file system: the image, and what the container changes over it. */
+/* Mounts the root file system: an overlay of the image. */
 static int mount_rootfs(const struct container *container)
 {
     const char *const directories[] = { container->upper, container->work, container->rootfs };
@@ -119,7 +116,7 @@ static int mount_rootfs(const struct container *container)
     }
     for (size_t i = 0; i < container->layers_len && used < sizeof options; i++)
         used += (size_t)snprintf(options + used, sizeof options - used, "%s%s", i == 0 ? "lowerdir=" : ":",
-                                 container->layers[i]);
+                                 container->layers[i].path);
     if (used < sizeof options)
         used += (size_t)snprintf(options + used, sizeof options - used, ",upperdir=%s,workdir=%s", container->upper,
                                  container->work);
@@ -132,68 +129,108 @@ static int mount_rootfs(const struct container *container)
 /* Adds what changed in the root file system, and the attributes of its root, which no list of changes has. */
 static int add_changes(const struct container *container, CRExport *export, CRError **error)
 {
+    static const CRChange root = { .path = "/", .kind = CR_CHANGE_MODIFY };
     CRChangesOptions *options = CRChangesOptionsNew();
     CRChangeList *list = NULL;
-    int result = CRChangesOptionsWorkDirectory(options, container->work, error);
+    const CRChange *found;
+    CRChange *changes;
+    size_t len;
+    int result = CRChangesOptionsWorkDirectory(options, AT_FDCWD, container->work, error);
 
     if (result == 0)
-        result = CRChangesOverlay(container->layers, container->layers_len, container->upper, options, &list, error);
+        result = CRChangesOverlay(container->layers, container->layers_len, AT_FDCWD, container->upper, options, watched,
+                                  &list, error);
     CRChangesOptionsFree(options);
     if (result < 0)
         return result;
 
-    size_t len = CRChangeListLen(list);
-    CRChange *changes = calloc(len + 1, sizeof *changes);
+    found = CRChangeListChanges(list, &len);
+    changes = calloc(len + 1, sizeof *changes);
     if (changes == NULL)
         abort();
-    changes[0] = (CRChange){ .path = "/", .kind = CR_CHANGE_MODIFY };
+    changes[0] = root;
     if (len > 0)
-        memcpy(changes + 1, CRChangeListChanges(list), len * sizeof *changes);
-    result = CRExportAddRootFsDiff(export, changes, len + 1, container->rootfs, error);
+        memcpy(changes + 1, found, len * sizeof *changes);
+    result = CRExportAddRootFsDiff(export, changes, len + 1, AT_FDCWD, container->rootfs, error);
     free(changes);
     CRChangeListFree(list);
     return result;
 }
 
-/* Adds all that a restore needs; what it asks for first comes first, so that it can read from a pipe. */
-static int add_all(const struct container *container, CRExport *export, CRError **error)
+/* Reads a text file into memory that the caller frees; NULL with errno. */
+static char *read_file(const char *path, size_t *len)
 {
-    char *about;
-    int result, len = asprintf(&about, "{\"id\":\"%s\",\"name\":\"%s\",\"runtime\":\"%s\"}\n", container->id,
-                               container->id, container->runtime);
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    size_t room = 0;
+    ssize_t length;
 
-    if (len < 0)
-        abort();
-    result = CRExportAddBytes(export, "config.dump", about, (size_t)len, error);
-    free(about);
-    if (result == 0)
-        result = CRExportAddFile(export, "spec.dump", container->config, error);
-    if (result == 0)
-        result = CRExportAddMember(export, container->bundle, "checkpoint", CR_PRESENCE_REQUIRED, error);
-    return result == 0 ? add_changes(container, export, error) : result;
+    if (file == NULL)
+        return NULL;
+    /* An empty file is the end of the file, and leaves errno alone. */
+    errno = ENODATA;
+    length = getdelim(&text, &room, '\0', file);
+    if (length < 0) {
+        free(text);
+        text = NULL;
+    }
+    *len = (size_t)length;
+    fclose(file);
+    return text;
 }
 
+/* Adds config.dump and spec.dump, which the library makes of the bundle's config.json and what is set here. */
+static int add_metadata(const struct container *container, const char *spec, size_t spec_len, CRExport *export,
+                        CRError **error)
+{
+    CRMetadata *metadata = CRMetadataNew();
+    int result = CRMetadataAdd(metadata, CR_DOCUMENT_SPEC, spec, spec_len, error);
+
+    if (result == 0)
+        result = CRMetadataSetText(metadata, CR_TEXT_ID, container->id, error);
+    if (result == 0)
+        result = CRMetadataSetText(metadata, CR_TEXT_NAME, container->id, error);
+    if (result == 0)
+        result = CRMetadataSetText(metadata, CR_TEXT_RUNTIME, container->runtime, error);
+    if (result == 0)
+        result = CRMetadataBuild(metadata, CR_ENGINE_PODMAN, error);
+    if (result == 0)
+        result = CRExportAddMetadata(export, metadata, error);
+    CRMetadataFree(metadata);
+    return result;
+}
+
+/* Writes the archive. What a restore reads first comes first, so that it can read from a pipe. */
 static int write_archive(const struct container *container)
 {
+    size_t spec_len;
+    char *spec = read_file(container->config, &spec_len);
+    if (spec == NULL)
+        return broken(container->config);
+
     CRError *error = NULL;
     CRExport *export = CRExportNew();
     CRExportOptions *options = CRExportOptionsNew();
     bool piped = strcmp(container->archive, "-") == 0;
-    int result = CRExportOptionsDigest(options, true, &error);
+    int result = CRExportOptionsSet(options, CR_EXPORT_DIGEST, 1, &error);
 
     if (result == 0)
-        result = CRExportOptionsSync(options, true, &error);
+        result = CRExportOptionsSet(options, CR_EXPORT_SYNC, 1, &error);
     if (result == 0)
-        result = add_all(container, export, &error);
-    if (result == 0 && piped)
-        result = CRExportToDescriptor(export, STDOUT_FILENO, options, container->watch, &error);
-    else if (result == 0)
-        result = CRExportToFile(export, container->archive, options, container->watch, &error);
-    bar_clear();
+        result = add_metadata(container, spec, spec_len, export, &error);
     if (result == 0)
-        fprintf(piped ? stderr : stdout, "%s  %s\n", CRExportDigest(export), container->archive);
+        result = CRExportAddMember(export, AT_FDCWD, container->bundle, "checkpoint", CR_PRESENCE_REQUIRED, &error);
+    if (result == 0)
+        result = add_changes(container, export, &error);
+    if (result == 0)
+        result = CRExportWrite(export, piped ? STDOUT_FILENO : AT_FDCWD, piped ? "" : container->archive, options, watched,
+                               &error);
+    line_clear();
+    if (result == 0)
+        fprintf(piped ? stderr : stdout, "%s  %s\n", CRExportResult(export)->digest, container->archive);
     CRExportOptionsFree(options);
     CRExportFree(export);
+    free(spec);
     return result < 0 ? failed(error) : DONE;
 }
 
@@ -219,7 +256,7 @@ static int checkpoint(const struct container *container)
     if (code != DONE)
         return code;
     code = write_archive(container);
-    /* From here on it lives in the archive, or goes on here: never both, and never neither. */
+    /* It continues here, or from the archive: not both, and not neither. */
     if (code != DONE) {
         if (invoke_restore(container) == DONE)
             remove_tree(container->images);
@@ -231,7 +268,7 @@ static int checkpoint(const struct container *container)
     return code;
 }
 
-/* Checks that this is the runtime that made the checkpoint, and writes the specification that it made it with. */
+/* Checks that this is the runtime that made the checkpoint, and writes the specification that it was made with. */
 static int take_metadata(const struct container *container, const CRMetadata *metadata)
 {
     const char *made_with = CRMetadataText(metadata, CR_TEXT_RUNTIME);
@@ -262,43 +299,42 @@ static int set_options(const struct container *container, CRImportOptions *optio
     int result = 0;
 
     for (size_t i = 0; result == 0 && i < sizeof wanted / sizeof *wanted; i++)
-        result = CRImportOptionsSet(options, wanted[i], true, error);
+        result = CRImportOptionsSet(options, wanted[i], 1, error);
     if (result == 0 && container->expect != NULL)
         result = CRImportOptionsExpectedDigest(options, container->expect, error);
     return result;
 }
 
-/* Has the images and the root file system brought where they belong. */
+/* Extracts the images and the root file system. */
 static int extract(const struct container *container, CRImport *import, CRError **error)
 {
     static const char *const images = "checkpoint";
-    int result = CRImportToBundleOnly(import, container->bundle, &images, 1, error);
+    int result = CRImportToBundleOnly(import, AT_FDCWD, container->bundle, &images, 1, error);
 
     if (result == 0)
-        result = CRImportToRoot(import, container->rootfs, error);
+        result = CRImportToRoot(import, AT_FDCWD, container->rootfs, error);
     return result == 0 ? CRImportExtract(import, error) : result;
 }
 
 static int read_archive(const struct container *container)
 {
+    bool piped = strcmp(container->archive, "-") == 0;
     CRError *error = NULL;
     CRImport *import = NULL;
-    CRMetadata *metadata = NULL;
+    const CRMetadata *metadata;
     CRImportOptions *options = CRImportOptionsNew();
     int result = set_options(container, options, &error), code = DONE;
 
-    if (result == 0 && strcmp(container->archive, "-") == 0)
-        result = CRImportOpenDescriptor(STDIN_FILENO, options, container->watch, &import, &error);
-    else if (result == 0)
-        result = CRImportOpen(container->archive, options, container->watch, &import, &error);
+    if (result == 0)
+        result = CRImportOpen(piped ? STDIN_FILENO : AT_FDCWD, piped ? "" : container->archive, options, watched, &import,
+                              &error);
     if (result == 0)
         result = CRImportMetadata(import, &metadata, &error);
     if (result == 0)
         code = take_metadata(container, metadata);
     if (result == 0 && code == DONE)
         result = extract(container, import, &error);
-    bar_clear();
-    CRMetadataFree(metadata);
+    line_clear();
     CRImportFree(import);
     CRImportOptionsFree(options);
     return result < 0 ? failed(error) : code;
@@ -337,7 +373,7 @@ static const struct {
 
 static const char not_plain[] = "a name may have no control characters, and none of , : \\ \"";
 
-/* Whether a text can stand among the options of an overlay, and in JSON, as it is. */
+/* Whether a text can be an option of an overlay as it is. */
 static bool is_plain(const char *text)
 {
     while (*text != '\0' && (unsigned char)*text >= ' ' && strchr(",:\\\"", *text) == NULL)
@@ -345,7 +381,7 @@ static bool is_plain(const char *text)
     return *text == '\0';
 }
 
-/* Finds out where the bundle is, and with it all else. */
+/* Sets the paths of the bundle's files. */
 static int find_files(struct container *container, const char *bundle)
 {
     const struct {
@@ -369,26 +405,24 @@ static int find_files(struct container *container, const char *bundle)
     return DONE;
 }
 
-/* Runs a command on a container. Until it is through, Ctrl-C ends it in good order. */
+/* Runs a command under a watch, which Ctrl-C cancels. */
 static int under_watch(struct container *container, int (*work)(const struct container *container))
 {
     CRError *error = NULL;
-    int code;
+    int code = watch_new(&error) < 0 ? failed(error) : work(container);
 
-    container->watch = watch_new(&error);
-    code = container->watch == NULL ? failed(error) : work(container);
-    watch_free(container->watch);
+    watch_free();
     return code;
 }
 
-/* Runs the command that the words name. */
+/* Runs the command of these words. */
 static int execute(struct container *container, char **words, int len)
 {
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (len == 0 || strcmp(words[0], commands[i].name) != 0)
             continue;
         if (len != (commands[i].archive ? 4 : 3))
-            return usage_error(commands[i].archive ? "BUNDLE CONTAINER ARCHIVE, please" : "BUNDLE CONTAINER, please");
+            return usage_error(commands[i].archive ? "BUNDLE CONTAINER ARCHIVE are needed" : "BUNDLE CONTAINER are needed");
         container->id = words[2];
         container->archive = words[3];
         if (!is_plain(container->id))
@@ -402,48 +436,55 @@ static int execute(struct container *container, char **words, int len)
             rmdir(words[1]);
         return code;
     }
-    return usage_error("run, checkpoint or restore?");
+    return usage_error("the command is run, checkpoint or restore");
 }
 
-int main(int argc, char **argv)
+/* Takes the command line, and does what it says. */
+static int take(struct container *container, int argc, char **argv)
 {
     static const struct option options[] = {
         { "image", required_argument, NULL, 'i' },  { "runtime", required_argument, NULL, 'r' },
         { "expect", required_argument, NULL, 'e' }, { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
-    /* There are fewer layers than arguments. */
-    struct container container = { .runtime = "runc", .layers = calloc((size_t)argc, sizeof(char *)) };
-    int option, code;
+    int option;
 
-    program = "cr-migrate";
-    /* The container's users may enter its root, whose mode is that of the upper directory. */
-    umask(022);
     while ((option = getopt_long(argc, argv, "i:r:e:h", options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            return DONE;
-        }
-        if (option == '?' || container.layers == NULL)
-            return usage_error(NULL);
+        if (option == 'h')
+            return fputs(help, stdout) < 0 ? FAILED : DONE;
+        if (option == '?')
+            return usage_error("unknown option");
         if (option == 'e') {
-            container.expect = optarg;
+            container->expect = optarg;
             continue;
         }
         if (!is_plain(optarg))
             return usage_error(not_plain);
         if (option == 'i')
-            container.layers[container.layers_len++] = optarg;
+            container->layers[container->layers_len++] = (CRPlace){ AT_FDCWD, optarg };
         else
-            container.runtime = optarg;
+            container->runtime = optarg;
     }
-    if (container.layers_len == 0)
-        return usage_error("over which image? Name it with --image");
-    if (!CRRuntimeSupportsCheckpointRestore(container.runtime)) {
-        fprintf(stderr, "%s: %s can't checkpoint and restore\n", program, container.runtime);
+    if (container->layers_len == 0)
+        return usage_error("an --image is needed");
+    if (!CRRuntimeSupportsCheckpointRestore(container->runtime)) {
+        fprintf(stderr, "%s: %s can't checkpoint and restore\n", program, container->runtime);
         return FAILED;
     }
-    code = execute(&container, argv + optind, argc - optind);
+    return execute(container, argv + optind, argc - optind);
+}
+
+int main(int argc, char **argv)
+{
+    /* There are fewer layers than arguments. */
+    struct container container = { .runtime = "runc", .layers = calloc((size_t)argc + 1, sizeof(CRPlace)) };
+    int code = FAILED;
+
+    program = "cr-migrate";
+    /* The container's users may enter its root, whose mode is that of the upper directory. */
+    umask(022);
+    if (container.layers != NULL)
+        code = take(&container, argc, argv);
     free(container.layers);
     return code;
 }

@@ -1,61 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Makes the root file system diff of a container from its mounted overlay, without asking a storage library:
+ * Writes the changes of a container's root file system, as an engine adds them to a checkpoint archive:
  *
- *     diff MOUNT_POINT DESTINATION UPPER LOWER...
+ *     diff ROOTFS DESTINATION IMAGE             what differs between two directories
+ *     diff ROOTFS DESTINATION UPPER LOWER...    what an overlay changes, which is mounted at ROOTFS
  *
- * UPPER and LOWER (the top one first) are the overlay's directories, as in /proc/mounts. What podman mounts over the root
- * file system is left out.
+ * DESTINATION gets rootfs-diff.tar and deleted.files. UPPER and LOWER (the top one first) are the directories of the
+ * overlay, as /proc/mounts has them. What podman mounts or writes itself in a container is left out.
  */
 
+#define _POSIX_C_SOURCE 200809L /* AT_FDCWD */
 #include <crutils.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-/* Says what failed, and frees the error. */
-static int failed(const char *what, CRError *error)
+/* Finds the changes: directories is IMAGE, or UPPER and LOWER... */
+static int find_changes(const char *rootfs, char **directories, int len, CRChangeList **list, CRError **error)
 {
-    fprintf(stderr, "%s: %s\n", what, CRErrorMessage(error));
-    CRErrorFree(error);
-    return 1;
-}
+    CRPlace *lower = calloc((size_t)len, sizeof *lower);
+    CRChangesOptions *options = CRChangesOptionsNew();
+    int result = CRChangesOptionsExcludeEngine(options, CR_ENGINE_PODMAN, error);
 
-/* Writes the diff of these changes, and says what was written. */
-static int write_diff(const CRChangeList *list, const char *mount_point, const char *destination)
-{
-    CRError *error;
-    char **files;
-    const CRChange *changes = CRChangeListChanges(list);
-    size_t len = CRChangeListLen(list);
-
-    for (size_t i = 0; i < len; i++)
-        printf("%c %s\n", "CAD"[changes[i].kind], changes[i].path);
-    if (CRCreateRootFsDiffTar(changes, len, mount_point, destination, &files, &error) < 0)
-        return failed("CRCreateRootFsDiffTar", error);
-    for (char **file = files; *file != NULL; file++)
-        printf("%s/%s\n", destination, *file);
-    CRStringArrayFree(files);
-    return 0;
+    if (lower == NULL)
+        abort();
+    for (int i = 1; i < len; i++)
+        lower[i - 1] = (CRPlace){ .at = AT_FDCWD, .path = directories[i] };
+    if (result == 0 && len == 1)
+        result = CRChangesDirectories(AT_FDCWD, rootfs, AT_FDCWD, directories[0], options, NULL, list, error);
+    else if (result == 0)
+        result = CRChangesOverlay(lower, (size_t)len - 1, AT_FDCWD, directories[0], options, NULL, list, error);
+    CRChangesOptionsFree(options);
+    free(lower);
+    return result;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 5) {
-        fprintf(stderr, "usage: diff MOUNT_POINT DESTINATION UPPER LOWER...\n");
+    CRError *error = NULL;
+    CRChangeList *list = NULL;
+    char **files = NULL;
+    size_t len;
+
+    if (argc < 4) {
+        fprintf(stderr, "usage: diff ROOTFS DESTINATION { IMAGE | UPPER LOWER... }\n");
         return 2;
     }
-
-    CRError *error;
-    CRChangeList *list;
-    CRChangesOptions *options = CRChangesOptionsNew();
-    const char *const *lower = (const char *const *)&argv[4];
-    int result = CRChangesOptionsExcludeEngine(options, CR_EXCLUDE_PODMAN, &error);
+    int result = find_changes(argv[1], argv + 3, argc - 3, &list, &error);
+    const CRChange *changes = CRChangeListChanges(list, &len);
+    for (size_t i = 0; i < len; i++)
+        printf("%c %s\n", "CAD"[changes[i].kind], changes[i].path);
     if (result == 0)
-        result = CRChangesOverlay(lower, (size_t)(argc - 4), argv[3], options, &list, &error);
-    CRChangesOptionsFree(options);
+        result = CRCreateRootFsDiffTar(changes, len, argv[1], argv[2], &files, &error);
+    for (char **file = files; file != NULL && *file != NULL; file++)
+        printf("%s/%s\n", argv[2], *file);
     if (result < 0)
-        return failed("CRChangesOverlay", error);
-
-    result = write_diff(list, argv[1], argv[2]);
+        fprintf(stderr, "diff: %s\n", CRErrorMessage(error));
+    CRErrorFree(error);
+    CRStringArrayFree(files);
     CRChangeListFree(list);
-    return result;
+    return result < 0;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Does what an engine does with a checkpoint archive before it calls the runtime:
+ * Restores the files of a container step by step, as an engine does before it calls the runtime:
  *
  *     restore ARCHIVE BUNDLE ROOTFS
  *
- * It imports ARCHIVE into the directory BUNDLE, and makes of ROOTFS, which holds the container's image, what the
- * container's root file system was when it was checkpointed. Both paths are absolute.
+ * ARCHIVE is extracted into the directory BUNDLE. ROOTFS holds the files of the container's image, and gets the changes
+ * that the container had made. Both are absolute paths.
  */
 
 #include <crutils.h>
@@ -13,7 +13,7 @@
 
 static CRError *error;
 
-/* Tells what was done, or why it wasn't. */
+/* Prints what was done, or why it failed. */
 static int done(int status, const char *function, const char *what)
 {
     if (status < 0) {
@@ -33,24 +33,24 @@ int main(int argc, char **argv)
     }
     const char *archive = argv[1], *bundle = argv[2], *rootfs = argv[3];
 
-    /* Which runtime has to restore it? */
+    /* The runtime that made the checkpoint is the one that can restore it. */
     char *runtime;
     int status = CRGetRuntimeFromArchive(archive, &runtime, &error);
     if (done(status, "CRGetRuntimeFromArchive", status < 0 ? "" : runtime) < 0)
         return 1;
     CRStringFree(runtime);
 
-    /* What was it started as? An engine makes the new container from these two. */
+    /* The configuration, of which an engine makes the new container. */
     status = CRImportCheckpointConfigOnly(bundle, archive, &error);
     if (done(status, "CRImportCheckpointConfigOnly", "config.dump and spec.dump") < 0)
         return 1;
 
-    /* Its processes, and the changes of its root file system. */
+    /* The memory of its processes, and the changes of its root file system. */
     status = CRImportCheckpointWithoutConfig(bundle, archive, &error);
-    if (done(status, "CRImportCheckpointWithoutConfig", "all else, into the bundle") < 0)
+    if (done(status, "CRImportCheckpointWithoutConfig", "everything else, into the bundle") < 0)
         return 1;
 
-    /* Its root file system: first what is new, then what is gone. */
+    /* The root file system: first what is new, then what is gone. */
     status = CRApplyRootFsDiffTar(bundle, rootfs, &error);
     if (done(status, "CRApplyRootFsDiffTar", "rootfs-diff.tar, onto the image") < 0)
         return 1;
