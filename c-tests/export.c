@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CRExport, its options, and what it answers. */
+/* CRExport and CRChangeList: results, what is copied, what an export refuses, where archives go. */
 
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -8,79 +8,21 @@
 #include "check.h"
 #include "tar.h"
 
-/* A bundle with something of most that podman exports. */
 static void make_bundle(void)
 {
     make_directory("bundle");
-    make_file("bundle/config.json", "the engine's");
     make_file("bundle/config.dump", "{\"runtime\":\"crun\"}");
     make_file("bundle/spec.dump", "{}");
-    make_file("bundle/network.status", "null");
     make_directory("bundle/checkpoint");
     make_file("bundle/checkpoint/inventory.img", "inventory");
-    make_directory("bundle/volumes");
-    make_file("bundle/volumes/data.tar", "a volume");
 }
 
-/* Options for archives that a test can look into. */
-static CRExportOptions *plain(void)
+static void imported(const char *archive, const char *bundle)
 {
-    CRExportOptions *options = CRExportOptionsNew();
-
-    CHECK_OK(CRExportOptionsCompression, options, CR_COMPRESSION_NONE, 0);
-    return options;
+    CHECK_OK_ONCE(CRImportCheckpointWithoutConfig, path(bundle), path(archive));
 }
 
-/* The names of the members of a plain archive as one line; their headers go into `last`. */
-static const char *names_in(const char *name, struct tar_header *last)
-{
-    static char line[1024];
-    struct tar_header header;
-    FILE *tar = fopen(path(name), "r");
-
-    line[0] = '\0';
-    if (tar == NULL)
-        return "(missing)";
-    while (fread(&header, sizeof(header), 1, tar) == 1 && header.name[0] != '\0') {
-        long size = strtol(header.size, NULL, 8);
-
-        if (header.type != 'x') {
-            sprintf(line + strlen(line), "%.100s ", header.name);
-            if (last != NULL)
-                *last = header;
-        }
-        if (fseek(tar, (size + 511) / 512 * 512, SEEK_CUR) != 0)
-            files_die(name);
-    }
-    fclose(tar);
-    return line;
-}
-
-/* The missing members of an export as one line. */
-static const char *missing(const CRExport *export)
-{
-    static char line[512];
-    char **names = NULL;
-
-    line[0] = '\0';
-    CHECK_OK_ONCE(CRExportMissing, export, &names);
-    for (char **name = names; name != NULL && *name != NULL; name++) {
-        strncat(line, *name, sizeof(line) - strlen(line) - 2);
-        strcat(line, " ");
-    }
-    CRStringArrayFree(names);
-    return line;
-}
-
-static int same(const char *first, const char *second)
-{
-    char command[2 * PATH_MAX + 16];
-
-    snprintf(command, sizeof(command), "cmp -s '%s' '%s'", path(first), path(second));
-    return system(command) == 0;
-}
-
-/* What sha256sum says of a file. */
+/* What sha256sum prints of a file. */
 static const char *digest_of(const char *name)
 {
     static char line[128];
@@ -95,45 +37,98 @@ static const char *digest_of(const char *name)
     return line;
 }
 
-static void a_bundle_is_exported_in_the_order_of_podman(void)
+static void a_result_is_that_of_the_last_archive(void)
 {
-    CRExportOptions *options = plain();
+    CRExportOptions *options = CRExportOptionsNew();
     CRExport *export = CRExportNew();
+    const CRExported *result;
 
     make_bundle();
-    make_file("archive", "an earlier one");
-    CHECK_OK_ONCE(CRExportAddBundle, export, path("bundle"), CR_LAYOUT_PODMAN);
-    CHECK_OK(CRExportToFile, export, path("archive"), options, NULL);
-    CHECK_STRING(names_in("archive", NULL),
-                 "config.dump spec.dump network.status checkpoint/ checkpoint/inventory.img "
-                 "volumes/data.tar ");
-    CHECK_INT(mode_of("archive"), S_IFREG | 0600);
-    CHECK_INT(CRExportBytes(export), status_of("archive").st_size);
-    CHECK_INT(CRExportMembers(export), 6);
-    CHECK(CRExportDigest(export) == NULL);
-    CHECK_STRING(missing(export), "artifacts devshm-checkpoint.tar stats-dump ctr.log "
-                                  "rootfs-diff.tar deleted.files ");
-    make_directory("restored");
-    CHECK_OK(CRImportCheckpointWithoutConfig, path("restored"), path("archive"));
-    CHECK_STRING(content("restored/checkpoint/inventory.img"), "inventory");
-    CHECK_STRING(content("restored/volumes/data.tar"), "a volume");
+    CHECK(CRExportResult(export) == NULL);
+    CHECK_OK_ONCE(CRExportAddBundle, export, AT_FDCWD, path("bundle"), CR_ENGINE_CRIO);
+    CHECK_OK_ONCE(CRExportWrite, export, AT_FDCWD, path("first"), NULL, NULL);
+    result = CRExportResult(export);
+    CHECK(result != NULL && CRExportResult(export) == result);
+    CHECK_INT(result->bytes, status_of("first").st_size);
+    CHECK_INT(result->members, 4);
+    CHECK(result->digest == NULL);
+    CHECK_INT(result->missing_len, 6);
+    CHECK_STRING(result->missing[0], "stats-dump");
+    CHECK_STRING(result->missing[5], "io.kubernetes.cri-o.LogPath");
+
+    CHECK_OK(CRExportOptionsSet, options, CR_EXPORT_DIGEST, 1);
+    CHECK_OK(CRExportOptionsSet, options, CR_EXPORT_COMPRESSION, CR_COMPRESSION_NONE);
+    CHECK_OK_ONCE(CRExportWrite, export, AT_FDCWD, path("second"), options, NULL);
     CRExportOptionsFree(options);
+    CHECK_INT(CRExportResult(export)->bytes, status_of("second").st_size);
+    CHECK_STRING(CRExportResult(export)->digest, digest_of("second"));
+
+    /* An archive that fails has none, and what has its name stays. */
+    if (unlink(path("bundle/spec.dump")) != 0)
+        files_die("unlink");
+    make_file("third", "an earlier one");
+    CHECK_FAILS_AT(ENOENT, CR_ERROR_SYSTEM, "spec.dump", CRExportWrite, export, AT_FDCWD, path("third"), NULL, NULL);
+    CHECK(CRExportResult(export) == NULL);
+    CHECK_STRING(content("third"), "an earlier one");
     CRExportFree(export);
 }
 
-static void another_layout_has_another_order(void)
+static void nothing_missing_is_an_empty_array(void)
 {
-    CRExportOptions *options = plain();
+    CRExport *export = CRExportNew();
+
+    CHECK_OK_ONCE(CRExportAddBytes, export, "note", NULL, 0);
+    CHECK_OK_ONCE(CRExportWrite, export, AT_FDCWD, path("archive"), NULL, NULL);
+    CHECK(CRExportResult(export)->missing != NULL && CRExportResult(export)->missing_len == 0);
+    CHECK_INT(CRExportResult(export)->members, 1);
+    CRExportFree(export);
+}
+
+/* The names, bytes, paths and changes that an export was given may change, or be freed, before it is written. */
+static void what_is_added_is_copied(void)
+{
+    char name[] = "note", bytes[] = "text", changed[] = "/added", root[PATH_MAX];
+    CRChange change = {changed, CR_CHANGE_ADD, 0};
+    CRExport *export = CRExportNew();
+
+    make_directory("root");
+    make_file("root/added", "added");
+    strcpy(root, path("root"));
+    CHECK_OK_ONCE(CRExportAddBytes, export, name, bytes, 4);
+    CHECK_OK_ONCE(CRExportAddRootFsDiff, export, &change, 1, AT_FDCWD, root);
+    memset(name, 'x', 4);
+    memset(bytes, 'x', 4);
+    memset(changed, 'x', 6);
+    memset(root, 'x', 6);
+    change = (CRChange){NULL, 9, 9};
+    CHECK_OK_ONCE(CRExportWrite, export, AT_FDCWD, path("archive"), NULL, NULL);
+    CRExportFree(export);
+    imported("archive", "restored");
+    CHECK_STRING(content("restored/note"), "text");
+    make_directory("image");
+    CHECK_OK(CRApplyRootFsDiffTar, path("restored"), path("image"));
+    CHECK_STRING(content("image/added"), "added");
+}
+
+static void a_member_is_added_once(void)
+{
     CRExport *export = CRExportNew();
 
     make_bundle();
-    CHECK_OK_ONCE(CRExportAddBundle, export, path("bundle"), CR_LAYOUT_CRIO);
-    CHECK_OK(CRExportToFile, export, path("archive"), options, NULL);
-    CHECK_STRING(names_in("archive", NULL),
-                 "checkpoint/ checkpoint/inventory.img config.dump spec.dump ");
-    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRExportAddBundle, export, path("bundle"),
-                CR_LAYOUT_PODMAN);
-    CRExportOptionsFree(options);
+    make_directory("root");
+    CHECK_OK_ONCE(CRExportAddBytes, export, "note", "text", 4);
+    CHECK_FAILS_AT(EINVAL, CR_ERROR_ARGUMENT, "note", CRExportAddBytes, export, "note", "text", 4);
+    CHECK_FAILS_AT(EINVAL, CR_ERROR_ARGUMENT, "config.json", CRExportAddBytes, export, "config.json", "{}", 2);
+    CHECK_FAILS_AT(EINVAL, CR_ERROR_ARGUMENT, "../note", CRExportAddBytes, export, "../note", "text", 4);
+    CHECK_FAILS_AT(EINVAL, CR_ERROR_ARGUMENT, "note", CRExportAddFile, export, "note", AT_FDCWD,
+                   path("bundle/spec.dump"));
+    CHECK_FAILS_AT(EINVAL, CR_ERROR_ARGUMENT, "note", CRExportAddDirectoryTar, export, "note", AT_FDCWD, path("root"));
+    CHECK_FAILS_AT(EINVAL, CR_ERROR_ARGUMENT, "note", CRExportAddMember, export, AT_FDCWD, path("bundle"), "note",
+                   CR_PRESENCE_OPTIONAL);
+    CHECK_OK_ONCE(CRExportAddBundle, export, AT_FDCWD, path("bundle"), CR_ENGINE_PODMAN);
+    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRExportAddBundle, export, AT_FDCWD, path("bundle"), CR_ENGINE_CRIO);
+    CHECK_OK_ONCE(CRExportAddRootFsDiff, export, NULL, 0, AT_FDCWD, path("root"));
+    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRExportAddRootFsDiff, export, NULL, 0, AT_FDCWD, path("root"));
     CRExportFree(export);
 }
 
@@ -163,36 +158,29 @@ static void *read_all(void *argument)
 
 static void a_pipe_gets_what_a_file_gets(void)
 {
-    static char pages[3 << 20];
     CRExportOptions *options = CRExportOptionsNew();
     CRExport *export = CRExportNew();
     struct reader reader;
+    char digest[65];
     int fds[2];
 
     make_bundle();
-    for (size_t i = 0; i < sizeof(pages); i++)
-        pages[i] = (char)(i * i >> 7);
-    make_bytes("bundle/checkpoint/pages-1.img", pages, sizeof(pages));
-    CHECK_OK_ONCE(CRExportAddBundle, export, path("bundle"), CR_LAYOUT_PODMAN);
-    CHECK_OK(CRExportOptionsDigest, options, 1);
-    CHECK_OK(CRExportOptionsWorkers, options, 1);
-    CHECK_OK_ONCE(CRExportToFile, export, path("file"), options, NULL);
-    CHECK_STRING(CRExportDigest(export), digest_of("file"));
-
+    CHECK_OK_ONCE(CRExportAddBundle, export, AT_FDCWD, path("bundle"), CR_ENGINE_PODMAN);
+    CHECK_OK(CRExportOptionsSet, options, CR_EXPORT_DIGEST, 1);
+    CHECK_OK_ONCE(CRExportWrite, export, AT_FDCWD, path("file"), options, NULL);
+    snprintf(digest, sizeof(digest), "%s", CRExportResult(export)->digest);
     if (pipe2(fds, O_CLOEXEC) != 0)
         files_die("pipe");
     reader.from = fds[0];
     strcpy(reader.into, path("piped"));
     if (pthread_create(&reader.thread, NULL, read_all, &reader) != 0)
         files_die("pthread_create");
-    CHECK_OK(CRExportOptionsWorkers, options, 0);
-    CHECK_OK_ONCE(CRExportToDescriptor, export, fds[1], options, NULL);
+    CHECK_OK_ONCE(CRExportWrite, export, fds[1], "", options, NULL);
     CHECK_INT(close(fds[1]), 0);
     pthread_join(reader.thread, NULL);
     close(fds[0]);
-    CHECK(same("file", "piped"));
-    CHECK_INT(CRExportBytes(export), status_of("piped").st_size);
-    CHECK_STRING(CRExportDigest(export), digest_of("piped"));
+    CHECK_STRING(CRExportResult(export)->digest, digest);
+    CHECK_STRING(digest_of("piped"), digest);
     CRExportOptionsFree(options);
     CRExportFree(export);
 }
@@ -207,265 +195,91 @@ static void a_reader_that_goes_away_is_an_error_and_no_signal(void)
         files_die("pipe");
     close(fds[0]);
     CHECK_OK_ONCE(CRExportAddBytes, export, "note", "text", 4);
-    CHECK_FAILS(EPIPE, CR_ERROR_SYSTEM, CRExportToDescriptor, export, fds[1], NULL, NULL);
+    CHECK_FAILS(EPIPE, CR_ERROR_SYSTEM, CRExportWrite, export, fds[1], "", NULL, NULL);
     CHECK_INT(close(fds[1]), 0);
     CHECK(sigpending(&pending) == 0 && !sigismember(&pending, SIGPIPE));
     CHECK(signal(SIGPIPE, SIG_DFL) == SIG_DFL);
     CRExportFree(export);
 }
 
-static void members_come_from_anywhere(void)
+static void a_list_of_changes_outlives_what_it_was_made_of(void)
 {
-    CRExportOptions *options = plain();
+    CRChangesOptions *options = CRChangesOptionsNew();
     CRExport *export = CRExportNew();
-    struct tar_header last;
-    int fd;
+    CRChangeList *list = NULL;
+    const CRChange *changes;
+    size_t len;
 
-    make_bundle();
-    make_file("a", "of a path");
-    make_file("b", "of a descriptor");
-    fd = open(path("b"), O_RDONLY | O_CLOEXEC);
-    if (lseek(fd, 3, SEEK_SET) != 3)
-        files_die("lseek");
-    CHECK_OK_ONCE(CRExportAddFile, export, "path", path("a"));
-    CHECK_OK_ONCE(CRExportAddFileDescriptor, export, "descriptor", fd);
-    CHECK_OK_ONCE(CRExportAddMember, export, path("bundle"), "checkpoint", CR_PRESENCE_REQUIRED);
-    CHECK_OK_ONCE(CRExportAddMember, export, path("bundle"), "dump.log", CR_PRESENCE_OPTIONAL);
-    CHECK_OK_ONCE(CRExportAddBytes, export, "empty", NULL, 0);
-    CHECK_OK_ONCE(CRExportAddBytes, export, "bytes", "a\0b", 3);
-    CHECK_INT(lseek(fd, 0, SEEK_CUR), 3);
-    CHECK_INT(close(fd), 0);
-    CHECK_OK(CRExportOptionsTime, options, TAR_TIME);
-    CHECK_OK(CRExportOptionsSync, options, 1);
-    CHECK_OK(CRExportToFile, export, path("archive"), options, NULL);
-    CHECK_STRING(names_in("archive", &last),
-                 "path descriptor checkpoint/ checkpoint/inventory.img empty bytes ");
-    CHECK_INT(strtol(last.mtime, NULL, 8), TAR_TIME);
-    CHECK_INT(strtol(last.mode, NULL, 8), 0600);
-    CHECK_INT(strtol(last.size, NULL, 8), 3);
-    CHECK_STRING(missing(export), "dump.log ");
-    make_directory("restored");
-    CHECK_OK(CRImportCheckpointWithoutConfig, path("restored"), path("archive"));
-    CHECK_STRING(content("restored/path"), "of a path");
-    CHECK_STRING(content("restored/descriptor"), "of a descriptor");
-    CHECK(memcmp(content("restored/bytes"), "a\0b", 4) == 0);
-    CHECK_INT(status_of("restored/empty").st_size, 0);
-    CRExportOptionsFree(options);
+    make_directory("old");
+    make_file("old/gone", "deleted");
+    make_directory("new");
+    make_file("new/added", "added");
+    CHECK_OK(CRChangesOptionsExclude, options, "/none", CR_EXCLUDE_SUBTREE);
+    CHECK_OK_ONCE(CRChangesDirectories, AT_FDCWD, path("new"), AT_FDCWD, path("old"), options, NULL, &list);
+    CRChangesOptionsFree(options);
+    changes = CRChangeListChanges(list, &len);
+    CHECK(CRChangeListChanges(list, NULL) == changes);
+    CHECK_INT(len, 2);
+    CHECK_STRING(changes[0].path, "/added");
+    CHECK_INT(changes[0].kind, CR_CHANGE_ADD);
+    CHECK_INT(changes[0].flags, 0);
+    CHECK_STRING(changes[1].path, "/gone");
+    CHECK_INT(changes[1].kind, CR_CHANGE_DELETE);
+    CHECK_OK_ONCE(CRExportAddRootFsDiff, export, changes, len, AT_FDCWD, path("new"));
+    CRChangeListFree(list);
+    CHECK_OK_ONCE(CRExportWrite, export, AT_FDCWD, path("archive"), NULL, NULL);
+    CHECK_INT(CRExportResult(export)->members, 2);
     CRExportFree(export);
+
+    CHECK_OK_ONCE(CRChangesDirectories, AT_FDCWD, path("new"), AT_FDCWD, path("new"), NULL, NULL, &list);
+    CHECK(CRChangeListChanges(list, &len) != NULL && len == 0);
+    CRChangeListFree(list);
 }
 
-static const CRChange changes[] = {
-    {"/added", CR_CHANGE_ADD, 0},
-    {"/gone", CR_CHANGE_DELETE, 0},
-};
-
-/* The same export by paths, or by descriptors. */
-static CRExport *export_of(int by_descriptors)
+static void a_failed_search_leaves_the_list_alone(void)
 {
-    CRExport *export = CRExportNew();
-    int bundle, directory, root;
+    CRChangeList *untouched = (CRChangeList *)(void *)&untouched, *list = untouched;
+    const CRPlace lower = {AT_FDCWD, path("none")};
 
-    if (!by_descriptors) {
-        CHECK_OK_ONCE(CRExportAddMember, export, path("bundle"), "stats-dump",
-                      CR_PRESENCE_OPTIONAL);
-        CHECK_OK_ONCE(CRExportAddBundle, export, path("bundle"), CR_LAYOUT_PODMAN);
-        CHECK_OK_ONCE(CRExportAddDirectoryTar, export, "volumes/more.tar", path("bundle"));
-        CHECK_OK_ONCE(CRExportAddRootFsDiff, export, changes, 2, path("root"));
-        return export;
-    }
-    bundle = open(path("bundle"), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    directory = open(path("bundle"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    root = open(path("root"), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    CHECK_OK_ONCE(CRExportAddMemberAt, export, bundle, "stats-dump", CR_PRESENCE_OPTIONAL);
-    CHECK_OK_ONCE(CRExportAddBundleAt, export, bundle, CR_LAYOUT_PODMAN);
-    CHECK_OK_ONCE(CRExportAddDirectoryTarAt, export, "volumes/more.tar", directory);
-    CHECK_OK_ONCE(CRExportAddRootFsDiffAt, export, changes, 2, root);
-    CHECK_INT(close(bundle) | close(directory) | close(root), 0);
-    return export;
+    CHECK_FAILS(ENOENT, CR_ERROR_SYSTEM, CRChangesDirectories, AT_FDCWD, path("none"), AT_FDCWD, NULL, NULL, NULL,
+                &list);
+    CHECK_FAILS(ENOENT, CR_ERROR_SYSTEM, CRChangesOverlay, &lower, 1, AT_FDCWD, files_top, NULL, NULL, &list);
+    CHECK(list == untouched);
 }
 
-static void descriptors_do_what_paths_do(void)
+/* The engine of a checkpoint is the engine whose paths are left out: one family of numbers. */
+static void an_engine_is_the_same_number_everywhere(void)
 {
-    CRExportOptions *options = plain();
-    CRExport *by_path, *by_descriptor;
-    int top;
+    static const char podman[] = "{\"annotations\":{\"io.container.manager\":\"libpod\"}}";
+    CRChangesOptions *options = CRChangesOptionsNew();
+    CRMetadata *metadata = CRMetadataNew();
+    CRChangeList *list = NULL;
+    size_t len;
 
-    make_bundle();
-    make_directory("root");
-    make_file("root/added", "added");
-    make_directory("spool");
-    by_path = export_of(0);
-    by_descriptor = export_of(1);
-    top = open(path("."), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    CHECK_OK(CRExportOptionsSpoolDirectory, options, path("spool"));
-    CHECK_OK(CRExportToFile, by_path, path("first"), options, NULL);
-    CHECK_OK(CRExportOptionsSpoolDirectoryAt, options, top);
-    CHECK_OK(CRExportToFileAt, by_descriptor, top, "second", options, NULL);
-    CHECK_INT(close(top), 0);
-    CHECK_STRING(names_in("first", NULL),
-                 "config.dump spec.dump network.status checkpoint/ checkpoint/inventory.img "
-                 "volumes/data.tar volumes/more.tar rootfs-diff.tar deleted.files ");
-    CHECK(same("first", "second"));
-    CHECK_INT(CRExportMembers(by_descriptor), 9);
-    CHECK_INT(mode_of("second"), S_IFREG | 0600);
-    CHECK_STRING(missing(by_descriptor), "stats-dump artifacts devshm-checkpoint.tar ctr.log ");
-    make_directory("restored");
-    CHECK_OK(CRImportCheckpointWithoutConfig, path("restored"), path("second"));
-    CHECK_STRING(names_in("restored/rootfs-diff.tar", NULL), "added ");
-    CHECK_STRING(content("restored/deleted.files"), "[\n  \"/gone\"\n]");
-    CRExportOptionsFree(options);
-    CRExportFree(by_path);
-    CRExportFree(by_descriptor);
-}
-
-static void the_changes_of_an_overlay_are_found_and_added(void)
-{
-    CRExportOptions *options = plain();
-    CRChangesOptions *found = CRChangesOptionsNew();
-    CRExport *first = CRExportNew(), *second = CRExportNew();
-    const char *lowers[1];
-    int lower, upper, root;
-
-    make_directory("lower");
-    make_file("lower/kept", "original");
-    make_directory("upper");
-    make_file("upper/added", "added");
-    make_file("upper/excluded", "added");
-    make_directory("root");
-    make_file("root/kept", "original");
-    make_file("root/added", "added");
-    make_file("root/excluded", "added");
-    CHECK_OK(CRChangesOptionsExclude, found, "/excluded", CR_EXCLUDE_EXACT);
-    lowers[0] = path("lower");
-    CHECK_OK_ONCE(CRExportAddRootFsDiffFromOverlay, first, lowers, 1, path("upper"), found,
-                  path("root"));
-    lower = open(path("lower"), O_PATH | O_CLOEXEC);
-    upper = open(path("upper"), O_PATH | O_CLOEXEC);
-    root = open(path("root"), O_PATH | O_CLOEXEC);
-    CHECK_OK_ONCE(CRExportAddRootFsDiffFromOverlayAt, second, &lower, 1, upper, found, root);
-    CHECK_INT(close(lower) | close(upper) | close(root), 0);
-    CHECK_OK(CRExportToFile, first, path("first"), options, NULL);
-    CHECK_OK(CRExportToFile, second, path("second"), options, NULL);
-    CHECK(same("first", "second"));
-    make_directory("restored");
-    CHECK_OK(CRImportCheckpointWithoutConfig, path("restored"), path("first"));
-    CHECK_STRING(names_in("restored/rootfs-diff.tar", NULL), "added ");
-    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRExportAddRootFsDiff, first, NULL, 0, path("root"));
-    CRChangesOptionsFree(found);
-    CRExportOptionsFree(options);
-    CRExportFree(first);
-    CRExportFree(second);
-}
-
-static void a_failed_export_leaves_what_was_there(void)
-{
-    CRExportOptions *options = CRExportOptionsNew();
-    CRExport *export = CRExportNew();
-    char **names = (char **)(void *)POISON;
-
-    make_bundle();
-    make_file("archive", "an earlier one");
-    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRExportMissing, export, &names);
-    CHECK_OK_ONCE(CRExportAddBundle, export, path("bundle"), CR_LAYOUT_PODMAN);
-    CHECK_OK(CRExportOptionsDigest, options, 1);
-    CHECK_OK_ONCE(CRExportToFile, export, path("good"), options, NULL);
-    CHECK(CRExportBytes(export) > 0 && CRExportDigest(export) != NULL);
-    if (unlink(path("bundle/spec.dump")) != 0)
-        files_die("unlink");
-    CHECK_FAILS_AT(ENOENT, CR_ERROR_SYSTEM, "spec.dump", CRExportToFile, export, path("archive"),
-                   options, NULL);
-    CHECK_STRING(content("archive"), "an earlier one");
-    CHECK_INT(CRExportBytes(export), 0);
-    CHECK_INT(CRExportMembers(export), 0);
-    CHECK(CRExportDigest(export) == NULL);
-    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRExportMissing, export, &names);
-    CHECK(names == (char **)(void *)POISON);
-    make_directory("directory");
-    CHECK_FAILS(EISDIR, CR_ERROR_SYSTEM, CRExportToFile, export, path("directory"), NULL, NULL);
-    CRExportOptionsFree(options);
-    CRExportFree(export);
-}
-
-static void count(void *user_data, const CRWarning *warning)
-{
-    int *counts = user_data;
-
-    counts[warning->kind == CR_WARNING_MISSING]++;
-}
-
-static void a_watch_is_told_and_may_end_it(void)
-{
-    CRExport *export = CRExportNew();
-    CRWatch *watch = CRWatchNew();
-    CRCancellation *cancellation = CRCancellationNew();
-    int counts[2] = {0, 0};
-
-    make_bundle();
-    CHECK_OK_ONCE(CRWatchOnWarning, watch, count, counts);
-    CHECK_OK_ONCE(CRWatchCancelledBy, watch, cancellation);
-    CHECK_OK_ONCE(CRExportAddMember, export, path("bundle"), "gone", CR_PRESENCE_OPTIONAL);
-    CHECK_OK_ONCE(CRExportToFile, export, path("archive"), NULL, watch);
-    CHECK_INT(counts[1], 1);
-    CHECK_INT(counts[0], 0);
-    CRCancellationCancel(cancellation);
-    CHECK_FAILS(ECANCELED, CR_ERROR_CANCELLED, CRExportToFile, export, path("other"), NULL, watch);
-    CHECK(!exists("other"));
-    CRCancellationFree(cancellation);
-    CRWatchFree(watch);
-    CRExportFree(export);
-}
-
-static void options_say_how_it_is_compressed(void)
-{
-    CRExportOptions *options = CRExportOptionsNew();
-    CRExport *export = CRExportNew();
-
-    CHECK_OK_ONCE(CRExportAddBytes, export, "note", "text", 4);
-    CHECK_OK(CRExportToFile, export, path("default"), NULL, NULL);
-    CHECK_OK(CRExportOptionsCompression, options, CR_COMPRESSION_GZIP, 9);
-    CHECK_OK(CRExportToFile, export, path("gzip"), options, NULL);
-    CHECK_OK(CRExportOptionsCompression, options, CR_COMPRESSION_ZSTD, 3);
-    CHECK_OK(CRExportToFile, export, path("zstd"), options, NULL);
-    CHECK(memcmp(content("gzip"), "\x1f\x8b", 2) == 0);
-    CHECK(memcmp(content("zstd"), "\x28\xb5\x2f\xfd", 4) == 0);
-    CHECK(same("default", "zstd"));
-    CHECK_OK(CRExportOptionsCompression, options, CR_COMPRESSION_GZIP, 10);
-    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRExportToFile, export, path("other"), options, NULL);
-    CHECK(!exists("other"));
-    CHECK_NULL("kind", CRExportOptionsCompression, options, 3, 0);
-    CHECK_NULL("level", CRExportOptionsCompression, options, CR_COMPRESSION_NONE, 1);
-    CHECK_NULL("yes", CRExportOptionsDigest, options, 2);
-    CHECK_NULL("yes", CRExportOptionsSync, options, 2);
-    CRExportOptionsFree(options);
-    CRExportFree(export);
-}
-
-static void a_spool_directory_is_needed_once_it_is_named(void)
-{
-    CRExportOptions *options = plain();
-    CRExport *export = CRExportNew();
-
-    make_bundle();
-    CHECK_OK_ONCE(CRExportAddDirectoryTar, export, "volumes/data.tar", path("bundle"));
-    CHECK_OK(CRExportOptionsSpoolDirectory, options, path("missing"));
-    CHECK_FAILS(ENOENT, CR_ERROR_SYSTEM, CRExportToFile, export, path("archive"), options, NULL);
-    CHECK(!exists("archive"));
-    CRExportOptionsFree(options);
-    CRExportFree(export);
+    make_directory("new");
+    make_directory("new/etc");
+    make_file("new/etc/hosts", "podman's, where CRI-O mounts its own");
+    CHECK_OK(CRMetadataAdd, metadata, CR_DOCUMENT_SPEC, podman, strlen(podman));
+    CHECK_INT(CRMetadataEngine(metadata), CR_ENGINE_PODMAN);
+    CHECK_OK(CRChangesOptionsExcludeEngine, options, CRMetadataEngine(metadata));
+    CHECK_OK_ONCE(CRChangesDirectories, AT_FDCWD, path("new"), AT_FDCWD, NULL, options, NULL, &list);
+    for (const CRChange *change = CRChangeListChanges(list, &len); len > 0; change++, len--)
+        CHECK(strcmp(change->path, "/etc/hosts") != 0);
+    CRChangeListFree(list);
+    CRMetadataFree(metadata);
+    CRChangesOptionsFree(options);
 }
 
 int main(void)
 {
-    RUN(a_bundle_is_exported_in_the_order_of_podman);
-    RUN(another_layout_has_another_order);
+    RUN(a_result_is_that_of_the_last_archive);
+    RUN(nothing_missing_is_an_empty_array);
+    RUN(what_is_added_is_copied);
+    RUN(a_member_is_added_once);
     RUN(a_pipe_gets_what_a_file_gets);
     RUN(a_reader_that_goes_away_is_an_error_and_no_signal);
-    RUN(members_come_from_anywhere);
-    RUN(descriptors_do_what_paths_do);
-    RUN(the_changes_of_an_overlay_are_found_and_added);
-    RUN(a_failed_export_leaves_what_was_there);
-    RUN(a_watch_is_told_and_may_end_it);
-    RUN(options_say_how_it_is_compressed);
-    RUN(a_spool_directory_is_needed_once_it_is_named);
+    RUN(a_list_of_changes_outlives_what_it_was_made_of);
+    RUN(a_failed_search_leaves_the_list_alone);
+    RUN(an_engine_is_the_same_number_everywhere);
     return check_finish("export");
 }

@@ -1,207 +1,319 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CRImportCheckpointWithoutConfig, CRImportCheckpointConfigOnly: what becomes of good archives. */
+/* CRImport: what is borrowed from it and until when, its destinations, its result. */
 
 #define _GNU_SOURCE
-#include "check.h"
-#include "tar.h"
+#include <pthread.h>
 
-/* An archive such as an engine makes, in little. */
-static void make_checkpoint(const char *name)
+#include "checkpoint.h"
+
+/* The SHA-256 of 1024 zero bytes, an archive without members. */
+#define DIGEST_OF_NOTHING "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+#define ANOTHER_DIGEST "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6e0"
+
+static void answers_live_until_they_are_asked_for_anew(void)
 {
-    FILE *tar = tar_begin(name);
-
-    tar_file(tar, "config.dump", "{\"runtime\":\"crun\"}");
-    tar_file(tar, "spec.dump", "{}");
-    tar_file(tar, "network.status", "null");
-    tar_directory(tar, "checkpoint/");
-    tar_file(tar, "checkpoint/inventory.img", "inventory");
-    tar_special(tar, "checkpoint/parent", '2', "../pre-checkpoint");
-    tar_special(tar, "checkpoint/again.img", '1', "checkpoint/inventory.img");
-    tar_file(tar, "config.dumpster", "a neighbour");
-    tar_end(tar);
-}
-
-static void an_import_leaves_only_the_configuration_out(void)
-{
-    make_checkpoint("in.tar");
-    make_directory("bundle");
-    CHECK_OK(CRImportCheckpointWithoutConfig, path("bundle"), path("in.tar"));
-    CHECK(!exists("bundle/config.dump"));
-    CHECK(!exists("bundle/spec.dump"));
-    CHECK_STRING(content("bundle/config.dumpster"), "a neighbour");
-    CHECK_STRING(content("bundle/network.status"), "null");
-    CHECK_STRING(content("bundle/checkpoint/inventory.img"), "inventory");
-    CHECK_STRING(target("bundle/checkpoint/parent"), "../pre-checkpoint");
-    CHECK(status_of("bundle/checkpoint/inventory.img").st_ino ==
-          status_of("bundle/checkpoint/again.img").st_ino);
-}
-
-static void modes_and_times_are_the_members(void)
-{
-    make_checkpoint("in.tar");
-    make_directory("bundle");
-    CHECK_OK(CRImportCheckpointWithoutConfig, path("bundle"), path("in.tar"));
-    CHECK_INT(mode_of("bundle/network.status"), S_IFREG | 0640);
-    CHECK_INT(mode_of("bundle/checkpoint"), S_IFDIR | 0750);
-    CHECK_INT(status_of("bundle/network.status").st_mtime, TAR_TIME);
-    CHECK_INT(status_of("bundle/checkpoint").st_mtime, TAR_TIME);
-}
-
-static void a_missing_absolute_destination_is_made(void)
-{
-    mode_t before = umask(027);
+    const CRMetadata *metadata = NULL;
+    const CRMember *const *members = NULL, *const *again = NULL;
+    size_t len = 0;
+    CRImport *import;
 
     make_checkpoint("in.tar");
-    CHECK_OK(CRImportCheckpointWithoutConfig, path("new/bundle"), path("in.tar"));
-    CHECK_OK(CRImportCheckpointConfigOnly, path("other/config"), path("in.tar"));
-    umask(before);
-    CHECK_STRING(content("new/bundle/network.status"), "null");
-    CHECK_STRING(content("other/config/spec.dump"), "{}");
-    CHECK_INT(mode_of("new/bundle"), S_IFDIR | 0750);
-    CHECK_INT(mode_of("other"), S_IFDIR | 0750);
+    import = open_archive("in.tar", NULL, NULL);
+    CHECK_OK_ONCE(CRImportMetadata, import, &metadata);
+    CHECK_OK_ONCE(CRImportMembers, import, &members, &len);
+    choose_everything(import);
+    CHECK(!exists("bundle") && exists("root/gone"));
+    CHECK_OK_ONCE(CRImportExtract, import);
+    check_restored();
+    /* Neither the list nor the extraction has touched what was answered before. */
+    CHECK_STRING(CRMetadataText(metadata, CR_TEXT_NAME), "counter");
+    CHECK_INT(len, CHECKPOINT_MEMBERS);
+    CHECK_STRING(members[len - 1]->name, "network.status");
+    CHECK_OK_ONCE(CRImportMembers, import, &again, &len);
+    CHECK_STRING(again[0]->name, "checkpoint/");
+    CHECK_STRING(CRMetadataText(metadata, CR_TEXT_ID), "4f1c");
+    CHECK_OK_ONCE(CRImportMetadata, import, &metadata);
+    CHECK_STRING(CRMetadataText(metadata, CR_TEXT_ID), "4f1c");
+    CRImportFree(import);
 }
 
-static void a_destination_may_be_relative_if_it_exists(void)
+static void a_member_is_told_as_it_stands_in_the_archive(void)
 {
-    char before[PATH_MAX];
+    const CRMember *const *members = NULL;
+    size_t len = 0;
+    CRImport *import;
 
     make_checkpoint("in.tar");
-    make_directory("bundle");
-    if (getcwd(before, sizeof(before)) == NULL || chdir(files_top) != 0)
-        files_die("chdir");
-    CHECK_OK(CRImportCheckpointConfigOnly, "bundle", "in.tar");
-    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRImportCheckpointConfigOnly, "missing", "in.tar");
-    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRImportCheckpointWithoutConfig, "missing", "in.tar");
-    if (chdir(before) != 0)
-        files_die("chdir");
-    CHECK_STRING(content("bundle/config.dump"), "{\"runtime\":\"crun\"}");
-    CHECK(!exists("missing"));
+    import = open_archive("in.tar", NULL, NULL);
+    CHECK_OK_ONCE(CRImportMembers, import, &members, &len);
+    CHECK_INT(len, CHECKPOINT_MEMBERS);
+    CHECK_INT(members[0]->kind, CR_MEMBER_DIRECTORY);
+    CHECK_INT(members[0]->offset, 0);
+    CHECK_STRING(members[1]->name, "checkpoint/pages-1.img");
+    CHECK_INT(members[1]->kind, CR_MEMBER_REGULAR);
+    CHECK_INT(members[1]->member_class, CR_CLASS_MEMORY_PAGES);
+    CHECK_INT(members[1]->size, 11);
+    CHECK_INT(members[1]->stored, 11);
+    CHECK_INT(members[1]->offset, 512);
+    CHECK_INT(members[2]->member_class, CR_CLASS_CONFIGURATION);
+    CHECK_INT(members[2]->offset, 512 + 1024);
+    CRImportFree(import);
 }
 
-static void a_destination_may_be_a_link_to_a_directory(void)
+static void an_archive_without_members_has_an_empty_array(void)
 {
-    make_checkpoint("in.tar");
-    make_directory("real");
-    make_link("real", "bundle");
-    CHECK_OK(CRImportCheckpointWithoutConfig, path("bundle"), path("in.tar"));
-    CHECK_STRING(content("real/network.status"), "null");
+    const CRMember *const *members = NULL;
+    size_t len = 7;
+    CRImport *import;
+
+    tar_end(tar_begin("in.tar"));
+    import = open_archive("in.tar", NULL, NULL);
+    CHECK_OK_ONCE(CRImportMembers, import, &members, &len);
+    CHECK(members != NULL && len == 0);
+    CRImportFree(import);
 }
 
-static void what_the_archive_does_not_name_stays(void)
+static void a_result_is_that_of_the_last_extraction(void)
 {
-    make_checkpoint("in.tar");
-    make_directory("bundle");
-    make_file("bundle/config.json", "the engine's");
-    make_file("bundle/network.status", "old");
-    CHECK_OK(CRImportCheckpointWithoutConfig, path("bundle"), path("in.tar"));
-    CHECK_STRING(content("bundle/config.json"), "the engine's");
-    CHECK_STRING(content("bundle/network.status"), "null");
-}
-
-static void an_empty_file_is_an_archive_without_members(void)
-{
-    make_file("empty", "");
-    make_directory("bundle");
-    CHECK_OK(CRImportCheckpointWithoutConfig, path("bundle"), path("empty"));
-    CHECK_OK(CRImportCheckpointConfigOnly, path("bundle"), path("empty"));
-    CHECK(rmdir(path("bundle")) == 0);
-    make_directory("bundle");
-}
-
-static void the_configuration_is_all_that_config_only_extracts(void)
-{
-    FILE *tar;
+    CRImportOptions *options = CRImportOptionsNew();
+    const CRImported *result;
+    CRImport *import;
 
     make_checkpoint("in.tar");
-    make_directory("config");
-    CHECK_OK(CRImportCheckpointConfigOnly, path("config"), path("in.tar"));
-    CHECK_STRING(content("config/config.dump"), "{\"runtime\":\"crun\"}");
-    CHECK_STRING(content("config/spec.dump"), "{}");
-    CHECK(!exists("config/network.status"));
-    CHECK(!exists("config/checkpoint"));
-    CHECK(!exists("config/config.dumpster"));
+    CHECK_OK(CRImportOptionsSet, options, CR_IMPORT_DIGEST, 1);
+    import = open_archive("in.tar", options, NULL);
+    CHECK(CRImportResult(import) == NULL);
+    choose_everything(import);
+    CHECK_OK_ONCE(CRImportExtract, import);
+    result = CRImportResult(import);
+    CHECK(result != NULL && CRImportResult(import) == result);
+    CHECK_INT(result->members, CHECKPOINT_MEMBERS);
+    CHECK_INT(result->bytes, status_of("in.tar").st_size);
+    CHECK_INT(strlen(result->digest), 64);
+    CHECK_INT(result->applied_rootfs_diff, 1);
+    CHECK_INT(result->flags, 0);
+    /* An extraction that fails leaves none. */
+    CHECK_OK_ONCE(CRImportToVolume, import, "vol2", AT_FDCWD, path("volume"));
+    CHECK_FAILS_AT(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, "volumes/vol2.tar", CRImportExtract, import);
+    CHECK(CRImportResult(import) == NULL);
+    CRImportFree(import);
 
-    /* What it doesn't extract, it doesn't mind. */
-    tar = tar_begin("odd.tar");
-    tar_special(tar, "device", '3', "");
-    tar_file(tar, "config.json", "{}");
-    tar_special(tar, "link", '2', "/etc/passwd");
-    tar_file(tar, "sub/config.dump", "not this one");
-    tar_file(tar, "./spec.dump", "{\"odd\":1}");
-    tar_end(tar);
-    make_directory("odd");
-    CHECK_OK(CRImportCheckpointConfigOnly, path("odd"), path("odd.tar"));
-    CHECK_STRING(content("odd/spec.dump"), "{\"odd\":1}");
-    CHECK(!exists("odd/device") && !exists("odd/config.json") && !exists("odd/link"));
-    CHECK(!exists("odd/sub") && !exists("odd/config.dump"));
+    tar_end(tar_begin("empty.tar"));
+    import = open_archive("empty.tar", options, NULL);
+    CHECK_OK_ONCE(CRImportExtract, import);
+    CHECK_STRING(CRImportResult(import)->digest, DIGEST_OF_NOTHING);
+    CHECK_INT(CRImportResult(import)->members, 0);
+    CHECK_INT(CRImportResult(import)->applied_rootfs_diff, 0);
+    CRImportFree(import);
+    CRImportOptionsFree(options);
+
+    import = open_archive("empty.tar", NULL, NULL);
+    CHECK_OK_ONCE(CRImportExtract, import);
+    CHECK(CRImportResult(import)->digest == NULL);
+    CRImportFree(import);
 }
 
-static void config_only_does_not_look_behind_what_it_needs(void)
+static void another_digest_is_malformed(void)
 {
-    FILE *tar = tar_begin("in.tar");
+    CRImportOptions *options = CRImportOptionsNew();
+    CRImport *import;
 
-    tar_file(tar, "config.dump", "{}");
-    tar_file(tar, "spec.dump", "{}");
-    tar_file(tar, "config.dump", "a later one");
-    fputs("this is no header", tar);
-    tar_cut(tar);
-    make_directory("config");
-    CHECK_OK(CRImportCheckpointConfigOnly, path("config"), path("in.tar"));
-    CHECK_STRING(content("config/config.dump"), "{}");
+    make_checkpoint("in.tar");
+    CHECK_OK(CRImportOptionsExpectedDigest, options, ANOTHER_DIGEST);
+    import = open_archive("in.tar", options, NULL);
+    choose_everything(import);
+    CHECK_FAILS(EBADMSG, CR_ERROR_MALFORMED, CRImportExtract, import);
+    CHECK(CRImportResult(import) == NULL && !exists("bundle") && exists("root/gone"));
+    CRImportFree(import);
+    CRImportOptionsFree(options);
 }
 
-static void an_archive_may_end_in_whatever_was_there_before(void)
+static void a_destination_is_set_once(void)
 {
-    FILE *tar = tar_begin("in.tar");
+    static const char *const names[] = {"config.dump", "spec.dump"};
+    CRImport *import;
 
-    tar_file(tar, "network.status", "null");
-    fwrite((char[1024]){0}, 1024, 1, tar);
-    fputs("the rest of a longer file", tar);
-    tar_cut(tar);
-    make_directory("bundle");
-    CHECK_OK(CRImportCheckpointWithoutConfig, path("bundle"), path("in.tar"));
-    CHECK_STRING(content("bundle/network.status"), "null");
+    make_checkpoint("in.tar");
+    import = open_archive("in.tar", NULL, NULL);
+    choose_everything(import);
+    CHECK_NULL("bundle", CRImportToBundle, import, AT_FDCWD, path("other"));
+    CHECK_NULL("bundle", CRImportToBundle, import, AT_FDCWD, path("bundle"));
+    CHECK_NULL("bundle", CRImportToBundleOnly, import, AT_FDCWD, path("other"), names, 2);
+    CHECK_NULL("root", CRImportToRoot, import, AT_FDCWD, path("volume"));
+    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRImportToVolume, import, "vol1", AT_FDCWD, path("shm"));
+    CHECK_NULL("directory", CRImportToShm, import, AT_FDCWD, path("volume"));
+    /* The first ones hold. */
+    CHECK_OK_ONCE(CRImportExtract, import);
+    check_restored();
+    CRImportFree(import);
+
+    import = open_archive("in.tar", NULL, NULL);
+    CHECK_OK_ONCE(CRImportToBundleOnly, import, AT_FDCWD, path("two"), names, 2);
+    CHECK_NULL("bundle", CRImportToBundle, import, AT_FDCWD, path("two"));
+    CHECK_OK_ONCE(CRImportExtract, import);
+    CHECK(exists("two/config.dump") && exists("two/spec.dump") && !exists("two/checkpoint"));
+    CRImportFree(import);
 }
 
-/* What an engine gave away: the directory of real archives, if the caller has one. */
-static void real_archives_are_imported(void)
+static void a_refused_destination_is_not_set(void)
 {
-    static const char *const names[] = {"plain.tar.zst", "plain.tar.gz"};
-    const char *data = getenv("CRUTILS_TEST_DATA");
-    char archive[PATH_MAX];
+    static const char *const top[] = {"./"}, *const missing[] = {"nowhere"};
+    CRImport *import;
 
-    if (data == NULL) {
-        skip("real archives", "CRUTILS_TEST_DATA doesn't name their directory");
-        return;
+    make_checkpoint("in.tar");
+    import = open_archive("in.tar", NULL, NULL);
+    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRImportToBundle, import, AT_FDCWD, "missing-and-relative");
+    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRImportToBundleOnly, import, AT_FDCWD, path("b"), top, 1);
+    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRImportToRoot, import, AT_FDCWD, "relative");
+    CHECK_FAILS(ENOENT, CR_ERROR_SYSTEM, CRImportToRoot, import, AT_FDCWD, path("missing"));
+    CHECK_FAILS(ENOENT, CR_ERROR_SYSTEM, CRImportToShm, import, AT_FDCWD, path("missing"));
+    CHECK_FAILS(ENOTDIR, CR_ERROR_SYSTEM, CRImportToVolume, import, "vol1", AT_FDCWD, path("in.tar"));
+    CHECK_NULL("volume", CRImportToVolume, import, "a/b", AT_FDCWD, path("volume"));
+    choose_everything(import);
+    CHECK_OK_ONCE(CRImportExtract, import);
+    check_restored();
+    CRImportFree(import);
+
+    import = open_archive("in.tar", NULL, NULL);
+    CHECK_OK_ONCE(CRImportToBundleOnly, import, AT_FDCWD, path("other"), missing, 1);
+    CHECK_FAILS_AT(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, "nowhere", CRImportExtract, import);
+    CHECK(!exists("other"));
+    CRImportFree(import);
+}
+
+static void one_call_imports_a_bundle_with_its_configuration(void)
+{
+    for (int with = 0; with < 2; with++) {
+        CRImportOptions *options = CRImportOptionsNew();
+        CRImport *import;
+
+        if (with == 0)
+            make_checkpoint("in.tar");
+        CHECK_OK(CRImportOptionsSet, options, CR_IMPORT_CONFIGURATION, (uint64_t)with);
+        import = open_archive("in.tar", options, NULL);
+        CHECK_OK_ONCE(CRImportToBundle, import, AT_FDCWD, path(with ? "with" : "without"));
+        CHECK_OK_ONCE(CRImportExtract, import);
+        CRImportFree(import);
+        CRImportOptionsFree(options);
     }
-    if (geteuid() != 0) {
-        skip("real archives", "their owner is root, who this is not");
-        return;
-    }
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        snprintf(archive, sizeof(archive), "%s/%s", data, names[i]);
-        CHECK_OK(CRImportCheckpointWithoutConfig, path(i == 0 ? "zstd" : "gzip"), archive);
-        CHECK_OK(CRImportCheckpointConfigOnly, path(i == 0 ? "zstd-c" : "gzip-c"), archive);
-    }
-    CHECK(S_ISREG(mode_of("zstd/checkpoint/inventory.img")));
-    CHECK(S_ISREG(mode_of("gzip/checkpoint/inventory.img")));
-    CHECK(!exists("zstd/config.dump") && !exists("zstd/spec.dump"));
-    CHECK(S_ISREG(mode_of("zstd-c/config.dump")) && S_ISREG(mode_of("gzip-c/spec.dump")));
-    CHECK(!exists("zstd-c/checkpoint") && !exists("gzip-c/checkpoint"));
+    CHECK(exists("with/config.dump") && exists("with/spec.dump") && exists("with/network.status"));
+    CHECK(!exists("without/config.dump") && !exists("without/spec.dump") && exists("without/network.status"));
+}
+
+/* The descriptor is closed before anything is read, and what was looked at is extracted, too. */
+static void a_pipe_is_read_once(void)
+{
+    const CRMetadata *metadata = NULL;
+    CRImport *import = NULL;
+    int input;
+
+    make_checkpoint("in.tar");
+    input = pipe_of("in.tar");
+    CHECK_OK_ONCE(CRImportOpen, input, "", NULL, NULL, &import);
+    close(input);
+    CHECK_OK_ONCE(CRImportMetadata, import, &metadata);
+    CHECK_STRING(CRMetadataText(metadata, CR_TEXT_NAME), "counter");
+    choose_everything(import);
+    CHECK_OK_ONCE(CRImportExtract, import);
+    check_restored();
+    CHECK_FAILS(ESPIPE, CR_ERROR_SYSTEM, CRImportExtract, import);
+    CHECK(CRImportResult(import) == NULL);
+    CRImportFree(import);
+}
+
+static void a_file_is_read_from_its_beginning_and_keeps_its_offset(void)
+{
+    CRImport *import = NULL;
+    int input;
+
+    make_checkpoint("in.tar");
+    input = open(path("in.tar"), O_RDONLY | O_CLOEXEC);
+    CHECK_INT(lseek(input, 700, SEEK_SET), 700);
+    CHECK_OK_ONCE(CRImportOpen, input, "", NULL, NULL, &import);
+    choose_everything(import);
+    CHECK_OK_ONCE(CRImportExtract, import);
+    check_restored();
+    CHECK_INT(lseek(input, 0, SEEK_CUR), 700);
+    CHECK_INT(close(input), 0);
+    CRImportFree(import);
+}
+
+static void outputs_are_untouched_on_failure(void)
+{
+    CRImport *const untouched = (CRImport *)(void *)&check_failures;
+    CRImport *out = untouched, *real;
+    const CRMetadata *metadata = (CRMetadata *)(void *)&check_failures;
+    const CRMember *none = NULL, *const *members = &none;
+    size_t len = 7;
+
+    CHECK_FAILS(ENOENT, CR_ERROR_SYSTEM, CRImportOpen, AT_FDCWD, path("missing"), NULL, NULL, &out);
+    CHECK(out == untouched);
+    make_file("in.tar", "This is no archive at all, however long one looks at it.");
+    real = open_archive("in.tar", NULL, NULL);
+    CHECK_FAILS(EBADMSG, CR_ERROR_MALFORMED, CRImportMetadata, real, &metadata);
+    CHECK_FAILS(EBADMSG, CR_ERROR_MALFORMED, CRImportMembers, real, &members, &len);
+    CHECK((const void *)metadata == (void *)&check_failures && members == &none && len == 7);
+    CRImportFree(real);
+}
+
+static void what_an_import_was_given_may_be_freed_before_it_is_used(void)
+{
+    CRImportOptions *options = CRImportOptionsNew();
+    CRWatch *watch = CRWatchNew();
+    CRImport *import;
+
+    make_checkpoint("in.tar");
+    import = open_archive("in.tar", options, watch);
+    CRWatchFree(watch);
+    CRImportOptionsFree(options);
+    if (unlink(path("in.tar")) != 0)
+        files_die("in.tar");
+    choose_everything(import);
+    CHECK_OK_ONCE(CRImportExtract, import);
+    check_restored();
+    CRImportFree(import);
+}
+
+static void *use(void *import)
+{
+    const CRMetadata *metadata = NULL;
+
+    CHECK_OK_ONCE(CRImportMetadata, import, &metadata);
+    choose_everything(import);
+    CHECK_OK_ONCE(CRImportExtract, import);
+    return (void *)metadata;
+}
+
+static void a_session_may_change_threads(void)
+{
+    CRImport *import;
+    pthread_t thread;
+    void *metadata;
+
+    make_checkpoint("in.tar");
+    import = open_archive("in.tar", NULL, NULL);
+    if (pthread_create(&thread, NULL, use, import) != 0)
+        files_die("pthread_create");
+    pthread_join(thread, &metadata);
+    check_restored();
+    CHECK_STRING(CRMetadataText(metadata, CR_TEXT_NAME), "counter");
+    CRImportFree(import);
 }
 
 int main(void)
 {
-    RUN(an_import_leaves_only_the_configuration_out);
-    RUN(modes_and_times_are_the_members);
-    RUN(a_missing_absolute_destination_is_made);
-    RUN(a_destination_may_be_relative_if_it_exists);
-    RUN(a_destination_may_be_a_link_to_a_directory);
-    RUN(what_the_archive_does_not_name_stays);
-    RUN(an_empty_file_is_an_archive_without_members);
-    RUN(the_configuration_is_all_that_config_only_extracts);
-    RUN(config_only_does_not_look_behind_what_it_needs);
-    RUN(an_archive_may_end_in_whatever_was_there_before);
-    RUN(real_archives_are_imported);
+    RUN(answers_live_until_they_are_asked_for_anew);
+    RUN(a_member_is_told_as_it_stands_in_the_archive);
+    RUN(an_archive_without_members_has_an_empty_array);
+    RUN(a_result_is_that_of_the_last_extraction);
+    RUN(another_digest_is_malformed);
+    RUN(a_destination_is_set_once);
+    RUN(a_refused_destination_is_not_set);
+    RUN(one_call_imports_a_bundle_with_its_configuration);
+    RUN(a_pipe_is_read_once);
+    RUN(a_file_is_read_from_its_beginning_and_keeps_its_offset);
+    RUN(outputs_are_untouched_on_failure);
+    RUN(what_an_import_was_given_may_be_freed_before_it_is_used);
+    RUN(a_session_may_change_threads);
     return check_finish("import");
 }

@@ -1,31 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CRMetadata: what documents say of a container, without an archive around them. */
+/* CRMetadata: what is borrowed from it and until when, what a failure leaves, and documents that are built. */
 
 #define _GNU_SOURCE
 #include "check.h"
+#include "tar.h"
 
-#define CONFIG                                                                                     \
-    "{\"id\": \"4f1c\", \"name\": \"k8s_counter\", \"runtime\": \"crun\","                         \
-    " \"rootfsImageName\": \"registry.example/counter:1.0\", \"rootfsImageRef\": \"3b25\","        \
-    " \"createdTime\": \"2026-05-11T09:08:07.5Z\", \"checkpointedTime\": \"2026-05-11T09:18:07Z\"," \
-    " \"restoredTime\": \"0001-01-01T00:00:00Z\"}"
-
+#define CONFIG "{\"id\":\"4f1c\",\"name\":\"k8s_counter\",\"runtime\":\"crun\",\"rootfsImageName\":\"counter:1\"}"
 #define SPEC                                                                                       \
-    "{\"annotations\": {\"io.container.manager\": \"cri-o\", \"nul\": \"a\\u0000b\", \"empty\": \"\"," \
-    " \"io.kubernetes.container.name\": \"counter\", \"io.kubernetes.pod.name\": \"counters\","    \
-    " \"io.kubernetes.pod.namespace\": \"default\", \"io.kubernetes.cri-o.SandboxID\": \"9a8b\"}}"
-
+    "{\"annotations\":{\"io.container.manager\":\"cri-o\",\"nul\":\"a\\u0000b\",\"empty\":\"\","   \
+    "\"io.kubernetes.pod.name\":\"counters\"}}"
 #define MOUNTS                                                                                     \
-    "[{\"source\": \"/run/resolv.conf\", \"destination\": \"/etc/resolv.conf\", \"file_type\": \"file\"," \
-    " \"permissions\": 420}, {\"source\": \"/srv\", \"destination\": \"/data\","                   \
-    " \"file_type\": \"directory\", \"permissions\": 511}]"
+    "[{\"source\":\"/run/resolv.conf\",\"destination\":\"/etc/resolv.conf\",\"file_type\":\"file\","\
+    "\"permissions\":420},{\"source\":\"/srv\",\"destination\":\"/data\",\"file_type\":\"directory\","\
+    "\"permissions\":511}]"
 
 static void add(CRMetadata *metadata, uint32_t document, const char *json)
 {
     CHECK_OK(CRMetadataAdd, metadata, document, json, strlen(json));
 }
 
-/* What CRI-O writes, in little. */
 static CRMetadata *crio(void)
 {
     CRMetadata *metadata = CRMetadataNew();
@@ -36,208 +29,220 @@ static CRMetadata *crio(void)
     return metadata;
 }
 
-static void texts_are_those_of_the_documents(void)
-{
-    static const char *const expected[] = {
-        [CR_TEXT_ID] = "4f1c",
-        [CR_TEXT_NAME] = "k8s_counter",
-        [CR_TEXT_RUNTIME] = "crun",
-        [CR_TEXT_RUNTIME_NAME] = "crun",
-        [CR_TEXT_IMAGE_NAME] = "registry.example/counter:1.0",
-        [CR_TEXT_IMAGE_REF] = "3b25",
-        [CR_TEXT_CREATED] = "2026-05-11T09:08:07.5Z",
-        [CR_TEXT_CHECKPOINTED] = "2026-05-11T09:18:07Z",
-        [CR_TEXT_CONTAINER_NAME] = "counter",
-        [CR_TEXT_POD_ID] = "9a8b",
-        [CR_TEXT_POD_NAME] = "counters",
-        [CR_TEXT_POD_NAMESPACE] = "default",
-    };
-    CRMetadata *metadata = crio();
-
-    for (uint32_t which = 0; which < sizeof(expected) / sizeof(expected[0]); which++) {
-        if (expected[which] == NULL)
-            CHECK(CRMetadataText(metadata, which) == NULL);
-        else
-            CHECK_STRING(CRMetadataText(metadata, which), expected[which]);
-    }
-    CHECK_INT(CRMetadataEngine(metadata), CR_ENGINE_CRIO);
-    /* It never was restored, which the year 1 stands for. */
-    CHECK(CRMetadataText(metadata, CR_TEXT_RESTORED) == NULL);
-    CHECK(CRMetadataText(metadata, 99) == NULL && CRMetadataText(metadata, UINT32_MAX) == NULL);
-    CRMetadataFree(metadata);
-}
-
-static void a_later_document_takes_the_place_of_an_earlier_one(void)
+static void answers_are_borrowed(void)
 {
     CRMetadata *metadata = crio();
-
-    add(metadata, CR_DOCUMENT_CONFIG, "{\"id\": \"other\", \"lockID\": 7, \"runtime\": \"\"}");
-    CHECK_STRING(CRMetadataText(metadata, CR_TEXT_ID), "other");
-    CHECK_STRING(CRMetadataText(metadata, CR_TEXT_RUNTIME), "");
-    CHECK(CRMetadataText(metadata, CR_TEXT_NAME) == NULL);
-    CHECK_INT(CRMetadataEngine(metadata), CR_ENGINE_PODMAN);
-    CRMetadataFree(metadata);
-}
-
-/* What an archive claims to be a runtime may be a path, or an option of another program. */
-static void a_runtime_that_is_unfit_has_no_name(void)
-{
-    static const char *const unfit[] = {"/tmp/evil", "../runc", "--help", "a\\nb", "", ".."};
-
-    for (size_t i = 0; i < sizeof(unfit) / sizeof(unfit[0]); i++) {
-        CRMetadata *metadata = CRMetadataNew();
-        char config[128];
-
-        snprintf(config, sizeof(config), "{\"runtime\": \"%s\"}", unfit[i]);
-        add(metadata, CR_DOCUMENT_CONFIG, config);
-        CHECK(CRMetadataText(metadata, CR_TEXT_RUNTIME) != NULL);
-        CHECK(CRMetadataText(metadata, CR_TEXT_RUNTIME_NAME) == NULL);
-        CRMetadataFree(metadata);
-    }
-}
-
-static void documents_are_answered_as_they_came(void)
-{
-    CRMetadata *metadata = crio();
+    const char *id = CRMetadataText(metadata, CR_TEXT_ID);
+    const char *pod = CRMetadataAnnotation(metadata, "io.kubernetes.pod.name");
+    const CRBindMount *const *mounts = NULL;
     const void *bytes = NULL;
-    size_t length = 0;
+    size_t mounts_len = 0, len = 0;
 
-    CHECK_OK(CRMetadataDocument, metadata, CR_DOCUMENT_BIND_MOUNTS, &bytes, &length);
-    CHECK_INT(length, strlen(MOUNTS));
-    CHECK(length == strlen(MOUNTS) && memcmp(bytes, MOUNTS, length) == 0);
-    bytes = MOUNTS;
-    length = 5;
-    CHECK_FAILS(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, CRMetadataDocument, metadata, CR_DOCUMENT_STATUS, &bytes, &length);
-    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRMetadataDocument, metadata, 99, &bytes, &length);
-    CHECK(bytes == (const void *)MOUNTS && length == 5);
-
-    /* One that isn't needed to restore is kept even if it is malformed. */
-    add(metadata, CR_DOCUMENT_STATUS, "no JSON");
-    CHECK_OK(CRMetadataDocument, metadata, CR_DOCUMENT_STATUS, &bytes, &length);
-    CHECK_INT(length, 7);
+    CHECK_OK(CRMetadataBindMounts, metadata, &mounts, &mounts_len);
+    CHECK_OK(CRMetadataDocument, metadata, CR_DOCUMENT_SPEC, &bytes, &len);
+    /* What only asks changes nothing that was answered before. */
+    CHECK(CRMetadataText(metadata, CR_TEXT_ID) == id);
+    CHECK_INT(CRMetadataEngine(metadata), CR_ENGINE_CRIO);
+    CHECK_STRING(id, "4f1c");
+    CHECK_STRING(pod, "counters");
+    CHECK(len == strlen(SPEC) && memcmp(bytes, SPEC, len) == 0);
+    CHECK_INT(mounts_len, 2);
+    CHECK_STRING(mounts[0]->source, "/run/resolv.conf");
+    CHECK_STRING(mounts[1]->source, "/srv");
+    CHECK_STRING(mounts[1]->destination, "/data");
+    CHECK_STRING(mounts[1]->file_type, "directory");
+    CHECK_INT(mounts[1]->permissions, 0777);
+    CHECK_INT(mounts[1]->flags, 0);
     CRMetadataFree(metadata);
 }
 
-static void malformed_documents_change_nothing(void)
+static void what_is_not_there_is_null(void)
+{
+    CRMetadata *metadata = crio();
+
+    CHECK(CRMetadataText(metadata, CR_TEXT_RESTORED) == NULL);
+    CHECK(CRMetadataText(metadata, 0) == NULL && CRMetadataText(metadata, UINT32_MAX) == NULL);
+    CHECK(CRMetadataAnnotation(metadata, "missing") == NULL);
+    CHECK(CRMetadataAnnotation(metadata, "\xff") == NULL);
+    CHECK_STRING(CRMetadataAnnotation(metadata, "empty"), "");
+    add(metadata, CR_DOCUMENT_CONFIG, "{\"runtime\":\"\"}");
+    CHECK_STRING(CRMetadataText(metadata, CR_TEXT_RUNTIME), "");
+    CHECK(CRMetadataText(metadata, CR_TEXT_ID) == NULL);
+    CRMetadataFree(metadata);
+}
+
+/* A text with a NUL can't be a C string: cut, it would be another text. */
+static void a_nul_hides_one_text_and_no_other(void)
+{
+    CRMetadata *metadata = crio();
+    char *json = NULL;
+
+    add(metadata, CR_DOCUMENT_CONFIG, "{\"id\":\"a\\u0000b\",\"name\":\"counter\"}");
+    CHECK(CRMetadataText(metadata, CR_TEXT_ID) == NULL);
+    CHECK_STRING(CRMetadataText(metadata, CR_TEXT_NAME), "counter");
+    CHECK(CRMetadataAnnotation(metadata, "nul") == NULL);
+    CHECK_OK_ONCE(CRMetadataJson, metadata, &json);
+    CHECK(strstr(json, "a\\u0000b") != NULL);
+    CRStringFree(json);
+    CRMetadataFree(metadata);
+}
+
+static void an_archive_with_a_nul_in_a_text_is_read(void)
+{
+    const CRMetadata *metadata = NULL;
+    CRImport *import = NULL;
+    FILE *tar = tar_begin("in.tar");
+
+    tar_file(tar, "config.dump", "{\"id\":\"a\\u0000b\",\"name\":\"counter\"}");
+    tar_file(tar, "spec.dump", "{\"annotations\":{\"a\\u0000\":\"b\",\"c\":\"d\"}}");
+    tar_end(tar);
+    CHECK_OK_ONCE(CRImportOpen, AT_FDCWD, path("in.tar"), NULL, NULL, &import);
+    CHECK_OK_ONCE(CRImportMetadata, import, &metadata);
+    CHECK(CRMetadataText(metadata, CR_TEXT_ID) == NULL);
+    CHECK_STRING(CRMetadataText(metadata, CR_TEXT_NAME), "counter");
+    CHECK_STRING(CRMetadataAnnotation(metadata, "c"), "d");
+    CRImportFree(import);
+}
+
+static void a_failed_addition_changes_nothing(void)
 {
     const size_t too_long = (16 << 20) + 1;
     CRMetadata *metadata = crio();
-    char *large = malloc(too_long);
+    const char *id = CRMetadataText(metadata, CR_TEXT_ID);
+    char *large = malloc(too_long), *before = NULL, *after = NULL;
 
     if (large == NULL)
         files_die("malloc");
     memset(large, ' ', too_long);
+    CHECK_OK_ONCE(CRMetadataJson, metadata, &before);
     CHECK_FAILS(EBADMSG, CR_ERROR_MALFORMED, CRMetadataAdd, metadata, CR_DOCUMENT_CONFIG, "{", 1);
     CHECK_FAILS(EBADMSG, CR_ERROR_MALFORMED, CRMetadataAdd, metadata, CR_DOCUMENT_CONFIG, "{\"id\": 7}", 9);
-    CHECK_FAILS(EBADMSG, CR_ERROR_MALFORMED, CRMetadataAdd, metadata, CR_DOCUMENT_SPEC, "", 0);
-    CHECK_FAILS(E2BIG, CR_ERROR_LIMIT, CRMetadataAdd, metadata, CR_DOCUMENT_CONFIG, large, too_long);
-    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRMetadataAdd, metadata, 0, "{}", 2);
-    CHECK_STRING(CRMetadataText(metadata, CR_TEXT_ID), "4f1c");
-    CHECK_STRING(CRMetadataText(metadata, CR_TEXT_POD_NAME), "counters");
+    CHECK_FAILS(EBADMSG, CR_ERROR_MALFORMED, CRMetadataAdd, metadata, CR_DOCUMENT_SPEC, NULL, 0);
+    CHECK_FAILS(E2BIG, CR_ERROR_LIMIT, CRMetadataAdd, metadata, CR_DOCUMENT_STATUS, large, too_long);
+    CHECK_OK_ONCE(CRMetadataJson, metadata, &after);
+    CHECK_STRING(after, before);
+    /* What was borrowed before is still the same. */
+    CHECK(CRMetadataText(metadata, CR_TEXT_ID) == id);
+    CHECK_STRING(id, "4f1c");
+    CRStringFree(before);
+    CRStringFree(after);
     free(large);
     CRMetadataFree(metadata);
 }
 
-static void annotations_are_found_by_their_keys(void)
+static void outputs_are_untouched_on_failure(void)
 {
-    CRMetadata *metadata = crio();
-    char *value = NULL, *before;
+    const CRBindMount *none = NULL, *const *mounts = &none;
+    CRMetadata *metadata = CRMetadataNew();
+    const void *bytes = MOUNTS;
+    size_t len = 5;
 
-    CHECK_OK_ONCE(CRMetadataAnnotation, metadata, "io.kubernetes.cri-o.SandboxID", &value);
-    CHECK_STRING(value, "9a8b");
-    CRStringFree(value);
-    CHECK_OK_ONCE(CRMetadataAnnotation, metadata, "empty", &value);
-    CHECK_STRING(value, "");
-    before = value;
-    CHECK_FAILS(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, CRMetadataAnnotation, metadata, "missing", &value);
-    CHECK_FAILS(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, CRMetadataAnnotation, metadata, "\xff", &value);
-    CHECK_FAILS(EBADMSG, CR_ERROR_MALFORMED, CRMetadataAnnotation, metadata, "nul", &value);
-    CHECK(value == before);
-    CRStringFree(value);
+    CHECK_FAILS(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, CRMetadataBindMounts, metadata, &mounts, &len);
+    CHECK_FAILS(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, CRMetadataDocument, metadata, CR_DOCUMENT_STATUS, &bytes, &len);
+    CHECK(mounts == &none && bytes == (const void *)MOUNTS && len == 5);
+    /* What isn't needed for a restore is kept even if it is malformed, and fails where it is asked for. */
+    add(metadata, CR_DOCUMENT_BIND_MOUNTS, "[{\"source\":7}]");
+    CHECK_FAILS(EBADMSG, CR_ERROR_MALFORMED, CRMetadataBindMounts, metadata, &mounts, &len);
+    CHECK(mounts == &none && len == 5);
+    CHECK_OK(CRMetadataDocument, metadata, CR_DOCUMENT_BIND_MOUNTS, &bytes, &len);
+    CHECK_INT(len, 14);
+    add(metadata, CR_DOCUMENT_BIND_MOUNTS, "[]");
+    CHECK_OK(CRMetadataBindMounts, metadata, &mounts, &len);
+    CHECK(mounts != NULL && mounts != &none && len == 0);
     CRMetadataFree(metadata);
 }
 
-static void bind_mounts_are_counted_through(void)
-{
-    CRMetadata *metadata = crio(), *none = CRMetadataNew();
-    CRBindMount mount;
+/* The texts that an engine sets. */
+static const struct {
+    uint32_t which;
+    const char *value;
+} texts[] = {
+    {CR_TEXT_ID, "0123456789abcdef"},
+    {CR_TEXT_NAME, "counter"},
+    {CR_TEXT_RUNTIME, "crun"},
+    {CR_TEXT_IMAGE_NAME, "registry.example/counter:1.0"},
+    {CR_TEXT_IMAGE_REF, "3b25"},
+    {CR_TEXT_CREATED, "2026-05-11T09:08:07Z"},
+    {CR_TEXT_CHECKPOINTED, "2026-05-11T09:18:07Z"},
+};
 
-    CHECK_OK_ONCE(CRMetadataBindMount, metadata, 1, &mount);
-    CHECK_STRING(mount.source, "/srv");
-    CHECK_STRING(mount.destination, "/data");
-    CHECK_STRING(mount.file_type, "directory");
-    CHECK_INT(mount.permissions, 0777);
-    CRStringFree(mount.source);
-    CRStringFree(mount.destination);
-    CRStringFree(mount.file_type);
-    mount = (CRBindMount){.permissions = 5};
-    CHECK_FAILS(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, CRMetadataBindMount, metadata, 2, &mount);
-    CHECK_FAILS(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, CRMetadataBindMount, metadata, SIZE_MAX, &mount);
-    CHECK_FAILS(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, CRMetadataBindMount, none, 0, &mount);
-    add(metadata, CR_DOCUMENT_BIND_MOUNTS, "[{\"source\": 7}]");
-    CHECK_FAILS(EBADMSG, CR_ERROR_MALFORMED, CRMetadataBindMount, metadata, 0, &mount);
-    CHECK(mount.source == NULL && mount.permissions == 5);
-    CRMetadataFree(metadata);
-    CRMetadataFree(none);
+static void what_was_built_reads_back(void)
+{
+    static const uint32_t engines[] = {CR_ENGINE_PODMAN, CR_ENGINE_CRIO, CR_ENGINE_CONTAINERD};
+
+    for (size_t e = 0; e < sizeof(engines) / sizeof(engines[0]); e++) {
+        CRMetadata *metadata = CRMetadataNew();
+        CRExport *export = CRExportNew();
+        CRImport *import = NULL;
+        const CRMetadata *read = NULL;
+
+        add(metadata, CR_DOCUMENT_SPEC, "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"rootfs\"}}");
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+            CHECK_OK(CRMetadataSetText, metadata, texts[i].which, texts[i].value);
+        CHECK_OK(CRMetadataSetAnnotation, metadata, "org.example.note", "a \"note\"");
+        CHECK_OK_ONCE(CRMetadataBuild, metadata, engines[e]);
+        CHECK_OK_ONCE(CRExportAddMetadata, export, metadata);
+        /* The export has copies. */
+        CRMetadataFree(metadata);
+        CHECK_OK_ONCE(CRExportWrite, export, AT_FDCWD, path("out.tar"), NULL, NULL);
+        CRExportFree(export);
+
+        CHECK_OK_ONCE(CRImportOpen, AT_FDCWD, path("out.tar"), NULL, NULL, &import);
+        CHECK_OK_ONCE(CRImportMetadata, import, &read);
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+            CHECK_STRING(CRMetadataText(read, texts[i].which), texts[i].value);
+        CHECK_STRING(CRMetadataAnnotation(read, "org.example.note"), "a \"note\"");
+        CRImportFree(import);
+    }
 }
 
-static void the_json_has_all_of_it_and_harms_no_terminal(void)
-{
-    CRMetadata *metadata = crio(), *none = CRMetadataNew();
-    char *json = NULL;
-
-    add(metadata, CR_DOCUMENT_CONFIG, "{\"id\": \"\xc2\x9b[31m\", \"unheard-of\": \"\x7f\"}");
-    CHECK_OK_ONCE(CRMetadataJson, metadata, &json);
-    CHECK(json[0] == '{' && strchr(json, '\x7f') == NULL && strstr(json, "\xc2\x9b") == NULL);
-    CHECK(strstr(json, "\"id\": \"\\u009b[31m\"") != NULL);
-    CHECK(strstr(json, "\"engine\": \"cri-o\"") != NULL);
-    CHECK(strstr(json, "\"unheard-of\": \"\\u007f\"") != NULL);
-    CHECK(strstr(json, "/run/resolv.conf") != NULL);
-    CRStringFree(json);
-    CHECK_OK_ONCE(CRMetadataJson, none, &json);
-    CHECK(strstr(json, "\"engine\": \"unknown\"") != NULL);
-    CRStringFree(json);
-    CRMetadataFree(metadata);
-    CRMetadataFree(none);
-}
-
-static void arguments_that_may_not_be_null_are_named(void)
+static void nothing_is_built_of_too_little(void)
 {
     CRMetadata *metadata = CRMetadataNew();
-    CRBindMount mount;
     const void *bytes;
-    size_t length;
-    char *text;
+    size_t len;
 
-    CHECK_NULL("metadata", CRMetadataAdd, NULL, CR_DOCUMENT_SPEC, "{}", 2);
-    CHECK_NULL("bytes", CRMetadataAdd, metadata, CR_DOCUMENT_SPEC, NULL, 2);
-    CHECK_NULL("metadata", CRMetadataDocument, NULL, CR_DOCUMENT_SPEC, &bytes, &length);
-    CHECK_NULL("bytes", CRMetadataDocument, metadata, CR_DOCUMENT_SPEC, NULL, &length);
-    CHECK_NULL("bytes_len", CRMetadataDocument, metadata, CR_DOCUMENT_SPEC, &bytes, NULL);
-    CHECK_NULL("metadata", CRMetadataAnnotation, NULL, "key", &text);
-    CHECK_NULL("key", CRMetadataAnnotation, metadata, NULL, &text);
-    CHECK_NULL("value", CRMetadataAnnotation, metadata, "key", NULL);
-    CHECK_NULL("metadata", CRMetadataBindMount, NULL, 0, &mount);
-    CHECK_NULL("mount", CRMetadataBindMount, metadata, 0, NULL);
-    CHECK_NULL("metadata", CRMetadataJson, NULL, &text);
-    CHECK_NULL("json", CRMetadataJson, metadata, NULL);
+    CHECK_FAILS(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, CRMetadataBuild, metadata, CR_ENGINE_PODMAN);
+    CHECK_OK(CRMetadataSetText, metadata, CR_TEXT_ID, "0123");
+    CHECK_FAILS(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, CRMetadataBuild, metadata, CR_ENGINE_PODMAN);
+    CHECK_FAILS(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, CRMetadataDocument, metadata, CR_DOCUMENT_CONFIG, &bytes, &len);
+    add(metadata, CR_DOCUMENT_SPEC, "{}");
+    CHECK_OK(CRMetadataBuild, metadata, CR_ENGINE_PODMAN);
+    CHECK_OK(CRMetadataDocument, metadata, CR_DOCUMENT_CONFIG, &bytes, &len);
+
+    CHECK_NULL("which", CRMetadataSetText, metadata, CR_TEXT_POD_NAME, "pod");
+    CHECK_NULL("value", CRMetadataSetText, metadata, CR_TEXT_NAME, "\xff");
+    CHECK_NULL("value", CRMetadataSetText, metadata, CR_TEXT_CREATED, "yesterday");
+    CHECK_NULL("key", CRMetadataSetAnnotation, metadata, "", "x");
+    CHECK_NULL("key", CRMetadataSetAnnotation, metadata, "\xff", "x");
+    CHECK_NULL("value", CRMetadataSetAnnotation, metadata, "x", "\xff");
     CRMetadataFree(metadata);
+}
 
-    CHECK_INT(CRMetadataEngine(NULL), CR_ENGINE_UNKNOWN);
-    CHECK(CRMetadataText(NULL, CR_TEXT_ID) == NULL);
-    CRMetadataFree(NULL);
+static void metadata_is_added_to_an_export_whole_or_not_at_all(void)
+{
+    CRMetadata *metadata = crio();
+    CRExport *export = CRExportNew();
+
+    CHECK_OK_ONCE(CRExportAddBytes, export, "spec.dump", "{}", 2);
+    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRExportAddMetadata, export, metadata);
+    CHECK_OK_ONCE(CRExportAddBytes, export, "config.dump", "{}", 2);
+    CHECK_OK_ONCE(CRExportWrite, export, AT_FDCWD, path("out.tar"), NULL, NULL);
+    CHECK_INT(CRExportResult(export)->members, 2);
+    CRExportFree(export);
+    CRMetadataFree(metadata);
 }
 
 int main(void)
 {
-    RUN(texts_are_those_of_the_documents);
-    RUN(a_later_document_takes_the_place_of_an_earlier_one);
-    RUN(a_runtime_that_is_unfit_has_no_name);
-    RUN(documents_are_answered_as_they_came);
-    RUN(malformed_documents_change_nothing);
-    RUN(annotations_are_found_by_their_keys);
-    RUN(bind_mounts_are_counted_through);
-    RUN(the_json_has_all_of_it_and_harms_no_terminal);
-    RUN(arguments_that_may_not_be_null_are_named);
+    RUN(answers_are_borrowed);
+    RUN(what_is_not_there_is_null);
+    RUN(a_nul_hides_one_text_and_no_other);
+    RUN(an_archive_with_a_nul_in_a_text_is_read);
+    RUN(a_failed_addition_changes_nothing);
+    RUN(outputs_are_untouched_on_failure);
+    RUN(what_was_built_reads_back);
+    RUN(nothing_is_built_of_too_little);
+    RUN(metadata_is_added_to_an_export_whole_or_not_at_all);
     return check_finish("metadata");
 }

@@ -94,23 +94,55 @@ static void count_descriptors(int *all, int *inherited)
     closedir(directory);
 }
 
-/* One call of each function; what comes of it is looked at elsewhere. */
+/* A session of each kind; what comes of it is looked at elsewhere. */
+static void call_sessions(void)
+{
+    CRExport *export = CRExportNew();
+    CRWatch *watch = CRWatchNew();
+    CRChangeList *list = NULL;
+    CRImport *import = NULL;
+    const CRMember *const *members;
+    const CRMetadata *metadata;
+    const CRChange *changes;
+    size_t len;
+
+    CHECK_OK_ONCE(CRChangesDirectories, AT_FDCWD, files_top, AT_FDCWD, path("root"), NULL, watch, &list);
+    changes = CRChangeListChanges(list, &len);
+    CHECK_OK_ONCE(CRExportAddRootFsDiff, export, changes, len, AT_FDCWD, files_top);
+    CHECK_OK_ONCE(CRExportAddDirectoryTar, export, "volumes/vol1.tar", AT_FDCWD, path("root"));
+    CHECK_OK_ONCE(CRExportWrite, export, AT_FDCWD, path("exported"), NULL, watch);
+    CHECK_OK_ONCE(CRImportOpen, AT_FDCWD, path("exported"), NULL, watch, &import);
+    CHECK_OK_ONCE(CRImportMembers, import, &members, &len);
+    CHECK_OK_ONCE(CRImportMetadata, import, &metadata);
+    CHECK_OK_ONCE(CRImportToRoot, import, AT_FDCWD, path("root"));
+    CHECK_OK_ONCE(CRImportToVolume, import, "vol1", AT_FDCWD, path("out"));
+    CHECK_OK_ONCE(CRImportExtract, import);
+    CRImportFree(import);
+    CRChangeListFree(list);
+    CRWatchFree(watch);
+    CRExportFree(export);
+    if (unlink(path("exported")) != 0)
+        files_die("exported");
+}
+
+/* One call of each of the nine, and the sessions. */
 static void call_everything(void)
 {
     const CRChange change = {"/in.tar", CR_CHANGE_ADD, 0};
     char *runtime = NULL;
     char **files = NULL;
 
-    CRImportCheckpointWithoutConfig(path("bundle"), path("in.tar"), NULL);
-    CRImportCheckpointConfigOnly(path("bundle"), path("in.tar"), NULL);
-    CRImportCheckpointConfigOnly(path("bundle"), path("missing"), NULL);
-    CRGetRuntimeFromArchive(path("in.tar"), &runtime, NULL);
+    CHECK_OK(CRImportCheckpointWithoutConfig, path("bundle"), path("in.tar"));
+    CHECK_OK(CRImportCheckpointConfigOnly, path("bundle"), path("in.tar"));
+    CHECK_FAILS(ENOENT, CR_ERROR_SYSTEM, CRImportCheckpointConfigOnly, path("bundle"), path("missing"));
+    CHECK_OK_ONCE(CRGetRuntimeFromArchive, path("in.tar"), &runtime);
     CRStringFree(runtime);
-    CRCreateRootFsDiffTar(&change, 1, files_top, path("out"), &files, NULL);
+    CHECK_OK_ONCE(CRCreateRootFsDiffTar, &change, 1, files_top, path("out"), &files);
     CRStringArrayFree(files);
-    CRApplyRootFsDiffTar(path("out"), path("root"), NULL);
-    CRRemoveDeletedFiles("container", path("out"), path("root"), NULL);
-    CRCreateFileWithLabel(path("out"), "restore.log", "", NULL);
+    CHECK_OK(CRApplyRootFsDiffTar, path("out"), path("root"));
+    CHECK_OK(CRRemoveDeletedFiles, "container", path("out"), path("root"));
+    CHECK_OK(CRCreateFileWithLabel, path("out"), "restore.log", "");
+    call_sessions();
     CRRuntimeSupportsCheckpointRestore("/bin/true");
     CRRuntimeSupportsPodCheckpointRestore("/bin/true");
 }
@@ -148,7 +180,7 @@ static void a_descriptor_that_is_kept_is_not_inherited(void)
     make_archive();
     make_directory("bundle");
     count_descriptors(&all, &inherited);
-    CRImportCheckpointWithoutConfig(path("bundle"), path("in.tar"), NULL);
+    CHECK_OK_ONCE(CRImportCheckpointWithoutConfig, path("bundle"), path("in.tar"));
     count_descriptors(&all_now, &inherited_now);
     CHECK(all_now <= all + 1);
     CHECK_INT(inherited_now, inherited);
