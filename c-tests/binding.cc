@@ -23,6 +23,7 @@ struct Free {
     void operator()(CRExport *checkpoint) const { CRExportFree(checkpoint); }
     void operator()(CRExportOptions *options) const { CRExportOptionsFree(options); }
     void operator()(CRImport *import) const { CRImportFree(import); }
+    void operator()(CRImportOptions *options) const { CRImportOptionsFree(options); }
     void operator()(CRMetadata *metadata) const { CRMetadataFree(metadata); }
     void operator()(CRWatch *watch) const { CRWatchFree(watch); }
 };
@@ -90,9 +91,12 @@ void import_from(const std::string &archive, const std::string &bundle)
     const CRMember *const *members = nullptr;
     std::size_t members_len = 0;
     Owned<CRWatch> watch(CRWatchNew());
+    Owned<CRImportOptions> options(CRImportOptionsNew());
 
     call(CRWatchOnProgress, watch.get(), count_reports, &reports);
-    call(CRImportOpen, AT_FDCWD, archive.c_str(), nullptr, watch.get(), &opened);
+    /* What the export has made belongs to root. */
+    call(CRImportOptionsSet, options.get(), CR_IMPORT_IGNORE_OWNERSHIP, 1);
+    call(CRImportOpen, AT_FDCWD, archive.c_str(), options.get(), watch.get(), &opened);
     Owned<CRImport> import(opened);
     call(CRImportMetadata, import.get(), &metadata);
     CHECK(CRMetadataText(metadata, CR_TEXT_NAME) == std::string("counter"));

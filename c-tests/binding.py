@@ -72,8 +72,11 @@ def main():
 
     watch = ffi.gc(lib.CRWatchNew(), lib.CRWatchFree)
     call(lib.CRWatchOnProgress, watch, on_progress, ffi.NULL)
+    # What the export has made belongs to root.
+    options = ffi.gc(lib.CRImportOptionsNew(), lib.CRImportOptionsFree)
+    call(lib.CRImportOptionsSet, options, lib.CR_IMPORT_IGNORE_OWNERSHIP, 1)
     opened = ffi.new("CRImport **")
-    call(lib.CRImportOpen, AT_FDCWD, archive, ffi.NULL, watch, opened)
+    call(lib.CRImportOpen, AT_FDCWD, archive, options, watch, opened)
     session = ffi.gc(opened[0], lib.CRImportFree)
     read = ffi.new("CRMetadata **")
     call(lib.CRImportMetadata, session, read)
