@@ -31,7 +31,7 @@ struct request {
     bool digest;
 };
 
-/* Finds the number that a family of constants has for a name. 0, if it has none. */
+/* The engine of this name; 0 if there is none. */
 static uint32_t engine_of(const char *name)
 {
     for (uint32_t engine = 1; CREngineName(engine) != NULL; engine++) {
@@ -54,7 +54,7 @@ static uint32_t compression_of(const char *name)
     return 0;
 }
 
-/* Takes one option. The library refuses 0 where a number is needed. */
+/* Takes one option. -EINVAL without an error is a usage error. */
 static int take_option(int option, struct request *request, CRError **error)
 {
     switch (option) {
@@ -102,7 +102,8 @@ static int add_changes(const struct request *request, CRError **error)
 
 static int add_directory(const struct request *request, const struct directory *directory, CRError **error)
 {
-    char name[4096];
+    /* A longer name is cut to 4096 bytes, which the library refuses: names have 4095 at most. */
+    char name[4097];
 
     if (directory->option == 'v')
         snprintf(name, sizeof name, "volumes/%s.tar", directory->volume);
