@@ -1,3 +1,0 @@
-module example.com/crutils
-
-go 1.19

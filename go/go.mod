@@ -1,0 +1,3 @@
+module github.com/libcrutils/libcrutils/go
+
+go 1.19
