@@ -10,6 +10,9 @@ package crutils
 import "C"
 
 import (
+	"errors"
+	"io"
+	"os"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -96,6 +99,10 @@ func (a *arguments) place(name string, place Place) (C.int, *C.char) {
 		failure = err
 	}
 	if failure != nil {
+		// Of a file that is closed, Seek returns the error that errors.Is finds; the connection doesn't.
+		if _, closed := place.At.Seek(0, io.SeekCurrent); errors.Is(closed, os.ErrClosed) {
+			failure = closed
+		}
 		if a.err == nil {
 			a.err = failed(name, failure)
 		}

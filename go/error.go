@@ -129,6 +129,9 @@ func refused(errno syscall.Errno, message string) *Error {
 // failed returns the error for a work that another error ended.
 func failed(doing string, cause error) *Error {
 	errno := syscall.EIO
+	if errors.Is(cause, fs.ErrClosed) {
+		errno = syscall.EBADF
+	}
 	errors.As(cause, &errno)
 	return &Error{Errno: errno, Kind: KindSystem, Message: doing + ": " + cause.Error(), Offset: -1, cause: cause}
 }
