@@ -4,7 +4,7 @@ import "strconv"
 
 // ChangeKind is what happened to an object of a container's root file system. The numbers are those of the engines, and
 // begin at 0.
-type ChangeKind uint32
+type ChangeKind int
 
 // The kinds of changes.
 const (
@@ -27,7 +27,7 @@ func (k ChangeKind) String() string {
 	case ChangeDelete:
 		return "D"
 	}
-	return "change " + strconv.FormatUint(uint64(k), 10)
+	return "change " + strconv.Itoa(int(k))
 }
 
 // Change is a changed object of a container's root file system.

@@ -7,6 +7,9 @@ package crutils
 */
 import "C"
 
+// supported is whether the library can be used.
+const supported = true
+
 // Version returns the version of the library in use, such as "1.0.0".
 func Version() string {
 	return C.GoString(C.CRVersion())

@@ -7,6 +7,9 @@ import (
 	"io"
 )
 
+// supported is whether the library can be used.
+const supported = false
+
 // Import is an archive that is open for import. Nothing makes one here.
 type Import struct{}
 

@@ -19,8 +19,9 @@ func TestWithoutTheLibraryNothingIsSupported(t *testing.T) {
 	_, write := e.Write(ctx, Path("a"), nil)
 	_, writeStream := e.WriteStream(ctx, io.Discard, nil)
 	_, changes := ChangesDirectories(ctx, Path("a"), Path("b"), nil)
+	_, mount := Changes(ctx, "/", nil)
 	_, metadata := (&MetadataBuild{}).Build()
-	for _, err := range []error{open, stream, write, writeStream, changes, metadata, i.ToBundle(Path("a")), ImportCheckpointConfigOnly(Path("a"), Path("b"))} {
+	for _, err := range []error{open, stream, write, writeStream, changes, mount, metadata, i.ToBundle(Path("a")), ImportCheckpointConfigOnly(Path("a"), Path("b"))} {
 		if !errors.Is(err, ErrUnsupported) || !errors.Is(err, syscall.ENOTSUP) {
 			t.Error(err)
 		}

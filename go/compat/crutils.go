@@ -38,6 +38,7 @@
 package crutils
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -123,6 +124,15 @@ func createRootFsDiffTar(changes []crutils.Change, mountPoint, destination strin
 		return nil, fmt.Errorf("exporting root file-system diff to %q: %w", path, err)
 	}
 	return files, nil
+}
+
+// Changes returns what a container changed in its root file system, which is an overlay that is mounted at mountPoint, without
+// the paths that podman leaves out. [CRCreateRootFsDiffTar] takes it. An engine that uses it in the place of its own list of
+// changes gets lists for containers that replaced a file by a directory with content, too.
+//
+// podman's package has no such function. Package github.com/libcrutils/libcrutils/go has it with a context and options.
+func Changes(mountPoint string) ([]crutils.Change, error) {
+	return crutils.Changes(context.Background(), mountPoint, &crutils.ChangesOptions{ExcludeEngine: crutils.EnginePodman})
 }
 
 // CRCreateFileWithLabel makes an empty file in a directory and sets its SELinux label; "" for none.

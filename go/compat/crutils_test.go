@@ -37,18 +37,11 @@ var (
 	_ func(string, string) error                               = CRImportCheckpointConfigOnly
 	_ func(string, string, string) error                       = CRRemoveDeletedFiles
 	_ func(string, string) error                               = CRApplyRootFsDiffTar
-	_ func(*[]storageChange, string, string) ([]string, error) = CRCreateRootFsDiffTar[storageChange]
-	_ func(*[]struct {
-		Path string
-		Kind int
-	}, string, string) ([]string, error) = CRCreateRootFsDiffTar[struct {
-		Path string
-		Kind int
-	}]
-	_ func(string, string, string) error = CRCreateFileWithLabel
-	_ func(string) bool                  = CRRuntimeSupportsCheckpointRestore
-	_ func(string) bool                  = CRRuntimeSupportsPodCheckpointRestore
-	_ func(string) (*string, error)      = CRGetRuntimeFromArchive
+	_ func(*[]storageChange, string, string) ([]string, error) = CRCreateRootFsDiffTar[storageChange, changeType]
+	_ func(string, string, string) error                       = CRCreateFileWithLabel
+	_ func(string) bool                                        = CRRuntimeSupportsCheckpointRestore
+	_ func(string) bool                                        = CRRuntimeSupportsPodCheckpointRestore
+	_ func(string) (*string, error)                            = CRGetRuntimeFromArchive
 )
 
 func must(t *testing.T, err error) {
