@@ -92,6 +92,9 @@ pub enum WarningKind {
     Device = 2,
     /// Something in the archive isn't understood and was passed over; nothing that was asked for depends on it.
     Ignored = 3,
+    /// An extended attribute is left out: the file system, the type of the object or a user namespace can't have it, or it
+    /// is an overlay's own state.
+    Xattr = 4,
 }
 
 /// Something that was left out and doesn't fail the work.

@@ -25,7 +25,7 @@ mod runtime;
 mod selinux;
 mod spec;
 
-pub use crate::archive::{IdRange, Sha256Digest};
+pub use crate::archive::{IdRange, Sha256Digest, UnsettableXattrs};
 pub use deleted_files::remove_deleted_files;
 pub use export::{
     BundleLayout, Compression, Export, ExportOptions, Exported, FileSource, Presence,

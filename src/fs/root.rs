@@ -41,6 +41,13 @@ impl Root {
         self.open(path, Links::Refused)
     }
 
+    /// Makes all that was written to the root's file system last (syncfs).
+    pub(crate) fn sync(&self) -> Result<()> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let directory = openat(&self.0, ".", flags, Mode::empty()).called(|| "open the root")?;
+        nix::unistd::syncfs(&directory).called(|| "syncfs")
+    }
+
     fn open(&self, path: &RootPath, links: Links) -> Result<OwnedFd> {
         if path.is_root() {
             let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use super::Refusal;
 use super::bundle::{self, PROTECTED};
+use super::completeness::Images;
 use super::options::ImportOptions;
 use super::targets::{Route, Selection, Targets};
 use crate::archive::{
@@ -92,6 +93,7 @@ impl<'p> Pass<'p> {
         let result = self.extract(root, first, reader);
         let result = result.and_then(|()| at_end(reader));
         let result = result.and_then(|digest| self.delete().map(|()| digest));
+        let result = result.and_then(|digest| self.sync(root).map(|()| digest));
         match result {
             Ok(sha256) => Ok(Imported {
                 members: self.done,
@@ -115,12 +117,14 @@ impl<'p> Pass<'p> {
         reader: &mut Reader<Input<'_>>,
     ) -> Result<()> {
         let (options, reading, selection) = (self.options, self.reading, &self.targets.selection);
-        let chosen = RefCell::new(HashSet::new());
+        let (chosen, images) = (RefCell::new(HashSet::new()), RefCell::<Images>::default());
+        let root = bundle;
         let rules = options.bundle_rules();
         let judge = |path: &RootPath, member: &Member| {
             let verdict = bundle::judge(selection, path, member)?;
             if verdict == Verdict::Extract {
                 chosen.borrow_mut().extend(selection.choices(path));
+                images.borrow_mut().add(path, member)?;
             }
             Ok(verdict)
         };
@@ -157,7 +161,28 @@ impl<'p> Pass<'p> {
             rules.check_end(reader)?;
         }
         self.check_found(&chosen.borrow())?;
-        bundle.map_or(Ok(()), Extraction::finish)
+        bundle.map_or(Ok(()), Extraction::finish)?;
+        match root {
+            Some(root) => {
+                let images = images.borrow();
+                images.check(root, options.require_complete, &reading.watch)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Makes what was written last, if that is asked for.
+    fn sync(&self, bundle: Option<&Root>) -> Result<()> {
+        if !self.options.sync {
+            return Ok(());
+        }
+        let volumes = self.targets.volumes.iter().map(|(_, root)| root);
+        let roots = volumes.chain(&self.targets.root).chain(&self.targets.shm);
+        for root in roots.chain(bundle) {
+            self.reading.watch.check()?;
+            root.sync()?;
+        }
+        Ok(())
     }
 
     fn extract_one(
