@@ -33,7 +33,7 @@ impl Images {
     /// Takes in a member that goes into the bundle.
     pub(super) fn add(&mut self, path: &RootPath, member: &Member) -> Result<()> {
         let top = path.components().next().unwrap_or_default();
-        if IMAGES.contains(&top) && !self.directories.iter().any(|seen| seen.as_bytes() == top) {
+        if IMAGES.contains(&top) {
             self.directories.insert(RootPath::clean(top)?);
         }
         if member.kind == MemberKind::Symlink
