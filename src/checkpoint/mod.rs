@@ -32,7 +32,7 @@ pub use export::{
 };
 pub use import::{
     Files, Import, ImportOptions, Imported, KNOWN_MEMBERS, Limit, MemberInfo, MemberType,
-    import_checkpoint_config_only, import_checkpoint_without_config, import_files,
+    import_chain, import_checkpoint_config_only, import_checkpoint_without_config, import_files,
 };
 pub use label::create_file_with_label;
 pub use metadata::{

@@ -68,6 +68,7 @@ mod replacing;
 mod session;
 mod session_ahead;
 mod session_cancelled;
+mod session_chain;
 mod session_choices;
 mod session_complete;
 mod session_metadata;

@@ -57,8 +57,14 @@ impl From<Refusal> for Error {
     }
 }
 
-/// Whether a member goes into the bundle.
-pub(super) fn judge(selection: &Selection, path: &RootPath, member: &Member) -> Result<Verdict> {
+/// Whether a member goes into the bundle. `in_chain` is its path below the directory of all dumps, if the bundle is that of
+/// one in a chain: links lead from one to the other.
+pub(super) fn judge(
+    selection: &Selection,
+    path: &RootPath,
+    in_chain: Option<&RootPath>,
+    member: &Member,
+) -> Result<Verdict> {
     let chosen = match selection {
         Selection::Nothing => false,
         Selection::AllButConfiguration => !is_config(path),
@@ -70,6 +76,8 @@ pub(super) fn judge(selection: &Selection, path: &RootPath, member: &Member) -> 
         Ok(Verdict::Skip)
     } else if is_config_file(path) {
         check_config(member).map(|()| Verdict::Extract)
+    } else if in_chain.is_some_and(|path| is_dumps_link(path, member)) {
+        Ok(Verdict::Extract)
     } else {
         judge_bundle_member(path, member)
     }
@@ -123,6 +131,11 @@ pub(in crate::checkpoint) fn judge_bundle_member(
         MemberKind::CharDevice | MemberKind::BlockDevice => Err(Refusal::Device.into()),
         MemberKind::Fifo => Err(Refusal::Fifo.into()),
     }
+}
+
+/// Whether a member is the link of one dump in a chain to another.
+fn is_dumps_link(path: &RootPath, member: &Member) -> bool {
+    member.kind == MemberKind::Symlink && is_parent_link(path, &member.link)
 }
 
 /// The one symlink that checkpoints hold: an incremental dump names the directory of the dump before it, beside its

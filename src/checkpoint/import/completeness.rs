@@ -20,6 +20,16 @@ const PARENT: &[u8] = b"parent";
 /// Directories that are CRIU's by their name, at the top of an archive.
 const IMAGES: [&[u8]; 2] = [b"checkpoint", b"pre-checkpoint"];
 
+/// What fails an import.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// All is told, and nothing fails.
+    Nothing,
+    /// A link to a dump before that leads nowhere.
+    MissingParents,
+    Everything,
+}
+
 /// The directories of CRIU's images that an import makes.
 #[derive(Default)]
 pub(super) struct Images {
@@ -30,16 +40,26 @@ pub(super) struct Images {
 }
 
 impl Images {
-    /// Takes in a member that goes into the bundle.
-    pub(super) fn add(&mut self, path: &RootPath, member: &Member) -> Result<()> {
+    /// Takes in a member that goes into the bundle, or into the directory `within` it.
+    pub(super) fn add(
+        &mut self,
+        path: &RootPath,
+        within: Option<&RootPath>,
+        member: &Member,
+    ) -> Result<()> {
+        let whole = |path: RootPath| match within {
+            Some(within) => within.below(&path),
+            None => Ok(path),
+        };
         let top = path.components().next().unwrap_or_default();
         if IMAGES.contains(&top) {
-            self.directories.insert(RootPath::clean(top)?);
+            self.directories.insert(whole(RootPath::clean(top)?)?);
         }
         if member.kind == MemberKind::Symlink
             && let Some((directory, name)) = path.split()
             && name.bytes() == PARENT
         {
+            let directory = whole(directory)?;
             self.budget.take(2 * directory.as_bytes().len())?;
             self.directories.insert(directory.clone());
             self.with_parent.insert(directory);
@@ -48,8 +68,8 @@ impl Images {
     }
 
     /// Tells what is missing in the bundle, or fails for it if that is `refused`.
-    pub(super) fn check(&self, bundle: &Root, refused: bool, watch: &Watch) -> Result<()> {
-        let tell = |path: &RootPath, why: &str| {
+    pub(super) fn check(&self, bundle: &Root, refused: Refused, watch: &Watch) -> Result<()> {
+        let tell = |path: &RootPath, refused: bool, why: &str| {
             if refused {
                 let error = Error::new(Kind::NotInArchive, why.to_owned());
                 return Err(error.at_entry(path.as_bytes()));
@@ -63,16 +83,18 @@ impl Images {
                 continue;
             };
             if is_empty_directory(&directory)? {
-                tell(path, "is empty: nothing can be restored from it")?;
+                let why = "is empty: nothing can be restored from it";
+                tell(path, refused == Refused::Everything, why)?;
             } else if !has_inventory(&directory)? {
                 let why = "isn't there: CRIU restores nothing without it";
-                tell(&RootPath::join(path, &name(INVENTORY.as_bytes())?)?, why)?;
+                let inventory = path.join(&name(INVENTORY.as_bytes())?)?;
+                tell(&inventory, refused == Refused::Everything, why)?;
             }
             if self.with_parent.contains(path) {
                 let parent = path.join(&name(PARENT)?)?;
                 if find(bundle, &parent)?.is_none() {
                     let why = "leads nowhere: the dump that this one continues is missing";
-                    tell(&parent, why)?;
+                    tell(&parent, refused != Refused::Nothing, why)?;
                 }
             }
         }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bundle;
+mod chain;
 mod completeness;
 mod contents;
 mod extract;
@@ -18,6 +19,7 @@ use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
 pub(super) use bundle::{check_config, judge_bundle_member};
+pub use chain::import_chain;
 pub use contents::{MemberInfo, MemberType};
 pub use extract::Imported;
 pub use options::{ImportOptions, KNOWN_MEMBERS, Limit};

@@ -5,6 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
+use super::chain::Dump;
 use crate::checkpoint::{CONTAINER_ROOT, DELETED_FILES, ROOTFS_DIFF_TAR};
 use crate::error::{Error, Result};
 use crate::fs::{Destination, Directory, DirectoryBuf, Name, Root, RootPath};
@@ -43,6 +44,8 @@ pub(super) struct Targets {
     /// It may be missing until the archive turns out to be one.
     pub(super) bundle: Option<DirectoryBuf>,
     pub(super) selection: Selection,
+    /// If the bundle is one of a chain of dumps.
+    pub(super) dump: Option<Dump>,
     pub(super) root: Option<Root>,
     pub(super) shm: Option<Root>,
     /// By the name of the volume.
