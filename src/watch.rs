@@ -140,16 +140,23 @@ pub enum WarningKind {
     Ignored = 4,
     /// An object changed while it was stored: it isn't what it was when its size was measured.
     Changed = 5,
+    /// An extended attribute is left out: the file system, the type of the object or a user namespace can't have it, or it
+    /// is an overlay's own state.
+    Xattr = 6,
+    /// A restore will lack something: an image that CRIU needs, or the dump that another one builds on.
+    Incomplete = 7,
 }
 
 impl WarningKind {
     /// All of them, in the order of their numbers.
-    pub const ALL: [WarningKind; 5] = [
+    pub const ALL: [WarningKind; 7] = [
         WarningKind::Vanished,
         WarningKind::Socket,
         WarningKind::Device,
         WarningKind::Ignored,
         WarningKind::Changed,
+        WarningKind::Xattr,
+        WarningKind::Incomplete,
     ];
 
     /// The kind as a word for logs, such as `socket`.
@@ -161,6 +168,8 @@ impl WarningKind {
             WarningKind::Device => "device",
             WarningKind::Ignored => "ignored",
             WarningKind::Changed => "changed",
+            WarningKind::Xattr => "xattr",
+            WarningKind::Incomplete => "incomplete",
         }
     }
 }

@@ -26,12 +26,12 @@ mod runtime;
 mod selinux;
 mod spec;
 
-pub use crate::archive::{IdRange, Sha256Digest};
+pub use crate::archive::{IdRange, Sha256Digest, UnsettableXattrs};
 pub use deleted_files::remove_deleted_files;
 pub use export::{Compression, Export, ExportOptions, Exported, Presence};
 pub use feature::Feature;
 pub use import::{
-    Import, ImportOptions, Imported, KNOWN_MEMBERS, Limit, MemberInfo, MemberType,
+    Import, ImportOptions, Imported, KNOWN_MEMBERS, Limit, MemberInfo, MemberType, import_chain,
     import_checkpoint_config_only, import_checkpoint_without_config,
 };
 pub use label::create_file_with_label;

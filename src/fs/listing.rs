@@ -37,6 +37,11 @@ impl Listing {
     }
 }
 
+/// Whether nothing is in the directory.
+pub(crate) fn is_empty_directory(directory: impl AsFd) -> Result<bool> {
+    Ok(Listing::of(directory)?.next_name()?.is_none())
+}
+
 /// All names in a directory, in byte order. A directory that is gone meanwhile is empty.
 pub(crate) fn sorted_names(directory: impl AsFd) -> Result<Vec<Name>> {
     let mut listing = match Listing::of(directory) {

@@ -41,7 +41,7 @@ pub(crate) use destination::Destination;
 pub(crate) use holes::data_extents;
 pub(crate) use host::{create_empty_at, open_input_ambient, open_regular_at};
 pub(crate) use identity::Identity;
-pub(crate) use listing::sorted_names;
+pub(crate) use listing::{is_empty_directory, sorted_names};
 pub(crate) use name::Name;
 pub(crate) use node::{Node, Owner, file_type, is_directory};
 pub(crate) use output::Output;
@@ -55,5 +55,5 @@ pub(crate) use remove::{
 pub(crate) use root::{Root, open_directory_ambient, openat2_works};
 pub(crate) use settle::{check_close, sync_file_system};
 pub(crate) use spool::spool_ambient;
-pub(crate) use travels::{travelling_xattrs, travels};
+pub(crate) use travels::{OverlayState, is_overlay_state, travelling_xattrs, travels};
 pub(crate) use userns::in_user_namespace;

@@ -81,6 +81,11 @@ impl Node {
         sys::status(self.fd.as_fd()).called(|| "statx")
     }
 
+    /// The number of the mount that it is on.
+    pub(crate) fn mount(&self) -> Result<u64> {
+        sys::mount_id(self.fd.as_fd()).called(|| "statx")
+    }
+
     pub(crate) fn identity(&self) -> Result<Identity> {
         Identity::of(&self.fd)
     }

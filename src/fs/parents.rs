@@ -214,8 +214,8 @@ fn create_one(
     Ok(fd)
 }
 
-/// Gives a directory that was made just now the owner, mode and (absent) ACLs that it would have anywhere; setgid is
-/// handed down by its parent.
+/// Gives a directory that was made just now the owner, mode and (absent) ACLs that it would have anywhere, whatever its
+/// parent hands down.
 fn adopt(parent: &OwnedFd, directory: &OwnedFd, owner: ImplicitOwner) -> Result<()> {
     let node = Node::dot(directory)?;
     match owner {
@@ -230,6 +230,5 @@ fn adopt(parent: &OwnedFd, directory: &OwnedFd, owner: ImplicitOwner) -> Result<
     if has_default_acl(parent)? {
         strip_inherited_acl(&node, &[])?;
     }
-    let handed_down = Node::dot(parent)?.stat()?.st_mode & Mode::S_ISGID.bits();
-    node.set_mode(IMPLICIT_MODE | handed_down)
+    node.set_mode(IMPLICIT_MODE)
 }

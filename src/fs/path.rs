@@ -118,6 +118,12 @@ impl RootPath {
         }
     }
 
+    /// The path of what is at `path` below this directory.
+    pub(crate) fn below(&self, path: &RootPath) -> Result<Self, BadPath> {
+        let both = [self.as_bytes(), path.as_bytes()];
+        Self::clean(&both.join(&b'/'))
+    }
+
     /// The directories above, from the one just below the root down to the path itself, which comes last.
     pub(crate) fn steps_down(&self) -> impl Iterator<Item = RootPath> + '_ {
         let ends = self

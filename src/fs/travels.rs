@@ -1,40 +1,67 @@
 //! Which extended attributes travel in archives.
+//!
+//! The SELinux label never does: the policy of the restoring host decides it. What overlay file systems keep their own
+//! state in is a matter of where a tree comes from and goes to. In a volume, or in /dev/shm, it is data: an engine in the
+//! container may have its storage there, whose deleted files would be back without it. In the changes of a root file
+//! system it is the state of an overlay that is mounted, or of one that the container has made up: taken from an archive
+//! it could make a directory opaque, redirect it elsewhere in a lower layer or pass off another file's content.
 
 #![forbid(unsafe_code)]
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use nix::errno::Errno;
 
 use super::Node;
 use crate::error::{Error, Result, quote};
 
-/// Prefixes that overlay file systems keep their own state under. Taken from an archive they could make a directory
-/// opaque, redirect it elsewhere in a lower layer or pass off another file's content; stored in one they would mean
-/// nothing elsewhere. (Kernel overlayfs documentation; fuse-overlayfs.)
-const OVERLAY_INTERNAL: [&[u8]; 3] = [
+/// Prefixes that overlay file systems keep their own state under. (Kernel overlayfs documentation; fuse-overlayfs.)
+const OVERLAY_STATE: [&[u8]; 3] = [
     b"trusted.overlay.",
     b"user.overlay.",
     b"user.fuseoverlayfs.",
 ];
 
-/// Whether the attribute is stored into archives and taken from them: all but the SELinux label, which the policy of
-/// the restoring host decides, and the overlay's own state.
-pub(crate) fn travels(name: &[u8]) -> bool {
-    name != b"security.selinux"
-        && !OVERLAY_INTERNAL
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
+/// What becomes of the attributes that overlays keep their state in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OverlayState {
+    /// They stay where they are.
+    #[default]
+    LeftOut,
+    /// They travel like all others.
+    Kept,
 }
 
-/// All attributes of an object that travel, with their values, sorted by name.
+/// Whether the attribute is an overlay's state.
+pub(crate) fn is_overlay_state(name: &[u8]) -> bool {
+    OVERLAY_STATE.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether the attribute is stored into archives and taken from them.
+pub(crate) fn travels(name: &[u8], overlay: OverlayState) -> bool {
+    name != b"security.selinux" && (overlay == OverlayState::Kept || !is_overlay_state(name))
+}
+
+/// All attributes of an object that travel where an overlay's state doesn't, with their values, sorted by name.
 pub(crate) fn travelling_xattrs(node: &Node) -> Result<Vec<(CString, Vec<u8>)>> {
+    travelling_xattrs_with(node, OverlayState::LeftOut, &mut |_| {})
+}
+
+/// All attributes of an object that travel, with their values, sorted by name. An overlay's state that doesn't is told to
+/// `left_out`, by its name.
+pub(crate) fn travelling_xattrs_with(
+    node: &Node,
+    overlay: OverlayState,
+    left_out: &mut dyn FnMut(&CStr),
+) -> Result<Vec<(CString, Vec<u8>)>> {
     let mut found = Vec::new();
-    for name in node
-        .xattr_names()?
-        .into_iter()
-        .filter(|name| travels(name.to_bytes()))
-    {
+    for name in node.xattr_names()? {
+        if !travels(name.to_bytes(), overlay) {
+            if is_overlay_state(name.to_bytes()) {
+                left_out(&name);
+            }
+            continue;
+        }
         match node.xattr(&name) {
             Ok(Some(value)) => found.push((name, value)),
             // Listed by the file system, but not for this type of object; or removed meanwhile.
@@ -52,16 +79,19 @@ pub(crate) fn travelling_xattrs(node: &Node) -> Result<Vec<(CString, Vec<u8>)>> 
 
 #[cfg(test)]
 mod tests {
-    use super::travels;
+    use super::*;
 
     #[test]
-    fn labels_and_overlay_state_stay_where_they_are() {
+    fn labels_never_travel_and_overlay_state_where_it_is_data() {
+        assert!(!travels(b"security.selinux", OverlayState::LeftOut));
+        assert!(!travels(b"security.selinux", OverlayState::Kept));
         for name in [
-            "security.selinux",
             "trusted.overlay.opaque",
             "user.overlay.redirect",
+            "user.fuseoverlayfs.opaque",
         ] {
-            assert!(!travels(name.as_bytes()), "{name}");
+            assert!(!travels(name.as_bytes(), OverlayState::LeftOut), "{name}");
+            assert!(travels(name.as_bytes(), OverlayState::Kept), "{name}");
         }
         for name in [
             "security.capability",
@@ -69,7 +99,7 @@ mod tests {
             "user.overlay",
             "system.posix_acl_access",
         ] {
-            assert!(travels(name.as_bytes()), "{name}");
+            assert!(travels(name.as_bytes(), OverlayState::LeftOut), "{name}");
         }
     }
 }

@@ -105,10 +105,10 @@ mod tests {
     #[test]
     fn what_only_some_readers_see_is_no_number() {
         for field in [
-            &b"\0\0\0\0\0\0\0\0002000"[..],
+            &b"\0\0\0\0\0\0\0\x002000"[..],
             b"\0\0 17\0 \0",
             b"  \0 17\0",
-            b"\x000000644",
+            b"\x00\x300000644",
             b"\0x",
         ] {
             assert_eq!(parse(field), None, "{field:?}");

@@ -1,17 +1,18 @@
 //! Applying: owners, modes, times, and extended attributes with ACLs.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink as make_symlink};
 
 use crate::cases::CAPABILITY;
 use crate::support::acl;
+use crate::support::api::ESCAPE;
 use crate::support::os;
-use crate::support::sandbox::Fs;
+use crate::support::sandbox::{Fs, run};
 use crate::support::stage::{Stage, assert_errno};
 use crate::support::tarball::{
-    Dialect, TIME, archive, char_device, dir, fifo, file, hardlink, symlink, unended,
+    Dialect, TIME, archive, block_device, char_device, dir, fifo, file, hardlink, symlink, unended,
 };
-use crate::support::tree::{Aspects, Kind};
+use crate::support::tree::{Aspects, Kind, Snapshot};
 
 const ACCESS: &str = "system.posix_acl_access";
 const DEFAULT: &str = "system.posix_acl_default";
@@ -197,7 +198,6 @@ api_tests! {
     fn an_attribute_that_the_kernel_refuses_is_an_error(t) {
         needs_root!("tell a refusal from a lack of privilege");
         for entry in [
-            symlink("l", "x").xattr("user.a", "1"), fifo("l").xattr("user.a", "1"),
             file("l", "x").xattr("security.capability", "nonsense"), file("l", "x").xattr(ACCESS, [2, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0]),
         ] {
             let stage = Stage::new(t);
@@ -205,6 +205,74 @@ api_tests! {
             assert_eq!(failure.entry.as_deref(), Some(&b"l"[..]), "{failure:?}");
             assert!([libc::EPERM, libc::EINVAL].contains(&failure.errno), "{failure:?}");
         }
+    }
+
+    fn an_attribute_that_the_type_cannot_have_is_left_out(t) {
+        needs_root!("make devices");
+        let stage = Stage::new(t);
+        let entries = [symlink("l", "x"), fifo("p"), char_device("c", 1, 3), block_device("b", 7, 0), file("f", "x")];
+        stage.apply(entries.map(|entry| entry.xattr("user.note", "1").xattr("trusted.t", "v"))).unwrap();
+        let tree = stage.tree();
+        for path in ["l", "p", "c", "b"] {
+            assert_eq!(tree.get(path).xattrs.keys().collect::<Vec<_>>(), [b"trusted.t"], "{path}");
+        }
+        assert_eq!(tree.get("f").xattrs.len(), 2);
+    }
+
+    fn an_attribute_that_the_file_system_has_no_room_for_is_named_as_such(t) {
+        needs_root!("mount file systems");
+        let Some(stage) = Stage::on(t, Fs::Ext4) else { return };
+        for entry in [file("x", "x").xattr("user.large", vec![b'v'; 10_000]), dir("x").xattr("user.large", vec![b'v'; 10_000])] {
+            let failure = stage.apply([entry]).unwrap_err();
+            assert_eq!((failure.errno, failure.entry.as_deref()), (libc::ENOSPC, Some(&b"x"[..])), "{failure:?}");
+            let message = "has no room for an attribute of this size (10000 bytes)";
+            assert!(failure.message.contains(message), "{}", failure.message);
+        }
+    }
+
+    fn nothing_is_written_through_what_is_mounted_below_the_root(t) {
+        needs_root!("mount file systems");
+        for bind in [false, true] {
+            let mut stage = Stage::new(t);
+            let (mount, elsewhere) = (stage.at("sub/data"), stage.sandbox.dir("elsewhere"));
+            fs::create_dir_all(&mount).unwrap();
+            if bind {
+                run(&format!("mount --bind {} {}", elsewhere.display(), mount.display())).unwrap();
+                stage.sandbox.unmount_later(&mount);
+            } else {
+                stage.sandbox.mount_tmpfs(&mount);
+            }
+            fs::create_dir(mount.join("there")).unwrap();
+            os::set_times(&mount, (5, 0), (7, 0)).unwrap();
+            let before = stage.tree();
+            make_symlink("sub", stage.at("l")).unwrap();
+            for entry in [
+                file("sub/data/keep", "x"), file("l/data/keep", "x"), file("sub/data/there/keep", "x"), dir("sub/data").mode(0o700),
+                dir("sub/data/new"), file("sub/data/new/deep/f", "x"), symlink("sub/data/s", "x"), fifo("sub/data/p"), hardlink("sub/data/h", "kept"),
+            ] {
+                stage.write("kept", "x");
+                let failure = stage.apply([entry.clone()]).unwrap_err();
+                assert_eq!((failure.kind, failure.errno), (ESCAPE, libc::EXDEV), "{entry:?}: {failure:?}");
+                for own in ["kept", "l"] {
+                    assert!(stage.exists(own));
+                }
+                let after = Snapshot::without(&stage.root, &["kept", "l"]);
+                before.differences(&after, Aspects::RESTORE).iter().for_each(|line| assert!(line.contains("\"\""), "{line}"));
+            }
+        }
+    }
+
+    fn an_attempt_that_leaves_a_temporary_name_says_so(t) {
+        needs_root!("make a directory append-only");
+        let Some(stage) = Stage::on(t, Fs::Ext4) else { return };
+        stage.write("d/f", "old");
+        run(&format!("chattr +a {}", stage.at("d").display())).unwrap();
+        let failure = stage.apply([file("d/f", "new")]).unwrap_err();
+        run(&format!("chattr -a {}", stage.at("d").display())).unwrap();
+        let left: Vec<_> = stage.tree().paths().into_iter().filter(|path| path.contains("crutils-new")).collect();
+        assert_eq!((failure.errno, left.len(), stage.read("d/f")), (libc::EPERM, 1, "old".into()));
+        let name = left[0].strip_prefix("d/").unwrap();
+        assert!(failure.message.contains(&format!("\"{name}\" stays")), "{}", failure.message);
     }
 
     fn an_attribute_of_more_than_64_kibibytes_is_an_error(t) {

@@ -1,8 +1,10 @@
 //! Applying: what names mean, parents, and what is replaced by what.
 
 use std::fs;
-use std::os::unix::fs::symlink as make_symlink;
+use std::os::unix::fs::{PermissionsExt, symlink as make_symlink};
 
+use crate::support::acl;
+use crate::support::os;
 use crate::support::process::Within;
 use crate::support::stage::{Stage, assert_errno};
 use crate::support::tarball::{Dialect, Entry, dir, fifo, file, hardlink, member, symlink};
@@ -103,6 +105,23 @@ api_tests! {
         let tree = stage.tree();
         assert_eq!((tree.get("d/new").uid, tree.get("d/new").gid), (0, 0));
         assert_eq!((tree.get("d").uid, tree.get("d").gid), (7, 8));
+        assert_eq!(tree.get("d/new").mode, 0o755);
+    }
+
+    fn missing_parents_inherit_nothing(t) {
+        needs_root!("make a directory of another group");
+        let stage = Stage::new(t);
+        stage.write("d/x", "x");
+        os::chown(&stage.at("d"), 7, 8).unwrap();
+        fs::set_permissions(stage.at("d"), PermissionsExt::from_mode(0o2775)).unwrap();
+        os::set_xattr(&stage.at("d"), "system.posix_acl_default", &acl(&[1234])).unwrap();
+        stage.apply([file("d/new/deep/f", "x").mode(0o640)]).unwrap();
+        let tree = stage.tree();
+        for path in ["d/new", "d/new/deep"] {
+            let found = tree.get(path);
+            assert_eq!((found.mode, found.uid, found.gid, found.xattrs.len()), (0o755, 0, 0, 0), "{path}");
+        }
+        assert_eq!(tree.get("d").mode & 0o7000, 0o2000);
     }
 
     fn a_parent_that_is_a_file_is_an_error_and_kept(t) {

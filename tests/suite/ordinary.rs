@@ -10,7 +10,7 @@ use crate::support::stage::{Stage, assert_errno};
 use crate::support::tarball::{
     archive, block_device, char_device, dir, fifo, file, hardlink, symlink,
 };
-use crate::support::tree::Aspects;
+use crate::support::tree::{Aspects, Snapshot};
 
 const ACCESS: &str = "system.posix_acl_access";
 
@@ -32,6 +32,22 @@ api_tests! {
             t.import_config_only(&bundle, &input).unwrap();
             assert_eq!(t.runtime_from_archive(&input).unwrap(), "runc");
             t.create_file_with_label(&bundle, "restore.log".as_ref(), c"").unwrap();
+        });
+    }
+
+    fn an_ordinary_user_can_import_what_root_has_exported(t) {
+        t.within(Within::User, || {
+            let stage = Stage::new(t);
+            let (bundle, input) = (stage.sandbox.path().join("bundle"), stage.sandbox.path().join("input"));
+            let entries = [file("config.dump", r#"{"runtime":"runc"}"#), file("spec.dump", "{}"), dir("checkpoint"), file("checkpoint/x", "x").mode(0o4755), hardlink("checkpoint/y", "checkpoint/x")];
+            fs::write(&input, archive(entries.map(|entry| entry.owner(0, 0)))).unwrap();
+            t.import_config_only(&bundle, &input).unwrap();
+            t.import_without_config(&bundle, &input).unwrap();
+            let tree = Snapshot::of(&bundle);
+            assert_eq!(tree.paths(), ["checkpoint", "checkpoint/x", "checkpoint/y", "config.dump", "spec.dump"]);
+            assert_eq!((tree.get("checkpoint/x").uid, tree.get("config.dump").uid), (os::uid(), os::uid()));
+            // A root file system's owners are part of it.
+            assert_errno(stage.apply([file("f", "x").owner(0, 0)]), libc::EPERM);
         });
     }
 

@@ -9,15 +9,19 @@ use super::refusal::Refusal;
 use super::rules::Rules;
 use crate::error::quote;
 use crate::fs::{ACCESS_ACL, DEFAULT_ACL, ImplicitOwner};
-use crate::tar::{Member, Xattr};
+use crate::tar::{Member, MemberKind, Xattr};
 
 const CAPABILITY: &[u8] = b"security.capability";
 const SET_ID_BITS: u32 = 0o6000;
+const OWNER_ALL: u32 = 0o700;
+const EXECUTE: u32 = 0o111;
 
 /// The kernel's form of an ACL, all little-endian (linux/posix_acl_xattr.h): four bytes of version, then entries of
 /// two bytes of tag, two of permissions and four of id.
 const ACL_VERSION: [u8; 4] = [2, 0, 0, 0];
 const ACL_ENTRY: usize = 8;
+/// The tag of the owner's entry.
+const ACL_USER_OWNER: [u8; 2] = [1, 0];
 /// The tags of the entries whose id means something.
 const ACL_USER: [u8; 2] = [2, 0];
 const ACL_GROUP: [u8; 2] = [8, 0];
@@ -30,16 +34,26 @@ const CAPABILITY_3: (u8, usize) = (3, 24);
 impl Rules {
     /// The member with the attributes that it is to get. Nothing is left out but what [`Rules::ignore_ownership`] says.
     pub(super) fn adapt<'m>(&self, member: &'m Member) -> Result<Cow<'m, Member>, Refusal> {
+        let needed = if self.usable_modes {
+            needed_by_owner(member)
+        } else {
+            0
+        };
+        if needed == 0 && !self.ignore_ownership && self.ids.are_identity() {
+            return Ok(Cow::Borrowed(member));
+        }
+        let mut member = member.clone();
+        if needed != 0 {
+            allow_owner(&mut member, needed);
+        }
         if self.ignore_ownership {
-            let mut member = member.clone();
             member.mode &= !SET_ID_BITS;
             member.xattrs.retain(|xattr| xattr.name != CAPABILITY);
             return Ok(Cow::Owned(member));
         }
         if self.ids.are_identity() {
-            return Ok(Cow::Borrowed(member));
+            return Ok(Cow::Owned(member));
         }
-        let mut member = member.clone();
         member.uid = self.ids.user("user id", member.uid)?;
         member.gid = self.ids.group("group id", member.gid)?;
         for xattr in &mut member.xattrs {
@@ -60,6 +74,32 @@ impl Rules {
             self.ids.user("user id", 0)?,
             self.ids.group("group id", 0)?,
         ))
+    }
+}
+
+/// The bits that the owner of such an object needs to work with it. A symlink has none.
+fn needed_by_owner(member: &Member) -> u32 {
+    match member.kind {
+        MemberKind::Symlink => 0,
+        MemberKind::Directory => OWNER_ALL,
+        _ if member.mode & EXECUTE != 0 => OWNER_ALL,
+        _ => OWNER_ALL & !EXECUTE,
+    }
+}
+
+/// Gives the owner these bits, in the mode and in the ACL that the mode would follow.
+fn allow_owner(member: &mut Member, bits: u32) {
+    member.mode |= bits;
+    let is_acl = |xattr: &&mut Xattr| xattr.name == ACCESS_ACL.to_bytes();
+    let Some(acl) = member.xattrs.iter_mut().find(is_acl) else {
+        return;
+    };
+    if let Some((&mut ACL_VERSION, entries)) = acl.value.split_first_chunk_mut::<4>() {
+        for entry in entries.chunks_exact_mut(ACL_ENTRY) {
+            if entry.starts_with(&ACL_USER_OWNER) {
+                entry[2] |= u8::try_from(bits >> 6).unwrap_or_default();
+            }
+        }
     }
 }
 

@@ -8,13 +8,12 @@ use std::os::fd::BorrowedFd;
 use nix::errno::Errno;
 use nix::sys::stat::fstat;
 
-use super::metadata::{keep_set_id, set_xattr, times};
+use super::metadata::{XattrSetting, keep_set_id, times};
 use super::places::Places;
 use crate::error::{Called as _, Context as _, Result};
 use crate::fs::{ACCESS_ACL, DEFAULT_ACL, Node, Root, RootPath, restore_times, times_of};
 use crate::sys::Timestamp;
 use crate::tar::Member;
-use crate::watch::Watch;
 
 const OWNER_ALL: u32 = 0o700;
 
@@ -96,13 +95,13 @@ impl Directories {
 
     /// Finishes them deepest first, so that one that locks its owner out does so after all below it. All are tried,
     /// unless the work is cancelled; the first error is told.
-    pub(super) fn finish(self, root: &Root, user_namespace: bool, watch: &Watch) -> Result<()> {
+    pub(super) fn finish(self, root: &Root, setting: &XattrSetting<'_>) -> Result<()> {
         let mut finished = Ok(());
         for (path, directory) in self.known.into_sorted().rev() {
-            if let Err(cancelled) = watch.check() {
+            if let Err(cancelled) = setting.watch.check() {
                 return finished.and(Err(cancelled));
             }
-            let result = directory.finish(root, &path, user_namespace);
+            let result = directory.finish(root, &path, setting);
             finished = finished.and(result.at_entry(path.as_bytes()));
         }
         finished
@@ -110,7 +109,7 @@ impl Directories {
 }
 
 impl Directory {
-    fn finish(&self, root: &Root, path: &RootPath, user_namespace: bool) -> Result<()> {
+    fn finish(&self, root: &Root, path: &RootPath, setting: &XattrSetting<'_>) -> Result<()> {
         // Somebody else may have put something else there; that isn't described.
         let Some(node) = find(root, path)? else {
             return Ok(());
@@ -119,7 +118,7 @@ impl Directory {
             return restore_times(&node, self.times);
         };
         for (name, acl) in &described.acls {
-            set_xattr(&node, name, acl, user_namespace)?;
+            setting.set(&node, path.as_bytes(), name, acl)?;
         }
         if described.mode & OWNER_ALL != OWNER_ALL {
             node.set_mode(described.mode)?;

@@ -9,14 +9,18 @@
 use std::ffi::{CStr, CString};
 
 use nix::errno::Errno;
+use nix::sys::stat::SFlag;
 
 use super::directories::DEFERRED;
-use super::{Extraction, Refusal};
+use super::{Extraction, Refusal, UnsettableXattrs};
 use crate::error::{Error, Result, quote};
-use crate::fs::travels;
-use crate::fs::{ACCESS_ACL, DEFAULT_ACL, Node, Owner, RootPath, strip_inherited_acl};
+use crate::fs::{
+    ACCESS_ACL, DEFAULT_ACL, Node, Owner, RootPath, file_type, is_overlay_state,
+    strip_inherited_acl, travels,
+};
 use crate::sys::Timestamp;
 use crate::tar::{Member, Time};
+use crate::watch::{WarningKind, Watch};
 
 /// The bits without which a directory's owner can't work in it.
 const OWNER_ALL: u32 = 0o700;
@@ -127,18 +131,30 @@ impl Extraction<'_> {
         member: &Member,
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<()> {
-        for xattr in member
-            .xattrs
-            .iter()
-            .filter(|xattr| travels(&xattr.name) && wanted(&xattr.name))
-        {
+        let overlay = self.policy.rules.overlay_state;
+        let setting = self.xattr_setting();
+        for xattr in member.xattrs.iter().filter(|xattr| wanted(&xattr.name)) {
+            if !travels(&xattr.name, overlay) {
+                if is_overlay_state(&xattr.name) {
+                    setting.warn(&member.path, &xattr.name, "is an overlay's own state");
+                }
+                continue;
+            }
             let name = CString::new(xattr.name.as_slice())
                 .ok()
                 .filter(|name| !name.is_empty())
                 .ok_or(Refusal::XattrName)?;
-            set_xattr(node, &name, &xattr.value, self.user_namespace)?;
+            setting.set(node, &member.path, &name, &xattr.value)?;
         }
         Ok(())
+    }
+
+    fn xattr_setting(&self) -> XattrSetting<'_> {
+        XattrSetting {
+            unsettable: self.policy.rules.unsettable_xattrs,
+            user_namespace: self.user_namespace,
+            watch: self.policy.watch,
+        }
     }
 
     /// Removes from a directory that was there before what its member, which lists all, doesn't have.
@@ -146,7 +162,7 @@ impl Extraction<'_> {
         for name in node.xattr_names()? {
             let bytes = name.to_bytes();
             let listed = member.xattrs.iter().any(|xattr| xattr.name == bytes);
-            if listed || !travels(bytes) {
+            if listed || !travels(bytes, self.policy.rules.overlay_state) {
                 continue;
             }
             match node.remove_xattr(&name) {
@@ -180,22 +196,73 @@ pub(super) fn keep_set_id(node: &Node, mode: u32) -> Result<()> {
     }
 }
 
-/// Sets an attribute; one that the file system doesn't support, or that the kernel refuses in a user namespace, is
-/// among the documented exceptions.
-pub(super) fn set_xattr(
-    node: &Node,
-    name: &CStr,
-    value: &[u8],
-    user_namespace: bool,
-) -> Result<()> {
-    match node.set_xattr(name, value) {
-        Ok(()) | Err(Errno::EOPNOTSUPP) => Ok(()),
-        Err(Errno::EPERM) if user_namespace => Ok(()),
-        Err(errno) => Err(Error::system(
-            format!("setxattr {}", quote(name.to_bytes())),
-            errno,
-        )),
+/// How attributes are set, and what becomes of those that can't be.
+pub(super) struct XattrSetting<'s> {
+    pub(super) unsettable: UnsettableXattrs,
+    pub(super) user_namespace: bool,
+    pub(super) watch: &'s Watch,
+}
+
+impl XattrSetting<'_> {
+    /// Sets an attribute of `member`, as it is called in the archive.
+    pub(super) fn set(&self, node: &Node, member: &[u8], name: &CStr, value: &[u8]) -> Result<()> {
+        let Err(errno) = node.set_xattr(name, value) else {
+            return Ok(());
+        };
+        let unsupported = match errno {
+            Errno::EOPNOTSUPP => Some("isn't supported by the file system"),
+            Errno::EPERM if is_of_another_type(node, name)? => {
+                Some("isn't supported for this type of object")
+            }
+            Errno::EPERM if self.user_namespace => Some("is refused by the kernel"),
+            _ => None,
+        };
+        let tolerable = [
+            Errno::EPERM,
+            Errno::EACCES,
+            Errno::EINVAL,
+            Errno::ENOSPC,
+            Errno::E2BIG,
+            Errno::ERANGE,
+        ];
+        match (self.unsettable, unsupported) {
+            (UnsettableXattrs::SkipUnsupported | UnsettableXattrs::SkipAll, Some(why)) => {
+                self.warn(member, name.to_bytes(), why);
+                Ok(())
+            }
+            (UnsettableXattrs::SkipAll, None) if tolerable.contains(&errno) => {
+                self.warn(member, name.to_bytes(), &format!("can't be set ({errno})"));
+                Ok(())
+            }
+            _ => Err(failed(name, value.len(), errno)),
+        }
     }
+
+    /// Tells that an attribute of a member is left out.
+    fn warn(&self, member: &[u8], name: &[u8], why: &str) {
+        let message = format!("the xattr {} {why}: left out", quote(name));
+        self.watch.warn(WarningKind::Xattr, member, &message);
+    }
+}
+
+/// Whether the attribute is one that the kernel lets only regular files and directories have (xattr(7)).
+fn is_of_another_type(node: &Node, name: &CStr) -> Result<bool> {
+    let can_have = matches!(file_type(&node.stat()?), SFlag::S_IFREG | SFlag::S_IFDIR);
+    Ok(!can_have && name.to_bytes().starts_with(b"user."))
+}
+
+/// "No space left on device" is also what a file system says that has no room for a single attribute of this size.
+fn failed(name: &CStr, size: usize, errno: Errno) -> Error {
+    let call = format!("setxattr {}", quote(name.to_bytes()));
+    Error::system(
+        match errno {
+            Errno::ENOSPC => format!(
+                "{call}: the file system has no room for an attribute of this size ({size} bytes)"
+            ),
+            _ => call,
+        },
+        errno,
+    )
 }
 
 /// The ACLs that the member brings itself.

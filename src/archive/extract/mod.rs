@@ -24,11 +24,13 @@ use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 
 use super::Input;
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Called as _, Context as _, Error, Result};
 use crate::fs::{Identity, Name, Parent, Parents, Root, RootPath, in_user_namespace, names_start};
+use crate::sys::mount_id;
 use crate::tar::{Data, Member, MemberKind, Reader};
 use crate::watch::{WarningKind, Watch};
 use directories::Directories;
+use metadata::XattrSetting;
 use places::Places;
 use refusal::Refusal;
 use rules::type_name;
@@ -37,6 +39,7 @@ use whiteout::{Layer, Whiteout};
 pub(crate) use ids::IdMap;
 pub use ids::IdRange;
 pub(crate) use limits::Meter;
+pub use rules::UnsettableXattrs;
 pub(crate) use rules::{Rules, Types};
 
 /// What to do with a member.
@@ -71,6 +74,8 @@ pub(crate) struct Policy<'p> {
 /// would have been in the way before: their times, default ACLs, and modes that lock the owner out.
 pub(crate) struct Extraction<'r> {
     root: &'r Root,
+    /// The number of the mount that members may go to; nothing if they may go to any.
+    mount: Option<u64>,
     parents: Parents<'r>,
     policy: Policy<'r>,
     user_namespace: bool,
@@ -101,8 +106,14 @@ impl<'r> Extraction<'r> {
     /// An extraction into `root`; EINVAL for rules that contradict each other.
     pub(crate) fn new(root: &'r Root, policy: Policy<'r>) -> Result<Self> {
         policy.rules.check()?;
+        let mount = if policy.rules.cross_mounts {
+            None
+        } else {
+            Some(mount_id(root.as_fd()).called(|| "statx")?)
+        };
         Ok(Self {
             root,
+            mount,
             parents: Parents::new(root),
             policy,
             user_namespace: in_user_namespace(),
@@ -193,7 +204,7 @@ impl<'r> Extraction<'r> {
         let Some((parent_path, name)) = path.split() else {
             return Err(Refusal::ReplacesRoot("member").into());
         };
-        let (directories, policy) = (&mut self.directories, &self.policy);
+        let (directories, policy, mount) = (&mut self.directories, &self.policy, self.mount);
         let mut keep_times = |path: &RootPath, fd: BorrowedFd<'_>| {
             if policy.keep_times {
                 directories.keep(path, fd)
@@ -202,12 +213,18 @@ impl<'r> Extraction<'r> {
             }
         };
         let mut before_making = |path: &RootPath, fd: BorrowedFd<'_>| {
+            if mount.is_some() && mount != Some(mount_id(fd).called(|| "statx")?) {
+                return Err(Refusal::OtherMount.into());
+            }
             keep_times(path, fd)?;
             Ok(policy.rules.implicit_owner()?)
         };
         let parent = self
             .parents
             .get_or_create(&parent_path, &mut before_making)?;
+        if mount.is_some() && mount != Some(parent.mount()?) {
+            return Err(Refusal::OtherMount.into());
+        }
         keep_times(parent.canonical(), parent.as_fd())?;
         self.check_protected(&parent, &parent_path, &name)?;
         Ok(Place {
@@ -239,9 +256,13 @@ impl<'r> Extraction<'r> {
 
     /// Finishes the directories, deepest first.
     pub(crate) fn finish(self) -> Result<()> {
-        let watch = self.policy.watch;
-        self.directories
-            .finish(self.root, self.user_namespace, watch)
+        let (rules, watch) = (self.policy.rules, self.policy.watch);
+        let setting = XattrSetting {
+            unsettable: rules.unsettable_xattrs,
+            user_namespace: self.user_namespace,
+            watch,
+        };
+        self.directories.finish(self.root, &setting)
     }
 
     /// Remembers that this extraction made the regular file, under this name, if hard links may lead to no other.

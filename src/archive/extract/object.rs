@@ -11,7 +11,8 @@ use nix::sys::stat::{Mode, SFlag, makedev, mkdirat, mknodat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
 use super::metadata::Origin;
-use super::{Extraction, Input, Place, changed_meanwhile};
+use super::replace::tell_what_stays;
+use super::{Extraction, Input, Place, Refusal, changed_meanwhile};
 use crate::error::{Called as _, Error, Kind, Result};
 use crate::fs::{Name, Node, Parent, RootPath, check_close, file_type, set_len};
 use crate::tar::{Data, Extent, Member};
@@ -29,11 +30,12 @@ impl Extraction<'_> {
         let make = |name: &Name| openat(&place.parent, name, flags | OFlag::O_CLOEXEC, private);
         self.replace("create", place, make, |this, fd, name| {
             let completed = this.complete_file(place, data, fd);
-            if completed.is_err() {
-                // Half a file isn't what was extracted before the failure. What has to be known is the failure.
-                let _ = unlinkat(&place.parent, name, UnlinkatFlags::NoRemoveDir);
+            if completed.is_ok() {
+                return completed;
             }
-            completed
+            // Half a file isn't what was extracted before the failure.
+            let removed = unlinkat(&place.parent, name, UnlinkatFlags::NoRemoveDir);
+            tell_what_stays(name, completed, removed)
         })
     }
 
@@ -60,6 +62,10 @@ impl Extraction<'_> {
         let (parent, name) = (&place.parent, &place.name);
         match open_directory(parent, name) {
             Ok(node) => {
+                // What is mounted there has attributes of its own.
+                if self.mount.is_some() && self.mount != Some(node.mount()?) {
+                    return Err(Refusal::OtherMount.into());
+                }
                 self.describe_directory(&node, place.member, place.canonical()?, Origin::Merged)
             }
             // It isn't there, or is something else.

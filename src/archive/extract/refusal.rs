@@ -16,6 +16,9 @@ pub(crate) enum Refusal {
     /// A symlink in a directory's place can lead to a name that the judgement by path has refused or excluded.
     #[error("leads to a protected name of the top directory")]
     ProtectedName,
+    /// What is mounted below the root isn't part of it: a bind mount leads to a directory of the host.
+    #[error("leads to something that is mounted below the root directory")]
+    OtherMount,
     /// A hard link to a file that was there before shares it with the archive's further members, which then write
     /// to it.
     #[error("hard link to something that is no regular file of this archive")]
@@ -58,6 +61,7 @@ impl From<Refusal> for Error {
         match refusal {
             Refusal::ReplacesRoot(_)
             | Refusal::ProtectedName
+            | Refusal::OtherMount
             | Refusal::ForeignSource
             | Refusal::NotLocal(_) => Error::new(Kind::Escape, text),
             Refusal::Type(_) | Refusal::Device => Error::new(Kind::Forbidden, text),

@@ -46,13 +46,12 @@ impl Extraction<'_> {
                 renameat(parent, &temporary, parent, name)
                     .called(|| format!("rename to {}", name.quoted()))
             });
-        // Still there if something failed, or if both names are of one inode, which rename leaves as they are. What
-        // has to be known is the failure before.
-        let _ = match unlinkat(parent, &temporary, UnlinkatFlags::NoRemoveDir) {
+        // Still there if something failed, or if both names are of one inode, which rename leaves as they are.
+        let removed = match unlinkat(parent, &temporary, UnlinkatFlags::NoRemoveDir) {
             Err(Errno::EISDIR) => unlinkat(parent, &temporary, UnlinkatFlags::RemoveDir),
             result => result,
         };
-        replaced
+        tell_what_stays(&temporary, replaced, removed)
     }
 
     /// Removes what is in the member's place, and forgets what was known of it.
@@ -74,6 +73,22 @@ impl Extraction<'_> {
             return remove_tree(&*place.parent, &place.name, self.policy.watch);
         }
         Ok(())
+    }
+}
+
+/// Says that `name` stays in its directory, if it couldn't be removed: from an append-only directory nobody removes
+/// anything.
+pub(super) fn tell_what_stays(
+    name: &Name,
+    result: Result<()>,
+    removed: Result<(), Errno>,
+) -> Result<()> {
+    match (result, removed) {
+        (result, Ok(()) | Err(Errno::ENOENT)) => result,
+        (Ok(()), Err(errno)) => Err(Error::system(format!("unlink {}", name.quoted()), errno)),
+        (Err(error), Err(errno)) => {
+            Err(error.context(format!("{} stays, unlink: {errno:?}", name.quoted())))
+        }
     }
 }
 

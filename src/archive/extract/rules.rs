@@ -6,7 +6,7 @@ use super::ids::IdMaps;
 use super::limits::Limits;
 use super::refusal::Refusal;
 use crate::error::{Error, Result, quote};
-use crate::fs::RootPath;
+use crate::fs::{OverlayState, RootPath};
 use crate::tar::{Member, MemberKind, Reader, Source};
 
 /// Types of members.
@@ -41,6 +41,22 @@ impl Types {
     }
 }
 
+/// What becomes of a member's extended attribute that can't be set. The numbers are those of the C ABI
+/// (`CR_XATTRS_*`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u32)]
+pub enum UnsettableXattrs {
+    /// It is left out, with a warning, where nobody can have it: on a file system or a type of object without such
+    /// attributes, and in a user namespace for what the kernel refuses there. Anything else fails the import.
+    #[default]
+    SkipUnsupported = 1,
+    /// It is left out, with a warning, also if it is malformed or too large, or if the caller lacks the privilege.
+    SkipAll = 2,
+    /// It fails the import.
+    Fail = 3,
+}
+
 /// What the caller of an import chooses. By default all is as the nine functions do it.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
@@ -69,6 +85,15 @@ pub(crate) struct Rules {
     pub(crate) end_marker: bool,
     /// How much the archive may ask for.
     pub(crate) limits: Limits,
+    /// What becomes of the attributes that overlays keep their state in.
+    pub(crate) overlay_state: OverlayState,
+    /// Whether all modes let the owner read and write, and enter directories (`u+rwX`).
+    pub(crate) usable_modes: bool,
+    /// What becomes of attributes that can't be set.
+    pub(crate) unsettable_xattrs: UnsettableXattrs,
+    /// Whether members go into what is mounted below the root. Otherwise they are refused. Nothing is removed there in
+    /// either case.
+    pub(crate) cross_mounts: bool,
 }
 
 impl Default for Rules {
@@ -83,6 +108,10 @@ impl Default for Rules {
             types: Types::ALL,
             end_marker: false,
             limits: Limits::default(),
+            overlay_state: OverlayState::default(),
+            unsettable_xattrs: UnsettableXattrs::default(),
+            usable_modes: false,
+            cross_mounts: false,
         }
     }
 }

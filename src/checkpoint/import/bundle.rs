@@ -8,7 +8,7 @@ use super::targets::Selection;
 use crate::archive::Verdict;
 use crate::checkpoint::{CONFIG_DUMP, MAX_CONFIG, SPEC_DUMP};
 use crate::error::{Error, Kind, Result};
-use crate::fs::RootPath;
+use crate::fs::{Name, RootPath};
 use crate::tar::{Member, MemberKind};
 
 /// The bundle's own configuration, which the engine writes anew from spec.dump.
@@ -33,7 +33,7 @@ enum Refusal {
     #[error("a fifo may not be imported into a bundle")]
     Fifo,
     /// A symlink leads the engine or CRIU, which read and write the bundle's files as root, to any file of the host.
-    #[error("a symlink may not be imported into a bundle, but for checkpoint/parent -> ../NAME")]
+    #[error("a symlink may not be imported into a bundle, but for DIRECTORY/parent -> ../NAME")]
     Symlink,
     /// The configuration is read by engines as a file of its own: a link may lead to another.
     #[error("is not a regular file")]
@@ -56,8 +56,14 @@ impl From<Refusal> for Error {
     }
 }
 
-/// Whether a member goes into the bundle.
-pub(super) fn judge(selection: &Selection, path: &RootPath, member: &Member) -> Result<Verdict> {
+/// Whether a member goes into the bundle. `in_chain` is its path below the directory of all dumps, if the bundle is that of
+/// one in a chain: links lead from one to the other.
+pub(super) fn judge(
+    selection: &Selection,
+    path: &RootPath,
+    in_chain: Option<&RootPath>,
+    member: &Member,
+) -> Result<Verdict> {
     let chosen = match selection {
         Selection::Nothing => false,
         Selection::All => true,
@@ -70,6 +76,8 @@ pub(super) fn judge(selection: &Selection, path: &RootPath, member: &Member) -> 
         Ok(Verdict::Skip)
     } else if is_config_file(path) {
         check_config(member).map(|()| Verdict::Extract)
+    } else if in_chain.is_some_and(|path| is_dumps_link(path, member)) {
+        Ok(Verdict::Extract)
     } else {
         judge_bundle_member(path, member)
     }
@@ -125,14 +133,22 @@ pub(in crate::checkpoint) fn judge_bundle_member(
     }
 }
 
+/// Whether a member is the link of one dump in a chain to another.
+fn is_dumps_link(path: &RootPath, member: &Member) -> bool {
+    member.kind == MemberKind::Symlink && is_parent_link(path, &member.link)
+}
+
 /// The one symlink that checkpoints hold: an incremental dump names the directory of the dump before it, beside its
-/// own.
+/// own. Dumps may be in any directory.
 fn is_parent_link(path: &RootPath, target: &[u8]) -> bool {
-    let name = target.strip_prefix(b"../").and_then(crate::fs::Name::new);
-    matches!(
-        path.as_bytes(),
-        b"checkpoint/parent" | b"pre-checkpoint/parent"
-    ) && name.is_some()
+    let Some((directory, name)) = path.split() else {
+        return false;
+    };
+    let Some((_, own)) = directory.split() else {
+        return false;
+    };
+    let sibling = target.strip_prefix(b"../").and_then(Name::new);
+    name.bytes() == b"parent" && sibling.is_some_and(|sibling| sibling != own)
 }
 
 #[cfg(test)]
@@ -160,7 +176,11 @@ mod tests {
                 target.escape_ascii()
             );
         }
+        assert!(accepts(b"dump-2/parent", b"../dump-1"));
+        assert!(accepts(b"checkpoint/2/parent", b"../1"));
         assert!(!accepts(b"parent", b"../x"));
-        assert!(!accepts(b"checkpoint/sub/parent", b"../x"));
+        assert!(!accepts(b"checkpoint/parent", b"../checkpoint"));
+        assert!(!accepts(b"checkpoint/2/parents", b"../1"));
+        assert!(!accepts(b"checkpoint/2/parent/x", b"../1"));
     }
 }

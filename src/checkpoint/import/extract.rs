@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use super::Refusal;
 use super::bundle::{self, PROTECTED};
+use super::completeness::{Images, Refused};
 use super::options::ImportOptions;
 use super::targets::{Route, Selection, Targets};
 use crate::archive::{
@@ -119,12 +120,16 @@ impl<'p> Pass<'p> {
         reader: &mut Reader<Input<'_>>,
     ) -> Result<()> {
         let (options, reading, selection) = (self.options, self.reading, &self.targets.selection);
-        let chosen = RefCell::new(HashSet::new());
+        let (chosen, images) = (RefCell::new(HashSet::new()), RefCell::<Images>::default());
+        let (root, dump) = (bundle, self.targets.dump.as_ref());
         let rules = options.bundle_rules();
         let judge = |path: &RootPath, member: &Member| {
-            let verdict = bundle::judge(selection, path, member)?;
+            let in_chain = dump.map(|dump| dump.path.below(path)).transpose()?;
+            let verdict = bundle::judge(selection, path, in_chain.as_ref(), member)?;
             if verdict == Verdict::Extract {
                 chosen.borrow_mut().extend(selection.choices(path));
+                let within = dump.map(|dump| &dump.path);
+                images.borrow_mut().add(path, within, member)?;
             }
             Ok(verdict)
         };
@@ -161,7 +166,18 @@ impl<'p> Pass<'p> {
             rules.check_end(reader)?;
         }
         self.check_found(&chosen.borrow())?;
-        bundle.map_or(Ok(()), Extraction::finish)
+        bundle.map_or(Ok(()), Extraction::finish)?;
+        let refused = if options.require_complete {
+            Refused::Everything
+        } else if dump.is_some() {
+            Refused::MissingParents
+        } else {
+            Refused::Nothing
+        };
+        match dump.map(|dump| &dump.bundle).or(root) {
+            Some(root) => images.borrow().check(root, refused, &reading.watch),
+            None => Ok(()),
+        }
     }
 
     fn extract_one(

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod bundle;
+mod chain;
+mod completeness;
 mod contents;
 mod extract;
 mod options;
@@ -15,6 +17,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use thiserror::Error as ThisError;
 
 pub(super) use bundle::{check_config, judge_bundle_member};
+pub use chain::import_chain;
 pub use contents::{MemberInfo, MemberType};
 pub use extract::Imported;
 pub use options::{ImportOptions, KNOWN_MEMBERS, Limit};
@@ -91,6 +94,8 @@ pub fn import_checkpoint_config_only<'d, 'i>(
 fn import(input: Place<'_>, choose: impl FnOnce(&mut Import) -> Result<()>) -> Result<()> {
     let mut options = ImportOptions::new();
     options.keep_failed(true);
+    // Who can't give files away has a bundle of their own.
+    options.ignore_ownership(!nix::unistd::geteuid().is_root());
     let mut import = Import::open_named(input, "input", &options, &Watch::new())?;
     choose(&mut import)?;
     import.extract().map(drop)

@@ -6,9 +6,9 @@ use std::ffi::OsStr;
 
 use super::contents::MemberType;
 use super::{Refusal, member_path};
-use crate::archive::{IdMap, IdRange, Rules, Sha256Digest, Types};
+use crate::archive::{IdMap, IdRange, Rules, Sha256Digest, Types, UnsettableXattrs};
 use crate::error::{Error, Result};
-use crate::fs::{PlaceBuf, RootPath};
+use crate::fs::{OverlayState, PlaceBuf, RootPath};
 use crate::tar::MemberKind;
 
 /// The names at the top of the archives that podman, CRI-O and containerd write.
@@ -76,6 +76,7 @@ pub struct ImportOptions {
     pub(super) max_ratio: u64,
     pub(super) keep_failed: bool,
     pub(super) configuration: bool,
+    pub(super) require_complete: bool,
     pub(super) sync: bool,
     pub(super) rules: Rules,
     names: Option<Vec<RootPath>>,
@@ -90,6 +91,7 @@ impl Default for ImportOptions {
             max_ratio: u64::MAX,
             keep_failed: false,
             configuration: false,
+            require_complete: false,
             sync: false,
             rules: Rules::default(),
             names: None,
@@ -245,20 +247,64 @@ impl ImportOptions {
         Ok(self)
     }
 
+    /// What becomes of an extended attribute that can't be set.
+    pub fn unsettable_xattrs(&mut self, what: UnsettableXattrs) -> &mut Self {
+        self.rules.unsettable_xattrs = what;
+        self
+    }
+
+    /// Whether the attributes in a rootfs diff are set in which overlays keep their own state (`trusted.overlay.*`,
+    /// `user.overlay.*`, `user.fuseoverlayfs.*`). Otherwise they are left out, with a warning: below a root that is an
+    /// overlay's upper directory they would change what the overlay shows. In volumes and /dev/shm they are data, and are
+    /// always set.
+    pub fn keep_overlay_state(&mut self, keep: bool) -> &mut Self {
+        self.rules.overlay_state = if keep {
+            OverlayState::Kept
+        } else {
+            OverlayState::LeftOut
+        };
+        self
+    }
+
+    /// Whether members go into what is mounted below the directories that are extracted into. Otherwise that is EXDEV: a
+    /// bind mount leads to a directory of the host. Nothing is removed there in either case.
+    pub fn cross_mounts(&mut self, cross: bool) -> &mut Self {
+        self.rules.cross_mounts = cross;
+        self
+    }
+
+    /// Whether a bundle that a restore would miss something in fails the import (ENODATA): a directory of CRIU's images
+    /// that is empty or has no inventory.img, and a link `parent` that leads nowhere. Otherwise each of these is told as a
+    /// warning.
+    pub fn require_complete(&mut self, require: bool) -> &mut Self {
+        self.require_complete = require;
+        self
+    }
+
+    /// Whether files and directories get modes that their owner can work with: read and write for all, execute for
+    /// directories and for what anybody may execute, as `chmod u+rwX`. Some engines write directories that nobody but root
+    /// can enter.
+    pub fn usable_modes(&mut self, usable: bool) -> &mut Self {
+        self.rules.usable_modes = usable;
+        self
+    }
+
     /// What holds for the bundle, whose owners and top directory are the engine's.
     pub(super) fn bundle_rules(&self) -> Rules {
         Rules {
             root_attributes: false,
             oci_whiteouts: false,
             ids: Rules::default().ids,
+            overlay_state: OverlayState::LeftOut,
             ..self.rules.clone()
         }
     }
 
-    /// What holds for volumes and /dev/shm, in which a name is a name.
+    /// What holds for volumes and /dev/shm, in which a name is a name, and an attribute an attribute.
     pub(super) fn tree_rules(&self) -> Rules {
         Rules {
             oci_whiteouts: false,
+            overlay_state: OverlayState::Kept,
             ..self.rules.clone()
         }
     }

@@ -43,7 +43,7 @@ pub struct Import {
     keeps: bool,
     metadata: Metadata,
     contents: Contents,
-    targets: Targets,
+    pub(super) targets: Targets,
 }
 
 impl Import {

@@ -5,6 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
+use super::chain::Dump;
 use crate::checkpoint::{DELETED_FILES, ROOTFS_DIFF_TAR};
 use crate::error::{Error, Result};
 use crate::fs::{Destination, Name, Place, PlaceBuf, Root, RootPath};
@@ -45,6 +46,8 @@ pub(super) struct Targets {
     /// What is extracted into; it may be missing until the archive turns out to be one.
     pub(super) bundle: Option<Bundle>,
     pub(super) selection: Selection,
+    /// If the bundle is one of a chain of dumps.
+    pub(super) dump: Option<Dump>,
     pub(super) root: Option<Root>,
     pub(super) shm: Option<Root>,
     /// By the name of the volume.

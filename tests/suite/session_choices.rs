@@ -1,0 +1,337 @@
+//! What the caller of an import chooses: attributes that can't be set, overlays' own state, mounts, modes, durability.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crutils::checkpoint::{Import, ImportOptions, Imported, UnsettableXattrs};
+use crutils::watch::{Warning, WarningKind, Watch};
+
+use crate::support::acl;
+use crate::support::os;
+use crate::support::process::Within;
+use crate::support::sandbox::{Fs, Sandbox, run};
+use crate::support::session::{Options, Place, Source};
+use crate::support::tarball::{Entry, archive, dir, fifo, file, symlink};
+use crate::support::tree::Snapshot;
+
+/// The number of the warnings about attributes.
+const XATTR: u32 = 4;
+const ACCESS: &str = "system.posix_acl_access";
+
+/// What an engine's overlay storage has in its directories.
+const OVERLAY_STATE: [(&str, &str); 4] = [
+    ("trusted.overlay.metacopy", ""),
+    ("trusted.overlay.opaque", "y"),
+    ("user.fuseoverlayfs.opaque", "y"),
+    ("user.overlay.redirect", "/before"),
+];
+
+/// A directory and a file with an overlay's state, and something that no overlay has.
+fn storage() -> Vec<u8> {
+    let with_state = |entry: Entry| {
+        let with = |entry: Entry, (name, value): &(&str, &str)| entry.xattr(name, value);
+        OVERLAY_STATE
+            .iter()
+            .fold(entry, with)
+            .xattr("user.kept", "1")
+    };
+    archive([with_state(dir("d")), with_state(file("f", "x"))])
+}
+
+/// An archive in which this diff is, as a volume and as /dev/shm, too.
+fn checkpoint(directory: &Path, nested: &[u8]) -> PathBuf {
+    let path = directory.join("input");
+    let names = ["rootfs-diff.tar", "volumes/v.tar", "devshm-checkpoint.tar"];
+    fs::write(&path, archive(names.map(|name| file(name, nested)))).unwrap();
+    path
+}
+
+/// The names of an object's attributes, but for those that the host's overlay may have.
+fn names(path: &Path) -> Vec<String> {
+    let names = os::xattrs(path).unwrap().into_keys();
+    names.map(|name| String::from_utf8(name).unwrap()).collect()
+}
+
+fn state_and_kept() -> Vec<String> {
+    let mut names: Vec<_> = OVERLAY_STATE
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
+    names.push("user.kept".into());
+    names.sort();
+    names
+}
+
+session_tests! {
+    fn an_overlays_state_is_data_in_a_volume_and_left_out_of_a_root_with_a_warning(t, door) {
+        needs_root!("set trusted attributes");
+        let Some(sandbox) = Sandbox::on(Fs::Tmpfs) else { return };
+        let (root, volume, shm) = (sandbox.dir("root"), sandbox.dir("volume"), sandbox.dir("shm"));
+        let input = checkpoint(sandbox.path(), &storage());
+        let watch = door.watch(None);
+        let mut session = door.open(Source::Path(&input), &Options::none(), Some(&*watch)).unwrap();
+        session.to_root(Place::from(&root)).unwrap();
+        session.to_volume("v", Place::from(&volume)).unwrap();
+        session.to_shm(Place::from(&shm)).unwrap();
+        session.extract().unwrap();
+        for tree in [&volume, &shm] {
+            for path in ["d", "f"] {
+                assert_eq!(names(&tree.join(path)), state_and_kept(), "{path}");
+                for (name, value) in OVERLAY_STATE {
+                    let found = os::xattr(&tree.join(path), name.as_bytes()).unwrap();
+                    assert_eq!(found.as_deref(), Some(value.as_bytes()), "{name}");
+                }
+            }
+        }
+        for path in ["d", "f"] {
+            assert_eq!(names(&root.join(path)), ["user.kept"], "{path}");
+        }
+        let warnings = watch.log().warnings();
+        let told: Vec<_> = warnings.iter().map(|(kind, member, _)| (*kind, &member[..])).collect();
+        let expected = [vec![(XATTR, &b"d"[..]); 4], vec![(XATTR, &b"f"[..]); 4]].concat();
+        assert_eq!(told, expected, "{warnings:?}");
+        assert!(warnings.iter().zip(OVERLAY_STATE.iter().cycle()).all(|((_, _, text), (name, _))| text.contains(name)));
+    }
+
+    fn what_a_merged_directory_of_a_volume_lacks_is_removed_overlay_state_included(t, door) {
+        needs_root!("set trusted attributes");
+        let Some(sandbox) = Sandbox::on(Fs::Tmpfs) else { return };
+        let volume = sandbox.dir("volume");
+        for path in ["d", "e"] {
+            fs::create_dir(volume.join(path)).unwrap();
+            os::set_xattr(&volume.join(path), "trusted.overlay.opaque", b"y").unwrap();
+        }
+        let entries = [dir("d").pax("CRUTILS.xattrs", "complete"), dir("e")];
+        let input = checkpoint(sandbox.path(), &archive(entries));
+        let mut session = door.file(&input, &Options::none());
+        session.to_volume("v", Place::from(&volume)).unwrap();
+        session.extract().unwrap();
+        assert_eq!((names(&volume.join("d")).len(), names(&volume.join("e")).len()), (0, 1));
+    }
+
+    fn an_attribute_that_is_left_out_is_told(t, door) {
+        let sandbox = Sandbox::new();
+        let root = sandbox.dir("root");
+        let entries = [symlink("l", "x").xattr("user.note", "1"), fifo("p").xattr("user.note", "1"), file("f", "x").xattr("foo.bar", "1")];
+        let input = checkpoint(sandbox.path(), &archive(entries));
+        let watch = door.watch(None);
+        let mut session = door.open(Source::Path(&input), &Options::none(), Some(&*watch)).unwrap();
+        session.to_root(Place::from(&root)).unwrap();
+        session.extract().unwrap();
+        let told: Vec<_> = watch.log().warnings().into_iter().map(|(kind, member, _)| (kind, member)).collect();
+        assert_eq!(told, ["l", "p", "f"].map(|member| (XATTR, member.into())));
+    }
+}
+
+/// Applies these members to the root, as options say; what was told.
+fn import(
+    sandbox: &Sandbox,
+    entries: &[Entry],
+    options: &ImportOptions,
+) -> (crutils::Result<Imported>, Vec<(WarningKind, String)>) {
+    let (told, watch) = (Arc::new(Mutex::new(Vec::new())), Watch::new());
+    let record = Arc::clone(&told);
+    watch.on_warning(move |warning: &Warning<'_>| {
+        let member = String::from_utf8_lossy(warning.member).into_owned();
+        record.lock().unwrap().push((warning.kind, member));
+    });
+    let input = checkpoint(sandbox.path(), &archive(entries.to_vec()));
+    let mut import = Import::open(&input, options, &watch).unwrap();
+    import.to_root(&sandbox.dir("root")).unwrap();
+    let imported = import.extract();
+    let told = told.lock().unwrap().clone();
+    (imported, told)
+}
+
+#[test]
+fn attributes_that_cannot_be_set_fail_the_import_if_that_is_asked_for() {
+    let mut options = ImportOptions::new();
+    options.unsettable_xattrs(UnsettableXattrs::Fail);
+    for (entry, errno) in [
+        (symlink("l", "x").xattr("user.a", "1"), libc::EPERM),
+        (file("f", "x").xattr("foo.bar", "1"), libc::EOPNOTSUPP),
+    ] {
+        let (imported, told) = import(&Sandbox::new(), &[entry], &options);
+        assert_eq!((imported.unwrap_err().errno(), told), (errno, vec![]));
+    }
+}
+
+#[test]
+fn attributes_that_cannot_be_set_are_all_left_out_if_that_is_asked_for() {
+    crate::needs_root!("tell a refusal from a lack of privilege");
+    let entries = [
+        file("capability", "x").xattr("security.capability", "nonsense"),
+        file("acl", "x").xattr(ACCESS, [2, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0]),
+        file("large", "x").xattr("user.large", vec![b'v'; 65_537]),
+        dir("d").xattr(ACCESS, "x"),
+        file("whole", "x").xattr("user.a", "1"),
+    ];
+    let mut options = ImportOptions::new();
+    for entry in &entries[..4] {
+        import(&Sandbox::new(), std::slice::from_ref(entry), &options)
+            .0
+            .unwrap_err();
+    }
+    options.unsettable_xattrs(UnsettableXattrs::SkipAll);
+    let sandbox = Sandbox::new();
+    let (imported, told) = import(&sandbox, &entries, &options);
+    imported.unwrap();
+    let expected = ["capability", "acl", "large", "d"];
+    assert_eq!(
+        told,
+        expected.map(|member| (WarningKind::Xattr, member.to_owned()))
+    );
+    let tree = Snapshot::of(&sandbox.path().join("root"));
+    assert_eq!(tree.get("whole").xattrs.len(), 1);
+    assert!(expected.iter().all(|path| tree.get(path).xattrs.is_empty()));
+}
+
+#[test]
+fn an_overlays_state_is_kept_in_a_root_if_that_is_asked_for() {
+    crate::needs_root!("set trusted attributes");
+    let Some(sandbox) = Sandbox::on(Fs::Tmpfs) else {
+        return;
+    };
+    let mut options = ImportOptions::new();
+    options.keep_overlay_state(true);
+    let entry = dir("d")
+        .xattr("trusted.overlay.opaque", "y")
+        .xattr("user.overlay.redirect", "/x");
+    let (imported, told) = import(&sandbox, &[entry], &options);
+    imported.unwrap();
+    assert_eq!(told, []);
+    let expected = ["trusted.overlay.opaque", "user.overlay.redirect"];
+    assert_eq!(names(&sandbox.path().join("root/d")), expected);
+}
+
+#[test]
+fn what_is_mounted_below_the_root_is_written_to_if_that_is_asked_for() {
+    crate::needs_root!("mount file systems");
+    let mut sandbox = Sandbox::new();
+    let mount = sandbox.dir("root/data");
+    sandbox.mount_tmpfs(&mount);
+    let entries = [
+        dir("data").mode(0o711),
+        file("data/keep", "x"),
+        file("data/new/f", "x"),
+    ];
+    let mut options = ImportOptions::new();
+    let (refused, _) = import(&sandbox, &entries, &options);
+    assert_eq!(refused.unwrap_err().errno(), libc::EXDEV);
+    options.cross_mounts(true);
+    import(&sandbox, &entries, &options).0.unwrap();
+    assert_eq!(fs::read_to_string(mount.join("keep")).unwrap(), "x");
+    assert_eq!(Snapshot::of(&mount).get("").mode, 0o711);
+    // What is there is no reason to remove anything.
+    let over = [file("data", "a file")];
+    import(&sandbox, &over, &options).0.unwrap_err();
+    assert_eq!(fs::read_to_string(mount.join("keep")).unwrap(), "x");
+}
+
+#[test]
+fn modes_are_such_that_their_owner_can_work_if_that_is_asked_for() {
+    let sandbox = Sandbox::new();
+    let entries = [
+        dir("d").mode(0o600),
+        file("d/none", "x").mode(0),
+        file("d/x", "x").mode(0o011),
+        file("d/acl", "x").mode(0o070).xattr(ACCESS, {
+            let mut list = acl(&[1234]);
+            // The owner's entry is the first one.
+            list[6] = 0;
+            list
+        }),
+        fifo("p").mode(0o040),
+        symlink("l", "x"),
+    ];
+    let mut options = ImportOptions::new();
+    options.usable_modes(true);
+    import(&sandbox, &entries, &options).0.unwrap();
+    let tree = Snapshot::of(&sandbox.path().join("root"));
+    let mode = |path| tree.get(path).mode;
+    assert_eq!(
+        [mode("d"), mode("d/none"), mode("d/x"), mode("p")],
+        [0o700, 0o600, 0o711, 0o640]
+    );
+    assert_eq!(mode("d/acl") & 0o700, 0o700);
+}
+
+mod a_user_can_enter_what_an_engine_has_closed {
+    use super::*;
+    use crate::support::api::Rust;
+    use crate::support::process::Test;
+
+    #[test]
+    fn rust() {
+        Test::run(module_path!(), "rust", &Rust, |t| {
+            t.within(Within::User, || {
+                let sandbox = Sandbox::new();
+                let input = sandbox.path().join("input");
+                let entries = [
+                    dir("checkpoint").mode(0o600),
+                    file("checkpoint/inventory.img", "x").mode(0o400),
+                ];
+                fs::write(&input, archive(entries.map(|entry| entry.owner(0, 0)))).unwrap();
+                let bundle = sandbox.path().join("bundle");
+                let mut options = ImportOptions::new();
+                options.usable_modes(true).ignore_ownership(true);
+                let mut import = Import::open(&input, &options, &Watch::new()).unwrap();
+                import.to_bundle(&bundle).unwrap();
+                import.extract().unwrap();
+                let inventory = bundle.join("checkpoint/inventory.img");
+                assert_eq!(fs::read_to_string(inventory).unwrap(), "x");
+            });
+        });
+    }
+}
+
+#[test]
+fn what_was_written_lasts_if_that_is_asked_for() {
+    const TRACED: &str = "CRUTILS_TEST_SYNCED";
+    if let Some(directory) = std::env::var_os(TRACED) {
+        let directory = Path::new(&directory);
+        let mut options = ImportOptions::new();
+        options.sync(true);
+        let input = directory.join("input");
+        let mut import = Import::open(&input, &options, &Watch::new()).unwrap();
+        import.to_root(&directory.join("root")).unwrap();
+        import.to_volume("v", &directory.join("volume")).unwrap();
+        import.to_bundle(&directory.join("bundle")).unwrap();
+        import.extract().unwrap();
+        return;
+    }
+    if let Some(reason) = crate::system_calls::untraceable() {
+        crate::skip!("{reason}");
+    }
+    let sandbox = Sandbox::new();
+    for name in ["root", "volume"] {
+        sandbox.dir(name);
+    }
+    checkpoint(sandbox.path(), &archive([file("f", "x")]));
+    let trace = sandbox.path().join("trace");
+    let name = "session_choices::what_was_written_lasts_if_that_is_asked_for";
+    let line = format!(
+        "strace -f -e trace=syncfs,pwrite64 -o {} {} --exact {name} --nocapture",
+        trace.display(),
+        std::env::current_exe().unwrap().display()
+    );
+    let words: Vec<&str> = line.split(' ').collect();
+    let mut command = std::process::Command::new(words[0]);
+    let output = command
+        .args(&words[1..])
+        .env(TRACED, sandbox.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    let trace = fs::read_to_string(trace).unwrap();
+    let lines: Vec<&str> = trace.lines().filter(|line| line.contains("= 0")).collect();
+    let syncs = lines.iter().filter(|line| line.contains("syncfs(")).count();
+    assert_eq!(syncs, 3, "{trace}");
+    assert!(trace.rfind("syncfs(") > trace.rfind("pwrite64("), "{trace}");
+    let _ = run("true");
+}
