@@ -94,6 +94,8 @@ pub enum WarningKind {
     Ignored = 3,
     /// What was stored changed meanwhile: it isn't what it was when its size was measured.
     Changed = 4,
+    /// An xattr isn't stored.
+    Xattr = 5,
 }
 
 /// Something that was left out and doesn't fail the work.

@@ -21,20 +21,42 @@ const OVERLAY_INTERNAL: [&[u8]; 3] = [
 /// Whether the attribute is stored into archives and taken from them: all but the SELinux label, which the policy of
 /// the restoring host decides, and the overlay's own state.
 pub(crate) fn travels(name: &[u8]) -> bool {
-    name != b"security.selinux"
-        && !OVERLAY_INTERNAL
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
+    name != b"security.selinux" && !is_overlay_state(name)
+}
+
+fn is_overlay_state(name: &[u8]) -> bool {
+    OVERLAY_INTERNAL
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
+/// What becomes of the attributes that overlays keep their state in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OverlayXattrs {
+    /// They stay where they are: what they say belongs to the overlay that the tree is shown by, or goes to.
+    #[default]
+    LeftOut,
+    /// They are data like any other: the tree is a directory of its own, and some overlay's storage is in it.
+    Kept,
 }
 
 /// All attributes of an object that travel, with their values, sorted by name.
 pub(crate) fn travelling_xattrs(node: &Node) -> Result<Vec<(CString, Vec<u8>)>> {
-    let mut found = Vec::new();
-    for name in node
-        .xattr_names()?
-        .into_iter()
-        .filter(|name| travels(name.to_bytes()))
-    {
+    xattrs_of(node, OverlayXattrs::LeftOut).map(|(found, _)| found)
+}
+
+/// The same, with those of overlays if they are kept, and whether any of them were left out.
+pub(crate) fn xattrs_of(
+    node: &Node,
+    overlay: OverlayXattrs,
+) -> Result<(Vec<(CString, Vec<u8>)>, bool)> {
+    let (mut found, mut left_out) = (Vec::new(), false);
+    for name in node.xattr_names()? {
+        let of_overlay = is_overlay_state(name.to_bytes());
+        if !travels(name.to_bytes()) && !(of_overlay && overlay == OverlayXattrs::Kept) {
+            left_out |= of_overlay;
+            continue;
+        }
         match node.xattr(&name) {
             Ok(Some(value)) => found.push((name, value)),
             // Listed by the file system, but not for this type of object; or removed meanwhile.
@@ -47,7 +69,7 @@ pub(crate) fn travelling_xattrs(node: &Node) -> Result<Vec<(CString, Vec<u8>)>> 
             }
         }
     }
-    Ok(found)
+    Ok((found, left_out))
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ mod memory;
 mod ordinary;
 mod outputs;
 mod overlay_inodes;
+mod overlay_xattrs;
 mod probe;
 mod process_state;
 mod races;

@@ -13,7 +13,7 @@ use crate::checkpoint::import::{check_config, judge_bundle_member};
 use crate::checkpoint::rootfs_diff::Plan;
 use crate::checkpoint::{CONFIG_DUMP, DELETED_FILES, SPEC_DUMP};
 use crate::error::{Context as _, Error, Result};
-use crate::fs::{Identity, Root, RootPath};
+use crate::fs::{Identity, OverlayXattrs, Root, RootPath};
 use crate::tar::{END_OF_ARCHIVE, Member, MemberKind, Time};
 use crate::watch::{Phase, WarningKind, Watch};
 
@@ -36,6 +36,8 @@ pub(super) struct Storing<'s> {
     pub time: i64,
     /// The files of the export's own that the archive goes to. They may have names in what is stored.
     pub own: &'s [Identity],
+    /// What becomes of the xattrs in a root file system that overlays keep their state in.
+    pub overlay: OverlayXattrs,
     /// Whether what is stored lives.
     pub lives: bool,
     /// Makes a file for what is noted while measuring.
@@ -175,7 +177,7 @@ impl<'s> Storing<'s> {
     fn measure_diff(&self, diff: &Diff, name: &RootPath, measure: &mut Measure<'_>) -> Result<()> {
         let plan = Plan::new(&diff.changes)?;
         let mut inner = self.measuring();
-        let stored = plan.store(&diff.root, &mut inner, self.own)?;
+        let stored = plan.store(&diff.root, &mut inner, self.diff_manner())?;
         if stored.wanted {
             measure.add(&self.made(name.as_bytes(), nested(&inner)))?;
         }
@@ -205,7 +207,11 @@ impl<'s> Storing<'s> {
                 let spool = (self.spool)()?;
                 let (measured, ()) =
                     Measured::new(spool, name.as_bytes(), self.lives, self.watch, store)?;
-                measured.write(root, self.made(name.as_bytes(), 0), sink)?;
+                measured.with_overlay_xattrs(OverlayXattrs::Kept).write(
+                    root,
+                    self.made(name.as_bytes(), 0),
+                    sink,
+                )?;
             }
             Content::Diff(diff) => self.store_diff(diff, name, sink)?,
         }
@@ -214,12 +220,16 @@ impl<'s> Storing<'s> {
 
     fn store_diff(&self, diff: &Diff, name: &RootPath, sink: &mut Sink<'_>) -> Result<()> {
         let plan = Plan::new(&diff.changes)?;
-        let store = |measure: &mut Measure<'_>| plan.store(&diff.root, measure, self.own);
+        let store = |measure: &mut Measure<'_>| plan.store(&diff.root, measure, self.diff_manner());
         let spool = (self.spool)()?;
         let (measured, stored) =
             Measured::new(spool, name.as_bytes(), self.lives, self.watch, store)?;
         if stored.wanted {
-            measured.write(&diff.root, self.made(name.as_bytes(), 0), sink)?;
+            measured.with_overlay_xattrs(self.overlay).write(
+                &diff.root,
+                self.made(name.as_bytes(), 0),
+                sink,
+            )?;
         }
         match plan.deleted_list(&stored)? {
             Some(list) => self.store_bytes(DELETED_FILES.as_bytes(), &list, sink),
@@ -240,6 +250,7 @@ impl<'s> Storing<'s> {
             crosses_first_mount: true,
             except: Some(&self.export.names),
             own: self.own,
+            overlay: OverlayXattrs::LeftOut,
             judge: Some(&judge),
         };
         let mut creation = Creation::new(root, target, manner)?;
@@ -253,11 +264,21 @@ impl<'s> Storing<'s> {
         }
     }
 
+    fn diff_manner(&self) -> Manner<'s> {
+        Manner {
+            own: self.own,
+            overlay: self.overlay,
+            ..Manner::default()
+        }
+    }
+
     /// Stores a whole directory, beginning with itself.
     fn store_directory<T: Target>(&self, root: &Root, target: &mut T) -> Result<()> {
         let manner = Manner {
             dotted: true,
             own: self.own,
+            // A directory of its own isn't shown by an overlay that they could belong to.
+            overlay: OverlayXattrs::Kept,
             ..Manner::default()
         };
         let mut creation = Creation::new(root, target, manner)?;

@@ -52,6 +52,7 @@ pub struct ExportOptions {
     pub(super) time: i64,
     pub(super) spool_directory: Option<DirectoryBuf>,
     pub(super) live: bool,
+    pub(super) overlay_xattrs: bool,
 }
 
 impl ExportOptions {
@@ -116,6 +117,15 @@ impl ExportOptions {
     /// The members of a bundle have to stay in any case.
     pub fn live(&mut self, wanted: bool) -> &mut Self {
         self.live = wanted;
+        self
+    }
+
+    /// Whether a rootfs diff has the xattrs in which overlays keep their state (`trusted.overlay.` and its kin), where the
+    /// mounted root file system shows any: a container that runs containers has made them. Without it they are left out,
+    /// each object with a warning, since the overlay that they are restored onto may refuse them or take them for its own.
+    /// Directories that are archives of their own have them in any case.
+    pub fn overlay_xattrs(&mut self, wanted: bool) -> &mut Self {
+        self.overlay_xattrs = wanted;
         self
     }
 

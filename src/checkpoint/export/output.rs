@@ -18,7 +18,8 @@ use crate::archive::{Hashing, Sha256Digest, Sink};
 use crate::compress::{Encoding, encoder};
 use crate::error::{Context as _, Error, Result, quote};
 use crate::fs::{
-    Channel, Directory, Identity, Name, Node, Output, Quiet, check_close, file_type, spool_ambient,
+    Channel, Directory, Identity, Name, Node, Output, OverlayXattrs, Quiet, check_close, file_type,
+    spool_ambient,
 };
 use crate::watch::{Phase, Watch};
 
@@ -238,6 +239,11 @@ impl<'j> Job<'j> {
             output: self.output,
             time: self.options.time,
             own: self.own,
+            overlay: if self.options.overlay_xattrs {
+                OverlayXattrs::Kept
+            } else {
+                OverlayXattrs::LeftOut
+            },
             lives: self.options.live,
             spool: self.spool,
         }
