@@ -209,6 +209,7 @@ impl<'j> Job<'j> {
             members,
             sha256: finished.sha256,
             missing: found.missing,
+            lacking: found.lacking,
         })
     }
 
@@ -229,6 +230,7 @@ impl<'j> Job<'j> {
             members,
             sha256,
             missing: found.missing,
+            lacking: found.lacking,
         })
     }
 
@@ -238,6 +240,7 @@ impl<'j> Job<'j> {
             watch: self.watch,
             output: self.output,
             time: self.options.time,
+            excluded: &self.options.excluded,
             own: self.own,
             overlay: if self.options.overlay_xattrs {
                 OverlayXattrs::Kept
