@@ -55,6 +55,7 @@ mod export_output;
 mod export_refused;
 mod export_stale;
 mod failing_files;
+mod faults;
 mod hard_links;
 mod house;
 mod import;

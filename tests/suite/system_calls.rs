@@ -25,7 +25,7 @@ const FILES: usize = 200;
 const TO_EACH: usize = FILES / 4;
 
 /// Why nothing can be traced here, if so.
-fn untraceable() -> Option<String> {
+pub(crate) fn untraceable() -> Option<String> {
     match Command::new("strace")
         .args(["-o", "/dev/null", "true"])
         .output()
