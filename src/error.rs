@@ -289,9 +289,33 @@ impl<T> Called<T> for Result<T, Errno> {
     }
 }
 
+/// How long a name may be to be shown whole, in bytes: as long as those of single files, and some more.
+const SHOWN_WHOLE: usize = 300;
+/// How much of a longer one is shown at its beginning, and at its end.
+const SHOWN_PART: usize = 120;
+
 /// The bytes of a name between quotation marks, fit for a terminal and a log: what isn't printable, isn't UTF-8 or
-/// could change the direction of the text is escaped.
+/// could change the direction of the text is escaped. A long name lacks its middle.
 pub(crate) fn quote(name: &[u8]) -> String {
+    if name.len() <= SHOWN_WHOLE {
+        return quote_whole(name);
+    }
+    let (first, rest) = name.split_at(character_boundary(name, SHOWN_PART));
+    let (middle, last) = rest.split_at(character_boundary(rest, rest.len() - SHOWN_PART));
+    let (first, last) = (quote_whole(first), quote_whole(last));
+    format!("{first}…({} bytes)…{last}", middle.len())
+}
+
+/// The last place up to `at` where no character of UTF-8 is cut.
+fn character_boundary(name: &[u8], at: usize) -> usize {
+    let is_inside = |at: &usize| name.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    (at.saturating_sub(3)..=at)
+        .rev()
+        .find(|at| !is_inside(at))
+        .unwrap_or(at)
+}
+
+fn quote_whole(name: &[u8]) -> String {
     let mut out = String::with_capacity(name.len() + 2);
     out.push('"');
     for chunk in name.utf8_chunks() {
@@ -367,6 +391,21 @@ mod tests {
             Some(&Errno::EIO)
         );
         assert!(Error::argument("root", "is wrong").source().is_none());
+    }
+
+    #[test]
+    fn a_long_name_lacks_its_middle() {
+        assert_eq!(quote(&[b'x'; 300]).len(), 302);
+        let long = [vec![b'a'; 120], vec![b'-'; 3000], vec![b'z'; 120]].concat();
+        let expected = format!(
+            "\"{}\"…(3000 bytes)…\"{}\"",
+            "a".repeat(120),
+            "z".repeat(120)
+        );
+        assert_eq!(quote(&long), expected);
+        let quoted = quote("aé".repeat(1000).as_bytes());
+        assert!(!quoted.contains('\\') && quoted.len() < 300, "{quoted}");
+        assert!(quote(&[0x80; 1000]).len() < 1100);
     }
 
     #[test]

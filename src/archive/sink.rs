@@ -453,6 +453,10 @@ pub(super) fn warn(watch: &Watch, path: &[u8], why: LeftOut) {
             WarningKind::Socket,
             "a socket isn't stored: no archive can hold it",
         ),
+        LeftOut::OverlayXattrs => (
+            WarningKind::Xattr,
+            "its xattrs that overlays keep their state in aren't stored",
+        ),
         LeftOut::Gone => (WarningKind::Vanished, "isn't there any more"),
     };
     watch.warn(kind, path, text);

@@ -54,6 +54,15 @@ impl Comparison<'_> {
         Ok(false)
     }
 
+    /// Whether two directories have the same attributes but for their times.
+    pub(super) fn differ_in_times_alone(new: &Object, old: &Object) -> Result<bool> {
+        let (a, b) = (&new.stat, &old.stat);
+        Ok(
+            (a.st_mode, a.st_uid, a.st_gid) == (b.st_mode, b.st_uid, b.st_gid)
+                && travelling_xattrs(&new.node)? == travelling_xattrs(&old.node)?,
+        )
+    }
+
     fn same_time(self, a: &FileStat, b: &FileStat) -> bool {
         let whole = |stat: &FileStat| !self.exact_times && stat.st_mtime_nsec == 0;
         a.st_mtime == b.st_mtime && (a.st_mtime_nsec == b.st_mtime_nsec || whole(a) || whole(b))

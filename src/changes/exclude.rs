@@ -12,7 +12,9 @@ use crate::fs::RootPath;
 /// Paths that aren't listed.
 ///
 /// A directory that was added and holds something excluded is listed as modified instead, and the rest of its content
-/// name by name: an added directory stands for all that is below it.
+/// name by name: an added directory stands for all that is below it. A directory isn't listed either if nothing else
+/// changed there than that something excluded was made: one that differs in its times alone, or was added with mode 0755,
+/// without xattrs, with the owner of what is excluded, and holds nothing that is listed.
 #[derive(Clone, Debug, Default)]
 pub struct Exclude {
     exact: BTreeSet<Vec<u8>>,
@@ -64,6 +66,11 @@ impl Exclude {
     #[must_use]
     pub fn subtree_paths(&self) -> Vec<OsString> {
         self.subtrees.iter().map(|path| absolute(path)).collect()
+    }
+
+    /// Whether everything is listed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.subtrees.is_empty()
     }
 
     /// Whether the object itself isn't listed.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::exclude::{Exclude, absolute};
 use super::{Change, ChangeKind};
 use crate::error::Result;
-use crate::fs::{Budget, RootPath};
+use crate::fs::{Budget, Owner, RootPath};
 
 /// Which directories are listed as modified although nothing about them is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +18,22 @@ pub(super) enum OnTheWay {
     ToAddedAndDeleted,
 }
 
+/// By what a change of a directory can be explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Explained {
+    /// It differs in its times alone: something was made or removed there.
+    InTimesAlone,
+    /// It is new, belongs to this owner and has nothing of its own: it was made on the way to something.
+    OnTheWay(Owner),
+}
+
 /// The changes found so far, by path: each once, in the order of the paths' bytes.
 pub(super) struct List<'e> {
     changes: BTreeMap<Vec<u8>, ChangeKind>,
+    /// What is new and isn't listed, with its owner: an engine has made it to mount something there.
+    made: BTreeMap<Vec<u8>, Owner>,
+    /// Listed directories of which nothing tells but what is in them.
+    explained: BTreeMap<Vec<u8>, Explained>,
     budget: Budget,
     exclude: &'e Exclude,
 }
@@ -29,6 +42,8 @@ impl<'e> List<'e> {
     pub(super) fn new(exclude: &'e Exclude) -> Self {
         Self {
             changes: BTreeMap::new(),
+            made: BTreeMap::new(),
+            explained: BTreeMap::new(),
             budget: Budget::default(),
             exclude,
         }
@@ -49,6 +64,44 @@ impl<'e> List<'e> {
         Ok(())
     }
 
+    /// Notes that an object which isn't listed is new.
+    pub(super) fn note_made(&mut self, path: &RootPath, owner: Owner) -> Result<()> {
+        self.budget.take(path.as_bytes().len())?;
+        self.made.insert(path.as_bytes().to_vec(), owner);
+        Ok(())
+    }
+
+    /// Notes how the change of a listed directory can be explained, if there is anything that isn't listed at all.
+    pub(super) fn note_explained(&mut self, path: &RootPath, by: Explained) -> Result<()> {
+        if self.holds(path.as_bytes()) && !self.exclude.is_empty() {
+            self.budget.take(path.as_bytes().len())?;
+            self.explained.insert(path.as_bytes().to_vec(), by);
+        }
+        Ok(())
+    }
+
+    /// Takes directories off the list that have changed because of what isn't listed, and of nothing else.
+    fn drop_explained(&mut self) {
+        // A directory comes before what is in it.
+        for (path, by) in std::mem::take(&mut self.explained).into_iter().rev() {
+            let below = [path.as_slice(), b"/"].concat();
+            let made = self.made.range(below.clone()..);
+            let is_cause = |owner: Owner| match by {
+                Explained::InTimesAlone => true,
+                Explained::OnTheWay(own) => own == owner,
+            };
+            let mut made = made.take_while(|(path, _)| path.starts_with(&below));
+            let has_cause = made.any(|(_, owner)| is_cause(*owner));
+            let mut listed = self.changes.range(below.clone()..);
+            let has_changes = listed
+                .next()
+                .is_some_and(|(path, _)| path.starts_with(&below));
+            if has_cause && !has_changes {
+                self.changes.remove(&path);
+            }
+        }
+    }
+
     /// Makes the added directories above an excluded object modified ones, which don't stand for their content.
     pub(super) fn open_up(&mut self, path: &RootPath) {
         for above in path.steps_down() {
@@ -65,6 +118,7 @@ impl<'e> List<'e> {
 
     /// The whole list, with the directories on the way.
     pub(super) fn finish(mut self, on_the_way: OnTheWay) -> Result<Vec<Change>> {
+        self.drop_explained();
         let mut above: Vec<RootPath> = Vec::new();
         for (path, kind) in &self.changes {
             if *kind == ChangeKind::Modify && on_the_way == OnTheWay::ToAddedAndDeleted {

@@ -3,12 +3,12 @@
 #![forbid(unsafe_code)]
 
 use crate::error::{Context as _, Error, Result};
-use crate::fs::{Identity, Name, RootPath, file_type, is_directory};
+use crate::fs::{Identity, Name, Owner, RootPath, file_type, is_directory, travelling_xattrs};
 
 use super::compare::Comparison;
 use super::layers::{Object, Open, Origin, Stack, View};
 use super::links::Links;
-use super::list::{List, OnTheWay};
+use super::list::{Explained, List, OnTheWay};
 use super::{Change, ChangeKind, Exclude};
 use crate::watch::{Phase, Watch};
 
@@ -112,8 +112,11 @@ impl<'w> Walk<'w> {
     fn look_at(&mut self, path: &RootPath, name: &Name, new: &[Open], old: &[Open]) -> Result<()> {
         let new = self.new.find(new, name)?;
         if self.exclude.closes(path) {
-            if new.is_some() {
+            if let Some(new) = &new {
                 self.list.open_up(path);
+                if self.old.find(old, name)?.is_none() {
+                    self.list.note_made(path, owner(new))?;
+                }
             }
             return Ok(());
         }
@@ -122,6 +125,12 @@ impl<'w> Walk<'w> {
             (None, Some(_)) => self.list.push(path, ChangeKind::Delete),
             (Some(new), None) => {
                 self.list.push(path, ChangeKind::Add)?;
+                if self.exclude.leaves_out(path) {
+                    self.list.note_made(path, owner(&new))?;
+                } else if is_plain_directory(&new)? {
+                    let by = Explained::OnTheWay(owner(&new));
+                    self.list.note_explained(path, by)?;
+                }
                 self.go_on(path, new, None)
             }
             (Some(new), Some(old)) => self.look_at_both(path, new, old),
@@ -138,6 +147,12 @@ impl<'w> Walk<'w> {
         }
         if self.is_modified(&new, &old)? {
             self.list.push(path, ChangeKind::Modify)?;
+            if is_directory(&new.stat)
+                && !self.hides_lower(&new, &old)
+                && Comparison::differ_in_times_alone(&new, &old)?
+            {
+                self.list.note_explained(path, Explained::InTimesAlone)?;
+            }
         }
         self.go_on(path, new, Some(old))
     }
@@ -148,9 +163,7 @@ impl<'w> Walk<'w> {
             if new.stack.is_same(&old.stack) {
                 return Ok(false);
             }
-            // A directory of the upper layer that hides the lower ones was made anew, or came from elsewhere.
-            return Ok(self.is_upper(new) && !new.stack.is_on_top_of(&old.stack)
-                || self.comparison.differ(new, old)?);
+            return Ok(self.hides_lower(new, old) || self.comparison.differ(new, old)?);
         }
         if new.identity() == old.identity() {
             return Ok(false);
@@ -158,6 +171,11 @@ impl<'w> Walk<'w> {
         // A name of a lower file that was copied up doesn't belong to the others any more; or it does, and all changed.
         let parted = self.is_upper(new) && (new.stat.st_nlink > 1 || old.stat.st_nlink > 1);
         Ok(parted || self.comparison.differ(new, old)?)
+    }
+
+    /// Whether it is a directory of the upper layer that hides the lower ones: it was made anew, or came from elsewhere.
+    fn hides_lower(&self, new: &Object, old: &Object) -> bool {
+        self.is_upper(new) && !new.stack.is_on_top_of(&old.stack)
     }
 
     /// Whether the object comes from an overlay's upper directory.
@@ -220,4 +238,15 @@ impl<'w> Walk<'w> {
         }
         Ok(())
     }
+}
+
+fn owner(object: &Object) -> Owner {
+    (object.stat.st_uid, object.stat.st_gid)
+}
+
+/// Whether it is a directory as engines make them on the way to what they mount.
+fn is_plain_directory(object: &Object) -> Result<bool> {
+    Ok(is_directory(&object.stat)
+        && object.stat.st_mode & 0o7777 == 0o755
+        && travelling_xattrs(&object.node)?.is_empty())
 }

@@ -50,8 +50,14 @@ const OPTION_IS_KNOWN: [&[u8]; 4] = [
     b"requires a value but none was supplied",
 ];
 
+/// What gVisor's runsc ends with once it has shown how a command is used, and for other failures.
+const USAGE_STATUS: i32 = 128;
+/// What it shows then, on the first line.
+const CHECKPOINT_USAGE: &[u8] = b"checkpoint [flags] <container id>";
+
 /// Tells whether the OCI runtime at `runtime_path` can checkpoint and restore containers: whether
-/// `runtime_path checkpoint --help` exits with status 0.
+/// `runtime_path checkpoint --help` exits with status 0, or shows the command's usage and exits with 128 as gVisor's
+/// runsc does.
 ///
 /// A name without a slash is looked up in the absolute directories of `PATH`. The runtime inherits environment and
 /// working directory, reads from `/dev/null`, and its output is discarded. The answer comes within 10 seconds, and
@@ -66,7 +72,7 @@ pub fn runtime_supports_checkpoint_restore(runtime_path: &Path) -> bool {
 
 /// Tells whether the OCI runtime at `runtime_path` can restore containers into a pod: whether
 /// `runtime_path restore --lsm-mount-context` complains, on either output, that the option lacks its value. runc's,
-/// crun's and youki's wordings are known. The exit status doesn't matter.
+/// crun's and youki's wordings are known. The exit status doesn't matter. runsc has no such option.
 ///
 /// All else is as in [`runtime_supports_checkpoint_restore`]; a runtime that writes more than 1 MiB is `false`, too.
 #[must_use]
@@ -75,8 +81,19 @@ pub fn runtime_supports_pod_checkpoint_restore(runtime_path: &Path) -> bool {
 }
 
 fn knows_checkpoint(runtime: &Path, patience: Patience) -> bool {
-    let mut output = Output::Discarded;
-    run(runtime, ["checkpoint", "--help"], &mut output, patience) == Some(Some(0))
+    const ASKED: [&str; 2] = ["checkpoint", "--help"];
+    let begin = Instant::now();
+    match run(runtime, ASKED, &mut Output::Discarded, patience) {
+        Some(Some(0)) => true,
+        Some(Some(USAGE_STATUS)) => {
+            let answer = patience.answer.saturating_sub(begin.elapsed());
+            let patience = Patience { answer, ..patience };
+            let mut output = Output::Collected(Vec::new());
+            let status = run(runtime, ASKED, &mut output, patience);
+            status == Some(Some(USAGE_STATUS)) && output.holds(CHECKPOINT_USAGE)
+        }
+        _ => false,
+    }
 }
 
 fn knows_mount_context(runtime: &Path, patience: Patience) -> bool {
@@ -88,18 +105,22 @@ fn knows_mount_context(runtime: &Path, patience: Patience) -> bool {
         patience,
     )
     .is_some();
-    match output {
-        Output::Collected(text) if ended => OPTION_IS_KNOWN
-            .iter()
-            .any(|phrase| text.windows(phrase.len()).any(|window| window == *phrase)),
-        _ => false,
-    }
+    ended && OPTION_IS_KNOWN.iter().any(|phrase| output.holds(phrase))
 }
 
 /// Where the output of a runtime goes.
 enum Output {
     Discarded,
     Collected(Vec<u8>),
+}
+
+impl Output {
+    fn holds(&self, phrase: &[u8]) -> bool {
+        match self {
+            Output::Discarded => false,
+            Output::Collected(text) => text.windows(phrase.len()).any(|window| window == phrase),
+        }
+    }
 }
 
 /// Runs a runtime to its end. The answer is its exit status, if it has one; nothing if it couldn't be run, was still

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
-use nix::unistd::{Gid, Uid, fchownat};
+use nix::unistd::{Gid, Uid, close, fchownat};
 
 use super::{Identity, Name};
 use crate::error::{Called as _, Result};
@@ -154,6 +154,11 @@ impl Node {
             Err(Errno::ENODATA) => Ok(None),
             result => result.map(Some),
         }
+    }
+
+    /// Closes the descriptor, and tells what close(2) says: see [`check_close`](super::check_close).
+    pub(crate) fn close(self) -> Result<()> {
+        close(self.fd).called(|| "close")
     }
 
     fn handle(&self) -> Handle<'_> {

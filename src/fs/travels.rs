@@ -8,7 +8,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 
 use nix::errno::Errno;
 
@@ -44,22 +44,18 @@ pub(crate) fn travels(name: &[u8], overlay: OverlayState) -> bool {
 
 /// All attributes of an object that travel where an overlay's state doesn't, with their values, sorted by name.
 pub(crate) fn travelling_xattrs(node: &Node) -> Result<Vec<(CString, Vec<u8>)>> {
-    travelling_xattrs_with(node, OverlayState::LeftOut, &mut |_| {})
+    xattrs_of(node, OverlayState::LeftOut).map(|(found, _)| found)
 }
 
-/// All attributes of an object that travel, with their values, sorted by name. An overlay's state that doesn't is told to
-/// `left_out`, by its name.
-pub(crate) fn travelling_xattrs_with(
+/// All attributes of an object that travel, with their values, sorted by name; and whether an overlay's state was left out.
+pub(crate) fn xattrs_of(
     node: &Node,
     overlay: OverlayState,
-    left_out: &mut dyn FnMut(&CStr),
-) -> Result<Vec<(CString, Vec<u8>)>> {
-    let mut found = Vec::new();
+) -> Result<(Vec<(CString, Vec<u8>)>, bool)> {
+    let (mut found, mut left_out) = (Vec::new(), false);
     for name in node.xattr_names()? {
         if !travels(name.to_bytes(), overlay) {
-            if is_overlay_state(name.to_bytes()) {
-                left_out(&name);
-            }
+            left_out |= is_overlay_state(name.to_bytes());
             continue;
         }
         match node.xattr(&name) {
@@ -74,7 +70,7 @@ pub(crate) fn travelling_xattrs_with(
             }
         }
     }
-    Ok(found)
+    Ok((found, left_out))
 }
 
 #[cfg(test)]

@@ -17,10 +17,29 @@ pub(crate) fn in_user_namespace() -> bool {
         !nix::unistd::geteuid().is_root()
             || !(rootless_uid.is_empty() || rootless_uid == "0")
             || !variable("_CONTAINERS_USERNS_CONFIGURED").is_empty()
-            || !sys::has_cap_sys_admin().unwrap_or(false)
+            || !has_cap_sys_admin()
             // A kernel without user namespaces has no such file.
             || std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !maps_every_id(&map))
     })
+}
+
+/// Whether the process has CAP_SYS_ADMIN, as far as anybody tells: a filter may refuse capget(2), and `/proc` may be
+/// missing. If in doubt it has. What it lacks is then an error where it is needed; the contrary would leave devices out
+/// for which there is no reason.
+fn has_cap_sys_admin() -> bool {
+    sys::has_cap_sys_admin()
+        .ok()
+        .or_else(|| {
+            let status = std::fs::read_to_string("/proc/thread-self/status").ok()?;
+            effective_capabilities(&status).map(|set| set & (1 << sys::CAP_SYS_ADMIN) != 0)
+        })
+        .unwrap_or(true)
+}
+
+/// The line `CapEff:` of a thread's status.
+fn effective_capabilities(status: &str) -> Option<u64> {
+    let line = |line: &str| Some(line.strip_prefix("CapEff:")?.trim().to_owned());
+    u64::from_str_radix(&status.lines().find_map(line)?, 16).ok()
 }
 
 /// Whether the table maps the full range of ids, as the initial user namespace's does.
@@ -37,5 +56,13 @@ mod tests {
         assert!(maps_every_id("         0          0 4294967295\n"));
         assert!(!maps_every_id("         0     100000      65536\n"));
         assert!(!maps_every_id(""));
+    }
+
+    #[test]
+    fn capabilities_are_read_from_a_status() {
+        let status = "Name:\tx\nCapPrm:\t000001ffffffffff\nCapEff:\t0000000000200000\nCapBnd:\t0\n";
+        assert_eq!(effective_capabilities(status), Some(1 << 21));
+        assert_eq!(effective_capabilities("CapEff:\tx\n"), None);
+        assert_eq!(effective_capabilities(""), None);
     }
 }

@@ -19,7 +19,8 @@ struct Data {
 }
 
 const LINUX_CAPABILITY_VERSION_3: u32 = 0x2008_0522;
-const CAP_SYS_ADMIN: u32 = 21;
+/// Its number in the sets.
+pub(crate) const CAP_SYS_ADMIN: u32 = 21;
 
 /// Whether CAP_SYS_ADMIN is in the calling thread's effective set.
 pub(crate) fn has_cap_sys_admin() -> Result<bool, Errno> {

@@ -17,7 +17,7 @@ pub(crate) mod testing;
 mod times;
 mod xattr;
 
-pub(crate) use capability::has_cap_sys_admin;
+pub(crate) use capability::{CAP_SYS_ADMIN, has_cap_sys_admin};
 pub(crate) use clone::clone_range;
 pub(crate) use handle::file_handle;
 pub(crate) use link::link_descriptor;

@@ -76,7 +76,6 @@ fn the_engines_own_files_can_be_left_out() {
     let podman = [
         "A /dev/shm",
         "A /dev/shm/x",
-        "C /etc",
         "A /proc/1",
         "A /run/x",
         "A /sys/y",
@@ -98,6 +97,50 @@ fn the_engines_own_files_can_be_left_out() {
         two.with(&excluding(Engine::Crio.excluded_paths(), &[])),
         crio
     );
+}
+
+#[test]
+fn a_directory_that_changed_because_of_what_is_left_out_alone_is_left_out_with_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let two = Two::of(|root| {
+        for name in ["srv", "opt", "var"] {
+            fs::create_dir(root.join(name)).unwrap();
+        }
+    });
+    for path in [
+        "srv/data",
+        "opt/vol",
+        "var/vol",
+        "data/deep/vol",
+        "own/vol",
+        "both/vol",
+    ] {
+        fs::create_dir_all(two.new.join(path)).unwrap();
+    }
+    write(&two.new, "both/file", "");
+    write(&two.new, "var/new", "");
+    for name in ["opt", "own"] {
+        fs::set_permissions(two.new.join(name), fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    let (mut exact, subtrees) = (
+        vec!["/srv/data", "/opt/vol"],
+        ["/var/vol", "/data/deep/vol"],
+    );
+    exact.extend(["/own/vol", "/both/vol"]);
+    let expected = [
+        "C /both",
+        "A /both/file",
+        "C /opt",
+        "C /own",
+        "C /var",
+        "A /var/new",
+    ];
+    assert_eq!(two.with(&excluding(&exact, &subtrees)), expected);
+    // Something else has changed the directory's times.
+    let two = Two::of(|root| fs::create_dir(root.join("srv")).unwrap());
+    write(&two.new, "srv/new", "");
+    fs::remove_file(two.new.join("srv/new")).unwrap();
+    assert_eq!(two.with(&excluding(&["/srv/data"], &[])), ["C /srv"]);
 }
 
 #[test]

@@ -40,6 +40,21 @@ api_tests! {
         assert!(can_checkpoint(t, "echo help; echo more >&2; exit 0"));
     }
 
+    fn a_runtime_that_shows_the_usage_of_the_command_as_runsc_does_can_checkpoint(t) {
+        let usage = "checkpoint [flags] <container id> - save current state of container.";
+        for to in ["1", "2"] {
+            let body = format!("test \"$*\" = 'checkpoint --help' || exit 1; echo '{usage}' >&{to}; exit 128");
+            assert!(can_checkpoint(t, &body));
+            assert!(!can_checkpoint(t, &body.replace("128", "2")));
+        }
+        let unknown = "echo 'flag provided but not defined: -lsm-mount-context' >&2; exit 128";
+        assert!(!can_restore_pods(t, unknown));
+        assert!(!can_checkpoint(t, "echo 'Usage: runsc <flags> <subcommand> <subcommand args>' >&2; exit 128"));
+        assert!(!can_checkpoint(t, "exit 128"));
+        // The second time it says nothing any more.
+        assert!(!can_checkpoint(t, "echo 'checkpoint [flags] <container id>'; test -e \"$0.was\" && exit 1; touch \"$0.was\"; exit 128"));
+    }
+
     fn any_failure_is_a_no(t) {
         for body in ["exit 1", "exit 127", "kill -9 $$", "kill -TERM $$"] {
             assert!(!can_checkpoint(t, body), "{body}");

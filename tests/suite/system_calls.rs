@@ -25,7 +25,7 @@ const FILES: usize = 200;
 const TO_EACH: usize = FILES / 4;
 
 /// Why nothing can be traced here, if so.
-pub fn untraceable() -> Option<String> {
+pub(crate) fn untraceable() -> Option<String> {
     match Command::new("strace")
         .args(["-o", "/dev/null", "true"])
         .output()
@@ -133,6 +133,7 @@ fn own(entry: Entry) -> Entry {
 fn of_an_extracted_file() {
     let each = [
         ("openat", 1),
+        ("rt_sigprocmask", 2),
         ("pwrite64", 1),
         ("fchmod", 1),
         ("utimensat", 1),
@@ -155,6 +156,7 @@ fn of_an_extracted_file_of_somebody_else() {
     crate::needs_root!("give files away");
     let each = [
         ("openat", 1),
+        ("rt_sigprocmask", 2),
         ("pwrite64", 1),
         ("fchownat", 1),
         ("fchmod", 1),

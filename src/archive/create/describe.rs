@@ -11,19 +11,21 @@ use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, major, minor};
 
 use crate::error::{Called as _, Error, Kind, Result};
-use crate::fs::{Node, RootPath, data_extents, travelling_xattrs};
+use crate::fs::{Node, OverlayState, RootPath, data_extents, xattrs_of};
 use crate::tar::{Extent, Member, MemberKind, Time, Xattr, sparse};
 
 /// From how many bytes of holes on a file is stored as a sparse member.
 const SPARSE_FROM: u64 = 64 << 10;
 
-/// The member for an object, with all its xattrs; a regular file's as if it had no holes.
+/// The member for an object, with all its xattrs but those of overlays that are left out; a regular file's as if it had
+/// no holes. Whether there were any of those, too.
 pub(super) fn member(
     path: &RootPath,
     node: &Node,
     stat: &FileStat,
     kind: MemberKind,
-) -> Result<Member> {
+    overlay: OverlayState,
+) -> Result<(Member, bool)> {
     let size = match kind {
         MemberKind::Regular => u64::try_from(stat.st_size).unwrap_or(0),
         _ => 0,
@@ -38,16 +40,18 @@ pub(super) fn member(
         MemberKind::CharDevice | MemberKind::BlockDevice => device_numbers(stat)?,
         _ => (0, 0),
     };
-    Ok(Member {
+    let (xattrs, left_out) = xattrs(node, overlay)?;
+    let member = Member {
         kind,
         link,
         size,
         stored: size,
         major,
         minor,
-        xattrs: xattrs(node)?,
+        xattrs,
         ..header(path, stat)
-    })
+    };
+    Ok((member, left_out))
 }
 
 /// The member for a further name of a file that was stored as `first`.
@@ -106,12 +110,13 @@ fn device_numbers(stat: &FileStat) -> Result<(u32, u32)> {
     Ok((number(major(stat.st_rdev))?, number(minor(stat.st_rdev))?))
 }
 
-fn xattrs(node: &Node) -> Result<Vec<Xattr>> {
+fn xattrs(node: &Node, overlay: OverlayState) -> Result<(Vec<Xattr>, bool)> {
     let xattr = |(name, value): (CString, Vec<u8>)| Xattr {
         name: name.into_bytes(),
         value,
     };
-    Ok(travelling_xattrs(node)?.into_iter().map(xattr).collect())
+    let (found, left_out) = xattrs_of(node, overlay)?;
+    Ok((found.into_iter().map(xattr).collect(), left_out))
 }
 
 /// The member of a regular file with its holes, if they are worth it.

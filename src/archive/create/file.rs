@@ -4,9 +4,9 @@
 
 use std::fs::File;
 
-use super::{Judge, Mark, Target, describe};
+use super::{Judge, LeftOut, Mark, Target, describe};
 use crate::error::{Error, Result};
-use crate::fs::{Node, RootPath};
+use crate::fs::{Node, OverlayState, RootPath};
 use crate::tar::MemberKind;
 
 /// A regular file that is open for reading.
@@ -39,7 +39,12 @@ impl OpenFile {
         let copy = self.file.try_clone();
         let node = Node::from_open(copy.map_err(|error| Error::io("dup", error))?.into());
         let status = node.status()?;
-        let mut member = describe::member(name, &node, &status.stat, MemberKind::Regular)?;
+        let overlay = OverlayState::LeftOut;
+        let described = describe::member(name, &node, &status.stat, MemberKind::Regular, overlay)?;
+        let (mut member, left_out) = described;
+        if left_out {
+            target.leave_out(name.as_bytes(), LeftOut::OverlayXattrs);
+        }
         if !self.shared {
             member = describe::with_holes(member, &self.file)?;
         }

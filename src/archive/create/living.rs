@@ -20,7 +20,7 @@ use super::replay::check_attributes;
 use super::{LeftOut, describe};
 use crate::archive::sink::Sink;
 use crate::error::{Error, Result};
-use crate::fs::{Node, RootPath, file_type};
+use crate::fs::{Node, OverlayState, RootPath, file_type};
 use crate::sys::Status;
 use crate::tar::{self, Member, MemberKind};
 use crate::watch::WarningKind;
@@ -33,6 +33,7 @@ pub(super) struct Living<'l> {
     spool: &'l File,
     /// The name of the archive, in the one around it.
     within: &'l [u8],
+    overlay: OverlayState,
     /// The further names of files, by the first; found with the first file that is missed.
     names: OnceCell<HashMap<Vec<u8>, Vec<Vec<u8>>>>,
     /// First names that others can't be links to, since another object is there or none.
@@ -40,10 +41,11 @@ pub(super) struct Living<'l> {
 }
 
 impl<'l> Living<'l> {
-    pub(super) fn new(spool: &'l File, within: &'l [u8]) -> Self {
+    pub(super) fn new(spool: &'l File, within: &'l [u8], overlay: OverlayState) -> Self {
         Self {
             spool,
             within,
+            overlay,
             names: OnceCell::new(),
             lost: HashSet::new(),
         }
@@ -122,7 +124,8 @@ impl<'l> Living<'l> {
         sink: &mut Sink<'_>,
     ) -> Result<()> {
         let size = u64::try_from(status.stat.st_size).unwrap_or(0);
-        let changed = Mark::from(status) != mark || !check_attributes(member, node, status)?;
+        let changed =
+            Mark::from(status) != mark || !check_attributes(member, node, status, self.overlay)?;
         if changed || size < member.size {
             self.tell(member, sink, "has changed: stored as it is now");
             return self.restate(finder, member, (node, status), sink);
@@ -134,7 +137,7 @@ impl<'l> Living<'l> {
         sink.inner_header(member)?;
         self.data(member, &file, sink)?;
         let node = Node::from_open(file.into());
-        if !check_attributes(member, &node, &node.status()?)? {
+        if !check_attributes(member, &node, &node.status()?, self.overlay)? {
             self.tell(
                 member,
                 sink,
@@ -170,7 +173,8 @@ impl<'l> Living<'l> {
         let path = RootPath::clean(&member.path)?;
         let open = (kind == MemberKind::Regular).then(|| finder.reopen(node));
         let open = open.transpose()?.map(|file| Node::from_open(file.into()));
-        let mut now = describe::member(&path, open.as_ref().unwrap_or(node), &status.stat, kind)?;
+        let held = open.as_ref().unwrap_or(node);
+        let (mut now, _) = describe::member(&path, held, &status.stat, kind, self.overlay)?;
         now.path.clone_from(&member.path);
         let file = open.map(|node| File::from(OwnedFd::from(node)));
         if let Some(file) = &file {

@@ -9,7 +9,7 @@ use super::record::{Mark, Record};
 use super::{LeftOut, Target};
 use crate::archive::sink::{check_avoided, warn};
 use crate::error::{Error, Result};
-use crate::fs::{Identity, Quiet};
+use crate::fs::{Identity, OverlayState, Quiet};
 use crate::tar::{self, END_OF_ARCHIVE, Member};
 use crate::watch::Watch;
 
@@ -123,6 +123,7 @@ pub(crate) struct Measured {
     pub(super) within: Vec<u8>,
     size: u64,
     lives: bool,
+    pub(super) overlay: OverlayState,
 }
 
 impl Measured {
@@ -143,8 +144,14 @@ impl Measured {
             within: within.to_vec(),
             size,
             lives,
+            overlay: OverlayState::LeftOut,
         };
         Ok((measured, told))
+    }
+
+    /// Says what was done with the xattrs of overlays when it was measured.
+    pub(crate) fn with_overlay_xattrs(self, overlay: OverlayState) -> Self {
+        Self { overlay, ..self }
     }
 
     pub(super) fn lives(&self) -> bool {

@@ -22,12 +22,13 @@ use std::os::fd::OwnedFd;
 use std::vec::IntoIter;
 
 use nix::errno::Errno;
-use nix::sys::stat::SFlag;
+use nix::sys::stat::{FileStat, SFlag};
 use thiserror::Error as ThisError;
 
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{
-    Budget, Identity, Name, Node, Root, RootPath, file_type, is_directory, sorted_names,
+    Budget, Identity, Name, Node, OverlayState, Root, RootPath, file_type, is_directory,
+    sorted_names,
 };
 use crate::sys::Status;
 use crate::tar::{Member, MemberKind};
@@ -87,9 +88,11 @@ pub(crate) trait Target {
     fn lives(&self) -> bool;
 }
 
-/// Why an object isn't stored, which is no error.
+/// Why an object, or something of it, isn't stored, which is no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LeftOut {
+    /// It is stored without the xattrs that an overlay would take for its own.
+    OverlayXattrs,
     /// It is a socket, which no archive can hold.
     Socket,
     /// It isn't there any more.
@@ -110,6 +113,8 @@ pub(crate) struct Manner<'m> {
     pub except: Option<&'m BTreeSet<RootPath>>,
     /// Files that aren't stored: those that the archive is being written to, which may have names there.
     pub own: &'m [Identity],
+    /// What becomes of the xattrs that overlays keep their state in.
+    pub overlay: OverlayState,
     /// Who is asked about each member.
     pub judge: Option<&'m Judge<'m>>,
 }
@@ -264,7 +269,7 @@ impl<'c, T: Target> Creation<'c, T> {
             }
             // What is mounted on a name hides the file that the root has there; a place for it is what is kept.
             SFlag::S_IFREG if mounted_on => {
-                let member = describe::member(path, node, &stat, MemberKind::Regular)?;
+                let member = self.describe(path, node, &stat, MemberKind::Regular)?;
                 self.give(
                     path,
                     Member {
@@ -289,7 +294,7 @@ impl<'c, T: Target> Creation<'c, T> {
             return self.give(path, describe::hard_link(path, stat, &first), None);
         }
         let node = Node::from_open(self.finder.reopen(node)?.into());
-        let member = describe::member(path, &node, stat, MemberKind::Regular)?;
+        let member = self.describe(path, &node, stat, MemberKind::Regular)?;
         let file = File::from(OwnedFd::from(node));
         let member = describe::with_holes(member, &file)?;
         self.give(path, member, Some((&file, Mark::from(status))))
@@ -311,13 +316,28 @@ impl<'c, T: Target> Creation<'c, T> {
         {
             return self.give(path, describe::hard_link(path, stat, &first), None);
         }
-        let member = describe::member(path, node, stat, kind)?;
+        let member = self.describe(path, node, stat, kind)?;
         let xattrs_complete = self.merges && kind == MemberKind::Directory;
         let member = Member {
             xattrs_complete,
             ..member
         };
         self.give(path, member, None)
+    }
+
+    fn describe(
+        &mut self,
+        path: &RootPath,
+        node: &Node,
+        stat: &FileStat,
+        kind: MemberKind,
+    ) -> Result<Member> {
+        let (member, left_out) = describe::member(path, node, stat, kind, self.manner.overlay)?;
+        if left_out {
+            self.target
+                .leave_out(path.as_bytes(), LeftOut::OverlayXattrs);
+        }
+        Ok(member)
     }
 
     fn give(

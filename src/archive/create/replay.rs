@@ -15,7 +15,7 @@ use super::measure::Measured;
 use super::record::{Mark, Record};
 use crate::archive::sink::Sink;
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{Node, Root, RootPath, file_type};
+use crate::fs::{Node, OverlayState, Root, RootPath, file_type};
 use crate::sys::Status;
 use crate::tar::{Member, MemberKind};
 
@@ -60,7 +60,9 @@ impl Measured {
             ..header
         })?;
         let mut finder = Finder::new(root)?;
-        let mut living = self.lives().then(|| Living::new(&self.spool, &self.within));
+        let mut living = self
+            .lives()
+            .then(|| Living::new(&self.spool, &self.within, self.overlay));
         let mut spool = BufReader::with_capacity(BUFFER, &self.spool);
         while let Some(record) = Record::read(&mut spool)? {
             let member = &record.member;
@@ -71,7 +73,7 @@ impl Measured {
             }
             sink.inner_header(member)?;
             if let Some(mark) = record.source {
-                write_data(&mut finder, member, mark, sink).at_entry(&member.path)?;
+                write_data(&mut finder, member, mark, self.overlay, sink).at_entry(&member.path)?;
             }
         }
         sink.end_nested(size)
@@ -82,6 +84,7 @@ fn write_data(
     finder: &mut Finder<'_>,
     member: &Member,
     mark: Mark,
+    overlay: OverlayState,
     sink: &mut Sink<'_>,
 ) -> Result<()> {
     let path = RootPath::clean(&member.path)?;
@@ -91,7 +94,7 @@ fn write_data(
     sink.data(member, &file)?;
     // Looked at afterwards, so that no byte was stored that was written under other attributes.
     let node = Node::from_open(file.into());
-    if check_attributes(member, &node, &node.status()?)? {
+    if check_attributes(member, &node, &node.status()?, overlay)? {
         Ok(())
     } else {
         Err(Refusal::Changed.into())
@@ -110,9 +113,14 @@ fn check_file(member: &Member, mark: Mark, now: &Status) -> Result<()> {
 }
 
 /// Whether the file's attributes are still those that were noted, apart from what writing to it changes.
-pub(super) fn check_attributes(member: &Member, node: &Node, status: &Status) -> Result<bool> {
+pub(super) fn check_attributes(
+    member: &Member,
+    node: &Node,
+    status: &Status,
+    overlay: OverlayState,
+) -> Result<bool> {
     let path = RootPath::clean(&member.path)?;
-    let now = describe::member(&path, node, &status.stat, MemberKind::Regular)?;
+    let (now, _) = describe::member(&path, node, &status.stat, MemberKind::Regular, overlay)?;
     let expected = Member {
         path: member.path.clone(),
         mtime: member.mtime,

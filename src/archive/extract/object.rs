@@ -14,7 +14,7 @@ use super::metadata::Origin;
 use super::replace::tell_what_stays;
 use super::{Extraction, Input, Place, Refusal, changed_meanwhile};
 use crate::error::{Called as _, Error, Kind, Result};
-use crate::fs::{Name, Node, Parent, RootPath, check_close, file_type, set_len};
+use crate::fs::{Name, Node, Parent, RootPath, file_type, set_len};
 use crate::tar::{Data, Extent, Member};
 use crate::watch::WarningKind;
 
@@ -47,15 +47,14 @@ impl Extraction<'_> {
     ) -> Result<()> {
         let file = File::from(fd);
         write_data(place.member, data, &file)?;
-        if place.member.size > 0 {
-            check_close(&file)?;
-        }
         let node = Node::from_open(OwnedFd::from(file));
         if self.policy.own_sources_only {
             self.remember_file(place, node.identity()?)?;
         }
         let owner = place.parent.owner_of_new(&node)?;
-        self.describe_made(&node, owner, place.member, self.created_in(&place.parent)?)
+        self.describe_made(&node, owner, place.member, self.created_in(&place.parent)?)?;
+        // Some file systems tell only now that they couldn't keep the data.
+        node.close()
     }
 
     pub(super) fn make_directory(&mut self, place: &Place<'_>) -> Result<()> {

@@ -2,18 +2,20 @@
 
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::ops::Bound;
 
 use super::layout::Need;
-use super::{Content, Diff, Entry, Export, Refusal};
+use super::{Content, Diff, Entry, Export, Refusal, completeness};
 use crate::archive::{Creation, Depth, Finished, Manner, Measure, Measured, Sink, Stored, Target};
 use crate::checkpoint::import::{check_config, judge_bundle_member};
 use crate::checkpoint::rootfs_diff::Plan;
 use crate::checkpoint::{CONFIG_DUMP, DELETED_FILES, SPEC_DUMP};
 use crate::error::{Context as _, Error, Result};
-use crate::fs::{Identity, Root, RootPath};
+use crate::fs::{Identity, OverlayState, Root, RootPath};
 use crate::tar::{END_OF_ARCHIVE, Member, MemberKind, Time};
 use crate::watch::{Phase, Watch};
 
@@ -22,6 +24,8 @@ pub(super) struct Found<'e> {
     /// With how many members each of them had.
     pub present: Vec<(&'e Entry, u64)>,
     pub missing: Vec<OsString>,
+    /// What a restore will need and isn't there.
+    pub lacking: Vec<OsString>,
     /// How long the tar stream will be, if somebody wants to know.
     pub total: Option<u64>,
 }
@@ -34,8 +38,12 @@ pub(super) struct Storing<'s> {
     pub output: Option<Identity>,
     /// The modification time of what the export makes itself.
     pub time: i64,
+    /// What isn't stored of which member.
+    pub excluded: &'s BTreeMap<RootPath, BTreeSet<RootPath>>,
     /// The files of the export's own that the archive goes to. They may have names in what is stored.
     pub own: &'s [Identity],
+    /// What becomes of the xattrs in a root file system that overlays keep their state in.
+    pub overlay: OverlayState,
     /// Whether what is stored lives.
     pub lives: bool,
     /// Makes a file for what is noted while measuring.
@@ -45,6 +53,7 @@ pub(super) struct Storing<'s> {
 impl<'s> Storing<'s> {
     /// Looks for all members, so that nothing is written of an archive that can't be whole.
     pub(super) fn find(&self) -> Result<Found<'s>> {
+        self.check_excluded()?;
         self.watch.begin(Phase::Measuring, None);
         let mut measure = self.measuring();
         let (mut present, mut missing) = (Vec::new(), Vec::new());
@@ -64,12 +73,15 @@ impl<'s> Storing<'s> {
             }
         }
         self.check_alternatives(&present)?;
+        let there: Vec<_> = present.iter().map(|(entry, _)| *entry).collect();
+        let lacking = completeness::check(self.export, &there, self.watch)?;
         self.watch.end();
         let total = measure.size().saturating_add(END_OF_ARCHIVE.len() as u64);
         let total = self.watch.is_followed().then_some(total);
         Ok(Found {
             present,
             missing,
+            lacking,
             total,
         })
     }
@@ -104,6 +116,22 @@ impl<'s> Storing<'s> {
         let finished = sink.finish()?;
         self.watch.end();
         Ok((finished, members))
+    }
+
+    /// Refuses to leave something out of what isn't there: it would be in the archive under another name.
+    fn check_excluded(&self) -> Result<()> {
+        for name in self.excluded.keys() {
+            let is_it = |entry: &Entry| {
+                let has_names =
+                    matches!(entry.content, Content::Bundle(..) | Content::Directory(_));
+                entry.name == *name && has_names
+            };
+            if !self.export.entries.iter().any(is_it) {
+                let why = format!("{} is no directory of the export", name.quoted());
+                return Err(Error::argument("exclude", why));
+            }
+        }
+        Ok(())
     }
 
     fn measuring(&self) -> Measure<'s> {
@@ -149,7 +177,7 @@ impl<'s> Storing<'s> {
             Content::Directory(root) => {
                 if self.looks_into_nested() {
                     let mut inner = self.measuring();
-                    self.store_directory(root, &mut inner)?;
+                    self.store_directory(name, root, &mut inner)?;
                     measure.add(&self.made(name.as_bytes(), nested(&inner)))?;
                 }
                 Stored::Object
@@ -171,7 +199,7 @@ impl<'s> Storing<'s> {
     fn measure_diff(&self, diff: &Diff, name: &RootPath, measure: &mut Measure<'_>) -> Result<()> {
         let plan = Plan::new(&diff.changes)?;
         let mut inner = self.measuring();
-        let stored = plan.store(&diff.root, &mut inner, self.own)?;
+        let stored = plan.store(&diff.root, &mut inner, self.diff_manner())?;
         if stored.wanted {
             measure.add(&self.made(name.as_bytes(), nested(&inner)))?;
         }
@@ -197,11 +225,15 @@ impl<'s> Storing<'s> {
             Content::Bytes(bytes) => self.store_bytes(name.as_bytes(), bytes, sink)?,
             Content::File(file) => file.store(name, &judge, sink)?,
             Content::Directory(root) => {
-                let store = |measure: &mut Measure<'_>| self.store_directory(root, measure);
+                let store = |measure: &mut Measure<'_>| self.store_directory(name, root, measure);
                 let spool = (self.spool)()?;
                 let (measured, ()) =
                     Measured::new(spool, name.as_bytes(), self.lives, self.watch, store)?;
-                measured.write(root, self.made(name.as_bytes(), 0), sink)?;
+                measured.with_overlay_xattrs(OverlayState::Kept).write(
+                    root,
+                    self.made(name.as_bytes(), 0),
+                    sink,
+                )?;
             }
             Content::Diff(diff) => self.store_diff(diff, name, sink)?,
         }
@@ -210,12 +242,16 @@ impl<'s> Storing<'s> {
 
     fn store_diff(&self, diff: &Diff, name: &RootPath, sink: &mut Sink<'_>) -> Result<()> {
         let plan = Plan::new(&diff.changes)?;
-        let store = |measure: &mut Measure<'_>| plan.store(&diff.root, measure, self.own);
+        let store = |measure: &mut Measure<'_>| plan.store(&diff.root, measure, self.diff_manner());
         let spool = (self.spool)()?;
         let (measured, stored) =
             Measured::new(spool, name.as_bytes(), self.lives, self.watch, store)?;
         if stored.wanted {
-            measured.write(&diff.root, self.made(name.as_bytes(), 0), sink)?;
+            measured.with_overlay_xattrs(self.overlay).write(
+                &diff.root,
+                self.made(name.as_bytes(), 0),
+                sink,
+            )?;
         }
         match plan.deleted_list(&stored)? {
             Some(list) => self.store_bytes(DELETED_FILES.as_bytes(), &list, sink),
@@ -230,12 +266,18 @@ impl<'s> Storing<'s> {
         name: &RootPath,
         target: &mut T,
     ) -> Result<Stored> {
+        let mut except = Cow::Borrowed(&self.export.names);
+        for path in self.excluded.get(name).into_iter().flatten() {
+            let path = [name.as_bytes(), path.as_bytes()].join(&b'/');
+            except.to_mut().insert(RootPath::clean(&path)?);
+        }
         let manner = Manner {
             dotted: false,
             // A directory that CRIU has dumped into may well be a mount of its own.
             crosses_first_mount: true,
-            except: Some(&self.export.names),
+            except: Some(&except),
             own: self.own,
+            overlay: OverlayState::LeftOut,
             judge: Some(&judge),
         };
         let mut creation = Creation::new(root, target, manner)?;
@@ -252,11 +294,27 @@ impl<'s> Storing<'s> {
         }
     }
 
+    fn diff_manner(&self) -> Manner<'s> {
+        Manner {
+            own: self.own,
+            overlay: self.overlay,
+            ..Manner::default()
+        }
+    }
+
     /// Stores a whole directory, beginning with itself.
-    fn store_directory<T: Target>(&self, root: &Root, target: &mut T) -> Result<()> {
+    fn store_directory<T: Target>(
+        &self,
+        name: &RootPath,
+        root: &Root,
+        target: &mut T,
+    ) -> Result<()> {
         let manner = Manner {
             dotted: true,
+            except: self.excluded.get(name),
             own: self.own,
+            // A directory of its own isn't shown by an overlay that they could belong to.
+            overlay: OverlayState::Kept,
             ..Manner::default()
         };
         let mut creation = Creation::new(root, target, manner)?;

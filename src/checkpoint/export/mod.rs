@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod completeness;
 mod layout;
 mod members;
 mod options;

@@ -2,14 +2,16 @@
 
 #![forbid(unsafe_code)]
 
-use std::ffi::OsString;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt as _;
 use std::thread::available_parallelism;
 
 use crate::archive::Sha256Digest;
 use crate::compress::Encoding;
-use crate::error::Result;
-use crate::fs::PlaceBuf;
+use crate::error::{Error, Result};
+use crate::fs::{PlaceBuf, RootPath};
 
 /// How an archive is compressed. The same content becomes the same bytes, on any number of cores.
 ///
@@ -39,6 +41,8 @@ pub struct ExportOptions {
     pub(super) time: i64,
     pub(super) spool_directory: Option<PlaceBuf>,
     pub(super) live: bool,
+    pub(super) overlay_xattrs: bool,
+    pub(super) excluded: BTreeMap<RootPath, BTreeSet<RootPath>>,
 }
 
 impl ExportOptions {
@@ -113,6 +117,36 @@ impl ExportOptions {
         self
     }
 
+    /// Whether a rootfs diff has the xattrs in which overlays keep their state (`trusted.overlay.` and its kin), where the
+    /// mounted root file system shows any: a container that runs containers has made them. Without it they are left out,
+    /// each object with a warning, since the overlay that they are restored onto may refuse them or take them for its own.
+    /// Directories that are archives of their own have them in any case.
+    pub fn overlay_xattrs(&mut self, wanted: bool) -> &mut Self {
+        self.overlay_xattrs = wanted;
+        self
+    }
+
+    /// Leaves `path` out, with everything below it: of the directory that is the archive `member`, or of the member of a
+    /// bundle called `member`. What is left out isn't looked at.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for an empty path, EBADMSG for one with a NUL, E2BIG for one above 4095 bytes. An export that has no
+    /// directory of this name is EINVAL, before anything is written.
+    pub fn exclude(
+        &mut self,
+        member: impl AsRef<OsStr>,
+        path: impl AsRef<OsStr>,
+    ) -> Result<&mut Self> {
+        let member = RootPath::clean(member.as_ref().as_bytes())?;
+        let path = RootPath::clean(path.as_ref().as_bytes())?;
+        if member.is_root() || path.is_root() {
+            return Err(Error::argument("exclude", "a path is empty"));
+        }
+        self.excluded.entry(member).or_default().insert(path);
+        Ok(self)
+    }
+
     /// EINVAL for a level that doesn't exist.
     pub(super) fn encoding(&self) -> Result<Encoding> {
         match self.compression {
@@ -140,4 +174,8 @@ pub struct Exported {
     pub sha256: Option<Sha256Digest>,
     /// The optional members that weren't there, in the order of the export.
     pub missing: Vec<OsString>,
+    /// What a restore will need and this archive doesn't have, each with a
+    /// [`Missing`](crate::watch::WarningKind::Missing) warning: `checkpoint/inventory.img`, without which CRIU can't
+    /// restore, and `checkpoint/parent`, if it leads to a dump that isn't in the archive.
+    pub lacking: Vec<OsString>,
 }

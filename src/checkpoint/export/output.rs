@@ -16,7 +16,8 @@ use crate::archive::{Hashing, Sha256Digest, Sink};
 use crate::compress::{Encoding, encoder};
 use crate::error::{Context as _, Error, Result};
 use crate::fs::{
-    Channel, Identity, Name, Node, Output, Place, Quiet, check_close, file_type, spool_ambient,
+    Channel, Identity, Name, Node, Output, OverlayState, Place, Quiet, check_close, file_type,
+    spool_ambient,
 };
 use crate::watch::{Phase, Watch};
 
@@ -172,6 +173,7 @@ impl<'j> Job<'j> {
             members,
             sha256: finished.sha256,
             missing: found.missing,
+            lacking: found.lacking,
         })
     }
 
@@ -192,6 +194,7 @@ impl<'j> Job<'j> {
             members,
             sha256,
             missing: found.missing,
+            lacking: found.lacking,
         })
     }
 
@@ -201,7 +204,13 @@ impl<'j> Job<'j> {
             watch: self.watch,
             output: self.output,
             time: self.options.time,
+            excluded: &self.options.excluded,
             own: self.own,
+            overlay: if self.options.overlay_xattrs {
+                OverlayState::Kept
+            } else {
+                OverlayState::LeftOut
+            },
             lives: self.options.live,
             spool: self.spool,
         }

@@ -17,7 +17,7 @@ use crate::checkpoint::{
     DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list, file_name,
 };
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{Identity, Output, Place, Quiet, Root, RootPath};
+use crate::fs::{Output, Place, Quiet, Root, RootPath};
 use crate::watch::Watch;
 
 /// Writes the `changes` of the root file system mounted at `mount_point` into the directory `destination`:
@@ -26,7 +26,9 @@ use crate::watch::Watch;
 ///
 /// An added directory is stored with everything below it, a modified one by itself; a path that is listed as deleted
 /// and exists all the same gets an entry, so that a directory which was deleted and made again survives. Objects that
-/// aren't there any more, and sockets, are left out. Both files are complete when they appear, with mode 0600.
+/// aren't there any more, and sockets, are left out. Both files are complete when they appear, with mode 0600, and
+/// rootfs-diff.tar is never there without the deleted.files that belongs to it. A process that is killed may leave
+/// deleted.files alone, which is no diff then.
 ///
 /// # Errors
 ///
@@ -70,7 +72,11 @@ fn write_tar<'c>(
 fn fill_tar<'c>(plan: &Plan<'c>, root: &Root, output: &Output) -> Result<StoredDiff<'c>> {
     let watch = Watch::new();
     let mut sink = Sink::into_file(output.file(), &watch);
-    let stored = plan.store(root, &mut sink, &[output.identity()?])?;
+    let manner = Manner {
+        own: &[output.identity()?],
+        ..Manner::default()
+    };
+    let stored = plan.store(root, &mut sink, manner)?;
     sink.finish()?;
     Ok(stored)
 }
@@ -92,23 +98,29 @@ fn write_deleted(
 }
 
 /// Gives both outputs their names, or neither.
+///
+/// The tar comes last, as it was the first to be removed: whenever it is there, the list beside it is its own. Whoever
+/// kills the process in between leaves no diff, though maybe a list, which is none by itself.
 fn publish(
     destination: &OwnedFd,
     tar: Option<Output>,
     deleted: Option<Output>,
 ) -> Result<Vec<&'static str>> {
-    let mut names = Vec::new();
-    for (output, name) in [(tar, ROOTFS_DIFF_TAR), (deleted, DELETED_FILES)] {
-        let Some(output) = output else { continue };
-        if let Err(error) = output.publish() {
-            for name in names {
-                // What is left to say is why publishing failed.
-                let _ = remove_output(destination, name);
-            }
-            return Err(error.context(format!("create {name}")));
-        }
-        names.push(name);
+    let has_list = deleted.is_some();
+    if let Some(list) = deleted {
+        let published = list.publish();
+        published.context(|| format!("create {DELETED_FILES}"))?;
     }
+    let mut names = Vec::new();
+    if let Some(tar) = tar {
+        if let Err(error) = tar.publish() {
+            // What is left to say is why publishing failed.
+            let _ = remove_output(destination, DELETED_FILES);
+            return Err(error.context(format!("create {ROOTFS_DIFF_TAR}")));
+        }
+        names.push(ROOTFS_DIFF_TAR);
+    }
+    names.extend(has_list.then_some(DELETED_FILES));
     Ok(names)
 }
 
@@ -218,17 +230,13 @@ impl<'c> Plan<'c> {
         Ok(())
     }
 
-    /// Stores what was added and modified below `root`, but for the files that are `own`: they are being written.
+    /// Stores what was added and modified below `root`.
     pub(in crate::checkpoint) fn store<T: Target>(
         &self,
         root: &Root,
         target: &mut T,
-        own: &[Identity],
+        manner: Manner<'_>,
     ) -> Result<StoredDiff<'c>> {
-        let manner = Manner {
-            own,
-            ..Manner::default()
-        };
         let mut creation = Creation::new(root, target, manner)?;
         let mut wanted = false;
         let mut covered: Option<&RootPath> = None;

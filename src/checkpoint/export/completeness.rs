@@ -1,0 +1,81 @@
+//! What a restore will need and the archive doesn't have.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+
+use nix::errno::Errno;
+use nix::fcntl::readlinkat;
+use nix::sys::stat::SFlag;
+
+use super::{Content, Entry, Export};
+use crate::error::{Called as _, Result};
+use crate::fs::{Name, Node, Root, RootPath, file_type};
+use crate::watch::{WarningKind, Watch};
+
+/// The directories that CRIU dumps into.
+const DUMPS: [&[u8]; 2] = [b"checkpoint", b"pre-checkpoint"];
+
+/// Tells what the dumps among the members that are `present` lack; their names, too.
+pub(super) fn check(export: &Export, present: &[&Entry], watch: &Watch) -> Result<Vec<OsString>> {
+    let mut lacking = Vec::new();
+    let mut tell = |name: &[u8], what: &str| {
+        watch.warn(WarningKind::Incomplete, name, what);
+        lacking.push(OsString::from_vec(name.to_vec()));
+    };
+    for entry in present {
+        let (name, Content::Bundle(root, _)) = (entry.name.as_bytes(), &entry.content) else {
+            continue;
+        };
+        if !DUMPS.contains(&name) {
+            continue;
+        }
+        let inventory = [name, b"/inventory.img"].concat();
+        if find(root, &inventory)?.is_none() {
+            tell(&inventory, "isn't there: CRIU can't restore without it");
+        }
+        let parent = [name, b"/parent"].concat();
+        if let Some(before) = before(root, &parent)?
+            && !has(export, present, &before)
+        {
+            let what = "leads to a dump that isn't in this archive: a restore needs that one, too";
+            tell(&parent, what);
+        }
+    }
+    Ok(lacking)
+}
+
+fn find(root: &Root, path: &[u8]) -> Result<Option<Node>> {
+    let Some((directory, name)) = RootPath::clean(path)?.split() else {
+        return Ok(None);
+    };
+    match root.directory(&directory) {
+        Ok(directory) => Node::find_at(&directory, &name),
+        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The dump that an incremental one was made after, as the link to it says.
+fn before(root: &Root, parent: &[u8]) -> Result<Option<Name>> {
+    let Some(node) = find(root, parent)? else {
+        return Ok(None);
+    };
+    if file_type(&node.stat()?) != SFlag::S_IFLNK {
+        return Ok(None);
+    }
+    let target = readlinkat(node.as_fd(), c"").called(|| "readlinkat")?;
+    Ok(target.as_bytes().strip_prefix(b"../").and_then(Name::new))
+}
+
+/// Whether a member of this name is there, or something below it.
+fn has(export: &Export, present: &[&Entry], name: &Name) -> bool {
+    let is_it = |path: &RootPath| path.components().next() == Some(name.bytes());
+    let is_present = |path: &RootPath| present.iter().any(|entry| entry.name == *path);
+    export
+        .names
+        .iter()
+        .any(|path| is_it(path) && is_present(path))
+}

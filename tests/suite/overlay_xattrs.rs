@@ -1,0 +1,118 @@
+//! The xattrs in which overlays keep their state: data in a directory of its own, left out of a rootfs diff.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crutils::changes::{Change, ChangeKind};
+use crutils::checkpoint::Export;
+use crutils::watch::{WarningKind, Watch};
+
+use super::export::{content, plain, said};
+use crate::support::os;
+use crate::support::sandbox::Sandbox;
+
+/// Another engine's layers: an opaque directory, a renamed one, a file without its data.
+const STATE: [(&str, &str, &[u8]); 4] = [
+    ("d", "trusted.overlay.opaque", b"y"),
+    ("d/e", "trusted.overlay.redirect", b"/old"),
+    ("d/f", "trusted.overlay.metacopy", b""),
+    ("d/g", "user.fuseoverlayfs.origin", b"x"),
+];
+
+fn storage(sandbox: &Sandbox) -> PathBuf {
+    let storage = sandbox.dir("storage");
+    fs::create_dir_all(storage.join("d/e")).unwrap();
+    fs::write(storage.join("d/f"), "f").unwrap();
+    fs::write(storage.join("d/g"), "g").unwrap();
+    for (path, name, value) in STATE {
+        os::set_xattr(&storage.join(path), name, value).unwrap();
+    }
+    os::set_xattr(&storage.join("d/f"), "user.note", b"kept").unwrap();
+    storage
+}
+
+/// Exports; what GNU tar makes of the member `name`, and the objects that were warned of.
+fn extracted(
+    sandbox: &Sandbox,
+    export: &Export,
+    keeps: bool,
+    name: &str,
+) -> (PathBuf, Vec<String>) {
+    let (watch, told) = (Watch::new(), Arc::new(Mutex::new(Vec::new())));
+    let tell = Arc::clone(&told);
+    watch.on_warning(move |warning| {
+        assert_eq!(warning.kind, WarningKind::Xattr);
+        tell.lock()
+            .unwrap()
+            .push(String::from_utf8(warning.member.to_vec()).unwrap());
+    });
+    let (archive, inner) = (sandbox.path().join("archive"), sandbox.path().join("inner"));
+    let options = plain().overlay_xattrs(keeps).clone();
+    export.write(&archive, &options, &watch).unwrap();
+    fs::write(&inner, content(&archive, name)).unwrap();
+    let into = sandbox.dir(&format!("into-{keeps}-{name}"));
+    let line = [
+        "tar",
+        "--xattrs",
+        "--xattrs-include=*",
+        "-C",
+        into.to_str().unwrap(),
+        "-xpf",
+    ];
+    said(&line, &inner);
+    let told = told.lock().unwrap().clone();
+    (into, told)
+}
+
+fn has_state(root: &Path) -> Vec<bool> {
+    let has = |(path, name, value): (&str, &str, &[u8])| {
+        os::xattr(&root.join(path), name.as_bytes())
+            .unwrap()
+            .as_deref()
+            == Some(value)
+    };
+    assert_eq!(
+        os::xattr(&root.join("d/f"), b"user.note").unwrap().unwrap(),
+        b"kept"
+    );
+    STATE.map(has).to_vec()
+}
+
+#[test]
+fn they_are_kept_in_a_directory_that_is_an_archive_of_its_own() {
+    needs_root!("set trusted xattrs");
+    let sandbox = Sandbox::new();
+    let mut export = Export::new();
+    for name in ["volumes/v.tar", "devshm-checkpoint.tar"] {
+        export.add_directory_tar(name, &storage(&sandbox)).unwrap();
+    }
+    for name in ["volumes/v.tar", "devshm-checkpoint.tar"] {
+        let (into, told) = extracted(&sandbox, &export, false, name);
+        assert_eq!(has_state(&into), [true; 4]);
+        assert_eq!(told, [""; 0]);
+    }
+}
+
+#[test]
+fn they_are_left_out_of_a_rootfs_diff_with_a_warning_unless_they_are_asked_for() {
+    needs_root!("set trusted xattrs");
+    let sandbox = Sandbox::new();
+    let mut export = Export::new();
+    let change = Change {
+        path: "/d".into(),
+        kind: ChangeKind::Add,
+    };
+    export
+        .add_rootfs_diff(vec![change], &storage(&sandbox))
+        .unwrap();
+    let (into, told) = extracted(&sandbox, &export, false, "rootfs-diff.tar");
+    assert_eq!(has_state(&into), [false; 4]);
+    assert_eq!(
+        told,
+        ["d", "d/e", "d/f", "d/g"].map(|path| format!("rootfs-diff.tar/{path}"))
+    );
+    let (into, told) = extracted(&sandbox, &export, true, "rootfs-diff.tar");
+    assert_eq!(has_state(&into), [true; 4]);
+    assert_eq!(told, [""; 0]);
+}
