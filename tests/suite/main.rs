@@ -40,6 +40,7 @@ mod changes_overlay;
 mod changes_round_trip;
 mod clone;
 mod compression;
+mod compression_found;
 mod conformance;
 mod deleted;
 mod diff;

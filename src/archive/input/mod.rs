@@ -9,6 +9,7 @@ mod ahead;
 mod buffered;
 mod expand;
 mod file;
+mod foreign;
 mod raw;
 mod record;
 mod stream;
@@ -17,7 +18,7 @@ mod tests;
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use thiserror::Error as ThisError;
@@ -31,6 +32,7 @@ use ahead::Decoding;
 use buffered::Buffered;
 pub(crate) use expand::Content;
 use file::FileInput;
+use foreign::{Checked, Foreign, LOOKED_AT};
 use raw::{FromStart, Raw, Tally, Watched};
 pub(crate) use record::Overflow;
 use record::Record;
@@ -56,6 +58,9 @@ enum Refusal {
     /// What was read is gone: extracting from here on would leave members out.
     #[error("the archive was read already, and can't be read again")]
     Consumed,
+    /// Whoever is told that an archive is damaged looks for the damage, and not for the right program.
+    #[error("{}", .0.told(*.1))]
+    Foreign(Foreign, Compression),
 }
 
 impl From<Refusal> for Error {
@@ -63,6 +68,7 @@ impl From<Refusal> for Error {
         let kind = match refusal {
             Refusal::Ratio(_) | Refusal::Holes | Refusal::NoSpool => Kind::Limit,
             Refusal::Consumed => Kind::System,
+            Refusal::Foreign(..) => Kind::Malformed,
         };
         let error = Error::new(kind, refusal.to_string());
         match refusal {
@@ -148,7 +154,7 @@ impl Origin {
         match self {
             Origin::File(file) => {
                 let file = Arc::clone(file);
-                if hash != Hash::Always && magic_at_start(&file)? == Compression::None {
+                if hash != Hash::Always && is_plain(&beginning(&*file, 0)?)? {
                     let len = self.len()?.unwrap_or_default();
                     return Ok(Input::File(FileInput::new(file, 0, len, &reading.watch)));
                 }
@@ -182,8 +188,10 @@ impl<'a> Input<'a> {
         reading: &Reading,
     ) -> Result<Self> {
         if let (Input::File(outer), None) = (data.source(), &member.sparse) {
-            let mut part = outer.part(member.stored);
-            if detect(&mut part)?.0 == Compression::None {
+            let mut first = [0; LOOKED_AT];
+            let (read, result) = read_up_to(&mut outer.part(member.stored), &mut first);
+            result.map_err(|error| Error::io("read the archive", error))?;
+            if is_plain(&first[..read])? {
                 return Ok(Input::File(outer.part(member.stored)));
             }
         }
@@ -243,6 +251,14 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// Whether there is nothing at all, once it was read to its end: no header, and no end of an archive either.
+    pub(crate) fn is_void(&self) -> bool {
+        match self {
+            Input::File(input) => input.is_void(),
+            Input::Stream(input) => input.is_void(),
+        }
+    }
+
     /// The digest of the archive, which was read to its end, if it was asked for.
     pub(crate) fn take_digest(&self) -> Option<Sha256Digest> {
         match self {
@@ -274,9 +290,11 @@ fn decoded<'a>(raw: impl Read + Send + 'a, watch: &Watch) -> Result<Box<dyn Read
     let mut input = Buffered::new(raw);
     let magic = input.peek(MAGIC_LEN);
     let magic = magic.map_err(|error| Error::io("read the archive", error))?;
-    let reader = compress::decoder(compress::detect(magic), Box::new(input))?;
+    let compression = compress::detect(magic);
+    let reader = compress::decoder(compression, Box::new(input), watch)?;
     // A few bytes may become gigabytes between two reads of the archive.
-    Ok(Box::new(Watched::new(reader, watch)))
+    let reader = Watched::new(reader, watch);
+    Ok(Box::new(Checked::new(reader, compression)))
 }
 
 /// Refuses an archive in a sparse member with more holes than anybody makes.
@@ -287,22 +305,51 @@ fn check_holes(member: &Member) -> Result<(), Refusal> {
     }
 }
 
-fn detect(reader: &mut impl Read) -> Result<(Compression, Vec<u8>)> {
-    let mut magic = Vec::with_capacity(MAGIC_LEN);
-    let read = reader.take(MAGIC_LEN as u64).read_to_end(&mut magic);
-    read.map_err(|error| Error::io("read the archive", error))?;
-    Ok((compress::detect(&magic), magic))
+/// Whether a stream that begins so isn't compressed.
+fn is_plain(first: &[u8]) -> Result<bool> {
+    let compression = compress::detect(first);
+    if compression == Compression::None {
+        foreign::check(first, compression)?;
+    }
+    Ok(compression == Compression::None)
 }
 
-fn magic_at_start(file: &File) -> Result<Compression> {
-    let mut magic = [0; MAGIC_LEN];
-    let read = loop {
-        match file.read_at(&mut magic, 0) {
+/// The first bytes of a file from an offset on, of which one read may yield but a few.
+fn beginning(file: &impl FileExt, offset: u64) -> Result<Vec<u8>> {
+    let mut first = vec![0; LOOKED_AT];
+    let mut reader = At { file, offset };
+    let (read, result) = read_up_to(&mut reader, &mut first);
+    result.map_err(|error| Error::io("read the archive", error))?;
+    first.truncate(read);
+    Ok(first)
+}
+
+/// Reads a file from an offset on.
+struct At<'f, F> {
+    file: &'f F,
+    offset: u64,
+}
+
+impl<F: FileExt> Read for At<'_, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
+
+/// Fills a buffer as far as the reader goes. Returns how far, and what has ended it.
+fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> (usize, io::Result<()>) {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => break result.map_err(|error| Error::io("read the archive", error))?,
+            Err(error) => return (filled, Err(error)),
         }
-    };
-    Ok(compress::detect(&magic[..read]))
+    }
+    (filled, Ok(()))
 }
 
 impl Read for Input<'_> {

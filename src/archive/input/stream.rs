@@ -99,6 +99,11 @@ impl<'a> StreamInput<'a> {
         &self.account.tally
     }
 
+    /// Whether nothing has come.
+    pub(super) fn is_void(&self) -> bool {
+        self.account.yielded == 0
+    }
+
     /// Begins again with the first byte, if all that was yielded is still there; nothing is kept from now on.
     pub(super) fn rewind(&mut self) -> bool {
         self.record.rewind()

@@ -85,6 +85,7 @@ impl<'a> Gzip<'a> {
             self.put(answer)?;
         }
         let block = self.take(last);
+        let block = block.map_err(|refusal| self.target.fail(Error::from(refusal)))?;
         match &mut self.labour {
             Labour::None => {}
             Labour::Here => {
@@ -106,18 +107,19 @@ impl<'a> Gzip<'a> {
     }
 
     /// What is gathered, as a block; its end becomes the next one's dictionary.
-    fn take(&mut self, last: bool) -> Block {
+    fn take(&mut self, last: bool) -> Result<Block, Refusal> {
         let (mut next, deflated) = self.spare.pop().unwrap_or_default();
         next.clear();
-        next.reserve_exact(WINDOW + BLOCK);
+        next.try_reserve_exact(WINDOW + BLOCK)
+            .map_err(|_| Refusal::Memory(Compression::Gzip))?;
         next.extend_from_slice(&self.block[self.block.len().saturating_sub(WINDOW)..]);
         let next_dictionary = next.len();
-        Block {
+        Ok(Block {
             bytes: mem::replace(&mut self.block, next),
             dictionary: mem::replace(&mut self.dictionary, next_dictionary),
             last,
             deflated,
-        }
+        })
     }
 
     /// Writes the next piece of the member.
