@@ -20,6 +20,9 @@ use super::digest::{Hasher, Sha256Digest};
 
 /// Below this size data is gathered with the headers around it, from there on the kernel clones or copies it.
 const GATHERED: u64 = 64 << 10;
+/// From this size on data is compressed apart from what is around it: whoever looks for something else passes it over,
+/// and headers and small members lie together.
+const APART: u64 = 1 << 20;
 /// How much is gathered before it is written.
 const BUFFER: usize = 256 << 10;
 
@@ -203,14 +206,18 @@ impl<'s> Sink<'s> {
 
     /// The data of a member of `bytes.len()` bytes.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let stored = bytes.len() as u64;
+        self.cut_around(stored)?;
         self.raw(bytes)?;
-        self.pad(bytes.len() as u64)
+        self.pad(stored)?;
+        self.cut_around(stored)
     }
 
     /// The data that the header of `member` has announced, out of `file`: one that grew meanwhile gives the bytes it
     /// had.
     pub(crate) fn data(&mut self, member: &Member, file: &File) -> Result<()> {
         check_avoided(file, self.avoided)?;
+        self.cut_around(member.stored)?;
         let whole = [Extent {
             offset: 0,
             len: member.size,
@@ -225,7 +232,20 @@ impl<'s> Sink<'s> {
                 return Err(Refusal::Shrank(extent.len - copied).into());
             }
         }
-        self.pad(member.stored)
+        self.pad(member.stored)?;
+        self.cut_around(member.stored)
+    }
+
+    /// Sets data of so many bytes apart from what is before, or behind it.
+    fn cut_around(&mut self, stored: u64) -> Result<()> {
+        if stored < APART || !matches!(self.output, Output::Encoder(_)) {
+            return Ok(());
+        }
+        self.write()?;
+        match &mut self.output {
+            Output::Encoder(encoder) => encoder.cut(),
+            Output::File(_) | Output::Pipe(_) => Ok(()),
+        }
     }
 
     /// The end of a nested archive of `size` bytes, which is data of the member around it.

@@ -28,7 +28,7 @@ mod spec;
 pub use crate::archive::{IdRange, Sha256Digest};
 pub use deleted_files::remove_deleted_files;
 pub use export::{
-    BundleLayout, Compression, Export, ExportOptions, Exported, FileSource, Presence,
+    BundleLayout, Compression, Export, ExportOptions, Exported, FileSource, FrameSize, Presence,
 };
 pub use import::{
     Files, Import, ImportOptions, Imported, KNOWN_MEMBERS, Limit, MemberInfo, MemberType,

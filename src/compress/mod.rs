@@ -3,7 +3,8 @@
 //! Everything is decoded and encoded in the process, so that the answer doesn't depend on what is installed. A stream may
 //! consist of several members (gzip's word; the others say streams or frames), which are decoded one after the other.
 //! Zeros may follow the last one and nothing else, whatever the compression; the .xz format counts them in fours, and allows
-//! them between streams, too. Skippable frames of zstd are frames: they may lie anywhere.
+//! them between streams, too. Skippable frames of zstd are frames: they may lie anywhere. What is written with gzip is one
+//! member; with zstd it is frames, each by itself, and a table of them.
 
 #![forbid(unsafe_code)]
 
@@ -12,6 +13,7 @@ mod encode;
 mod gzip;
 mod reader;
 mod room;
+mod seek_table;
 mod worker;
 mod xz;
 mod zstd;
@@ -26,7 +28,7 @@ use nix::errno::Errno;
 
 use crate::watch::Watch;
 use crate::{Error, Kind, Result};
-pub(crate) use encode::{Encode, Encoding, encoder};
+pub(crate) use encode::{Encode, Encoding, Framing, encoder};
 use reader::Decoder;
 pub(crate) use worker::spawn_quiet;
 

@@ -41,6 +41,7 @@ mod changes_round_trip;
 mod clone;
 mod compression;
 mod compression_found;
+mod compression_frames;
 mod conformance;
 mod deleted;
 mod diff;

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 
 use super::stream::BUFFER;
 use super::*;
-use crate::compress::{Encoding, encoder};
+use crate::compress::{Encoding, Framing, encoder};
 use crate::fs::spool_ambient;
 use crate::tar::{Extent, MemberKind, Reader, Time};
 use crate::watch::{Cancellation, MAX_COPIED};
@@ -21,7 +21,7 @@ fn file(content: &[u8]) -> Arc<File> {
 /// As zstd does it, at some thirty thousand to one.
 fn zeros(length: usize) -> Vec<u8> {
     let mut packed = Vec::new();
-    let encoding = Encoding::zstd(None).unwrap();
+    let encoding = Encoding::zstd(None, Framing::One).unwrap();
     let mut encoder = encoder(encoding, NonZeroUsize::MIN, Box::new(&mut packed)).unwrap();
     encoder.write_all(&vec![0; length]).unwrap();
     encoder.finish().unwrap();

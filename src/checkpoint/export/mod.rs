@@ -31,7 +31,7 @@ use crate::sys::mount_id;
 use layout::Need;
 
 pub use layout::BundleLayout;
-pub use options::{Compression, ExportOptions, Exported};
+pub use options::{Compression, ExportOptions, Exported, FrameSize};
 pub use source::FileSource;
 
 /// What an import refuses at the top of a bundle.

@@ -98,7 +98,7 @@ impl Export {
         options: &ExportOptions,
         watch: &Watch,
     ) -> Result<Exported> {
-        let encoding = options.compression.encoding()?;
+        let encoding = options.encoding()?;
         let name = Name::new(name.as_bytes())
             .ok_or_else(|| Error::argument("name", "is no single component"))?;
         let directory = directory.open_ambient("directory")?;
@@ -138,7 +138,7 @@ impl Export {
     }
 
     fn send(&self, fd: BorrowedFd<'_>, options: &ExportOptions, watch: &Watch) -> Result<Exported> {
-        let encoding = options.compression.encoding()?;
+        let encoding = options.encoding()?;
         let channel = Channel::writer(fd, watch)?;
         let offset = channel.offset()?;
         let is_plain = encoding == Encoding::None && !options.digest;

@@ -19,6 +19,7 @@ pub(super) struct Block {
     pub(super) dictionary: usize,
     /// Whether the stream ends with this part.
     pub(super) last: bool,
+    pub(super) level: GzipLevel,
     /// A buffer for the result. What is in it doesn't matter.
     pub(super) deflated: Vec<u8>,
 }
@@ -34,7 +35,7 @@ pub(super) struct Piece {
 }
 
 /// Deflates one block.
-pub(super) fn deflate(level: GzipLevel, block: Block) -> Result<Piece, Refusal> {
+pub(super) fn deflate(block: Block) -> Result<Piece, Refusal> {
     let mut piece = Piece {
         deflated: block.deflated,
         crc: Crc::new(),
@@ -43,7 +44,13 @@ pub(super) fn deflate(level: GzipLevel, block: Block) -> Result<Piece, Refusal> 
     piece.deflated.clear();
     let (before, content) = piece.bytes.split_at(block.dictionary);
     piece.crc.update(content);
-    run(level, before, content, block.last, &mut piece.deflated)?;
+    run(
+        block.level,
+        before,
+        content,
+        block.last,
+        &mut piece.deflated,
+    )?;
     Ok(piece)
 }
 

@@ -159,15 +159,23 @@ fn gzip() -> Encoding {
     Encoding::gzip(None).unwrap()
 }
 
+/// All content in one frame.
 fn zstd() -> Encoding {
-    Encoding::zstd(None).unwrap()
+    Encoding::zstd(None, Framing::One).unwrap()
+}
+
+/// A frame for each 256 KiB.
+fn frames() -> Encoding {
+    let framing = Framing::Sized(u32::try_from(GZIP_BLOCK).unwrap());
+    Encoding::zstd(None, framing).unwrap()
 }
 
 /// All encodings, each with a content that keeps several threads at work.
-fn encodings() -> [(Encoding, Vec<u8>); 3] {
+fn encodings() -> [(Encoding, Vec<u8>); 4] {
     [
         (Encoding::None, pages(100_000)),
         (gzip(), seams(5 * GZIP_BLOCK + 12_345)),
+        (frames(), pages(5 * GZIP_BLOCK + 12_345)),
         (zstd(), pages(2 * ZSTD_JOB + 12_345)),
     ]
 }
@@ -202,7 +210,7 @@ fn decoded(encoding: Encoding, stream: &[u8]) -> Vec<u8> {
     let compression = match encoding {
         Encoding::None => return stream.to_vec(),
         Encoding::Gzip(_) => Compression::Gzip,
-        Encoding::Zstd(_) => Compression::Zstd,
+        Encoding::Zstd(..) => Compression::Zstd,
     };
     assert_eq!(detect(stream), compression);
     let content = decode(compression, stream).unwrap();
@@ -211,9 +219,11 @@ fn decoded(encoding: Encoding, stream: &[u8]) -> Vec<u8> {
         let mut decoder = flate2::bufread::GzDecoder::new(stream);
         decoder.read_to_end(&mut other).unwrap();
         assert_eq!(decoder.into_inner(), b"", "there is one member");
-    } else {
+    } else if encoding == zstd() {
         let frame = zstd_safe::find_frame_compressed_size(stream).unwrap();
         assert_eq!(frame, stream.len(), "there is one frame");
+        other = ::zstd::stream::decode_all(stream).unwrap();
+    } else {
         other = ::zstd::stream::decode_all(stream).unwrap();
     }
     assert!(other == content, "another decoder finds the same");
@@ -259,7 +269,11 @@ fn the_cuts_of_writes_and_flushes_change_no_byte() {
 
 #[test]
 fn contents_as_long_as_blocks_and_a_byte_around_come_out_as_they_went_in() {
-    for (encoding, block) in [(gzip(), GZIP_BLOCK), (zstd(), ZSTD_JOB)] {
+    for (encoding, block) in [
+        (gzip(), GZIP_BLOCK),
+        (frames(), GZIP_BLOCK),
+        (zstd(), ZSTD_JOB),
+    ] {
         let content = pages(2 * block + 1);
         for len in [0, 1, block - 1, block, block + 1, 2 * block, 2 * block + 1] {
             let stream = encode(encoding, 3, &content[..len]);
@@ -279,7 +293,7 @@ fn every_level_round_trips_and_no_other_is_there() {
         assert!(decoded(encoding, &encode(encoding, 2, &content)) == content);
     }
     for level in 1..=19 {
-        let encoding = Encoding::zstd(Some(level)).unwrap();
+        let encoding = Encoding::zstd(Some(level), Framing::default()).unwrap();
         assert!(decoded(encoding, &encode(encoding, 1, &content)) == content);
     }
     for (made, levels) in [
@@ -287,7 +301,10 @@ fn every_level_round_trips_and_no_other_is_there() {
             Encoding::gzip as fn(_) -> _,
             [i32::MIN, -1, 0, 10, 257, i32::MAX],
         ),
-        (Encoding::zstd, [i32::MIN, -1, 0, 20, 259, i32::MAX]),
+        (
+            |level| Encoding::zstd(level, Framing::default()),
+            [i32::MIN, -1, 0, 20, 259, i32::MAX],
+        ),
     ] {
         for level in levels {
             let error = made(Some(level)).unwrap_err();
@@ -299,11 +316,26 @@ fn every_level_round_trips_and_no_other_is_there() {
         }
     }
     assert_eq!(gzip(), Encoding::gzip(Some(6)).unwrap());
-    assert_eq!(zstd(), Encoding::zstd(Some(3)).unwrap());
+    assert_eq!(
+        Encoding::zstd(None, Framing::default()).unwrap(),
+        Encoding::zstd(Some(3), Framing::default()).unwrap()
+    );
     let small = encode(Encoding::gzip(Some(8)).unwrap(), 1, &content);
     assert!(small.len() < encode(Encoding::gzip(Some(1)).unwrap(), 1, &content).len());
-    let small = encode(Encoding::zstd(Some(19)).unwrap(), 1, &content);
-    assert!(small.len() < encode(Encoding::zstd(Some(1)).unwrap(), 1, &content).len());
+    let small = encode(
+        Encoding::zstd(Some(19), Framing::default()).unwrap(),
+        1,
+        &content,
+    );
+    assert!(
+        small.len()
+            < encode(
+                Encoding::zstd(Some(1), Framing::default()).unwrap(),
+                1,
+                &content
+            )
+            .len()
+    );
 }
 
 #[test]
@@ -324,9 +356,9 @@ fn a_gzip_member_says_nothing_of_where_it_was_made() {
 }
 
 #[test]
-fn a_zstd_frame_has_a_checksum_no_size_and_a_window_of_8_mib_at_most() {
+fn zstd_has_a_checksum_and_a_window_of_8_mib_at_most() {
     for level in 1..=19 {
-        let encoding = Encoding::zstd(Some(level)).unwrap();
+        let encoding = Encoding::zstd(Some(level), Framing::One).unwrap();
         let stream = encode(encoding, 1, b"content");
         // RFC 8878, section 3.1.1.1: after the magic number the descriptor, without a size, single segment or
         // dictionary but with a checksum, and the window's exponent and mantissa.
@@ -334,6 +366,113 @@ fn a_zstd_frame_has_a_checksum_no_size_and_a_window_of_8_mib_at_most() {
         let base = 1u64 << (10 + (stream[5] >> 3));
         let window = base + base / 8 * u64::from(stream[5] & 7);
         assert!(window <= 8 << 20, "level {level}: {window}");
+        // A single segment, whose window is its content, with a size of one byte, and a checksum.
+        let stream = encode(
+            Encoding::zstd(Some(level), Framing::default()).unwrap(),
+            1,
+            b"content",
+        );
+        assert_eq!(stream[4..6], [0b0010_0100, 7], "level {level}");
+        assert_eq!(decode(Compression::Zstd, &stream).unwrap(), b"content");
+    }
+}
+
+/// The seek table at the end of a stream, read as its format has it: compressed and decompressed sizes.
+fn table(stream: &[u8]) -> Vec<(usize, usize)> {
+    let number = |at: usize| {
+        usize::try_from(u32::from_le_bytes(stream[at..at + 4].try_into().unwrap())).unwrap()
+    };
+    let end = stream.len();
+    assert_eq!(stream[end - 4..], [0xb1, 0xea, 0x92, 0x8f]);
+    assert_eq!(stream[end - 5], 0, "there are no checksums");
+    let count = number(end - 9);
+    let start = end - 9 - 8 * count;
+    assert_eq!(stream[start - 8..start - 4], [0x5e, 0x2a, 0x4d, 0x18]);
+    assert_eq!(number(start - 4), 8 * count + 9);
+    let entries: Vec<_> = (0..count)
+        .map(|n| (number(start + 8 * n), number(start + 8 * n + 4)))
+        .collect();
+    let sum: usize = entries.iter().map(|entry| entry.0).sum();
+    assert_eq!(
+        sum,
+        start - 8,
+        "nothing lies between the frames and the table"
+    );
+    entries
+}
+
+#[test]
+fn each_frame_of_the_table_is_decoded_by_itself() {
+    let content = pages(5 * GZIP_BLOCK + 12_345);
+    let stream = encode(frames(), 2, &content);
+    let entries = table(&stream);
+    assert_eq!(entries.len(), 6);
+    let (mut at, mut decoded_at) = (0, 0);
+    for (compressed, decompressed) in entries {
+        let frame = &stream[at..at + compressed];
+        assert_eq!(zstd_safe::find_frame_compressed_size(frame), Ok(compressed));
+        let size = zstd_safe::get_frame_content_size(frame).unwrap();
+        assert_eq!(
+            size,
+            Some(decompressed as u64),
+            "the frame says how long it is"
+        );
+        assert_eq!(frame[4] & 0b100, 0b100, "it has a checksum");
+        let decoded = ::zstd::bulk::decompress(frame, decompressed).unwrap();
+        assert!(decoded == content[decoded_at..][..decompressed]);
+        at += compressed;
+        decoded_at += decompressed;
+    }
+    assert_eq!(decoded_at, content.len());
+}
+
+#[test]
+fn no_content_is_one_frame_and_a_table() {
+    let entries = table(&encode(frames(), 2, b""));
+    assert_eq!(entries.iter().map(|entry| entry.1).collect::<Vec<_>>(), [0]);
+}
+
+#[test]
+fn a_cut_begins_a_frame_and_changes_no_content() {
+    let content = pages(3 * GZIP_BLOCK);
+    for encoding in [gzip(), zstd(), frames(), Encoding::None] {
+        let mut streams = Vec::new();
+        for threads in [1, 3] {
+            let output = Output::default();
+            let mut encoder =
+                encoder(encoding, workers(threads), Box::new(output.clone())).unwrap();
+            // At the beginning, twice, within a frame, and where one is full.
+            encoder.cut().unwrap();
+            encoder.write_all(&content[..1000]).unwrap();
+            encoder.cut().unwrap();
+            encoder.cut().unwrap();
+            encoder
+                .write_all(&content[1000..1000 + GZIP_BLOCK])
+                .unwrap();
+            encoder.cut().unwrap();
+            encoder.write_all(&content[1000 + GZIP_BLOCK..]).unwrap();
+            encoder.cut().unwrap();
+            encoder.finish().unwrap();
+            streams.push(std::mem::take(&mut output.log().bytes));
+        }
+        assert!(streams[0] == streams[1], "{encoding:?}");
+        assert!(decoded(encoding, &streams[0]) == content, "{encoding:?}");
+        if encoding == frames() {
+            let sizes: Vec<_> = table(&streams[0]).iter().map(|entry| entry.1).collect();
+            let rest = GZIP_BLOCK - 1000;
+            assert_eq!(sizes, [1000, GZIP_BLOCK, GZIP_BLOCK, rest]);
+        }
+    }
+}
+
+#[test]
+fn frames_of_a_size_that_nobody_reads_well_are_refused() {
+    for size in [0, (64 << 10) - 1, (64 << 20) + 1, u32::MAX] {
+        let error = Encoding::zstd(None, Framing::Sized(size)).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.errno()),
+            (Kind::Argument, libc::EINVAL)
+        );
     }
 }
 
@@ -368,7 +507,11 @@ fn only_the_thread_that_writes_touches_the_output() {
 
 #[test]
 fn what_is_ready_is_written_before_the_end() {
-    for (encoding, block) in [(gzip(), GZIP_BLOCK), (zstd(), ZSTD_JOB)] {
+    for (encoding, block) in [
+        (gzip(), GZIP_BLOCK),
+        (frames(), GZIP_BLOCK),
+        (zstd(), ZSTD_JOB),
+    ] {
         let output = Output::default();
         let mut encoder = encoder(encoding, workers(1), Box::new(output.clone())).unwrap();
         // One thread has at most two blocks waiting and at work, and libzstd three and the one that is filled.

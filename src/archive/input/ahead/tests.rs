@@ -15,7 +15,7 @@ use super::super::raw::Raw;
 use super::super::record::Record;
 use super::super::stream::{Account, Feed, StreamInput};
 use super::*;
-use crate::compress::{Compression, Encoding, encoder};
+use crate::compress::{Compression, Encoding, Framing, encoder};
 use crate::fs::Channel;
 use crate::watch::{Phase, Watch};
 
@@ -50,7 +50,7 @@ fn pack(compression: Compression, content: &[u8]) -> Vec<u8> {
         Compression::Gzip | Compression::Zstd => {
             let encoding = match compression {
                 Compression::Gzip => Encoding::gzip(None),
-                _ => Encoding::zstd(None),
+                _ => Encoding::zstd(None, Framing::One),
             };
             let output = Box::new(&mut packed);
             let mut encoder = encoder(encoding.unwrap(), NonZeroUsize::MIN, output).unwrap();
