@@ -10,10 +10,14 @@
 
 mod bzip2;
 mod encode;
+mod frame;
 mod gzip;
+mod pool;
+mod put_back;
 mod reader;
 mod room;
 mod seek_table;
+mod split;
 mod worker;
 mod xz;
 mod zstd;
@@ -22,14 +26,18 @@ mod zstd;
 mod tests;
 
 use std::fmt;
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 use nix::errno::Errno;
 
 use crate::watch::Watch;
 use crate::{Error, Kind, Result};
 pub(crate) use encode::{Encode, Encoding, Framing, encoder};
+pub(crate) use pool::{Died, Threads};
+pub(crate) use put_back::PutBack;
+pub(crate) use reader::Decode;
 use reader::Decoder;
+pub(crate) use split::{Decoded, Frames, Next, Splitter};
 pub(crate) use worker::spawn_quiet;
 
 /// How a stream is compressed.
@@ -99,9 +107,9 @@ pub(crate) fn decoder<'a>(
     compression: Compression,
     input: Box<dyn BufRead + Send + 'a>,
     watch: &Watch,
-) -> Result<Box<dyn Read + Send + 'a>> {
+) -> Result<Box<dyn Decode<'a> + 'a>> {
     Ok(match compression {
-        Compression::None => input,
+        Compression::None => Box::new(PutBack::new(input)),
         Compression::Gzip => Box::new(Decoder::new(input, gzip::Gzip::new()?, watch)),
         Compression::Bzip2 => Box::new(Decoder::new(input, bzip2::Bzip2::new(), watch)),
         Compression::Xz => Box::new(Decoder::new(input, xz::Xz::new()?, watch)),

@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, BufRead, Read};
+use std::mem;
 
+use super::put_back::PutBack;
 use super::{Compression, Refusal};
 use crate::Error;
 use crate::watch::Watch;
@@ -90,15 +92,45 @@ pub(super) trait Codec {
 
     /// For messages.
     fn compression(&self) -> Compression;
+
+    /// Whether a member can be decoded without those before it, and its end be found without decoding it.
+    fn is_in_frames(&self) -> bool {
+        false
+    }
 }
+
+/// A reader of a decoded stream.
+pub(crate) trait Decode<'a>: Read + Send {
+    /// Has a read end where a frame does that can be decoded without those before it.
+    fn pause_at_frames(&mut self) {}
+
+    /// What is left of the input, if it is that of such frames, and one has just ended. Nothing more is read then.
+    fn take_frames(&mut self) -> Option<PutBack<'a>> {
+        None
+    }
+}
+
+impl<'a> Decode<'a> for Box<dyn Decode<'a> + 'a> {
+    fn pause_at_frames(&mut self) {
+        (**self).pause_at_frames();
+    }
+
+    fn take_frames(&mut self) -> Option<PutBack<'a>> {
+        (**self).take_frames()
+    }
+}
+
+/// A stream that isn't compressed.
+impl<'a> Decode<'a> for PutBack<'a> {}
 
 /// A [`Read`] of what a [`Codec`] makes of a stream.
 pub(super) struct Decoder<'a, C> {
-    input: Box<dyn BufRead + Send + 'a>,
+    input: PutBack<'a>,
     codec: C,
     place: Place,
     state: State,
     watch: Watch,
+    pauses: bool,
 }
 
 /// Where a stream is read. Members lie one after the other; zeros may follow the last one, since tape-minded writers
@@ -119,11 +151,24 @@ enum State {
 impl<'a, C: Codec> Decoder<'a, C> {
     pub(super) fn new(input: Box<dyn BufRead + Send + 'a>, codec: C, watch: &Watch) -> Self {
         Decoder {
-            input,
+            input: PutBack::new(input),
             codec,
             place: Place::Member,
             state: State::Running,
             watch: watch.clone(),
+            pauses: false,
+        }
+    }
+
+    /// Goes on behind the end of a member.
+    pub(super) fn between(input: PutBack<'a>, codec: C, watch: &Watch) -> Self {
+        Decoder {
+            input,
+            codec,
+            place: Place::Between,
+            state: State::Running,
+            watch: watch.clone(),
+            pauses: false,
         }
     }
 
@@ -207,7 +252,8 @@ impl<C: Codec> Read for Decoder<'_, C> {
                         taken += step.consumed;
                         filled += step.produced;
                         // A great many members may yield nothing.
-                        if step.ended && self.watch.check().is_err() {
+                        let pauses = self.pauses && filled > 0;
+                        if step.ended && (pauses || self.watch.check().is_err()) {
                             break;
                         }
                     }
@@ -225,6 +271,18 @@ impl<C: Codec> Read for Decoder<'_, C> {
                 None => self.watch.check()?,
             }
         }
+    }
+}
+
+impl<'a, C: Codec + Send> Decode<'a> for Decoder<'a, C> {
+    fn pause_at_frames(&mut self) {
+        self.pauses = self.codec.is_in_frames();
+    }
+
+    fn take_frames(&mut self) -> Option<PutBack<'a>> {
+        let is_running = matches!(self.state, State::Running);
+        (self.pauses && is_running && self.place == Place::Between)
+            .then(|| mem::replace(&mut self.input, PutBack::empty()))
     }
 }
 

@@ -91,4 +91,8 @@ impl Codec for Zstd {
     fn compression(&self) -> Compression {
         Compression::Zstd
     }
+
+    fn is_in_frames(&self) -> bool {
+        true
+    }
 }

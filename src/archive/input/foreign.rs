@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::{self, Read};
 
 use super::{Refusal, read_up_to};
-use crate::compress::{Compression, detect};
+use crate::compress::{Compression, Decode, PutBack, detect};
 use crate::error::Result;
 
 /// How many bytes from the beginning of a stream [`Foreign::of`] looks at: a header of tar.
@@ -216,6 +216,17 @@ impl<R: Read> Read for Checked<R> {
         let count = (&self.first[yielded..]).read(buffer)?;
         self.yielded = Some(yielded + count);
         Ok(count)
+    }
+}
+
+impl<'a, R: Decode<'a>> Decode<'a> for Checked<R> {
+    fn pause_at_frames(&mut self) {
+        self.reader.pause_at_frames();
+    }
+
+    fn take_frames(&mut self) -> Option<PutBack<'a>> {
+        let has_yielded = self.yielded == Some(self.first.len());
+        has_yielded.then(|| self.reader.take_frames())?
     }
 }
 

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use thiserror::Error as ThisError;
 
 use crate::archive::Sha256Digest;
-use crate::compress::{self, Compression, MAGIC_LEN};
+use crate::compress::{self, Compression, Decode, MAGIC_LEN};
 use crate::error::{Error, Kind, Result};
 use crate::tar::{Data, Member, Source};
 use crate::watch::{Cancellation, Watch};
@@ -279,6 +279,7 @@ fn stream(
     let reader = decoded(Raw::new(peer.reader, &tally, &watch), &watch)?;
     let feed = Feed::Own(Decoding {
         reader,
+        watch,
         abandoned: peer.abandoned,
     });
     let record = overflow.map_or_else(Record::off, Record::new);
@@ -286,7 +287,7 @@ fn stream(
     Ok(Input::Stream(StreamInput::new(feed, record, account)))
 }
 
-fn decoded<'a>(raw: impl Read + Send + 'a, watch: &Watch) -> Result<Box<dyn Read + Send + 'a>> {
+fn decoded<'a>(raw: impl Read + Send + 'a, watch: &Watch) -> Result<Box<dyn Decode<'a> + 'a>> {
     let mut input = Buffered::new(raw);
     let magic = input.peek(MAGIC_LEN);
     let magic = magic.map_err(|error| Error::io("read the archive", error))?;

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::pool::{Died, Pool};
+use super::super::pool::{Died, Pool};
 
 /// Does jobs by `work`, in their order. Whoever gives one makes room for it first.
 pub(super) struct Labour<J, A, W> {

@@ -10,7 +10,6 @@ mod deflate;
 mod frames;
 mod gzip;
 mod labour;
-mod pool;
 mod target;
 mod zstd;
 
