@@ -21,6 +21,9 @@ use super::digest::{Hasher, Sha256Digest};
 
 /// Below this size data is gathered with the headers around it, from there on the kernel clones or copies it.
 const GATHERED: u64 = 64 << 10;
+/// From this size on data is compressed apart from what is around it: whoever looks for something else passes it over,
+/// and headers and small members lie together.
+const APART: u64 = 1 << 20;
 /// How much is gathered before it is written.
 const BUFFER: usize = 256 << 10;
 
@@ -218,8 +221,11 @@ impl<'s> Sink<'s> {
 
     /// The data of a member of `bytes.len()` bytes.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let stored = bytes.len() as u64;
+        self.cut_around(stored)?;
         self.raw(bytes)?;
-        self.pad(bytes.len() as u64)
+        self.pad(stored)?;
+        self.cut_around(stored)
     }
 
     /// The data that the header of `member` has announced, out of `file`: one that grew meanwhile gives the bytes it
@@ -237,6 +243,7 @@ impl<'s> Sink<'s> {
     pub(super) fn data_or_zeros(&mut self, member: &Member, file: &File) -> Result<u64> {
         check_avoided(file, self.avoided)?;
         let mut missing = 0;
+        self.cut_around(member.stored)?;
         let whole = [Extent {
             offset: 0,
             len: member.size,
@@ -255,6 +262,7 @@ impl<'s> Sink<'s> {
             self.zeros(short)?;
         }
         self.pad(member.stored)?;
+        self.cut_around(member.stored)?;
         Ok(missing)
     }
 
@@ -298,6 +306,18 @@ impl<'s> Sink<'s> {
     /// Tells of what isn't stored.
     pub(super) fn left_out(&self, path: &[u8], why: LeftOut) {
         warn(self.watch, path, why);
+    }
+
+    /// Sets data of so many bytes apart from what is before, or behind it.
+    fn cut_around(&mut self, stored: u64) -> Result<()> {
+        if stored < APART || !matches!(self.output, Output::Encoder(_)) {
+            return Ok(());
+        }
+        self.write()?;
+        match &mut self.output {
+            Output::Encoder(encoder) => encoder.cut(),
+            Output::File(_) | Output::Pipe(_) => Ok(()),
+        }
     }
 
     /// The end of a nested archive of `size` bytes, which is data of the member around it.

@@ -28,7 +28,7 @@ mod spec;
 
 pub use crate::archive::{IdRange, Sha256Digest, UnsettableXattrs};
 pub use deleted_files::remove_deleted_files;
-pub use export::{Compression, Export, ExportOptions, Exported, Presence};
+pub use export::{Compression, Export, ExportOptions, Exported, FrameSize, Presence};
 pub use feature::Feature;
 pub use import::{
     Import, ImportOptions, Imported, KNOWN_MEMBERS, Limit, MemberInfo, MemberType, import_chain,

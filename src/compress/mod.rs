@@ -2,15 +2,22 @@
 //!
 //! Everything is decoded and encoded in the process, so that the answer doesn't depend on what is installed. A stream may
 //! consist of several members (gzip's word; the others say streams or frames), which are decoded one after the other.
-//! What may follow the last one is fixed: zeros after gzip, zeros in a multiple of four after xz, skippable frames after
-//! zstd, nothing after bzip2. Of what is written there is one member, and nothing after it.
+//! Zeros may follow the last one and nothing else, whatever the compression; the .xz format counts them in fours, and allows
+//! them between streams, too. Skippable frames of zstd are frames: they may lie anywhere. What is written with gzip is one
+//! member; with zstd it is frames, each by itself, and a table of them.
 
 #![forbid(unsafe_code)]
 
 mod bzip2;
 mod encode;
+mod frame;
 mod gzip;
+mod pool;
+mod put_back;
 mod reader;
+mod room;
+mod seek_table;
+mod split;
 mod worker;
 mod xz;
 mod zstd;
@@ -19,13 +26,18 @@ mod zstd;
 mod tests;
 
 use std::fmt;
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 use nix::errno::Errno;
 
+use crate::watch::Watch;
 use crate::{Error, Kind, Result};
-pub(crate) use encode::{Encode, Encoding, encoder};
+pub(crate) use encode::{Encode, Encoding, Framing, encoder};
+pub(crate) use pool::{Died, Threads};
+pub(crate) use put_back::PutBack;
+pub(crate) use reader::Decode;
 use reader::Decoder;
+pub(crate) use split::{Decoded, Frames, Next, Splitter};
 pub(crate) use worker::spawn_quiet;
 
 /// How a stream is compressed.
@@ -70,9 +82,12 @@ const MAX_WINDOW: u32 = 128 << 20;
 
 /// Tells the compression from the first bytes of a stream: [`MAGIC_LEN`] of them, or all if there are fewer.
 ///
-/// The magic numbers are those of RFC 1952 (with deflate as the method), RFC 8878, the .xz file format and bzip2.
-/// A zstd stream that begins with a skippable frame isn't recognised.
+/// The magic numbers are those of RFC 1952 (with deflate as the method), RFC 8878 (a skippable frame may come first), the
+/// .xz file format and bzip2.
 pub(crate) fn detect(first_bytes: &[u8]) -> Compression {
+    if let [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] = first_bytes {
+        return Compression::Zstd;
+    }
     const MAGIC: [(&[u8], Compression); 4] = [
         (b"\x1f\x8b\x08", Compression::Gzip),
         (b"BZh", Compression::Bzip2),
@@ -88,23 +103,24 @@ pub(crate) fn detect(first_bytes: &[u8]) -> Compression {
 /// A reader of what the stream `input` holds once its compression is undone; `input` still begins with its magic.
 ///
 /// At most one layer is undone. The reader holds the stream's window (128 MiB at most) and no more than a few MiB
-/// besides, whatever the stream claims.
+/// besides, whatever the stream claims. It looks at the watch between two members.
 ///
 /// # Errors
 ///
-/// ENOMEM where the decoder finds no memory. The reader's errors carry an [`Error`]: a stream that is cut short,
+/// ECANCELED. ENOMEM where the decoder finds no memory. The reader's errors carry an [`Error`]: a stream that is cut short,
 /// fails a checksum or has other bytes behind its end is [`Kind::Malformed`], a window above 128 MiB [`Kind::Limit`].
 /// A failed read of `input` passes through as it is. After an error of its own the reader only repeats it.
 pub(crate) fn decoder<'a>(
     compression: Compression,
     input: Box<dyn BufRead + Send + 'a>,
-) -> Result<Box<dyn Read + Send + 'a>> {
+    watch: &Watch,
+) -> Result<Box<dyn Decode<'a> + 'a>> {
     Ok(match compression {
-        Compression::None => input,
-        Compression::Gzip => Box::new(Decoder::new(input, gzip::Gzip::new())),
-        Compression::Bzip2 => Box::new(Decoder::new(input, bzip2::Bzip2::new())),
-        Compression::Xz => Box::new(Decoder::new(input, xz::Xz::new()?)),
-        Compression::Zstd => Box::new(Decoder::new(input, zstd::Zstd::new()?)),
+        Compression::None => Box::new(PutBack::new(input)),
+        Compression::Gzip => Box::new(Decoder::new(input, gzip::Gzip::new()?, watch)),
+        Compression::Bzip2 => Box::new(Decoder::new(input, bzip2::Bzip2::new(), watch)),
+        Compression::Xz => Box::new(Decoder::new(input, xz::Xz::new()?, watch)),
+        Compression::Zstd => Box::new(Decoder::new(input, zstd::Zstd::new()?, watch)),
     })
 }
 

@@ -3,9 +3,12 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, BufRead, Read};
+use std::mem;
 
-use super::Refusal;
+use super::put_back::PutBack;
+use super::{Compression, Refusal};
 use crate::Error;
+use crate::watch::Watch;
 
 /// What one step of a codec did.
 pub(super) struct Step {
@@ -13,17 +16,40 @@ pub(super) struct Step {
     pub(super) consumed: usize,
     /// Bytes written to the beginning of the output.
     pub(super) produced: usize,
+    /// Whether the member ended with it.
+    pub(super) ended: bool,
 }
 
 impl Step {
+    pub(super) fn new(consumed: usize, produced: usize) -> Self {
+        Step {
+            consumed,
+            produced,
+            ended: false,
+        }
+    }
+
     /// A step between two readings of a codec's running totals.
     pub(super) fn between(before: (u64, u64), after: (u64, u64)) -> Self {
         let difference = |before: u64, after: u64| {
             usize::try_from(after.saturating_sub(before)).unwrap_or(usize::MAX)
         };
+        Step::new(difference(before.0, after.0), difference(before.1, after.1))
+    }
+
+    /// The same step as the last one of a member.
+    pub(super) fn ended(self) -> Self {
         Step {
-            consumed: difference(before.0, after.0),
-            produced: difference(before.1, after.1),
+            ended: true,
+            ..self
+        }
+    }
+
+    /// The same step if `consumed` bytes were taken before it.
+    pub(super) fn after(self, consumed: usize) -> Self {
+        Step {
+            consumed: self.consumed + consumed,
+            ..self
         }
     }
 
@@ -52,24 +78,68 @@ impl From<Refusal> for Refused {
     }
 }
 
-/// A decoder over memory: it undoes one compression, all members of a stream included.
+/// A decoder over memory: it undoes one compression, a member at a time.
 pub(super) trait Codec {
     /// Takes some of `input` and writes some of `output`; neither is empty.
     fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refused>;
 
-    /// Tells whether the stream may end here. All output has been taken by then: every format ends with bytes that
-    /// its codec consumes only after the last output.
+    /// Begins another member behind the one that has ended.
+    fn begin_next(&mut self) -> Result<(), Refusal>;
+
+    /// Tells whether the stream may end inside of a member. All output has been taken by then: every format ends with
+    /// bytes that its codec consumes only after the last output.
     fn end(&mut self) -> Result<(), Refusal>;
 
-    /// The refusal of a stream that makes the codec neither consume nor produce anything.
-    fn stuck(&self) -> Refusal;
+    /// For messages.
+    fn compression(&self) -> Compression;
+
+    /// Whether a member can be decoded without those before it, and its end be found without decoding it.
+    fn is_in_frames(&self) -> bool {
+        false
+    }
 }
+
+/// A reader of a decoded stream.
+pub(crate) trait Decode<'a>: Read + Send {
+    /// Has a read end where a frame does that can be decoded without those before it.
+    fn pause_at_frames(&mut self) {}
+
+    /// What is left of the input, if it is that of such frames, and one has just ended. Nothing more is read then.
+    fn take_frames(&mut self) -> Option<PutBack<'a>> {
+        None
+    }
+}
+
+impl<'a> Decode<'a> for Box<dyn Decode<'a> + 'a> {
+    fn pause_at_frames(&mut self) {
+        (**self).pause_at_frames();
+    }
+
+    fn take_frames(&mut self) -> Option<PutBack<'a>> {
+        (**self).take_frames()
+    }
+}
+
+/// A stream that isn't compressed.
+impl<'a> Decode<'a> for PutBack<'a> {}
 
 /// A [`Read`] of what a [`Codec`] makes of a stream.
 pub(super) struct Decoder<'a, C> {
-    input: Box<dyn BufRead + Send + 'a>,
+    input: PutBack<'a>,
     codec: C,
+    place: Place,
     state: State,
+    watch: Watch,
+    pauses: bool,
+}
+
+/// Where a stream is read. Members lie one after the other; zeros may follow the last one, since tape-minded writers
+/// pad whatever they write.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Member,
+    Between,
+    Padding,
 }
 
 enum State {
@@ -79,17 +149,75 @@ enum State {
 }
 
 impl<'a, C: Codec> Decoder<'a, C> {
-    pub(super) fn new(input: Box<dyn BufRead + Send + 'a>, codec: C) -> Self {
+    pub(super) fn new(input: Box<dyn BufRead + Send + 'a>, codec: C, watch: &Watch) -> Self {
+        Decoder {
+            input: PutBack::new(input),
+            codec,
+            place: Place::Member,
+            state: State::Running,
+            watch: watch.clone(),
+            pauses: false,
+        }
+    }
+
+    /// Goes on behind the end of a member.
+    pub(super) fn between(input: PutBack<'a>, codec: C, watch: &Watch) -> Self {
         Decoder {
             input,
             codec,
+            place: Place::Between,
             state: State::Running,
+            watch: watch.clone(),
+            pauses: false,
         }
     }
 
     fn refuse(&mut self, refusal: Refusal) -> io::Error {
         self.state = State::Refused(refusal);
         Error::from(refusal).into()
+    }
+
+    fn end(&mut self) -> Result<(), Refusal> {
+        match self.place {
+            Place::Member => self.codec.end(),
+            Place::Between | Place::Padding => Ok(()),
+        }
+    }
+}
+
+/// One turn: as far as the next end of a member at most.
+fn turn<C: Codec>(
+    codec: &mut C,
+    place: &mut Place,
+    input: &[u8],
+    output: &mut [u8],
+) -> Result<Step, Refused> {
+    if *place == Place::Between {
+        if input.first() == Some(&0) {
+            *place = Place::Padding;
+        } else {
+            codec.begin_next()?;
+            *place = Place::Member;
+        }
+    }
+    if *place == Place::Padding {
+        return match input.iter().all(|&byte| byte == 0) {
+            true => Ok(Step::new(input.len(), 0)),
+            false => Err(Refusal::Trailing(codec.compression()).into()),
+        };
+    }
+    match codec.step(input, output)? {
+        Step {
+            consumed: 0,
+            produced: 0,
+            ended: false,
+        } => Err(Refusal::Corrupt(codec.compression()).into()),
+        step => {
+            if step.ended {
+                *place = Place::Between;
+            }
+            Ok(step)
+        }
     }
 }
 
@@ -110,7 +238,7 @@ impl<C: Codec> Read for Decoder<'_, C> {
                 Err(error) => return Err(error),
             };
             if input.is_empty() {
-                self.codec.end().map_err(|refusal| self.refuse(refusal))?;
+                self.end().map_err(|refusal| self.refuse(refusal))?;
                 self.state = State::Ended;
                 continue;
             }
@@ -118,14 +246,16 @@ impl<C: Codec> Read for Decoder<'_, C> {
             let (mut taken, mut filled, mut refused) = (0, 0, None);
             // Each turn consumes or produces at least a byte, so the loop ends with the input at the latest.
             while taken < input.len() && filled < output.len() && refused.is_none() {
-                match self.codec.step(&input[taken..], &mut output[filled..]) {
-                    Ok(Step {
-                        consumed: 0,
-                        produced: 0,
-                    }) => refused = Some(self.codec.stuck()),
-                    Ok(Step { consumed, produced }) => {
-                        taken += consumed;
-                        filled += produced;
+                let (codec, place) = (&mut self.codec, &mut self.place);
+                match turn(codec, place, &input[taken..], &mut output[filled..]) {
+                    Ok(step) => {
+                        taken += step.consumed;
+                        filled += step.produced;
+                        // A great many members may yield nothing.
+                        let pauses = self.pauses && filled > 0;
+                        if step.ended && (pauses || self.watch.check().is_err()) {
+                            break;
+                        }
                     }
                     Err(Refused { refusal, produced }) => {
                         filled += produced;
@@ -138,15 +268,26 @@ impl<C: Codec> Read for Decoder<'_, C> {
             match error {
                 _ if filled > 0 => return Ok(filled),
                 Some(error) => return Err(error),
-                None => {}
+                None => self.watch.check()?,
             }
         }
     }
 }
 
+impl<'a, C: Codec + Send> Decode<'a> for Decoder<'a, C> {
+    fn pause_at_frames(&mut self) {
+        self.pauses = self.codec.is_in_frames();
+    }
+
+    fn take_frames(&mut self) -> Option<PutBack<'a>> {
+        let is_running = matches!(self.state, State::Running);
+        (self.pauses && is_running && self.place == Place::Between)
+            .then(|| mem::replace(&mut self.input, PutBack::empty()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::Compression;
     use super::*;
 
     /// Copies one byte a step; refuses its first step or its first end, and nothing later.
@@ -161,10 +302,7 @@ mod tests {
                 return Err(Refusal::Corrupt(Compression::Gzip).into());
             }
             output[0] = input[0];
-            Ok(Step {
-                consumed: 1,
-                produced: 1,
-            })
+            Ok(Step::new(1, 1))
         }
 
         fn end(&mut self) -> Result<(), Refusal> {
@@ -175,8 +313,11 @@ mod tests {
             }
         }
 
-        fn stuck(&self) -> Refusal {
-            Refusal::Corrupt(Compression::Gzip)
+        fn begin_next(&mut self) -> Result<(), Refusal> {
+            unreachable!("the member doesn't end")
+        }
+        fn compression(&self) -> Compression {
+            Compression::Gzip
         }
     }
 
@@ -221,6 +362,7 @@ mod tests {
                 step: true,
                 end: false,
             },
+            &Watch::new(),
         );
         assert_eq!(read(&mut reader).unwrap_err(), "the gzip stream is corrupt");
         assert_eq!(read(&mut reader).unwrap_err(), "the gzip stream is corrupt");
@@ -230,6 +372,7 @@ mod tests {
                 step: false,
                 end: true,
             },
+            &Watch::new(),
         );
         assert_eq!(
             read(&mut reader).unwrap_err(),
@@ -250,6 +393,7 @@ mod tests {
                 step: false,
                 end: false,
             },
+            &Watch::new(),
         );
         assert_eq!(read(&mut reader).unwrap(), "ab");
         assert_eq!(read(&mut reader).unwrap(), "");
@@ -269,11 +413,14 @@ mod tests {
             fn end(&mut self) -> Result<(), Refusal> {
                 Ok(())
             }
-            fn stuck(&self) -> Refusal {
-                Refusal::Corrupt(Compression::Zstd)
+            fn begin_next(&mut self) -> Result<(), Refusal> {
+                unreachable!("the member doesn't end")
+            }
+            fn compression(&self) -> Compression {
+                Compression::Zstd
             }
         }
-        let mut reader = Decoder::new(Box::new(&b"a"[..]), Half);
+        let mut reader = Decoder::new(Box::new(&b"a"[..]), Half, &Watch::new());
         let mut output = [0; 9];
         assert_eq!(reader.read(&mut output).unwrap(), 1);
         assert_eq!(output[0], b'x');
@@ -285,19 +432,19 @@ mod tests {
         struct Idle;
         impl Codec for Idle {
             fn step(&mut self, _: &[u8], _: &mut [u8]) -> Result<Step, Refused> {
-                Ok(Step {
-                    consumed: 0,
-                    produced: 0,
-                })
+                Ok(Step::new(0, 0))
             }
             fn end(&mut self) -> Result<(), Refusal> {
                 Ok(())
             }
-            fn stuck(&self) -> Refusal {
-                Refusal::Corrupt(Compression::Zstd)
+            fn begin_next(&mut self) -> Result<(), Refusal> {
+                unreachable!("the member doesn't end")
+            }
+            fn compression(&self) -> Compression {
+                Compression::Zstd
             }
         }
-        let mut reader = Decoder::new(Box::new(&b"a"[..]), Idle);
+        let mut reader = Decoder::new(Box::new(&b"a"[..]), Idle, &Watch::new());
         assert_eq!(read(&mut reader).unwrap_err(), "the zstd stream is corrupt");
     }
 }

@@ -54,7 +54,7 @@ fn lines(count: usize) -> Vec<u8> {
 
 fn decode_from(compression: Compression, input: impl BufRead + Send) -> Result<Vec<u8>> {
     let mut content = Vec::new();
-    match decoder(compression, Box::new(input))?.read_to_end(&mut content) {
+    match decoder(compression, Box::new(input), &Watch::new())?.read_to_end(&mut content) {
         Ok(_) => Ok(content),
         Err(error) => Err(Error::io("read", error)),
     }
@@ -87,6 +87,9 @@ fn the_magic_tells_the_compression() {
         Compression::Xz
     );
     assert_eq!(detect(&[0x28, 0xb5, 0x2f, 0xfd]), Compression::Zstd);
+    for first in 0x50..=0x5f {
+        assert_eq!(detect(&[first, 0x2a, 0x4d, 0x18]), Compression::Zstd);
+    }
     for compression in ALL {
         assert_eq!(
             detect(&compress(compression, b"x")[..MAGIC_LEN]),
@@ -97,13 +100,14 @@ fn the_magic_tells_the_compression() {
 
 #[test]
 fn everything_else_is_not_compressed() {
-    let others: [&[u8]; 8] = [
+    let others: [&[u8]; 9] = [
         b"",
         b"\x1f\x8b",
         b"\x1f\x8b\x07",
         b"\xfd7zXZ",
         b"\x28\xb5\x2f",
-        b"\x50\x2a\x4d\x18\x01\0\0\0x",
+        b"\x4f\x2a\x4d\x18\x01\0\0\0x",
+        b"\x60\x2a\x4d\x18\x01\0\0\0x",
         b"\x5d\0\0\x80\0",
         b"etc/hosts\0",
     ];
@@ -179,7 +183,7 @@ fn the_sizes_of_buffers_do_not_matter() {
         for capacity in (1..40).chain([1 << 16]) {
             for size in [1, 2, 13, 1 << 16] {
                 let input = BufReader::with_capacity(capacity, &stream[..]);
-                let mut reader = decoder(compression, Box::new(input)).unwrap();
+                let mut reader = decoder(compression, Box::new(input), &Watch::new()).unwrap();
                 let (mut got, mut buffer) = (Vec::<u8>::new(), vec![0; size]);
                 loop {
                     match reader.read(&mut buffer).unwrap() {
@@ -205,7 +209,7 @@ fn the_sizes_of_buffers_do_not_matter() {
 fn an_empty_buffer_takes_nothing() {
     for compression in ALL {
         let stream = compress(compression, b"content");
-        let mut reader = decoder(compression, Box::new(&stream[..])).unwrap();
+        let mut reader = decoder(compression, Box::new(&stream[..]), &Watch::new()).unwrap();
         assert_eq!(reader.read(&mut []).unwrap(), 0);
         let mut content = String::new();
         reader.read_to_string(&mut content).unwrap();
@@ -269,7 +273,7 @@ fn an_interrupted_read_is_repeated() {
             interrupt: false,
             last: None,
         });
-        let mut reader = decoder(compression, Box::new(input)).unwrap();
+        let mut reader = decoder(compression, Box::new(input), &Watch::new()).unwrap();
         let mut first = [0];
         assert_eq!(
             reader.read(&mut first).unwrap(),

@@ -1,4 +1,5 @@
-//! The .xz format: streams one after the other, with zeros in a multiple of four between and behind them.
+//! The .xz format: streams one after the other, with zeros in a multiple of four between and behind them. liblzma takes
+//! all of them for one member.
 
 #![forbid(unsafe_code)]
 
@@ -50,8 +51,12 @@ impl Codec for Xz {
         }
     }
 
-    fn stuck(&self) -> Refusal {
-        Refusal::Corrupt(Compression::Xz)
+    fn begin_next(&mut self) -> Result<(), Refusal> {
+        Err(Refusal::Trailing(Compression::Xz))
+    }
+
+    fn compression(&self) -> Compression {
+        Compression::Xz
     }
 }
 

@@ -1,4 +1,4 @@
-//! Zstandard (RFC 8878): frames one after the other, skippable ones among them and behind them.
+//! Zstandard (RFC 8878): one frame, which may be a skippable one.
 
 #![forbid(unsafe_code)]
 
@@ -10,22 +10,18 @@ use super::{Compression, MAX_WINDOW, Refusal};
 
 pub(super) struct Zstd {
     context: DCtx<'static>,
-    place: Place,
+    /// Whether a frame has ended already.
+    follows: bool,
     /// How many bytes libzstd needs for its next block.
     wanted: usize,
     /// Whether it may have more of the last block than the output had room for.
     pending: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Before the first frame.
-    Start,
-    /// Inside a frame; `first` is the first one of the stream.
-    Frame { first: bool },
-    /// Behind the end of a frame.
-    Between,
-}
+/// How many bytes go in first. A frame that lies in the input as a whole, and fits the output, is decoded at once without
+/// a look at its window. The first byte goes in alone, so that no frame does and the limit doesn't depend on buffer
+/// sizes.
+const FIRST: usize = 1;
 
 impl Zstd {
     pub(super) fn new() -> Result<Self, Refusal> {
@@ -35,8 +31,8 @@ impl Zstd {
             .map_err(|_| Refusal::Unsupported(Compression::Zstd))?;
         Ok(Zstd {
             context,
-            place: Place::Start,
-            wanted: 1,
+            follows: false,
+            wanted: FIRST,
             pending: false,
         })
     }
@@ -48,16 +44,10 @@ impl Zstd {
             .context
             .decompress_stream(&mut target, &mut source)
             .map_err(|code| self.refusal(code))?;
-        let step = Step {
-            consumed: source.pos(),
-            produced: target.pos(),
-        };
+        let step = Step::new(source.pos(), target.pos());
         self.wanted = hint.max(1);
         self.pending = step.produced == output.len();
-        if hint == 0 {
-            self.place = Place::Between;
-        }
-        Ok(step)
+        Ok(if hint == 0 { step.ended() } else { step })
     }
 
     fn refusal(&self, code: ErrorCode) -> Refusal {
@@ -68,9 +58,7 @@ impl Zstd {
             Refusal::Window(Compression::Zstd)
         } else if is_error_kind(code, ZSTD_ErrorCode::ZSTD_error_memory_allocation) {
             Refusal::Memory(Compression::Zstd)
-        } else if is_error_kind(code, ZSTD_ErrorCode::ZSTD_error_prefix_unknown)
-            && self.place != (Place::Frame { first: true })
-        {
+        } else if is_error_kind(code, ZSTD_ErrorCode::ZSTD_error_prefix_unknown) && self.follows {
             Refusal::Trailing(Compression::Zstd)
         } else {
             Refusal::Corrupt(Compression::Zstd)
@@ -80,19 +68,9 @@ impl Zstd {
 
 impl Codec for Zstd {
     fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refused> {
-        // A frame that lies in the input as a whole, and fits the output, is decoded at once without a look at its
-        // window. The first byte goes in alone, so that no frame does and the limit doesn't depend on buffer sizes.
-        let place = match self.place {
-            Place::Start => Place::Frame { first: true },
-            Place::Between => Place::Frame { first: false },
-            inside => inside,
-        };
-        if place != self.place {
-            (self.place, self.wanted, self.pending) = (place, 1, false);
-        }
         if self.pending {
             let step = self.decode(&[], output)?;
-            if step.produced > 0 {
+            if step.produced > 0 || step.ended {
                 return Ok(step);
             }
         }
@@ -100,14 +78,21 @@ impl Codec for Zstd {
         self.decode(&input[..self.wanted.min(input.len())], output)
     }
 
-    fn end(&mut self) -> Result<(), Refusal> {
-        match self.place {
-            Place::Between => Ok(()),
-            Place::Start | Place::Frame { .. } => Err(Refusal::Truncated(Compression::Zstd)),
-        }
+    fn begin_next(&mut self) -> Result<(), Refusal> {
+        // libzstd begins the next frame by itself, with the memory of the last one.
+        (self.follows, self.wanted, self.pending) = (true, FIRST, false);
+        Ok(())
     }
 
-    fn stuck(&self) -> Refusal {
-        Refusal::Corrupt(Compression::Zstd)
+    fn end(&mut self) -> Result<(), Refusal> {
+        Err(Refusal::Truncated(Compression::Zstd))
+    }
+
+    fn compression(&self) -> Compression {
+        Compression::Zstd
+    }
+
+    fn is_in_frames(&self) -> bool {
+        true
     }
 }

@@ -42,6 +42,8 @@ mod changes_round_trip;
 mod changes_watched;
 mod clone;
 mod compression;
+mod compression_found;
+mod compression_frames;
 mod conformance;
 mod deleted;
 mod diff;

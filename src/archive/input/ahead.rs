@@ -4,10 +4,16 @@
 //! caller's does the other. What is decoded goes from one to the other in pieces, of which there are a few. A piece is
 //! the same whoever fills it, and so is the error that takes one's place: where there may be no thread, the caller's does
 //! both, with the same result.
+//!
+//! A zstd stream of several frames keeps more processors busy: the thread finds where they end, further ones decode them,
+//! and they are taken in their order. What a single thread would make of the stream comes out, and the same error.
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, Read};
+mod filler;
+mod gate;
+
+use std::io;
 use std::mem;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -15,20 +21,24 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
 use super::raw::Tally;
-use crate::compress::spawn_quiet;
-use crate::error::{Error, Kind};
-use crate::watch::Cancellation;
+use crate::compress::{Decode, spawn_quiet};
+use crate::watch::{Cancellation, Watch};
+use filler::{Filler, Piece, Unit};
+use gate::{Gate, Pass};
 
-/// How much a piece holds at most: handing it over costs nothing in comparison, and a few of them fit into a
+/// How much is taken at once at most: handing it over costs nothing in comparison, and a few of them fit into a
 /// processor's cache.
 const PIECE: usize = 1 << 20;
 
-/// How many pieces there are: one at each end, and two between them that even out who is faster for a while.
+/// How many pieces there are that aren't frames: one at each end, and two between them that even out who is faster for a
+/// while.
 const PIECES: usize = 4;
 
 /// A decoder with what it reads from, which any thread may use.
 pub(super) struct Decoding {
-    pub(super) reader: Box<dyn Read + Send>,
+    pub(super) reader: Box<dyn Decode<'static>>,
+    /// Who watches.
+    pub(super) watch: Watch,
     /// Set once nobody waits for the reader any longer: whatever it waits for itself looks at this.
     pub(super) abandoned: Cancellation,
 }
@@ -36,168 +46,148 @@ pub(super) struct Decoding {
 /// What is decoded ahead.
 pub(super) struct Ahead {
     labour: Labour,
-    /// The piece that is being taken, how much it holds, and how much of that was taken.
+    /// What was decoded, how much of that there is, how much of it counts as there, and how much was taken.
     bytes: Vec<u8>,
+    whole: usize,
     len: usize,
     taken: usize,
+    /// How many bytes of the archive were read for it and all before it.
+    read: u64,
+    pass: Option<Pass>,
 }
 
-/// Who fills the pieces.
+/// Who decodes.
 enum Labour {
-    /// A thread of ours.
+    /// A thread of ours, and others for frames.
     Thread(Thread),
-    /// Whoever takes them.
+    /// Whoever takes the pieces.
     Here(Filler),
 }
 
-struct Filler {
-    reader: Box<dyn Read + Send>,
-    tally: Arc<Tally>,
-}
-
-struct Piece {
-    bytes: Vec<u8>,
-    /// How many of the bytes are filled, as a reader says it.
-    filled: io::Result<usize>,
-    /// How many bytes of the archive were read by then.
-    read: u64,
-}
-
-/// A thread that fills pieces until it comes to an end. Dropping it waits for it.
+/// A thread that decodes until it comes to an end. Dropping it waits for it.
 struct Thread {
-    /// What it fills next; it ends when this is gone.
-    spare: Option<Sender<Vec<u8>>>,
-    filled: Receiver<Filled>,
+    units: Receiver<(Unit, Option<Filler>)>,
     thread: Option<JoinHandle<()>>,
+    gate: Arc<Gate>,
     abandoned: Cancellation,
 }
-
-/// A piece, and who has filled it if it is the last one.
-type Filled = (Piece, Option<Filler>);
 
 impl Ahead {
     /// Goes on with a reader, in a thread of ours if there may be one. `tally` counts what the reader reads.
     pub(super) fn new(decoding: Decoding, tally: &Arc<Tally>) -> Self {
-        let filler = Filler {
-            reader: decoding.reader,
-            tally: Arc::clone(tally),
-        };
-        Self::with(Thread::start(filler, decoding.abandoned))
+        let filler = Filler::new(decoding.reader, tally);
+        Self::with(Thread::start(filler, &decoding.watch, decoding.abandoned))
     }
 
     fn with(labour: Labour) -> Self {
         Self {
             labour,
             bytes: Vec::new(),
+            whole: 0,
             len: 0,
             taken: 0,
+            read: 0,
+            pass: None,
         }
     }
 
-    /// Whether nothing is left of the piece that is being taken.
+    /// Whether nothing is left of what is there.
     pub(super) fn is_empty(&self) -> bool {
         self.taken >= self.len
     }
 
-    /// Takes what is left of the piece, or its next `most` bytes.
+    /// Takes what is left, or its next `most` bytes.
     pub(super) fn take(&mut self, most: usize) -> &[u8] {
         let start = self.taken;
         self.taken += most.min(self.len - start);
         self.bytes.get(start..self.taken).unwrap_or_default()
     }
 
-    /// Goes on to the next piece. Returns how many bytes it has, none at the end, and how many bytes of the archive were
-    /// read for it and all before it.
+    /// Goes on. Returns how many bytes are there then, none at the end, and how many bytes of the archive were read for
+    /// them and all before them.
     pub(super) fn advance(&mut self) -> io::Result<(usize, u64)> {
-        (self.len, self.taken) = (0, 0);
-        let used = mem::take(&mut self.bytes);
-        let (piece, filler) = match &mut self.labour {
-            Labour::Thread(thread) => thread.exchange(used),
-            Labour::Here(filler) => (filler.fill(used), None),
-        };
-        if let Some(filler) = filler {
-            self.labour = Labour::Here(filler);
+        if self.len == self.whole {
+            self.next()?;
         }
-        self.bytes = piece.bytes;
-        self.len = piece.filled?;
-        Ok((self.len, piece.read))
+        let before = self.len;
+        self.len = self.whole.min(before + PIECE);
+        Ok((self.len - before, self.read))
     }
-}
 
-impl Filler {
-    /// Fills a piece with what one read yields, and waits for no more than that, as if the reader were asked directly.
-    fn fill(&mut self, mut bytes: Vec<u8>) -> Piece {
-        if bytes.is_empty() {
-            bytes = vec![0; PIECE];
-        }
-        let filled = loop {
-            match self.reader.read(&mut bytes) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result,
+    /// Waits for what comes next. Every turn but the last has frames without content behind it.
+    fn next(&mut self) -> io::Result<()> {
+        loop {
+            (self.whole, self.len, self.taken) = (0, 0, 0);
+            let used = mem::take(&mut self.bytes);
+            self.pass = None;
+            let (piece, filler, is_frames) = match &mut self.labour {
+                Labour::Thread(thread) => thread.exchange(used),
+                Labour::Here(filler) => (filler.fill(used), None, false),
+            };
+            let has_rest = piece.rest.is_some();
+            if let Some(reader) = piece.rest {
+                self.labour = Labour::Here(Filler::new(reader, &Tally::new(false)));
+            } else if let Some(filler) = filler {
+                self.labour = Labour::Here(filler);
             }
-        };
-        let read = self.tally.bytes();
-        Piece {
-            bytes,
-            filled,
-            read,
+            (self.bytes, self.pass) = (piece.bytes, piece.pass);
+            if !has_rest {
+                self.read = piece.read.max(self.read);
+            }
+            self.whole = piece.filled?;
+            if self.whole > 0 || !(is_frames || has_rest) {
+                return Ok(());
+            }
         }
     }
 }
 
 impl Thread {
-    fn start(filler: Filler, abandoned: Cancellation) -> Labour {
-        let (spare, to_fill) = mpsc::channel();
-        let (answer, filled) = mpsc::channel();
+    fn start(filler: Filler, watch: &Watch, abandoned: Cancellation) -> Labour {
+        let (answer, units) = mpsc::channel();
         // What a thread that can't be started was given is lost: the filler follows once there is one.
-        let (hand_over, begin) = mpsc::channel();
+        let (hand_over, begin) = mpsc::channel::<Filler>();
+        let gate = Gate::new();
+        let inner = Arc::clone(&gate);
         let work = move || {
             if let Ok(filler) = begin.recv() {
-                fill_all(filler, &to_fill, &answer);
+                fill_all(filler, &inner, &answer);
             }
         };
         let Ok(thread) = spawn_quiet("crutils-decode", work) else {
             return Labour::Here(filler);
         };
+        let filler = filler.with_threads(&gate, watch, &abandoned);
         if let Err(mpsc::SendError(filler)) = hand_over.send(filler) {
-            return Labour::Here(filler);
+            return Labour::Here(filler.alone());
         }
-        let thread = Thread {
-            spare: Some(spare),
-            filled,
+        Labour::Thread(Thread {
+            units,
             thread: Some(thread),
+            gate,
             abandoned,
-        };
-        // The last one comes with the first exchange.
-        for _ in 1..PIECES {
-            thread.give(Vec::new());
-        }
-        Labour::Thread(thread)
-    }
-
-    fn give(&self, spare: Vec<u8>) {
-        if let Some(sender) = &self.spare {
-            // A thread that is at its end needs none; what it had to say is still to be received.
-            let _ = sender.send(spare);
-        }
-    }
-
-    /// Gives a piece's memory back for the next one that is filled.
-    fn exchange(&mut self, used: Vec<u8>) -> Filled {
-        self.give(used);
-        let filled = self.filled.recv();
-        if !matches!(filled, Ok((_, None))) {
-            self.join();
-        }
-        filled.unwrap_or_else(|_| {
-            let error = Error::new(Kind::Internal, "the thread that decodes ended early");
-            let piece = Piece {
-                bytes: Vec::new(),
-                filled: Err(error.into()),
-                read: 0,
-            };
-            (piece, None)
         })
+    }
+
+    /// Gives memory back, and waits for what comes next: whether that is frames, and who has decoded it if it is the last.
+    fn exchange(&mut self, used: Vec<u8>) -> (Piece, Option<Filler>, bool) {
+        self.gate.keep(used);
+        match self.units.recv() {
+            Ok((Unit::Piece(piece), None)) => (piece, None, false),
+            Ok((Unit::Piece(piece), filler)) => {
+                self.join();
+                (piece, filler, false)
+            }
+            Ok((Unit::Later(later), _)) => {
+                let died = |_| Piece::failed("a thread that decodes died");
+                (later.recv().unwrap_or_else(died), None, true)
+            }
+            Err(_) => {
+                self.join();
+                let piece = Piece::failed("the thread that decodes ended early");
+                (piece, None, false)
+            }
+        }
     }
 
     /// Waits for the thread, which is at its end. If it has panicked, so does the caller's, as if that had done the work.
@@ -214,22 +204,25 @@ impl Drop for Thread {
             return;
         };
         self.abandoned.cancel();
-        self.spare = None;
+        self.gate.close();
         // Nobody waits for what it may have died of.
         let _ = thread.join();
     }
 }
 
 /// What the thread does.
-fn fill_all(mut filler: Filler, spare: &Receiver<Vec<u8>>, answer: &Sender<Filled>) {
-    while let Ok(bytes) = spare.recv() {
-        let piece = filler.fill(bytes);
-        // If nobody is there to take it, there is no spare one either.
-        if !matches!(piece.filled, Ok(1..)) {
-            let _ = answer.send((piece, Some(filler)));
+fn fill_all(mut filler: Filler, gate: &Arc<Gate>, answer: &Sender<(Unit, Option<Filler>)>) {
+    while let Some(unit) = filler.next(gate) {
+        let is_last = match &unit {
+            Unit::Piece(piece) => !matches!(piece.filled, Ok(1..)) && piece.rest.is_none(),
+            Unit::Later(_) => false,
+        };
+        // If nobody is there to take it, the gate is closed.
+        if is_last {
+            let _ = answer.send((unit, Some(filler.alone())));
             return;
         }
-        let _ = answer.send((piece, None));
+        let _ = answer.send((unit, None));
     }
 }
 

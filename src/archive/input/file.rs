@@ -19,7 +19,9 @@ const WINDOW: usize = 64 << 10;
 /// A range of a regular file, read through a window. What is large moves inside the kernel.
 pub(crate) struct FileInput {
     file: Arc<File>,
-    /// Where the range ends.
+    /// Where the range begins.
+    start: u64,
+    /// Where it ends.
     end: u64,
     /// Where the next byte is.
     position: u64,
@@ -32,12 +34,18 @@ impl FileInput {
     pub(super) fn new(file: Arc<File>, start: u64, end: u64, watch: &Watch) -> Self {
         Self {
             file,
+            start,
             end,
             position: start,
             window: Vec::new(),
             window_start: 0,
             watch: watch.clone(),
         }
+    }
+
+    /// Whether the range is empty.
+    pub(super) fn is_void(&self) -> bool {
+        self.start == self.end
     }
 
     /// Where the next byte is in the file.

@@ -9,6 +9,7 @@ mod ahead;
 mod buffered;
 mod expand;
 mod file;
+mod foreign;
 mod raw;
 mod record;
 mod stream;
@@ -17,13 +18,13 @@ mod tests;
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use thiserror::Error as ThisError;
 
 use crate::archive::Sha256Digest;
-use crate::compress::{self, Compression, MAGIC_LEN};
+use crate::compress::{self, Compression, Decode, MAGIC_LEN};
 use crate::error::{Error, Kind, Result};
 use crate::tar::{Data, Member, Source};
 use crate::watch::{Cancellation, Watch};
@@ -31,6 +32,7 @@ use ahead::Decoding;
 use buffered::Buffered;
 pub(crate) use expand::Content;
 use file::FileInput;
+use foreign::{Checked, Foreign, LOOKED_AT};
 use raw::{FromStart, Raw, Tally, Watched};
 pub(crate) use record::Overflow;
 use record::Record;
@@ -59,6 +61,9 @@ enum Refusal {
     /// A file that ends before its length would pass for an archive with fewer members.
     #[error("the archive's file ends {0} bytes before its length")]
     Shrank(u64),
+    /// Whoever is told that an archive is damaged looks for the damage, and not for the right program.
+    #[error("{}", .0.told(*.1))]
+    Foreign(Foreign, Compression),
 }
 
 impl From<Refusal> for Error {
@@ -66,6 +71,7 @@ impl From<Refusal> for Error {
         let kind = match refusal {
             Refusal::Ratio(_) | Refusal::Holes | Refusal::NoSpool => Kind::Limit,
             Refusal::Consumed | Refusal::Shrank(_) => Kind::System,
+            Refusal::Foreign(..) => Kind::Malformed,
         };
         let error = Error::new(kind, refusal.to_string());
         match refusal {
@@ -158,7 +164,7 @@ impl Origin {
         match self {
             Origin::File(file) => {
                 let (file, len) = (Arc::clone(file), self.len()?.unwrap_or_default());
-                if hash != Hash::Always && magic_at_start(&file)? == Compression::None {
+                if hash != Hash::Always && is_plain(&beginning(&*file, 0)?)? {
                     return Ok(Input::File(FileInput::new(file, 0, len, &reading.watch)));
                 }
                 let peer = Peer {
@@ -191,8 +197,10 @@ impl<'a> Input<'a> {
         reading: &Reading,
     ) -> Result<Self> {
         if let (Input::File(outer), None) = (data.source(), &member.sparse) {
-            let mut part = outer.part(member.stored);
-            if detect(&mut part)?.0 == Compression::None {
+            let mut first = [0; LOOKED_AT];
+            let (read, result) = read_up_to(&mut outer.part(member.stored), &mut first);
+            result.map_err(|error| Error::io("read the archive", error))?;
+            if is_plain(&first[..read])? {
                 return Ok(Input::File(outer.part(member.stored)));
             }
         }
@@ -252,6 +260,14 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// Whether there is nothing at all, once it was read to its end: no header, and no end of an archive either.
+    pub(crate) fn is_void(&self) -> bool {
+        match self {
+            Input::File(input) => input.is_void(),
+            Input::Stream(input) => input.is_void(),
+        }
+    }
+
     /// The digest of the archive, which was read to its end, if it was asked for.
     pub(crate) fn take_digest(&self) -> Option<Sha256Digest> {
         match self {
@@ -272,6 +288,7 @@ fn stream(
     let reader = decoded(Raw::new(peer.reader, &tally, &watch), &watch)?;
     let feed = Feed::Own(Decoding {
         reader,
+        watch,
         abandoned: peer.abandoned,
     });
     let record = overflow.map_or_else(Record::off, Record::new);
@@ -279,13 +296,15 @@ fn stream(
     Ok(Input::Stream(StreamInput::new(feed, record, account)))
 }
 
-fn decoded<'a>(raw: impl Read + Send + 'a, watch: &Watch) -> Result<Box<dyn Read + Send + 'a>> {
+fn decoded<'a>(raw: impl Read + Send + 'a, watch: &Watch) -> Result<Box<dyn Decode<'a> + 'a>> {
     let mut input = Buffered::new(raw);
     let magic = input.peek(MAGIC_LEN);
     let magic = magic.map_err(|error| Error::io("read the archive", error))?;
-    let reader = compress::decoder(compress::detect(magic), Box::new(input))?;
+    let compression = compress::detect(magic);
+    let reader = compress::decoder(compression, Box::new(input), watch)?;
     // A few bytes may become gigabytes between two reads of the archive.
-    Ok(Box::new(Watched::new(reader, watch)))
+    let reader = Watched::new(reader, watch);
+    Ok(Box::new(Checked::new(reader, compression)))
 }
 
 /// Refuses an archive in a sparse member with more holes than anybody makes.
@@ -296,22 +315,51 @@ fn check_holes(member: &Member) -> Result<(), Refusal> {
     }
 }
 
-fn detect(reader: &mut impl Read) -> Result<(Compression, Vec<u8>)> {
-    let mut magic = Vec::with_capacity(MAGIC_LEN);
-    let read = reader.take(MAGIC_LEN as u64).read_to_end(&mut magic);
-    read.map_err(|error| Error::io("read the archive", error))?;
-    Ok((compress::detect(&magic), magic))
+/// Whether a stream that begins so isn't compressed.
+fn is_plain(first: &[u8]) -> Result<bool> {
+    let compression = compress::detect(first);
+    if compression == Compression::None {
+        foreign::check(first, compression)?;
+    }
+    Ok(compression == Compression::None)
 }
 
-fn magic_at_start(file: &File) -> Result<Compression> {
-    let mut magic = [0; MAGIC_LEN];
-    let read = loop {
-        match file.read_at(&mut magic, 0) {
+/// The first bytes of a file from an offset on, of which one read may yield but a few.
+fn beginning(file: &impl FileExt, offset: u64) -> Result<Vec<u8>> {
+    let mut first = vec![0; LOOKED_AT];
+    let mut reader = At { file, offset };
+    let (read, result) = read_up_to(&mut reader, &mut first);
+    result.map_err(|error| Error::io("read the archive", error))?;
+    first.truncate(read);
+    Ok(first)
+}
+
+/// Reads a file from an offset on.
+struct At<'f, F> {
+    file: &'f F,
+    offset: u64,
+}
+
+impl<F: FileExt> Read for At<'_, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
+
+/// Fills a buffer as far as the reader goes. Returns how far, and what has ended it.
+fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> (usize, io::Result<()>) {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => break result.map_err(|error| Error::io("read the archive", error))?,
+            Err(error) => return (filled, Err(error)),
         }
-    };
-    Ok(compress::detect(&magic[..read]))
+    }
+    (filled, Ok(()))
 }
 
 impl Read for Input<'_> {

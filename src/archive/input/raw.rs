@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Refusal;
 use crate::archive::{Hashing, Sha256Digest};
+use crate::compress::{Decode, PutBack};
 use crate::watch::Watch;
 
 /// What was read of an archive so far.
@@ -99,6 +100,16 @@ impl<R> Watched<R> {
     pub(super) fn new(reader: R, watch: &Watch) -> Self {
         let watch = watch.clone();
         Self { reader, watch }
+    }
+}
+
+impl<'a, R: Decode<'a>> Decode<'a> for Watched<R> {
+    fn pause_at_frames(&mut self) {
+        self.reader.pause_at_frames();
+    }
+
+    fn take_frames(&mut self) -> Option<PutBack<'a>> {
+        self.reader.take_frames()
     }
 }
 

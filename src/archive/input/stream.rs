@@ -11,6 +11,7 @@ use super::Refusal;
 use super::ahead::{Ahead, Decoding};
 use super::raw::Tally;
 use super::record::Record;
+use crate::compress::{Decode, PutBack};
 use crate::error::{Error, Result};
 use crate::fs::write_all_at;
 use crate::tar::Source;
@@ -36,7 +37,7 @@ pub(crate) struct StreamInput<'a> {
 /// Where the stream comes from.
 pub(super) enum Feed<'a> {
     /// From a reader whose source is lent: it stays in its thread.
-    Lent(Box<dyn Read + Send + 'a>),
+    Lent(Box<dyn Decode<'a> + 'a>),
     /// From a reader that has all it needs.
     Own(Decoding),
     /// From such a reader, in pieces.
@@ -97,6 +98,11 @@ impl<'a> StreamInput<'a> {
 
     pub(super) fn tally(&self) -> &Arc<Tally> {
         &self.account.tally
+    }
+
+    /// Whether nothing has come.
+    pub(super) fn is_void(&self) -> bool {
+        self.account.yielded == 0
     }
 
     /// Begins again with the first byte, if all that was yielded is still there; nothing is kept from now on.
@@ -163,7 +169,7 @@ impl<'a> StreamInput<'a> {
         if !self.may_run_ahead || !worth_it || !matches!(self.feed, Feed::Own(_)) {
             return;
         }
-        let nothing = Feed::Lent(Box::new(io::empty()));
+        let nothing = Feed::Lent(Box::new(PutBack::empty()));
         self.feed = match mem::replace(&mut self.feed, nothing) {
             Feed::Own(decoding) => Feed::Ahead(Ahead::new(decoding, &self.account.tally)),
             other => other,

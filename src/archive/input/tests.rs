@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 
 use super::stream::BUFFER;
 use super::*;
-use crate::compress::{Encoding, encoder};
+use crate::compress::{Encoding, Framing, encoder};
 use crate::fs::spool_ambient;
 use crate::tar::{Extent, MemberKind, Reader, Time};
 use crate::watch::{MAX_COPIED, Watch};
@@ -21,7 +21,7 @@ fn file(content: &[u8]) -> Arc<File> {
 /// As zstd does it, at some thirty thousand to one.
 fn zeros(length: usize) -> Vec<u8> {
     let mut packed = Vec::new();
-    let encoding = Encoding::zstd(None).unwrap();
+    let encoding = Encoding::zstd(None, Framing::One).unwrap();
     let mut encoder = encoder(encoding, NonZeroUsize::MIN, Box::new(&mut packed)).unwrap();
     encoder.write_all(&vec![0; length]).unwrap();
     encoder.finish().unwrap();
@@ -164,4 +164,33 @@ fn holes_do_not_count_for_the_ratio() {
         expanded(&hole, &[7; 512], 100).unwrap_err().kind(),
         Kind::Limit
     );
+}
+
+/// A file that yields three bytes at a time, as some of FUSE's do.
+struct Reluctant(Vec<u8>);
+
+impl FileExt for Reluctant {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let rest = self
+            .0
+            .get(usize::try_from(offset).unwrap()..)
+            .unwrap_or_default();
+        (&rest[..rest.len().min(3)]).read(buffer)
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+#[test]
+fn a_beginning_that_comes_in_pieces_is_read_on() {
+    for length in [0, 2, 9, 511, 512, 513, 4000] {
+        let content: Vec<u8> = (0..=250).cycle().take(length).collect();
+        let first = beginning(&Reluctant(content.clone()), 0).unwrap();
+        assert_eq!(first, content[..content.len().min(512)]);
+    }
+    let packed = zeros(1000);
+    let first = beginning(&Reluctant(packed), 0).unwrap();
+    assert_eq!(compress::detect(&first), Compression::Zstd);
 }

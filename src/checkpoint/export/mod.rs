@@ -32,7 +32,7 @@ use crate::sys::mount_id;
 use layout::Need;
 use source::open_source_ambient;
 
-pub use options::{Compression, ExportOptions, Exported};
+pub use options::{Compression, ExportOptions, Exported, FrameSize};
 
 /// What an import refuses at the top of a bundle.
 const CONFIG_JSON: &[u8] = b"config.json";

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::thread::available_parallelism;
 
 use crate::archive::Sha256Digest;
-use crate::compress::Encoding;
+use crate::compress::{Encoding, Framing};
 use crate::error::{Error, Result};
 use crate::fs::{PlaceBuf, RootPath};
 
@@ -29,12 +29,29 @@ pub enum Compression {
     Zstd = 3,
 }
 
+/// How an archive is cut into frames that are compressed each by itself; with zstd alone. Several cores decode them at the
+/// same time, and a reader finds a member without decoding what is before it: a table behind the last frame, in zstd's
+/// seekable format, tells it where they are. Data of 1 MiB and more begins with a frame, and another one begins behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrameSize {
+    /// A size that costs next to nothing.
+    #[default]
+    Usual,
+    /// So many bytes of content at most, from 64 KiB to 64 MiB. What frames of more than 16 MiB hold is decoded by one
+    /// core.
+    Bytes(u32),
+    /// All content in one frame, and no table.
+    Whole,
+}
+
 /// How an archive is written. The default: zstd, with all cores; no digest; not synced; what has no time of its own is
 /// from the epoch.
 #[derive(Clone, Debug, Default)]
 pub struct ExportOptions {
     pub(super) compression: Compression,
     pub(super) level: Option<i32>,
+    pub(super) frame_size: FrameSize,
     pub(super) digest: bool,
     pub(super) sync: bool,
     pub(super) workers: Option<NonZeroUsize>,
@@ -62,6 +79,13 @@ impl ExportOptions {
     /// EINVAL when the archive is written.
     pub fn level(&mut self, level: Option<i32>) -> &mut Self {
         self.level = level;
+        self
+    }
+
+    /// How the archive is cut into frames, where it is compressed with zstd. EINVAL when the archive is written for a
+    /// size that isn't permitted.
+    pub fn frame_size(&mut self, size: FrameSize) -> &mut Self {
+        self.frame_size = size;
         self
     }
 
@@ -147,12 +171,17 @@ impl ExportOptions {
         Ok(self)
     }
 
-    /// EINVAL for a level that doesn't exist.
+    /// EINVAL for a level or a size of frames that doesn't exist.
     pub(super) fn encoding(&self) -> Result<Encoding> {
+        let framing = match self.frame_size {
+            FrameSize::Usual => Framing::default(),
+            FrameSize::Bytes(size) => Framing::Sized(size),
+            FrameSize::Whole => Framing::One,
+        };
         match self.compression {
             Compression::None => Ok(Encoding::None),
             Compression::Gzip => Encoding::gzip(self.level),
-            Compression::Zstd => Encoding::zstd(self.level),
+            Compression::Zstd => Encoding::zstd(self.level, framing),
         }
     }
 

@@ -53,6 +53,8 @@ pub(super) struct Pass<'p> {
     deleted: Option<DeletedFiles>,
     /// How many members are behind.
     done: u64,
+    /// Whether nothing at all is an archive without members.
+    accepts_nothing: bool,
 }
 
 impl<'p> Pass<'p> {
@@ -73,6 +75,14 @@ impl<'p> Pass<'p> {
             noted: RefCell::default(),
             deleted: None,
             done: 0,
+            accepts_nothing: false,
+        }
+    }
+
+    pub(super) fn accepting_nothing(self, accepts_nothing: bool) -> Self {
+        Self {
+            accepts_nothing,
+            ..self
         }
     }
 
@@ -84,6 +94,9 @@ impl<'p> Pass<'p> {
     ) -> Result<Imported> {
         // What is no archive leaves no new directory behind.
         let first = reader.next_member()?;
+        if first.is_none() && !self.accepts_nothing && reader.source().is_void() {
+            return Err(Refusal::Nothing.into());
+        }
         let bundle = match &self.targets.bundle {
             Some(bundle) => Some(Destination::open_or_make_ambient(
                 bundle.place.get(),

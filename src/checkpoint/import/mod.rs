@@ -43,15 +43,23 @@ enum Refusal {
     /// A directory was named for it, or it was named itself: an engine would go on without it.
     #[error("is not in the archive")]
     Missing,
+    /// Whatever was to write the archive into a pipe has failed: an engine would restore a container without files.
+    #[error("there is nothing in it, not even an archive without members")]
+    Nothing,
+    /// Whoever is told that a file is missing looks for the file, and not for the layer that has it.
+    #[error(
+        "no config.dump in the archive: it is an OCI image layout, and a checkpoint is a layer of the image"
+    )]
+    Layout,
 }
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let kind = match refusal {
-            Refusal::Twice => Kind::Malformed,
+            Refusal::Twice | Refusal::Nothing => Kind::Malformed,
             Refusal::NotRegular => Kind::Escape,
             Refusal::Name => Kind::Forbidden,
-            Refusal::Missing => Kind::NotInArchive,
+            Refusal::Missing | Refusal::Layout => Kind::NotInArchive,
         };
         Error::new(kind, refusal.to_string())
     }
@@ -61,7 +69,8 @@ impl From<Refusal> for Error {
 /// spec.dump, which [`import_checkpoint_config_only`] takes.
 ///
 /// The archive may be plain or compressed with gzip, bzip2, xz or zstd. A `destination` that is missing has to be
-/// absolute; it is made, with its missing parents, once the archive's first header is understood.
+/// absolute; it is made, with its missing parents, once the archive's first header is understood. An empty file is an
+/// archive without members.
 ///
 /// # Errors
 ///
@@ -97,6 +106,7 @@ fn import(input: Place<'_>, choose: impl FnOnce(&mut Import) -> Result<()>) -> R
     // Who can't give files away has a bundle of their own.
     options.ignore_ownership(!nix::unistd::geteuid().is_root());
     let mut import = Import::open_named(input, "input", &options, &Watch::new())?;
+    import.accept_nothing();
     choose(&mut import)?;
     import.extract().map(drop)
 }

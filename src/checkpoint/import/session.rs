@@ -23,6 +23,9 @@ use crate::fs::{Channel, Place, RootPath, open_input_ambient, spool_ambient};
 use crate::tar::{Member, MemberKind, Reader};
 use crate::watch::{Cancellation, Phase, WarningKind, Watch};
 
+/// The file that every OCI image layout has at its top.
+const OCI_LAYOUT: &str = "oci-layout";
+
 /// A checkpoint archive that is open for import: it tells what it holds, then it is extracted.
 ///
 /// The archive may be plain or compressed with gzip, bzip2, xz or zstd. In a regular file it is read from the file's
@@ -41,6 +44,8 @@ pub struct Import {
     documents: &'static [DocumentKind],
     /// Whether what is looked at is kept, to be extracted after.
     keeps: bool,
+    /// Whether nothing at all is an archive without members.
+    accepts_nothing: bool,
     metadata: Metadata,
     contents: Contents,
     pub(super) targets: Targets,
@@ -107,6 +112,7 @@ impl Import {
             complete: false,
             documents: &DocumentKind::ALL,
             keeps: true,
+            accepts_nothing: false,
             metadata: Metadata::default(),
             contents: Contents::default(),
             targets: Targets::default(),
@@ -119,7 +125,7 @@ impl Import {
     ///
     /// # Errors
     ///
-    /// EBADMSG if the archive or one of the two is malformed, or is there twice; EXDEV or EPERM if one isn't a regular
+    /// EBADMSG if the archive or one of the two is malformed, or is there twice, or if there is nothing at all; EXDEV or EPERM if one isn't a regular
     /// file; E2BIG if it is larger than 16 MiB, and as [`ImportOptions::spool_directory`] says.
     pub fn metadata(&mut self) -> Result<&Metadata> {
         let wanted = [DocumentKind::Config, DocumentKind::Spec];
@@ -143,8 +149,19 @@ impl Import {
     pub(in crate::checkpoint) fn only_config(mut self) -> Result<Metadata> {
         self.documents = &[DocumentKind::Config];
         self.keeps = false;
+        self.accept_nothing();
         self.look_until(|metadata| metadata.document(DocumentKind::Config).is_some())?;
+        let layout = |member: &MemberInfo| member.name == OCI_LAYOUT;
+        if self.metadata.config().is_none() && self.contents.members.iter().any(layout) {
+            let layout = Error::from(super::Refusal::Layout);
+            return Err(layout.context(self.step.as_str()));
+        }
         Ok(self.metadata)
+    }
+
+    /// Takes nothing at all for an archive without members.
+    pub(super) fn accept_nothing(&mut self) {
+        self.accepts_nothing = true;
     }
 
     /// Sets the directory into which [`extract`](Self::extract) extracts every member that has no other destination,
@@ -238,8 +255,8 @@ impl Import {
     /// # Errors
     ///
     /// For the bundle, EPERM for config.json, devices and fifos, EXDEV for links other than those CRIU makes
-    /// (`checkpoint/parent`) and hard links among the archive's own files. EBADMSG for a malformed archive, one with
-    /// two of a configuration file, or one with another digest than expected; ENODATA for what was asked for and isn't
+    /// (`checkpoint/parent`) and hard links among the archive's own files. EBADMSG for a malformed archive, for
+    /// nothing at all, for two of a configuration file, or for another digest than expected; ENODATA for what was asked for and isn't
     /// there; E2BIG for a limit; ECANCELED; ETIMEDOUT; ESPIPE for a pipe that was read already; what the system calls give. A
     /// bundle that this call has made is removed again; in one that was there, and in every other directory, what was
     /// done stays, and the error says how far it came.
@@ -262,6 +279,7 @@ impl Import {
         watch.advance(reader.source().consumed());
         let meter = Meter::default();
         let pass = Pass::new(&self.targets, &self.options, &self.reading, &meter);
+        let pass = pass.accepting_nothing(self.accepts_nothing);
         let imported = pass.run(&mut reader, |reader| self.check_digest(reader, verified))?;
         watch.end();
         Ok(imported)
@@ -339,6 +357,9 @@ impl Import {
             let Some(member) = reader.next_member()? else {
                 // A damaged archive may have had what is missing.
                 reader.finish()?;
+                if !self.accepts_nothing && reader.source().is_void() {
+                    return Err(super::Refusal::Nothing.into());
+                }
                 self.complete = true;
                 break;
             };

@@ -5,7 +5,11 @@
 use flate2::{Compress, CompressError, Crc, FlushCompress, Status};
 
 use super::super::Compression;
+use super::super::room::{NoRoom, with_room};
 use super::{GzipLevel, Refusal};
+
+/// What a deflater takes: its window, its tables, and what it has not yet given.
+const TAKEN: usize = 512 << 10;
 
 /// A part of the content on its way to a thread.
 pub(super) struct Block {
@@ -15,6 +19,7 @@ pub(super) struct Block {
     pub(super) dictionary: usize,
     /// Whether the stream ends with this part.
     pub(super) last: bool,
+    pub(super) level: GzipLevel,
     /// A buffer for the result. What is in it doesn't matter.
     pub(super) deflated: Vec<u8>,
 }
@@ -30,7 +35,7 @@ pub(super) struct Piece {
 }
 
 /// Deflates one block.
-pub(super) fn deflate(level: GzipLevel, block: Block) -> Result<Piece, Refusal> {
+pub(super) fn deflate(block: Block) -> Result<Piece, Refusal> {
     let mut piece = Piece {
         deflated: block.deflated,
         crc: Crc::new(),
@@ -39,8 +44,13 @@ pub(super) fn deflate(level: GzipLevel, block: Block) -> Result<Piece, Refusal> 
     piece.deflated.clear();
     let (before, content) = piece.bytes.split_at(block.dictionary);
     piece.crc.update(content);
-    run(level, before, content, block.last, &mut piece.deflated)
-        .map_err(|_| Refusal::Codec(Compression::Gzip, "deflate"))?;
+    run(
+        block.level,
+        before,
+        content,
+        block.last,
+        &mut piece.deflated,
+    )?;
     Ok(piece)
 }
 
@@ -50,13 +60,13 @@ fn run(
     content: &[u8],
     last: bool,
     deflated: &mut Vec<u8>,
-) -> Result<(), CompressError> {
+) -> Result<(), Refusal> {
     // A new one for each block: one that is used again looks into what it remembers of the block before, and which one
     // that was depends on the number of threads.
     let level = flate2::Compression::new(u32::from(level.0));
-    let mut compress = Compress::new(level, false);
+    let mut compress = with_room(TAKEN, || Compress::new(level, false)).map_err(no_memory)?;
     if !before.is_empty() {
-        compress.set_dictionary(before)?;
+        compress.set_dictionary(before).map_err(failed)?;
     }
     let flush = if last {
         FlushCompress::Finish
@@ -66,13 +76,23 @@ fn run(
     // Nine bits a literal is the worst that any level does, so one turn is enough; each further one finds more room.
     let room = content.len() + content.len() / 8 + 64;
     loop {
-        deflated.reserve(room);
+        deflated.try_reserve(room).map_err(|_| no_memory(NoRoom))?;
         let taken = usize::try_from(compress.total_in()).unwrap_or(usize::MAX);
         let rest = content.get(taken..).unwrap_or_default();
-        let status = compress.compress_vec(rest, deflated, flush)?;
+        let status = compress.compress_vec(rest, deflated, flush);
+        let status = status.map_err(failed)?;
         // Room that is left says that all is taken and flushed.
         if status == Status::StreamEnd || (!last && deflated.len() < deflated.capacity()) {
             return Ok(());
         }
     }
+}
+
+fn no_memory(NoRoom: NoRoom) -> Refusal {
+    Refusal::Memory(Compression::Gzip)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it is given to map_err")]
+fn failed(_: CompressError) -> Refusal {
+    Refusal::Codec(Compression::Gzip, "deflate")
 }

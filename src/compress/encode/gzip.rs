@@ -13,7 +13,7 @@ use flate2::Crc;
 
 use super::super::Compression;
 use super::deflate::{Block, Piece, deflate};
-use super::pool::{Died, Pool};
+use super::labour::{Answer, Labour};
 use super::target::Target;
 use super::{Encode, GzipLevel, Refusal};
 use crate::{Error, Result};
@@ -34,8 +34,9 @@ const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
 pub(super) struct Gzip<'a> {
     level: GzipLevel,
-    workers: usize,
-    labour: Labour,
+    labour: Labour<Block, Result<Piece, Refusal>, fn(Block) -> Result<Piece, Refusal>>,
+    /// Whether there was a block already.
+    given: bool,
     /// The content that is gathered, behind its dictionary.
     block: Vec<u8>,
     dictionary: usize,
@@ -47,22 +48,17 @@ pub(super) struct Gzip<'a> {
     begun: bool,
 }
 
-/// Who deflates the blocks.
-enum Labour {
-    /// Nobody yet: content of less than a block isn't worth a thread.
-    None,
-    /// The caller's thread, where it isn't worth another or there may be none.
-    Here,
-    /// Threads of ours.
-    Threads(Pool<Block, Result<Piece, Refusal>>),
-}
-
 impl<'a> Gzip<'a> {
     pub(super) fn new(level: GzipLevel, workers: usize, target: Target<'a>) -> Self {
         Gzip {
             level,
-            workers,
-            labour: Labour::None,
+            labour: Labour::new(
+                "crutils-gzip",
+                workers,
+                workers * BLOCKS_PER_WORKER,
+                deflate,
+            ),
+            given: false,
             block: Vec::new(),
             dictionary: 0,
             spare: Vec::new(),
@@ -74,54 +70,41 @@ impl<'a> Gzip<'a> {
 
     /// Has what is gathered deflated, and writes what is ready before it.
     fn submit(&mut self, last: bool) -> io::Result<()> {
-        if matches!(self.labour, Labour::None) {
-            self.labour = Labour::start(self.level, self.workers, last);
-        }
         // Room is made first: so many blocks are in memory, and no more.
-        while let Labour::Threads(pool) = &mut self.labour
-            && pool.is_full()
-            && let Some(answer) = pool.wait()
-        {
+        while let Some(answer) = self.labour.make_room() {
             self.put(answer)?;
         }
         let block = self.take(last);
-        match &mut self.labour {
-            Labour::None => {}
-            Labour::Here => {
-                let piece = deflate(self.level, block);
-                self.put(Ok(piece))?;
-            }
-            Labour::Threads(pool) => {
-                if let Err(died) = pool.submit(block) {
-                    return self.put(Err(died));
-                }
-            }
+        let block = block.map_err(|refusal| self.target.fail(Error::from(refusal)))?;
+        let first = !mem::replace(&mut self.given, true);
+        if let Some(answer) = self.labour.give(block, first && last) {
+            self.put(answer)?;
         }
-        while let Labour::Threads(pool) = &mut self.labour
-            && let Some(answer) = pool.ready()
-        {
+        while let Some(answer) = self.labour.ready() {
             self.put(answer)?;
         }
         Ok(())
     }
 
     /// What is gathered, as a block; its end becomes the next one's dictionary.
-    fn take(&mut self, last: bool) -> Block {
+    fn take(&mut self, last: bool) -> Result<Block, Refusal> {
         let (mut next, deflated) = self.spare.pop().unwrap_or_default();
         next.clear();
-        next.reserve_exact(WINDOW + BLOCK);
+        next.try_reserve_exact(WINDOW + BLOCK)
+            .map_err(|_| Refusal::Memory(Compression::Gzip))?;
         next.extend_from_slice(&self.block[self.block.len().saturating_sub(WINDOW)..]);
         let next_dictionary = next.len();
-        Block {
+        Ok(Block {
             bytes: mem::replace(&mut self.block, next),
             dictionary: mem::replace(&mut self.dictionary, next_dictionary),
             last,
+            level: self.level,
             deflated,
-        }
+        })
     }
 
     /// Writes the next piece of the member.
-    fn put(&mut self, answer: Result<Result<Piece, Refusal>, Died>) -> io::Result<()> {
+    fn put(&mut self, answer: Answer<Result<Piece, Refusal>>) -> io::Result<()> {
         let piece = answer
             .unwrap_or(Err(Refusal::Worker(Compression::Gzip)))
             .map_err(|refusal| self.target.fail(Error::from(refusal)))?;
@@ -137,28 +120,13 @@ impl<'a> Gzip<'a> {
     fn end(&mut self) -> io::Result<()> {
         self.target.check()?;
         self.submit(true)?;
-        while let Labour::Threads(pool) = &mut self.labour
-            && let Some(answer) = pool.wait()
-        {
+        while let Some(answer) = self.labour.wait() {
             self.put(answer)?;
         }
         // The length is that of RFC 1952, modulo 2^32.
         let trailer = [self.crc.sum(), self.crc.amount()].map(u32::to_le_bytes);
         self.target.write_all(trailer.as_flattened())?;
         self.target.flush()
-    }
-}
-
-impl Labour {
-    fn start(level: GzipLevel, workers: usize, last: bool) -> Self {
-        if !last {
-            let most = workers * BLOCKS_PER_WORKER;
-            let work = move |block| deflate(level, block);
-            if let Ok(pool) = Pool::start("crutils-gzip", workers, most, work) {
-                return Labour::Threads(pool);
-            }
-        }
-        Labour::Here
     }
 }
 

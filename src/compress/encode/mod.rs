@@ -1,19 +1,21 @@
 //! How a stream is compressed as it is written, with all cores and the same bytes whatever their number.
 //!
 //! The caller's thread alone writes the output; threads of ours only compress what they are handed, and take no signals.
-//! What decides over the bytes is the content and the level: the content is cut where its length says, not where writes
-//! end, and threads share no state that would reach the output.
+//! What decides over the bytes is the content and the level: the content is cut where its length says, or the caller, not
+//! where writes end, and threads share no state that would reach the output.
 
 #![forbid(unsafe_code)]
 
 mod deflate;
+mod frames;
 mod gzip;
-mod pool;
+mod labour;
 mod target;
 mod zstd;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 
 use nix::errno::Errno;
 
@@ -32,8 +34,27 @@ pub(crate) enum Encoding {
     None,
     /// One gzip member.
     Gzip(GzipLevel),
-    /// One zstd frame.
-    Zstd(ZstdLevel),
+    /// zstd frames.
+    Zstd(ZstdLevel, Framing),
+}
+
+/// How a zstd stream is cut into frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// Each has so much content at most, and is compressed by itself; behind them is a table of them.
+    Sized(u32),
+    /// All content is in one frame.
+    One,
+}
+
+/// How much content a frame may be asked to have.
+const FRAME_SIZES: RangeInclusive<u32> = 64 << 10..=64 << 20;
+
+impl Default for Framing {
+    /// What was measured to cost next to nothing in size, and to keep all cores at work.
+    fn default() -> Self {
+        Framing::Sized(4 << 20)
+    }
 }
 
 /// 1 (fastest) to 9 (smallest).
@@ -58,9 +79,21 @@ impl Encoding {
     ///
     /// # Errors
     ///
-    /// EINVAL: there is no such level, or its window would be larger than 8 MiB.
-    pub(crate) fn zstd(level: Option<i32>) -> Result<Self> {
-        Ok(Encoding::Zstd(ZstdLevel(checked(level, 3, 19)?)))
+    /// EINVAL: there is no such level, or its window would be larger than 8 MiB; frames of a size that isn't in
+    /// [`FRAME_SIZES`].
+    pub(crate) fn zstd(level: Option<i32>, framing: Framing) -> Result<Self> {
+        let level = ZstdLevel(checked(level, 3, 19)?);
+        match framing {
+            Framing::Sized(size) if !FRAME_SIZES.contains(&size) => Err(Error::argument(
+                "frame_size",
+                format_args!(
+                    "{size} is not between {} and {}",
+                    FRAME_SIZES.start(),
+                    FRAME_SIZES.end()
+                ),
+            )),
+            _ => Ok(Encoding::Zstd(level, framing)),
+        }
     }
 }
 
@@ -86,6 +119,15 @@ fn checked(level: Option<i32>, default: u8, max: u8) -> Result<u8> {
 /// Dropping it before [`finish`](Encode::finish) abandons the stream: nothing more is written, and no thread is left
 /// behind. That takes until the threads have compressed what they were handed.
 pub(crate) trait Encode: Write + Send {
+    /// Says that whoever reads may want what comes from here on without what was before, or the other way round.
+    ///
+    /// # Errors
+    ///
+    /// As those of a write.
+    fn cut(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Compresses what is left, and writes all of it and the stream's end to the output, which is flushed.
     ///
     /// # Errors
@@ -101,8 +143,8 @@ pub(crate) trait Encode: Write + Send {
 ///
 /// # Errors
 ///
-/// ENOMEM where the encoder finds no memory. The threads are started by a write: with gzip the caller's compresses
-/// where there may be none, with zstd that write fails with ENOMEM.
+/// ENOMEM where the encoder finds no memory. The threads are started by a write: the caller's compresses where there may
+/// be none; with all of zstd's content in one frame that write fails with ENOMEM.
 pub(crate) fn encoder<'a>(
     encoding: Encoding,
     workers: NonZeroUsize,
@@ -113,7 +155,11 @@ pub(crate) fn encoder<'a>(
     Ok(match encoding {
         Encoding::None => Box::new(target),
         Encoding::Gzip(level) => Box::new(gzip::Gzip::new(level, workers, target)),
-        Encoding::Zstd(level) => Box::new(zstd::Zstd::new(level, workers, target)?),
+        Encoding::Zstd(level, Framing::One) => Box::new(zstd::Zstd::new(level, workers, target)?),
+        Encoding::Zstd(level, Framing::Sized(size)) => {
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            Box::new(frames::Frames::new(level, size, workers, target))
+        }
     })
 }
 

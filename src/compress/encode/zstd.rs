@@ -4,13 +4,12 @@
 
 use std::io::{self, Write};
 
-use zstd::zstd_safe::zstd_sys::{ZSTD_EndDirective, ZSTD_ErrorCode};
-use zstd::zstd_safe::{
-    CCtx, CParameter, ErrorCode, InBuffer, OutBuffer, get_error_name, is_error_kind,
-};
+use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
+use zstd::zstd_safe::{CCtx, CParameter, InBuffer, OutBuffer};
 
 use super::super::Compression;
 use super::super::worker::quietly;
+use super::frames::refusal;
 use super::target::Target;
 use super::{Encode, Refusal, ZstdLevel};
 use crate::{Error, Result};
@@ -105,14 +104,6 @@ fn context(level: ZstdLevel, workers: usize) -> Result<CCtx<'static>> {
         set(CParameter::JobSize(JOB)).map_err(refusal)?;
     }
     Ok(context)
-}
-
-fn refusal(code: ErrorCode) -> Refusal {
-    if is_error_kind(code, ZSTD_ErrorCode::ZSTD_error_memory_allocation) {
-        Refusal::Memory(Compression::Zstd)
-    } else {
-        Refusal::Codec(Compression::Zstd, get_error_name(code))
-    }
 }
 
 impl Write for Zstd<'_> {

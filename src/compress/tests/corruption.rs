@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::*;
+use crate::watch::Watch;
 
 /// Skippable frames: one with three bytes, one with none.
 const SKIPPABLE: &[u8] = b"\x50\x2a\x4d\x18\x03\0\0\0abc\x5f\x2a\x4d\x18\0\0\0\0";
@@ -11,7 +12,7 @@ const SKIPPABLE: &[u8] = b"\x50\x2a\x4d\x18\x03\0\0\0abc\x5f\x2a\x4d\x18\0\0\0\0
 fn what_may_follow_the_last_member_is_fixed() {
     let garbage: &[u8] = b"garbage";
     // (compression, what follows, whether it may)
-    let cases: [(Compression, &[u8], bool); 25] = [
+    let cases: [(Compression, &[u8], bool); 28] = [
         (Compression::Gzip, &[0], true),
         (Compression::Gzip, &[0; 5000], true),
         (Compression::Gzip, garbage, false),
@@ -19,8 +20,9 @@ fn what_may_follow_the_last_member_is_fixed() {
         (Compression::Gzip, b"\x1f", false),
         (Compression::Gzip, b"\x1f\x8b\x08", false),
         (Compression::Gzip, b"\xff", false),
-        (Compression::Bzip2, &[0], false),
-        (Compression::Bzip2, &[0; 512], false),
+        (Compression::Bzip2, &[0], true),
+        (Compression::Bzip2, &[0; 5000], true),
+        (Compression::Bzip2, b"\0\0\0g", false),
         (Compression::Bzip2, garbage, false),
         (Compression::Bzip2, b"B", false),
         (Compression::Bzip2, b"BZh9", false),
@@ -33,7 +35,9 @@ fn what_may_follow_the_last_member_is_fixed() {
         (Compression::Zstd, SKIPPABLE, true),
         (Compression::Zstd, &SKIPPABLE[..SKIPPABLE.len() - 1], false),
         (Compression::Zstd, &SKIPPABLE[..10], false),
-        (Compression::Zstd, &[0; 4], false),
+        (Compression::Zstd, &[0], true),
+        (Compression::Zstd, &[0; 5000], true),
+        (Compression::Zstd, b"\0\0\0g", false),
         (Compression::Zstd, garbage, false),
         (Compression::Zstd, b"\x28", false),
         (Compression::Zstd, b"\x28\xb5\x2f\xfd", false),
@@ -171,7 +175,7 @@ fn a_refusal_is_final() {
         let middle = stream.len() / 2;
         stream[middle] ^= 0xff;
         stream.extend(compress(compression, b"more"));
-        let mut reader = decoder(compression, Box::new(&stream[..])).unwrap();
+        let mut reader = decoder(compression, Box::new(&stream[..]), &Watch::new()).unwrap();
         let first = reader.read_to_end(&mut Vec::new()).unwrap_err();
         let second = reader.read_to_end(&mut Vec::new()).unwrap_err();
         assert_eq!(first.to_string(), second.to_string());
@@ -194,5 +198,81 @@ fn another_compression_than_the_one_asked_for_is_refused() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn skippable_frames_may_come_first_or_alone() {
+    let one = compress(Compression::Zstd, b"one");
+    let stream = [SKIPPABLE, &one].concat();
+    assert_eq!(detect(&stream), Compression::Zstd);
+    assert_eq!(decode(Compression::Zstd, &stream).unwrap(), b"one");
+    assert_eq!(decode(Compression::Zstd, SKIPPABLE).unwrap(), b"");
+    assert_eq!(
+        refused(Compression::Zstd, &[SKIPPABLE, b"garbage"].concat()),
+        MALFORMED
+    );
+}
+
+/// Gives a hundred streams at once, when somebody has just cancelled.
+struct Cancelling {
+    stream: Vec<u8>,
+    given: bool,
+    cancellation: Watch,
+}
+
+impl Read for Cancelling {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        unreachable!("a decoder takes the buffer")
+    }
+}
+
+impl BufRead for Cancelling {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        assert!(!self.given, "another buffer was asked for");
+        self.cancellation.cancel();
+        Ok(&self.stream)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        // All but the last member is still there.
+        assert!(amount < self.stream.len() / 2, "{amount}");
+        self.given = true;
+    }
+}
+
+#[test]
+fn members_without_content_are_cancelled_between_two_of_them() {
+    for compression in [Compression::Gzip, Compression::Bzip2, Compression::Zstd] {
+        let watch = Watch::new();
+        let cancellation = watch.clone();
+        let input = Cancelling {
+            stream: compress(compression, b"").repeat(100),
+            given: false,
+            cancellation,
+        };
+        let mut reader = decoder(compression, Box::new(input), &watch).unwrap();
+        let error = reader.read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(Error::io("read", error).kind(), Kind::Cancelled);
+    }
+}
+
+#[test]
+fn bzip2_streams_without_content_come_in_every_level_and_piece() {
+    let full = compress(Compression::Bzip2, b"full");
+    for digit in b'1'..=b'9' {
+        let mut empty = compress(Compression::Bzip2, b"");
+        empty[3] = digit;
+        let stream = [&empty, &full, &empty, &empty, &full, &empty, &[0; 3][..]].concat();
+        for capacity in 1..20 {
+            let input = BufReader::with_capacity(capacity, &stream[..]);
+            let content = decode_from(Compression::Bzip2, input).unwrap();
+            assert_eq!(content, b"fullfull", "level {digit}, input {capacity}");
+        }
+    }
+    let mut empty = compress(Compression::Bzip2, b"");
+    for digit in [b'0', b':'] {
+        empty[3] = digit;
+        assert_eq!(refused(Compression::Bzip2, &empty), MALFORMED);
     }
 }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod failures;
+mod frames;
 
 use std::hash::BuildHasher as _;
 use std::num::NonZeroUsize;
@@ -159,15 +160,23 @@ fn gzip() -> Encoding {
     Encoding::gzip(None).unwrap()
 }
 
+/// All content in one frame.
 fn zstd() -> Encoding {
-    Encoding::zstd(None).unwrap()
+    Encoding::zstd(None, Framing::One).unwrap()
+}
+
+/// A frame for each 256 KiB.
+fn frames() -> Encoding {
+    let framing = Framing::Sized(u32::try_from(GZIP_BLOCK).unwrap());
+    Encoding::zstd(None, framing).unwrap()
 }
 
 /// All encodings, each with a content that keeps several threads at work.
-fn encodings() -> [(Encoding, Vec<u8>); 3] {
+fn encodings() -> [(Encoding, Vec<u8>); 4] {
     [
         (Encoding::None, pages(100_000)),
         (gzip(), seams(5 * GZIP_BLOCK + 12_345)),
+        (frames(), pages(5 * GZIP_BLOCK + 12_345)),
         (zstd(), pages(2 * ZSTD_JOB + 12_345)),
     ]
 }
@@ -202,7 +211,7 @@ fn decoded(encoding: Encoding, stream: &[u8]) -> Vec<u8> {
     let compression = match encoding {
         Encoding::None => return stream.to_vec(),
         Encoding::Gzip(_) => Compression::Gzip,
-        Encoding::Zstd(_) => Compression::Zstd,
+        Encoding::Zstd(..) => Compression::Zstd,
     };
     assert_eq!(detect(stream), compression);
     let content = decode(compression, stream).unwrap();
@@ -211,9 +220,11 @@ fn decoded(encoding: Encoding, stream: &[u8]) -> Vec<u8> {
         let mut decoder = flate2::bufread::GzDecoder::new(stream);
         decoder.read_to_end(&mut other).unwrap();
         assert_eq!(decoder.into_inner(), b"", "there is one member");
-    } else {
+    } else if encoding == zstd() {
         let frame = zstd_safe::find_frame_compressed_size(stream).unwrap();
         assert_eq!(frame, stream.len(), "there is one frame");
+        other = ::zstd::stream::decode_all(stream).unwrap();
+    } else {
         other = ::zstd::stream::decode_all(stream).unwrap();
     }
     assert!(other == content, "another decoder finds the same");
@@ -259,7 +270,11 @@ fn the_cuts_of_writes_and_flushes_change_no_byte() {
 
 #[test]
 fn contents_as_long_as_blocks_and_a_byte_around_come_out_as_they_went_in() {
-    for (encoding, block) in [(gzip(), GZIP_BLOCK), (zstd(), ZSTD_JOB)] {
+    for (encoding, block) in [
+        (gzip(), GZIP_BLOCK),
+        (frames(), GZIP_BLOCK),
+        (zstd(), ZSTD_JOB),
+    ] {
         let content = pages(2 * block + 1);
         for len in [0, 1, block - 1, block, block + 1, 2 * block, 2 * block + 1] {
             let stream = encode(encoding, 3, &content[..len]);
@@ -279,7 +294,7 @@ fn every_level_round_trips_and_no_other_is_there() {
         assert!(decoded(encoding, &encode(encoding, 2, &content)) == content);
     }
     for level in 1..=19 {
-        let encoding = Encoding::zstd(Some(level)).unwrap();
+        let encoding = Encoding::zstd(Some(level), Framing::default()).unwrap();
         assert!(decoded(encoding, &encode(encoding, 1, &content)) == content);
     }
     for (made, levels) in [
@@ -287,7 +302,10 @@ fn every_level_round_trips_and_no_other_is_there() {
             Encoding::gzip as fn(_) -> _,
             [i32::MIN, -1, 0, 10, 257, i32::MAX],
         ),
-        (Encoding::zstd, [i32::MIN, -1, 0, 20, 259, i32::MAX]),
+        (
+            |level| Encoding::zstd(level, Framing::default()),
+            [i32::MIN, -1, 0, 20, 259, i32::MAX],
+        ),
     ] {
         for level in levels {
             let error = made(Some(level)).unwrap_err();
@@ -299,11 +317,26 @@ fn every_level_round_trips_and_no_other_is_there() {
         }
     }
     assert_eq!(gzip(), Encoding::gzip(Some(6)).unwrap());
-    assert_eq!(zstd(), Encoding::zstd(Some(3)).unwrap());
+    assert_eq!(
+        Encoding::zstd(None, Framing::default()).unwrap(),
+        Encoding::zstd(Some(3), Framing::default()).unwrap()
+    );
     let small = encode(Encoding::gzip(Some(8)).unwrap(), 1, &content);
     assert!(small.len() < encode(Encoding::gzip(Some(1)).unwrap(), 1, &content).len());
-    let small = encode(Encoding::zstd(Some(19)).unwrap(), 1, &content);
-    assert!(small.len() < encode(Encoding::zstd(Some(1)).unwrap(), 1, &content).len());
+    let small = encode(
+        Encoding::zstd(Some(19), Framing::default()).unwrap(),
+        1,
+        &content,
+    );
+    assert!(
+        small.len()
+            < encode(
+                Encoding::zstd(Some(1), Framing::default()).unwrap(),
+                1,
+                &content
+            )
+            .len()
+    );
 }
 
 #[test]
@@ -324,9 +357,9 @@ fn a_gzip_member_says_nothing_of_where_it_was_made() {
 }
 
 #[test]
-fn a_zstd_frame_has_a_checksum_no_size_and_a_window_of_8_mib_at_most() {
+fn zstd_has_a_checksum_and_a_window_of_8_mib_at_most() {
     for level in 1..=19 {
-        let encoding = Encoding::zstd(Some(level)).unwrap();
+        let encoding = Encoding::zstd(Some(level), Framing::One).unwrap();
         let stream = encode(encoding, 1, b"content");
         // RFC 8878, section 3.1.1.1: after the magic number the descriptor, without a size, single segment or
         // dictionary but with a checksum, and the window's exponent and mantissa.
@@ -334,6 +367,14 @@ fn a_zstd_frame_has_a_checksum_no_size_and_a_window_of_8_mib_at_most() {
         let base = 1u64 << (10 + (stream[5] >> 3));
         let window = base + base / 8 * u64::from(stream[5] & 7);
         assert!(window <= 8 << 20, "level {level}: {window}");
+        // A single segment, whose window is its content, with a size of one byte, and a checksum.
+        let stream = encode(
+            Encoding::zstd(Some(level), Framing::default()).unwrap(),
+            1,
+            b"content",
+        );
+        assert_eq!(stream[4..6], [0b0010_0100, 7], "level {level}");
+        assert_eq!(decode(Compression::Zstd, &stream).unwrap(), b"content");
     }
 }
 
@@ -368,7 +409,11 @@ fn only_the_thread_that_writes_touches_the_output() {
 
 #[test]
 fn what_is_ready_is_written_before_the_end() {
-    for (encoding, block) in [(gzip(), GZIP_BLOCK), (zstd(), ZSTD_JOB)] {
+    for (encoding, block) in [
+        (gzip(), GZIP_BLOCK),
+        (frames(), GZIP_BLOCK),
+        (zstd(), ZSTD_JOB),
+    ] {
         let output = Output::default();
         let mut encoder = encoder(encoding, workers(1), Box::new(output.clone())).unwrap();
         // One thread has at most two blocks waiting and at work, and libzstd three and the one that is filled.

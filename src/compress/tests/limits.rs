@@ -142,7 +142,7 @@ fn much_content_from_little_input_is_decoded_in_small_pieces() {
     for compression in ALL {
         let stream = compress(compression, &content);
         assert!(stream.len() < 16 << 10, "{compression}");
-        let mut reader = decoder(compression, Box::new(&stream[..])).unwrap();
+        let mut reader = decoder(compression, Box::new(&stream[..]), &Watch::new()).unwrap();
         let (mut buffer, mut total) = (vec![1; 4096], 0);
         loop {
             match reader.read(&mut buffer).unwrap() {

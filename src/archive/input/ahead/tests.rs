@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::HashSet;
-use std::io::Write as _;
+use std::io::{Read, Write as _};
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +15,8 @@ use super::super::raw::Raw;
 use super::super::record::Record;
 use super::super::stream::{Account, Feed, StreamInput};
 use super::*;
-use crate::compress::{Compression, Encoding, encoder};
+use crate::compress::{Compression, Encoding, Framing, encoder};
+use crate::error::{Error, Kind};
 use crate::fs::Channel;
 use crate::watch::{Phase, Watch};
 
@@ -50,7 +51,7 @@ fn pack(compression: Compression, content: &[u8]) -> Vec<u8> {
         Compression::Gzip | Compression::Zstd => {
             let encoding = match compression {
                 Compression::Gzip => Encoding::gzip(None),
-                _ => Encoding::zstd(None),
+                _ => Encoding::zstd(None, Framing::One),
             };
             let output = Box::new(&mut packed);
             let mut encoder = encoder(encoding.unwrap(), NonZeroUsize::MIN, output).unwrap();
@@ -59,6 +60,31 @@ fn pack(compression: Compression, content: &[u8]) -> Vec<u8> {
         }
     }
     packed
+}
+
+/// Frames of 200 kB, one after the other, some of them of other writers.
+fn frames(content: &[u8]) -> Vec<u8> {
+    let mut stream = Vec::new();
+    for (number, part) in content.chunks(200_000).enumerate() {
+        match number % 4 {
+            0 => stream.extend(pack(Compression::Zstd, part)),
+            1 => stream.extend(zstd::bulk::compress(part, 1).unwrap()),
+            2 => {
+                // A skippable one, and one without content, before it.
+                stream.extend(b"\x53\x2a\x4d\x18\x03\0\0\0abc");
+                stream.extend(zstd::bulk::compress(b"", 1).unwrap());
+                stream.extend(zstd::bulk::compress(part, 1).unwrap());
+            }
+            _ => {
+                let mut encoder = zstd::stream::write::Encoder::new(&mut stream, 1).unwrap();
+                encoder.include_checksum(true).unwrap();
+                encoder.window_log(14).unwrap();
+                encoder.write_all(part).unwrap();
+                encoder.finish().unwrap();
+            }
+        }
+    }
+    stream
 }
 
 /// Who decodes.
@@ -74,14 +100,15 @@ fn input(who: Who, packed: &[u8], max_ratio: u64) -> Result<StreamInput<'static>
     let raw = Raw::new(io::Cursor::new(packed.to_vec()), &tally, &watch);
     let decoding = Decoding {
         reader: decoded(raw, &watch)?,
+        watch: watch.clone(),
         abandoned: Cancellation::new(),
     };
     let feed = match who {
         Who::Reader => Feed::Own(decoding),
-        Who::Caller => Feed::Ahead(Ahead::with(Labour::Here(Filler {
-            reader: decoding.reader,
-            tally: Arc::clone(&tally),
-        }))),
+        Who::Caller => {
+            let filler = Filler::new(decoding.reader, &tally);
+            Feed::Ahead(Ahead::with(Labour::Here(filler)))
+        }
         Who::Thread => {
             let ahead = Ahead::new(decoding, &tally);
             assert!(matches!(ahead.labour, Labour::Thread(_)));
@@ -156,6 +183,100 @@ fn a_damaged_stream_ends_at_the_same_place_with_the_same_error() {
 }
 
 #[test]
+fn damaged_frames_end_at_the_same_place_with_the_same_error() {
+    let content = content();
+    let whole = frames(&content);
+    assert!(outcome(Who::Reader, &whole, u64::MAX) == (content.clone(), String::new()));
+    assert!(outcome(Who::Thread, &whole, u64::MAX) == (content, String::new()));
+    let mut errors = HashSet::new();
+    for at in (0..=whole.len()).step_by(whole.len() / 20) {
+        let mut changed = whole.clone();
+        if let Some(byte) = changed.get_mut(at) {
+            *byte ^= 0x55;
+        }
+        let tail = [&whole[..], &vec![b'x'; at % 7]].concat();
+        let zeros = [&whole[..], &vec![0; at]].concat();
+        let empty = zstd::bulk::compress(b"", 1).unwrap();
+        let window = [&whole[..], b"\x28\xb5\x2f\xfd\0\xff", &whole].concat();
+        let many = [&whole[..], &empty.repeat(1000), &whole].concat();
+        for stream in [&whole[..at], &changed, &tail, &zeros, &window, &many] {
+            let expected = outcome(Who::Reader, stream, u64::MAX);
+            let (bytes, error) = outcome(Who::Thread, stream, u64::MAX);
+            assert_eq!(
+                (bytes.len(), &error),
+                (expected.0.len(), &expected.1),
+                "{at}"
+            );
+            assert!(bytes == expected.0, "{at}");
+            errors.insert(expected.1);
+        }
+    }
+    assert!(errors.len() >= 5, "{errors:?}");
+}
+
+#[test]
+fn a_frame_too_large_for_a_thread_is_decoded_among_others() {
+    let small = frames(&content());
+    let large = vec![7; 40 << 20];
+    let large = [
+        pack(Compression::Zstd, &large),
+        zstd::bulk::compress(&large, 1).unwrap(),
+    ]
+    .concat();
+    let stream = [&small[..], &large, &small, &large].concat();
+    let expected = outcome(Who::Reader, &stream, u64::MAX);
+    assert_eq!(expected.0.len(), 2 * content().len() + 4 * (40 << 20));
+    assert!(outcome(Who::Thread, &stream, u64::MAX) == expected);
+}
+
+#[test]
+fn frames_are_decoded_by_threads_of_their_own() {
+    if std::thread::available_parallelism().unwrap().get() < 2 {
+        return println!("skipped: there is one core");
+    }
+    let stream = frames(&content());
+    let mut input = input(Who::Thread, &stream, u64::MAX).unwrap();
+    let mut rest = Vec::new();
+    // The first two frames are behind, and the thread waits for room with the others.
+    input.read_exact(&mut [0; 300_000]).unwrap();
+    let names = std::fs::read_dir("/proc/self/task")
+        .unwrap()
+        .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok());
+    assert!(names.into_iter().any(|name| name == "crutils-zstd\n"));
+    input.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest.len(), content().len() - 300_000);
+}
+
+#[test]
+fn a_frame_comes_out_though_the_peer_stays_silent_behind_it() {
+    let content = content();
+    let stream = frames(&content);
+    let (reader, mut writer) = io::pipe().unwrap();
+    let (watch, tally, abandoned) = (Watch::new(), Tally::new(false), Cancellation::new());
+    let channel = Channel::reader(reader.as_fd(), &watch.until(&abandoned)).unwrap();
+    let feeder = thread::spawn(move || {
+        writer.write_all(&stream).unwrap();
+        writer
+    });
+    let decoding = Decoding {
+        reader: decoded(Raw::new(channel, &tally, &watch), &watch).unwrap(),
+        watch: watch.clone(),
+        abandoned,
+    };
+    let mut ahead = Ahead::new(decoding, &tally);
+    let mut taken = Vec::new();
+    while taken.len() < content.len() {
+        ahead.advance().unwrap();
+        taken.extend_from_slice(ahead.take(usize::MAX));
+    }
+    assert!(taken == content);
+    // The other end is open until here.
+    let writer = feeder.join().unwrap();
+    drop(ahead);
+    drop(writer);
+}
+
+#[test]
 fn a_stream_that_expands_too_much_is_refused_at_the_same_place() {
     let packed = pack(Compression::Zstd, &vec![0; 32 << 20]);
     let expected = outcome(Who::Caller, &packed, 2000);
@@ -189,6 +310,7 @@ fn only_what_is_much_and_will_all_be_taken_is_worth_a_thread() {
         let (tally, watch) = (Tally::new(false), Watch::new());
         let decoding = Decoding {
             reader: Box::new(Raw::new(Zeros(Arc::clone(&readers)), &tally, &watch)),
+            watch: watch.clone(),
             abandoned: Cancellation::new(),
         };
         let account = Account::new(tally, Some(watch), u64::MAX);
@@ -220,6 +342,7 @@ fn progress_is_told_by_the_thread_that_takes() {
     let raw = Raw::new(io::Cursor::new(packed), &tally, &watch);
     let decoding = Decoding {
         reader: decoded(raw, &watch).unwrap(),
+        watch: watch.clone(),
         abandoned: Cancellation::new(),
     };
     let feed = Feed::Ahead(Ahead::new(decoding, &tally));
@@ -232,6 +355,10 @@ fn progress_is_told_by_the_thread_that_takes() {
     assert_eq!(told.last().unwrap().1, length);
 }
 
+impl<R: Read + Send> Decode<'_> for Raw<R> {}
+impl Decode<'_> for Channel {}
+impl Decode<'_> for Failing {}
+
 /// Something decoded out of a pipe of which the other end stays open, and nothing more comes.
 fn silent(watch: &Watch) -> (Ahead, Arc<Tally>, io::PipeWriter) {
     let (reader, mut writer) = io::pipe().unwrap();
@@ -240,6 +367,7 @@ fn silent(watch: &Watch) -> (Ahead, Arc<Tally>, io::PipeWriter) {
     let channel = Channel::reader(reader.as_fd(), &watch.until(&abandoned)).unwrap();
     let decoding = Decoding {
         reader: Box::new(channel),
+        watch: watch.clone(),
         abandoned,
     };
     let mut ahead = Ahead::new(decoding, &tally);
@@ -294,6 +422,7 @@ impl Read for Failing {
 fn failing(times: usize) -> Ahead {
     let decoding = Decoding {
         reader: Box::new(Failing(times)),
+        watch: Watch::new(),
         abandoned: Cancellation::new(),
     };
     Ahead::new(decoding, &Tally::new(false))

@@ -48,6 +48,7 @@ fn a_failure_of_the_output_comes_out_at_every_call_and_stays() {
     for (encoding, content) in [
         (Encoding::None, noise(300_000)),
         (gzip(), noise(7 * GZIP_BLOCK + 1)),
+        (frames(), noise(7 * GZIP_BLOCK + 1)),
         // One thread has up to four jobs in memory, so that some of the noise must be out before the end.
         (zstd(), [noise(1 << 20), vec![0; 5 * ZSTD_JOB]].concat()),
     ] {
@@ -168,6 +169,7 @@ fn threads_take_no_signals_and_the_callers_mask_stays() {
         // The threads of libzstd have the name of the thread that starts them.
         for (encoding, name, threads, len) in [
             (gzip(), "crutils-gzip", 1, 3 * GZIP_BLOCK),
+            (frames(), "crutils-zstd", 1, 4 * GZIP_BLOCK),
             (zstd(), "encoding-test", 3, 1),
         ] {
             let output = Output::default();

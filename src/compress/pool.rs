@@ -7,33 +7,38 @@ use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use super::super::worker::spawn_quiet;
+use super::worker::spawn_quiet;
 use crate::Result;
 
 /// A job, and where its answer goes.
 type Task<J, A> = (J, SyncSender<A>);
 
-/// The threads. Dropping it waits for them to finish the jobs that they were given.
-pub(super) struct Pool<J, A> {
-    /// What the threads take jobs from; they end when it is gone.
+/// Threads that do jobs. Dropping them waits for them to finish those that they were given.
+pub(crate) struct Threads<J, A> {
+    /// What they take jobs from; they end when it is gone.
     jobs: Option<SyncSender<Task<J, A>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Threads whose answers come in the order of the jobs.
+pub(super) struct Pool<J, A> {
+    threads: Threads<J, A>,
     /// One channel for each job under way, oldest first. A thread that dies drops its end, so nobody waits for it.
     answers: VecDeque<Receiver<A>>,
-    threads: Vec<JoinHandle<()>>,
     most: usize,
 }
 
 /// A thread died before it could answer.
 #[derive(Debug)]
-pub(super) struct Died;
+pub(crate) struct Died;
 
-impl<J: Send + 'static, A: Send + 'static> Pool<J, A> {
-    /// Starts up to `workers` threads that do jobs by `work`. Up to `most` jobs may be under way.
+impl<J: Send + 'static, A: Send + 'static> Threads<J, A> {
+    /// Starts up to `workers` threads that do jobs by `work`. Up to `most` jobs wait for them.
     ///
     /// # Errors
     ///
     /// Not even one thread can be started: the system call's.
-    pub(super) fn start(
+    pub(crate) fn start(
         name: &str,
         workers: usize,
         most: usize,
@@ -56,10 +61,36 @@ impl<J: Send + 'static, A: Send + 'static> Pool<J, A> {
                 Err(_) => break,
             }
         }
-        Ok(Pool {
+        Ok(Threads {
             jobs: Some(sender),
-            answers: VecDeque::new(),
             threads,
+        })
+    }
+
+    /// Gives a job to the next thread that is free, and tells where its answer comes. This waits while too many jobs do.
+    pub(crate) fn give(&self, job: J) -> Result<Receiver<A>, Died> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let jobs = self.jobs.as_ref().ok_or(Died)?;
+        jobs.send((job, sender)).map_err(|_| Died)?;
+        Ok(receiver)
+    }
+}
+
+impl<J: Send + 'static, A: Send + 'static> Pool<J, A> {
+    /// Starts up to `workers` threads that do jobs by `work`. Up to `most` jobs may be under way.
+    ///
+    /// # Errors
+    ///
+    /// Not even one thread can be started: the system call's.
+    pub(super) fn start(
+        name: &str,
+        workers: usize,
+        most: usize,
+        work: impl Fn(J) -> A + Clone + Send + 'static,
+    ) -> Result<Self> {
+        Ok(Pool {
+            threads: Threads::start(name, workers, most, work)?,
+            answers: VecDeque::new(),
             most,
         })
     }
@@ -71,10 +102,7 @@ impl<J: Send + 'static, A: Send + 'static> Pool<J, A> {
 
     /// Gives a job to the next thread that is free. While the pool is full this may wait.
     pub(super) fn submit(&mut self, job: J) -> Result<(), Died> {
-        let (sender, receiver) = mpsc::sync_channel(1);
-        let jobs = self.jobs.as_ref().ok_or(Died)?;
-        jobs.send((job, sender)).map_err(|_| Died)?;
-        self.answers.push_back(receiver);
+        self.answers.push_back(self.threads.give(job)?);
         Ok(())
     }
 
@@ -103,7 +131,7 @@ fn take<T>(receiver: &Mutex<Receiver<T>>) -> Result<T, mpsc::RecvError> {
     receiver.recv()
 }
 
-impl<J, A> Drop for Pool<J, A> {
+impl<J, A> Drop for Threads<J, A> {
     fn drop(&mut self) {
         self.jobs = None;
         for thread in self.threads.drain(..) {

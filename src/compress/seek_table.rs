@@ -1,0 +1,56 @@
+//! The seek table of zstd's seekable format: a skippable frame behind the last frame, that tells how long each one is.
+//!
+//! The format is described in zstd's contrib/seekable_format: a skippable frame (RFC 8878, section 3.1.2) whose content is
+//! an entry for each frame, the compressed and the decompressed size as 32 bits each (and a checksum, if the descriptor
+//! says so), and a footer of 9 bytes: the number of entries, a descriptor, a magic number. All numbers are little-endian.
+
+#![forbid(unsafe_code)]
+
+/// The magic number of the skippable frame.
+const MAGIC: u32 = 0x184d_2a5e;
+/// The magic number at the end of the table.
+const FOOTER_MAGIC: u32 = 0x8f92_eab1;
+/// How long the skippable frame's header and the footer are.
+const HEADER: usize = 8;
+const FOOTER: usize = 9;
+/// The format's own limit on the number of frames.
+const MAX_FRAMES: usize = 0x800_0000;
+
+/// A table as it grows.
+#[derive(Default)]
+pub(super) struct SeekTable {
+    entries: Vec<u8>,
+    /// A frame whose sizes don't fit was left out, and with it the table.
+    unfit: bool,
+}
+
+impl SeekTable {
+    /// Adds the next frame.
+    pub(super) fn add(&mut self, compressed: usize, decompressed: usize) {
+        match (u32::try_from(compressed), u32::try_from(decompressed)) {
+            (Ok(compressed), Ok(decompressed)) => {
+                self.entries.extend(compressed.to_le_bytes());
+                self.entries.extend(decompressed.to_le_bytes());
+            }
+            _ => self.unfit = true,
+        }
+    }
+
+    /// The table as a skippable frame; none if there are more frames than it can hold.
+    pub(super) fn finish(self) -> Option<Vec<u8>> {
+        let frames = self.entries.len() / 8;
+        if self.unfit || frames > MAX_FRAMES {
+            return None;
+        }
+        let length = u32::try_from(self.entries.len() + FOOTER).ok()?;
+        let mut frame = Vec::with_capacity(HEADER + self.entries.len() + FOOTER);
+        frame.extend(MAGIC.to_le_bytes());
+        frame.extend(length.to_le_bytes());
+        frame.extend(self.entries);
+        frame.extend(u32::try_from(frames).ok()?.to_le_bytes());
+        // No checksums: each frame has its own.
+        frame.push(0);
+        frame.extend(FOOTER_MAGIC.to_le_bytes());
+        Some(frame)
+    }
+}
