@@ -4,8 +4,8 @@
 //! tables of fields ([`message`]): what a table has is decoded, everything else is skipped. [`Pagemap`] leads from an
 //! address of a process to the bytes of its pages. This floor knows no archive and no file: it takes readers and slices.
 //!
-//! No length is trusted: a message has at most [`MAX_MESSAGE`] bytes, memory grows with what was read, and [`Items`] bounds
-//! how many elements come of all images together.
+//! No length is trusted: a message has at most 16 MiB, memory grows with what was read, and [`Items`] bounds
+//! how much memory all images together fill.
 
 #![forbid(unsafe_code)]
 
@@ -24,11 +24,15 @@ mod tests;
 mod wire;
 
 pub(crate) use files::*;
-pub(crate) use image::{Image, MAX_MESSAGE};
+pub(crate) use image::Image;
+#[cfg(test)]
+use image::MAX_MESSAGE;
 pub(crate) use memory::*;
 pub(crate) use names::{ImageName, ImageType};
-pub(crate) use pages::{PAGE_SIZE, Pagemap, Place, Run};
+pub(crate) use pages::{PAGE_SIZE, Pagemap, Piece, Place};
 pub(crate) use process::*;
 pub(crate) use refusal::Refusal;
 pub(crate) use system::*;
-pub(crate) use wire::{Bytes, Items, Zigzag};
+#[cfg(test)]
+use wire::Zigzag;
+pub(crate) use wire::{Bytes, Items};

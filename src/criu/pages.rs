@@ -16,7 +16,6 @@ const INDEXED: usize = 64;
 /// Flags of an entry.
 mod flag {
     pub(super) const PARENT: u32 = 1;
-    pub(super) const LAZY: u32 = 1 << 1;
     pub(super) const PRESENT: u32 = 1 << 2;
     pub(super) const ALIGNED: u32 = 1 << 3;
 }
@@ -28,7 +27,7 @@ pub(crate) enum Place {
     Here(u64),
     /// In the previous images.
     Parent,
-    /// It went to a server for lazy pages.
+    /// It went to a server for lazy pages. Pages that are here, too, may be marked as lazy all the same.
     Lazy,
 }
 
@@ -41,8 +40,6 @@ pub(crate) struct Run {
     pub(crate) end: u64,
     /// Where they are.
     pub(crate) place: Place,
-    /// Whether they are marked as lazy, too.
-    pub(crate) lazy: bool,
     /// How many bytes of the file of pages they take.
     pub(crate) stored: u64,
     blocks: Option<Blocks>,
@@ -123,7 +120,6 @@ impl Pagemap {
             start: entry.address,
             end,
             place: Place::Lazy,
-            lazy: flags & flag::LAZY != 0,
             stored: 0,
             blocks: None,
         };

@@ -21,9 +21,9 @@ messages! {
         /// The architecture.
         1 machine: u32,
         /// Of the thread that leads the process.
-        3 task: Option<TaskCore>,
-        4 ids: Option<KernelIds>,
-        5 thread: Option<ThreadCore>,
+        3 task: Option<Box<TaskCore>>,
+        4 ids: Option<Box<KernelIds>>,
+        5 thread: Option<Box<ThreadCore>>,
     }
 
     /// What a process has once.
@@ -52,7 +52,7 @@ messages! {
     /// What a thread has.
     ThreadCore {
         3 nice: Option<Zigzag>,
-        10 creds: Option<Creds>,
+        10 creds: Option<Box<Creds>>,
         11 seccomp_mode: Option<u32>,
         12 seccomp_filter: Option<u32>,
         13 comm: Option<Bytes>,

@@ -28,7 +28,7 @@ pub(crate) enum Refusal {
     #[error("a message claims {0} bytes, more than 16 MiB")]
     TooLong(u32),
     /// Two bytes of an image become a hundred bytes of memory.
-    #[error("the images have more than 4 million elements")]
+    #[error("what the images hold would take more than 256 MiB of memory")]
     TooMany,
     /// An image without the one message that it consists of.
     #[error("the image is empty")]

@@ -166,9 +166,9 @@ fn signed_numbers_have_their_two_codings() {
 }
 
 #[test]
-fn elements_of_all_images_together_are_bounded() {
+fn what_all_images_together_fill_is_bounded() {
     let entry = process(1, &vec![1; 1000]);
-    let mut items = Items::up_to(1500);
+    let mut items = Items::up_to(6000);
     let two = image(PSTREE, &[entry.clone(), entry]);
     let mut read = Image::open(&two[..], two.len() as u64, ImageType::Pstree).unwrap();
     read.next::<PstreeEntry>(&mut items).unwrap().unwrap();
@@ -176,7 +176,7 @@ fn elements_of_all_images_together_are_bounded() {
     assert_eq!(error.kind(), Kind::Limit);
     // Empty messages cost an image two bytes each.
     let many = vec![varint(14 << 3 | 2), vec![0]].concat().repeat(2000);
-    let refused = Mm::decode(&many, &mut Items::up_to(1500));
+    let refused = Mm::decode(&many, &mut Items::up_to(2000 * size_of::<Vma>()));
     assert_eq!(refused, Err(Refusal::TooMany));
     // So do messages of an image, four bytes each.
     let empty = image(PSTREE, &vec![Vec::new(); 2000]);
@@ -185,6 +185,14 @@ fn elements_of_all_images_together_are_bounded() {
         .all::<PstreeEntry>(&mut Items::up_to(1500))
         .unwrap_err();
     assert_eq!(error.kind(), Kind::Limit);
+}
+
+#[test]
+fn long_texts_are_counted() {
+    let file = bytes(6, vec![b'x'; 1000]);
+    assert!(RegFile::decode(&file, &mut Items::up_to(1000 + size_of::<RegFile>())).is_ok());
+    let refused = RegFile::decode(&file, &mut Items::up_to(999 + size_of::<RegFile>()));
+    assert_eq!(refused, Err(Refusal::TooMany));
 }
 
 #[test]

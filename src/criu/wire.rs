@@ -4,29 +4,33 @@
 
 use super::Refusal;
 
-/// How many elements (messages within messages, values of lists) come of all images of an input together. A process has
-/// some hundred mappings and descriptors; a database with a terabyte of memory has a million page map entries.
-const MAX_ITEMS: u32 = 4 << 20;
+/// How much memory what is decoded of all images of an input may take, in bytes. A process has some hundred mappings and
+/// descriptors; a database with a terabyte of memory has a million page map entries.
+const MAX_MEMORY: usize = 256 << 20;
 
-/// How many more elements may be decoded.
+/// How much more memory may be filled.
 #[derive(Clone, Debug)]
-pub(crate) struct Items(u32);
+pub(crate) struct Items(usize);
 
 impl Default for Items {
     fn default() -> Self {
-        Self(MAX_ITEMS)
+        Self(MAX_MEMORY)
     }
 }
 
 impl Items {
     #[cfg(test)]
-    pub(super) fn up_to(count: u32) -> Self {
-        Self(count)
+    pub(super) fn up_to(bytes: usize) -> Self {
+        Self(bytes)
     }
 
     /// Takes one more element into account.
-    pub(super) fn take(&mut self) -> Result<(), Refusal> {
-        self.0 = self.0.checked_sub(1).ok_or(Refusal::TooMany)?;
+    pub(super) fn take<T>(&mut self) -> Result<(), Refusal> {
+        self.take_bytes(size_of::<T>())
+    }
+
+    fn take_bytes(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.0 = self.0.checked_sub(bytes).ok_or(Refusal::TooMany)?;
         Ok(())
     }
 }
@@ -191,9 +195,19 @@ impl Field for Zigzag {
 pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
 impl Field for Bytes {
-    fn take(&mut self, value: Value<'_>, _: &mut Items) -> Result<(), Refusal> {
-        self.0 = value.bytes()?.to_vec();
+    fn take(&mut self, value: Value<'_>, items: &mut Items) -> Result<(), Refusal> {
+        let bytes = value.bytes()?;
+        items.take_bytes(bytes.len())?;
+        self.0 = bytes.to_vec();
         Ok(())
+    }
+}
+
+/// What most messages of a kind lack costs them a pointer.
+impl<T: Field> Field for Box<T> {
+    fn take(&mut self, value: Value<'_>, items: &mut Items) -> Result<(), Refusal> {
+        items.take::<T>()?;
+        T::take(self, value, items)
     }
 }
 
@@ -206,7 +220,7 @@ impl<T: Field> Field for Option<T> {
 impl<T: Field> Field for Vec<T> {
     fn take(&mut self, value: Value<'_>, items: &mut Items) -> Result<(), Refusal> {
         let mut add = |value| {
-            items.take()?;
+            items.take::<T>()?;
             let mut element = T::default();
             element.take(value, items)?;
             self.push(element);
@@ -267,7 +281,7 @@ macro_rules! messages {
                 bytes: &[u8],
                 items: &mut $crate::criu::wire::Items,
             ) -> Result<Self, $crate::criu::Refusal> {
-                items.take()?;
+                items.take::<Self>()?;
                 let mut message = Self::default();
                 let value = $crate::criu::wire::Value::Bytes(bytes);
                 $crate::criu::wire::Field::take(&mut message, value, items)?;

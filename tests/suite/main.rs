@@ -54,6 +54,7 @@ mod export_refused;
 mod export_stale;
 mod house;
 mod import;
+mod inspect;
 mod label;
 mod memory;
 mod ordinary;
