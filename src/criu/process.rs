@@ -33,6 +33,8 @@ messages! {
         2 exit_code: u32,
         6 comm: Bytes,
         8 limits: Option<Limits>,
+        /// Where the mode was before each thread had one.
+        11 old_seccomp_mode: Option<u32>,
         13 login_uid: Option<u32>,
         14 oom_score_adj: Option<i32>,
         18 child_subreaper: Option<bool>,

@@ -107,7 +107,7 @@ fn process(
     }
     let leader = core.and_then(|core| core.thread.as_deref());
     if let Some(thread) = leader {
-        process.seccomp = thread.seccomp_mode.map(seccomp);
+        process.seccomp = core.map(seccomp);
         process.nice = thread.nice.map(|nice| nice.0);
     }
     let creds = leader.and_then(|thread| thread.creds.as_deref());
@@ -176,12 +176,15 @@ fn thread(tid: u32, core: Option<&Core>, process: &Process) -> Thread {
     Thread {
         tid,
         comm: comm.map(|comm| text(&comm.0)).or_else(own),
-        seccomp: thread.and_then(|thread| thread.seccomp_mode).map(seccomp),
+        seccomp: core.map(seccomp),
     }
 }
 
-fn seccomp(mode: u32) -> &'static str {
-    match mode {
+/// The mode of a thread; what isn't written is disabled.
+fn seccomp(core: &Core) -> &'static str {
+    let own = core.thread.as_ref().and_then(|thread| thread.seccomp_mode);
+    let old = core.task.as_ref().and_then(|task| task.old_seccomp_mode);
+    match own.or(old).unwrap_or_default() {
         0 => "disabled",
         1 => "strict",
         2 => "filter",
