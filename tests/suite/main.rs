@@ -55,6 +55,8 @@ mod export_stale;
 mod house;
 mod import;
 mod inspect;
+mod inspect_json;
+mod inspect_restore;
 mod label;
 mod memory;
 mod ordinary;

@@ -227,3 +227,26 @@ impl Read for At<'_> {
         Ok(count)
     }
 }
+
+/// How many bytes of an owner's memory are in a previous checkpoint that isn't there.
+pub(super) fn missing(levels: &[Level], owner: Owner) -> u64 {
+    let Some(map) = levels.first().and_then(|level| level.map(owner)) else {
+        return 0;
+    };
+    let mut missing = 0_u64;
+    for run in map.runs.iter().filter(|run| run.place == Place::Parent) {
+        let mut at = run.start;
+        // Every turn goes to the end of a run of some level, or of a piece.
+        while at < run.end {
+            at = match find(levels, owner, at, run.end) {
+                Found::Stored(_, _, piece) => at + piece.len,
+                Found::Nothing(end) | Found::Lazy(end) => end,
+                Found::Missing(end) => {
+                    missing = missing.saturating_add(end - at);
+                    end
+                }
+            };
+        }
+    }
+    missing
+}

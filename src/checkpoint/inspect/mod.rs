@@ -8,12 +8,14 @@
 mod cursor;
 mod files;
 mod images;
+mod json;
 mod maps;
 mod memory;
 mod model;
 mod options;
 mod processes;
 mod read;
+mod restore;
 mod sockets;
 mod store;
 mod system;
@@ -35,6 +37,7 @@ use thiserror::Error as ThisError;
 pub use model::*;
 pub use options::InspectOptions;
 pub use read::MemoryChunk;
+pub use restore::{CriuVersion, Finding, Host, Severity};
 pub use text::RawText;
 pub use tree::TreeEntry;
 
