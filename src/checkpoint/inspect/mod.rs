@@ -19,8 +19,6 @@ mod restore;
 mod sockets;
 mod store;
 mod system;
-#[cfg(test)]
-mod tests;
 mod text;
 mod text_pages;
 mod texts;
