@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+mod compare;
+mod copy;
 mod cursor;
 mod files;
 mod images;
@@ -32,6 +34,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use thiserror::Error as ThisError;
 
+pub use compare::{
+    Comparison, MappingComparison, MemberComparison, MemoryComparison, ProcessComparison,
+    ProcessName,
+};
+pub use copy::{copy_member, copy_member_from};
 pub use model::*;
 pub use options::InspectOptions;
 pub use read::MemoryChunk;
@@ -421,13 +428,17 @@ fn store_of(
     reading: &Reading,
     items: &mut Items,
 ) -> Result<Store> {
+    Store::archive(step, origin(input, reading)?, reading, items)
+}
+
+/// The archive that comes out of a descriptor.
+fn origin(input: BorrowedFd<'_>, reading: &Reading) -> Result<Origin> {
     let abandoned = Cancellation::new();
     let channel = Channel::reader(input, &reading.watch.until(&abandoned))?;
-    let origin = if channel.is_regular() {
+    Ok(if channel.is_regular() {
         Origin::File(Arc::new(channel.into_file()))
     } else {
         let reader = Box::new(channel);
         Origin::Stream(Some(Peer { reader, abandoned }))
-    };
-    Store::archive(step, origin, reading, items)
+    })
 }

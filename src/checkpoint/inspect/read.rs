@@ -179,7 +179,12 @@ impl Inspection {
         (owner, found)
     }
 
-    fn piece(&mut self, level: usize, pages: u32, piece: &crate::criu::Piece) -> Result<Vec<u8>> {
+    pub(super) fn piece(
+        &mut self,
+        level: usize,
+        pages: u32,
+        piece: &crate::criu::Piece,
+    ) -> Result<Vec<u8>> {
         let gone = || Error::new(Kind::Internal, "a level of a chain is gone");
         let level = self.levels.get(level).ok_or_else(gone)?;
         let store = self.stores.get_mut(level.store).ok_or_else(gone)?;

@@ -1,0 +1,84 @@
+//! One member of an archive, on its own.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::Path;
+
+use crate::archive::{Content, Hash, Origin, Reading};
+use crate::checkpoint::archive_step;
+use crate::error::{Context as _, Error, Kind, Result};
+use crate::fs::{RootPath, open_input_ambient};
+use crate::tar::{MemberKind, Reader};
+use crate::watch::{Phase, Watch};
+
+/// Why a member isn't copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    #[error("is not in the archive")]
+    Missing,
+    #[error("is not a regular file")]
+    NotRegular,
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::Missing => Kind::NotInArchive,
+            Refusal::NotRegular => Kind::Unsupported,
+        };
+        Error::new(kind, refusal.to_string())
+    }
+}
+
+/// Writes the content of a regular file in the archive at `path` to `to`, holes as zeros. Reads no further than to its end.
+/// Returns how many bytes it has.
+///
+/// # Errors
+///
+/// ENODATA if there is no such member, EOPNOTSUPP if it isn't a regular file, EBADMSG for a malformed archive; what
+/// writing fails with.
+pub fn copy_member(path: &Path, name: &[u8], to: &mut dyn Write, watch: &Watch) -> Result<u64> {
+    let copied =
+        open_input_ambient(path).and_then(|file| copy_member_from(file.as_fd(), name, to, watch));
+    copied.context(|| archive_step(path))
+}
+
+/// The same for the archive that comes out of a descriptor; a pipe or a socket is read once.
+///
+/// # Errors
+///
+/// As [`copy_member`].
+pub fn copy_member_from(
+    input: BorrowedFd<'_>,
+    name: &[u8],
+    to: &mut dyn Write,
+    watch: &Watch,
+) -> Result<u64> {
+    let wanted = RootPath::clean(name)?;
+    let reading = Reading {
+        watch: watch.clone(),
+        ..Reading::default()
+    };
+    let mut origin: Origin = super::origin(input, &reading)?;
+    watch.begin(Phase::Reading, origin.len()?);
+    let mut reader = Reader::new(origin.read(&reading, Hash::Never, None)?);
+    while let Some(member) = reader.next_member()? {
+        if RootPath::clean(&member.path)? != wanted {
+            continue;
+        }
+        if member.kind != MemberKind::Regular {
+            return Err(Refusal::NotRegular.into()).at_entry(name);
+        }
+        let mut data = reader.data();
+        let mut content = Content::new(&member, &mut data);
+        let copied = io::copy(&mut content, to);
+        watch.end();
+        return copied
+            .map_err(|error| Error::io("copy", error))
+            .at_entry(name);
+    }
+    watch.end();
+    Err(Refusal::Missing.into()).at_entry(name)
+}
