@@ -161,7 +161,7 @@ fn signed_numbers_have_their_two_codings() {
     assert_eq!(vma.fd, Zigzag(-1));
     let vma: Vma = decode(&number(8, u64::MAX)).unwrap();
     assert_eq!(vma.fd, Zigzag(i64::MIN));
-    let task: TaskCore = decode(&number(14, -17_i64 as u64)).unwrap();
+    let task: TaskCore = decode(&number(14, (-17_i64).cast_unsigned())).unwrap();
     assert_eq!(task.oom_score_adj, Some(-17));
 }
 
@@ -175,7 +175,7 @@ fn what_all_images_together_fill_is_bounded() {
     let error = read.next::<PstreeEntry>(&mut items).unwrap_err();
     assert_eq!(error.kind(), Kind::Limit);
     // Empty messages cost an image two bytes each.
-    let many = vec![varint(14 << 3 | 2), vec![0]].concat().repeat(2000);
+    let many = [varint(14 << 3 | 2), vec![0]].concat().repeat(2000);
     let refused = Mm::decode(&many, &mut Items::up_to(2000 * size_of::<Vma>()));
     assert_eq!(refused, Err(Refusal::TooMany));
     // So do messages of an image, four bytes each.

@@ -373,7 +373,7 @@ fn memory_is_read_at_any_address() {
     let stack = inspection.process(44).unwrap().mappings.iter();
     let stack = stack
         .filter(|one| one.kind == "stack")
-        .last()
+        .next_back()
         .unwrap()
         .clone();
     // The file's name stands at the end of the stack: its own bytes, read one by one from the last to the first.

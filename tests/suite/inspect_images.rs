@@ -225,10 +225,8 @@ fn a_missing_core_is_a_problem_and_no_end() {
     );
 }
 
-#[test]
-fn sockets_and_what_is_in_them_are_told() {
-    let sandbox = Sandbox::new();
-    let mut images = Images::new(&sandbox, &[(1, 0, 1)]);
+/// Opens sockets of several kinds and a pipe, with bytes in them.
+fn open_sockets(images: &mut Images<'_>) {
     let inet = |id, ino, state, ports: [u64; 2]| {
         let fields = [n(1, id), n(2, ino), n(3, 2), n(4, 1), n(5, 6), n(6, state)];
         let ports = [n(7, ports[0]), n(8, ports[1]), n(10, 128)];
@@ -271,6 +269,13 @@ fn sockets_and_what_is_in_them_are_told() {
         .concat(),
     );
     images.add("pipes-data.img", data);
+}
+
+#[test]
+fn sockets_and_what_is_in_them_are_told() {
+    let sandbox = Sandbox::new();
+    let mut images = Images::new(&sandbox, &[(1, 0, 1)]);
+    open_sockets(&mut images);
     let inspection = images.inspect().unwrap();
     let [listening, connected, abstracted, peer, logging] = inspection.sockets() else {
         panic!("{:?}", inspection.sockets())

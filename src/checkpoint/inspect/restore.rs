@@ -200,8 +200,9 @@ impl Inspection {
         });
         if bytes > 0 {
             let subject = self.criu().parent.clone();
+            let subject = subject.unwrap_or_else(|| "another checkpoint".into());
             let reason = format!(
-                "{bytes} bytes of memory are in the previous checkpoint, which isn't there"
+                "is the previous checkpoint, which isn't there: {bytes} bytes of memory are in it"
             );
             findings.add(Blocks, "parent", subject, reason);
         }

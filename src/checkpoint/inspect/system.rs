@@ -113,7 +113,8 @@ fn mount_point(mount: &Mount, namespace: u32) -> MountPoint {
 
 fn fs_type(mount: &Mount) -> RawText {
     let name = match mount.fs_type {
-        0 => "unsupported",
+        // What isn't mounted anew by a restore.
+        0 => "bind",
         1 => "proc",
         2 => "sysfs",
         3 => "devtmpfs",
