@@ -5,7 +5,7 @@
 use std::io;
 
 use crutils::checkpoint::Inspection;
-use crutils::checkpoint::inspect::{Descriptor, Holder, Process};
+use crutils::checkpoint::inspect::{Descriptor, Holder, Process, Socket};
 
 use crate::output::Output;
 use crate::table::{Left, Right, Rows};
@@ -71,7 +71,7 @@ pub(crate) fn print_files(
 }
 
 /// What a descriptor is, in words.
-fn what(inspection: &Inspection, descriptor: &Descriptor) -> String {
+pub(crate) fn what(inspection: &Inspection, descriptor: &Descriptor) -> String {
     let mut text = match (&descriptor.path, descriptor.pipe, descriptor.socket) {
         (Some(path), ..) => path.to_string(),
         (None, Some(pipe), _) => format!("pipe:[{pipe}]"),
@@ -98,7 +98,7 @@ fn what(inspection: &Inspection, descriptor: &Descriptor) -> String {
 }
 
 /// The flags of an open file as letters: read, write, append, non-blocking.
-fn flags(flags: u32) -> String {
+pub(crate) fn flags(flags: u32) -> String {
     let access = match flags & 3 {
         0 => "r",
         1 => "w",
@@ -109,7 +109,7 @@ fn flags(flags: u32) -> String {
     format!("{access}{append}{nonblocking}")
 }
 
-fn holders(holders: &[Holder]) -> String {
+pub(crate) fn holders(holders: &[Holder]) -> String {
     let shown = holders
         .iter()
         .take(4)
@@ -119,6 +119,16 @@ fn holders(holders: &[Holder]) -> String {
         text.push_str(&format!(" and {} more", holders.len() - 4));
     }
     text
+}
+
+/// What people call a socket.
+pub(crate) fn socket_name(socket: &Socket) -> String {
+    match (&socket.name, socket.peer) {
+        (Some(name), _) => name.to_string(),
+        (None, Some(peer)) => format!("{} -> {peer}", socket.inode),
+        (None, None) if socket.family == "unix" => socket.inode.to_string(),
+        (None, None) => socket.ends(),
+    }
 }
 
 pub(crate) fn print_sockets(
@@ -143,17 +153,11 @@ pub(crate) fn print_sockets(
         .iter()
         .filter(|socket| has(&socket.holders))
     {
-        let name = match (&socket.name, socket.peer) {
-            (Some(name), _) => name.to_string(),
-            (None, Some(peer)) => format!("{} -> {peer}", socket.inode),
-            (None, None) if socket.family == "unix" => socket.inode.to_string(),
-            (None, None) => socket.ends(),
-        };
         rows.add(vec![
             format!("{} {}", socket.family, socket.protocol),
             socket.state.to_owned(),
             socket.unread.to_string(),
-            name,
+            socket_name(socket),
             holders(&socket.holders),
         ]);
     }

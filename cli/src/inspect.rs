@@ -2,7 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use std::io;
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,6 +14,7 @@ use crutils::watch::Watch;
 use crate::args::{Inspect, Parents};
 use crate::failure::Failure;
 use crate::files;
+use crate::html;
 use crate::output::{DIM, HEADING, Output};
 use crate::process::{print_process, print_statistics};
 use crate::summary;
@@ -49,6 +51,15 @@ pub(crate) fn run(
     }
     for (index, archive) in options.archives.iter().enumerate() {
         let inspection = open(archive, &options.parents, watch)?;
+        if let Some(file) = &options.html {
+            let page = html::page(&inspection, options.env);
+            if file.as_os_str() == "-" {
+                output.write_all(page.as_bytes())?;
+            } else {
+                fs::write(file, page)?;
+            }
+            continue;
+        }
         if options.json {
             output.line(inspection.to_json()?)?;
             continue;

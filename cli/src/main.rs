@@ -10,6 +10,7 @@ mod check;
 mod compare;
 mod failure;
 mod files;
+mod html;
 mod inspect;
 mod list;
 mod memory;

@@ -34,12 +34,7 @@ pub(crate) fn print(inspection: &Inspection, output: &mut Output) -> io::Result<
 fn title(inspection: &Inspection, metadata: &Metadata, output: &mut Output) -> io::Result<()> {
     let name = metadata.container_name().or(metadata.name());
     let name = safe(name.unwrap_or("a checkpoint"));
-    let engine = match metadata.engine() {
-        Engine::Podman => "podman",
-        Engine::Crio => "CRI-O",
-        Engine::Containerd => "containerd",
-        _ => "",
-    };
+    let engine = engine(metadata);
     let criu = inspection.criu();
     let version = criu
         .image_version
@@ -91,6 +86,16 @@ fn title(inspection: &Inspection, metadata: &Metadata, output: &mut Output) -> i
         }
     }
     Ok(())
+}
+
+/// What people call the engine; nothing if it isn't known.
+pub(crate) fn engine(metadata: &Metadata) -> &'static str {
+    match metadata.engine() {
+        Engine::Podman => "podman",
+        Engine::Crio => "CRI-O",
+        Engine::Containerd => "containerd",
+        _ => "",
+    }
 }
 
 fn sizes(inspection: &Inspection, output: &mut Output) -> io::Result<()> {
@@ -214,7 +219,7 @@ pub(crate) fn tree(inspection: &Inspection, output: &mut Output) -> io::Result<(
 }
 
 /// The lines that lead to a process in the tree, in so many columns at most.
-fn branches(last: &[bool], depth: usize, most: usize, draws: bool) -> String {
+pub(crate) fn branches(last: &[bool], depth: usize, most: usize, draws: bool) -> String {
     let (pass, blank, fork, end) = if draws {
         ("│ ", "  ", "├─", "└─")
     } else {
