@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::engine_args::{Apply, Diff, Export, Extract, Import};
+
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 used wrongly, 3 the archive is refused (malformed, hostile, \
 incomplete or beyond a limit), 130 stopped by Ctrl-C, 143 stopped by SIGTERM.";
 
@@ -49,6 +51,16 @@ pub(crate) enum Command {
     Cat(Cat),
     /// Tells what differs between two checkpoints
     Compare(Compare),
+    /// Extracts an archive, or some of its members, into a directory
+    Extract(Extract),
+    /// Restores the files of a container from an archive, in one pass over it
+    Import(Import),
+    /// Makes an archive of a bundle and of what belongs to its container
+    Export(Export),
+    /// Lists the changes of a container's root file system, and makes its diff
+    Diff(Diff),
+    /// Applies a root file system's diff, and removes what was deleted
+    Apply(Apply),
     /// Writes completions for a shell
     #[command(hide = true)]
     Completions { shell: Shell },

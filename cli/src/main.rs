@@ -8,9 +8,13 @@ mod args;
 mod cat;
 mod check;
 mod compare;
+mod diff;
+mod engine_args;
+mod export;
 mod failure;
 mod files;
 mod html;
+mod import;
 mod inspect;
 mod list;
 mod memory;
@@ -65,6 +69,11 @@ fn run(
         Command::Memory(options) => memory::run(options, output, &watch),
         Command::Cat(options) => cat::run(options, &watch),
         Command::Compare(options) => compare::run(options, output, &watch),
+        Command::Extract(options) => import::extract(options, &watch),
+        Command::Import(options) => import::run(options, output, &watch),
+        Command::Export(options) => export::run(options, output, &watch),
+        Command::Diff(options) => diff::run(options, output),
+        Command::Apply(options) => diff::apply(options),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(*shell, &mut command, "crutils", &mut std::io::stdout());
