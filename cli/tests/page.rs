@@ -61,13 +61,13 @@ impl Browser {
         browser.call("Page.enable", json!({}));
         browser.send(
             "Page.navigate",
-            json!({ "url": format!("file://{}", page.display()) }),
+            &json!({ "url": format!("file://{}", page.display()) }),
         );
         browser.wait(|message| message["method"] == "Page.loadEventFired");
         Some(browser)
     }
 
-    fn send(&mut self, method: &str, parameters: Value) -> u64 {
+    fn send(&mut self, method: &str, parameters: &Value) -> u64 {
         self.next += 1;
         let mut message = json!({ "id": self.next, "method": method, "params": parameters });
         if !self.session.is_empty() {
@@ -93,7 +93,7 @@ impl Browser {
     }
 
     fn call(&mut self, method: &str, parameters: Value) -> Value {
-        let id = self.send(method, parameters);
+        let id = self.send(method, &parameters);
         let mut answer = self.wait(|message| message["id"] == id);
         assert!(answer["error"].is_null(), "{method}: {answer}");
         answer["result"].take()
@@ -205,9 +205,11 @@ fn replace(path: &Path, from: &[u8], to: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
-#[test]
-fn what_a_checkpoint_says_is_no_part_of_the_page() {
-    let scratch = scratch("hostile");
+/// A container's name that would be a script, if it were taken for HTML.
+const NAME: &str = "</title><script>window.pwned=1</script><img src=x onerror=window.pwned=2>";
+
+/// A bundle whose names, paths and memory are HTML.
+fn hostile_bundle(scratch: &Path) -> PathBuf {
     let bundle = scratch.join("bundle");
     fs::create_dir(&bundle).unwrap();
     let mut tar = Command::new("tar");
@@ -231,10 +233,16 @@ fn what_a_checkpoint_says_is_no_part_of_the_page() {
     );
     replace(&images.join("pages-2.img"), b"TERM=xterm", b"</pre><b>!");
     let config = fs::read_to_string(bundle.join("config.dump")).unwrap();
-    let name = "</title><script>window.pwned=1</script><img src=x onerror=window.pwned=2>";
-    let config = config.replacen("\"rich\"", &format!("\"{name}\""), 1);
+    let config = config.replacen("\"rich\"", &format!("\"{NAME}\""), 1);
     assert!(config.contains("pwned"));
     fs::write(bundle.join("config.dump"), config).unwrap();
+    bundle
+}
+
+#[test]
+fn what_a_checkpoint_says_is_no_part_of_the_page() {
+    let scratch = scratch("hostile");
+    let bundle = hostile_bundle(&scratch);
     let page = scratch.join("page.html");
     write_page(&bundle, &page);
     let Some(mut browser) = Browser::open(&page, &scratch) else {
@@ -242,7 +250,7 @@ fn what_a_checkpoint_says_is_no_part_of_the_page() {
     };
     assert_eq!(
         browser.evaluate("document.title"),
-        format!("{name}: a checkpoint")
+        format!("{NAME}: a checkpoint")
     );
     assert_eq!(browser.evaluate("typeof window.pwned"), "undefined");
     assert_eq!(
