@@ -55,6 +55,7 @@ mod export_stale;
 mod house;
 mod import;
 mod inspect;
+mod inspect_crit;
 mod inspect_images;
 mod inspect_json;
 mod inspect_restore;
