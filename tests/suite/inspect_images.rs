@@ -1,171 +1,14 @@
-//! Inspections of images that no test archive has: written here, byte by byte, and hostile ones.
+//! Inspections of images that no test archive has.
 
 use std::fs;
-use std::path::Path;
 
 use crutils::checkpoint::inspect::{Host, Severity, TaskState};
-use crutils::checkpoint::{InspectOptions, Inspection};
-use crutils::watch::Watch;
-use crutils::{Error, Kind, Result};
 
 use crate::inspect::inspect;
+use crate::inspect_writer::*;
 use crate::support::compressor::Compression;
-use crate::support::sandbox::{Sandbox, run};
-use crate::support::stage::archives;
+use crate::support::sandbox::Sandbox;
 use crate::support::tarball::{Sparse, archive, file, sparse};
-
-const INVENTORY: u32 = 0x5831_3116;
-const PSTREE: u32 = 0x5027_3030;
-const CORE: u32 = 0x5505_3847;
-const IDS: u32 = 0x5443_2030;
-const MM: u32 = 0x5749_2820;
-const PAGEMAP: u32 = 0x5608_4025;
-const FILES: u32 = 0x5630_3138;
-const FDINFO: u32 = 0x5621_3732;
-const PAGE: usize = 4096;
-
-fn varint(mut number: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    while number > 0x7f {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-    out
-}
-
-/// A field with a number.
-fn n(field: u32, value: u64) -> Vec<u8> {
-    [varint(u64::from(field) << 3), varint(value)].concat()
-}
-
-/// A field with bytes, a text or a message.
-fn b(field: u32, value: impl AsRef<[u8]>) -> Vec<u8> {
-    let value = value.as_ref();
-    let key = varint((u64::from(field) << 3) | 2);
-    [key, varint(value.len() as u64), value.to_vec()].concat()
-}
-
-fn framed(message: &[u8]) -> Vec<u8> {
-    [&(message.len() as u32).to_le_bytes(), message].concat()
-}
-
-fn image(magic: u32, messages: &[Vec<u8>]) -> Vec<u8> {
-    let common: &[u8] = if magic == INVENTORY {
-        &[]
-    } else {
-        &0x5456_4319_u32.to_le_bytes()
-    };
-    let frames: Vec<u8> = messages
-        .iter()
-        .flat_map(|message| framed(message))
-        .collect();
-    [common, &magic.to_le_bytes(), &frames].concat()
-}
-
-/// A directory of images that grows.
-struct Images<'s> {
-    sandbox: &'s Sandbox,
-    files: Vec<(String, Vec<u8>)>,
-}
-
-impl<'s> Images<'s> {
-    /// One with an inventory and these processes: number, parent and state.
-    fn new(sandbox: &'s Sandbox, processes: &[(u64, u64, u64)]) -> Self {
-        let entry = |(pid, ppid, _): &(u64, u64, u64)| {
-            [n(1, *pid), n(2, *ppid), n(3, 1), n(4, 1), n(5, *pid)].concat()
-        };
-        let mut images = Images {
-            sandbox,
-            files: Vec::new(),
-        };
-        images.add("inventory.img", image(INVENTORY, &[n(1, 2)]));
-        images.add(
-            "pstree.img",
-            image(PSTREE, &processes.iter().map(entry).collect::<Vec<_>>()),
-        );
-        for (pid, _, state) in processes {
-            let task = [n(1, *state), n(2, 9 << 8), b(6, format!("task{pid}"))].concat();
-            let core = [n(1, 1), b(3, task)].concat();
-            images.add(&format!("core-{pid}.img"), image(CORE, &[core]));
-            let ids = [n(1, 1), n(2, *pid), n(3, 1), n(4, 1)].concat();
-            images.add(&format!("ids-{pid}.img"), image(IDS, &[ids]));
-        }
-        images
-    }
-
-    fn add(&mut self, name: &str, bytes: Vec<u8>) -> &mut Self {
-        self.files.retain(|(own, _)| own != name);
-        self.files.push((name.to_owned(), bytes));
-        self
-    }
-
-    /// Gives the process 1 one mapping, with this page map and these pages.
-    fn memory(&mut self, vma: &[Vec<u8>], entries: &[Vec<u8>], pages: Vec<u8>) -> &mut Self {
-        let mm = [n(8, 0x10000), n(9, 0x10004), b(14, vma.concat())].concat();
-        self.add("mm-1.img", image(MM, &[mm]));
-        self.add(
-            "pagemap-1.img",
-            image(PAGEMAP, &[&[n(1, 1)], entries].concat()),
-        );
-        self.add("pages-1.img", pages)
-    }
-
-    /// Gives the process 1 these open files: type, number, field and message.
-    fn open(&mut self, files: &[(u64, u64, u32, Vec<u8>)]) -> &mut Self {
-        let fd = |(at, (of, id, ..)): (usize, &(u64, u64, u32, Vec<u8>))| {
-            [n(1, *id), n(2, 0), n(3, *of), n(4, at as u64)].concat()
-        };
-        let fds: Vec<_> = files.iter().enumerate().map(fd).collect();
-        let entry = |(of, id, field, message): &(u64, u64, u32, Vec<u8>)| {
-            [n(1, *of), n(2, *id), b(*field, message)].concat()
-        };
-        let entries: Vec<_> = files.iter().map(entry).collect();
-        self.add("fdinfo-1.img", image(FDINFO, &fds));
-        self.add("files.img", image(FILES, &entries))
-    }
-
-    fn directory(&self) -> std::path::PathBuf {
-        let directory = self.sandbox.path().join("images");
-        let _ = fs::remove_dir_all(&directory);
-        fs::create_dir(&directory).unwrap();
-        for (name, bytes) in &self.files {
-            fs::write(directory.join(name), bytes).unwrap();
-        }
-        directory
-    }
-
-    fn inspect(&self) -> Result<Inspection> {
-        Inspection::open(&self.directory(), &InspectOptions::new(), &Watch::new())
-    }
-
-    /// The same as a plain archive, with the directory's name in front.
-    fn tar(&self) -> Vec<u8> {
-        let member = |(name, bytes): &(String, Vec<u8>)| file(format!("checkpoint/{name}"), bytes);
-        archive(self.files.iter().map(member))
-    }
-}
-
-fn refused(images: &Images<'_>) -> Error {
-    match images.inspect() {
-        Ok(_) => panic!("it wasn't refused"),
-        Err(error) => error,
-    }
-}
-
-/// A mapping from 0x10000 on, of this length, with the status bits and the shared memory's number.
-fn vma(len: u64, status: u64, shmid: u64) -> Vec<Vec<u8>> {
-    let flags = if shmid > 0 { 0x21 } else { 0x22 };
-    vec![
-        n(1, 0x10000),
-        n(2, 0x10000 + len),
-        n(4, shmid),
-        n(5, 3),
-        n(6, flags),
-        n(7, status),
-        n(8, 1),
-    ]
-}
 
 #[test]
 fn processes_that_have_ended_are_told_with_how_they_ended() {
@@ -189,21 +32,6 @@ fn processes_that_have_ended_are_told_with_how_they_ended() {
         .collect();
     assert_eq!(tree, [(1, 0), (7, 1), (8, 1), (9, 2)]);
     assert!(inspection.problems().is_empty());
-}
-
-#[test]
-fn circles_and_twins_among_processes_are_refused_with_the_images_name() {
-    let sandbox = Sandbox::new();
-    for processes in [
-        &[(1, 1, 1)][..],
-        &[(1, 2, 1), (2, 1, 1)],
-        &[(1, 0, 1), (5, 6, 1), (6, 5, 1)],
-        &[(1, 0, 1), (1, 0, 1)],
-    ] {
-        let error = refused(&Images::new(&sandbox, processes));
-        assert_eq!(error.kind(), Kind::Malformed);
-        assert_eq!(error.entry(), Some(&b"pstree.img"[..]), "{error}");
-    }
 }
 
 #[test]
@@ -377,33 +205,6 @@ fn shared_memory_is_read_where_it_is_mapped() {
     assert_eq!(around, [0, 0, 7, 7]);
 }
 
-/// A block of LZ4 that is literals alone.
-fn lz4_literals(bytes: &[u8]) -> Vec<u8> {
-    let mut out = vec![0xf0];
-    let mut left = bytes.len() - 15;
-    while left >= 255 {
-        out.push(255);
-        left -= 255;
-    }
-    out.push(left as u8);
-    [out, bytes.to_vec()].concat()
-}
-
-/// A block of LZ4 that is one byte, repeated.
-fn lz4_repeated(byte: u8, len: usize) -> Vec<u8> {
-    // One literal, a match one byte back, and five literals at the end, which the format asks for.
-    let matched = len - 1 - 5;
-    let mut out = vec![0x1f, byte, 1, 0];
-    let mut left = matched - 4 - 15;
-    while left >= 255 {
-        out.push(255);
-        left -= 255;
-    }
-    out.push(left as u8);
-    out.push(0x50);
-    [out, vec![byte; 5]].concat()
-}
-
 #[test]
 fn compressed_pages_are_read_from_directories_and_archives() {
     let sandbox = Sandbox::new();
@@ -454,30 +255,6 @@ fn compressed_pages_are_read_from_directories_and_archives() {
 }
 
 #[test]
-fn a_block_that_expands_beyond_its_page_is_refused() {
-    let sandbox = Sandbox::new();
-    let mut images = Images::new(&sandbox, &[(1, 0, 1)]);
-    // A megabyte in 4 KiB, and one byte less than a page.
-    for bomb in [
-        lz4_repeated(b'x', 1 << 20),
-        lz4_literals(&vec![b'x'; PAGE - 100]),
-    ] {
-        let sizes = varint(bomb.len() as u64);
-        if bomb.len() > PAGE {
-            continue;
-        }
-        let entry = [n(1, 0x10000), n(2, 1), n(4, 4), b(6, sizes)].concat();
-        images.memory(&vma(PAGE as u64, 1 << 9, 0), &[entry], bomb);
-        let mut inspection = images.inspect().unwrap();
-        let problem = inspection.processes()[0].text_problem.as_ref().unwrap();
-        assert!(problem.contains("pages-1.img"), "{problem}");
-        let error = inspection.read_memory(1, 0x10000, &mut [0; 8]).unwrap_err();
-        assert_eq!(error.kind(), Kind::Malformed, "{error}");
-        assert_eq!(error.entry(), Some(&b"pages-1.img"[..]));
-    }
-}
-
-#[test]
 fn pages_that_lie_in_a_sparse_member_are_read() {
     let sandbox = Sandbox::new();
     let mut images = Images::new(&sandbox, &[(1, 0, 1)]);
@@ -521,126 +298,4 @@ fn pages_that_lie_in_a_sparse_member_are_read() {
             assert!(some[..] == expected[at..at + 300], "{name} {at}");
         }
     }
-}
-
-#[test]
-fn files_of_pages_of_another_size_are_told() {
-    let sandbox = Sandbox::new();
-    for size in [0, PAGE - 1, PAGE + 1, 2 * PAGE] {
-        let mut images = Images::new(&sandbox, &[(1, 0, 1)]);
-        let entry = [n(1, 0x10000), n(2, 1), n(4, 4)].concat();
-        images.memory(&vma(PAGE as u64, 1 << 9, 0), &[entry], vec![7; size]);
-        let inspection = images.inspect().unwrap();
-        let [problem] = inspection.problems() else {
-            panic!("{size}")
-        };
-        assert_eq!(problem.member, "pages-1.img");
-        assert!(problem.problem.contains("4096"), "{}", problem.problem);
-    }
-}
-
-#[test]
-fn page_maps_and_mappings_that_contradict_themselves_are_refused() {
-    let sandbox = Sandbox::new();
-    let page = |address: u64, pages: u64| [n(1, address), n(2, pages), n(4, 4)].concat();
-    for entries in [
-        vec![page(0x11000, 1), page(0x10000, 1)],
-        vec![page(0x10000, 2), page(0x11000, 1)],
-        vec![page(u64::MAX - 0xfff, 1)],
-    ] {
-        let mut images = Images::new(&sandbox, &[(1, 0, 1)]);
-        images.memory(&vma(PAGE as u64, 1 << 9, 0), &entries, Vec::new());
-        let error = refused(&images);
-        assert_eq!(error.entry(), Some(&b"pagemap-1.img"[..]), "{error}");
-    }
-    let mut images = Images::new(&sandbox, &[(1, 0, 1)]);
-    let backwards = [n(1, 0x20000), n(2, 0x10000)].concat();
-    images.add("mm-1.img", image(MM, &[b(14, backwards)]));
-    assert_eq!(refused(&images).entry(), Some(&b"mm-1.img"[..]));
-}
-
-#[test]
-fn every_prefix_of_every_image_is_told_or_refused_with_its_name() {
-    let sandbox = Sandbox::new();
-    let bundle = sandbox.dir("bundle");
-    let packed = archives().join("rich.tar.zst");
-    run(&format!(
-        "tar --no-same-owner -xf {} -C {}",
-        packed.display(),
-        bundle.display()
-    ))
-    .unwrap();
-    let checkpoint = bundle.join("checkpoint");
-    let mut count = 0;
-    for entry in fs::read_dir(&checkpoint).unwrap() {
-        let path = entry.unwrap().path();
-        let whole = fs::read(&path).unwrap();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let step = if whole.len() > 4000 {
-            whole.len() / 50
-        } else {
-            7
-        };
-        for end in (0..whole.len()).step_by(step) {
-            fs::write(&path, &whole[..end]).unwrap();
-            check_cut(&bundle, &name);
-            count += 1;
-        }
-        fs::write(&path, whole).unwrap();
-    }
-    assert!(count > 200, "{count}");
-    assert!(inspect(&bundle).problems().is_empty());
-}
-
-fn check_cut(bundle: &Path, name: &str) {
-    let inspected = Inspection::open(bundle, &InspectOptions::new(), &Watch::new());
-    if let Err(error) = inspected {
-        let entry = format!("checkpoint/{name}");
-        assert_eq!(error.kind(), Kind::Malformed, "{error}");
-        assert_eq!(error.entry(), Some(entry.as_bytes()), "{error}");
-    }
-}
-
-#[test]
-fn encrypted_images_are_told_and_not_read() {
-    let sandbox = Sandbox::new();
-    let mut images = Images::new(&sandbox, &[(1, 0, 1)]);
-    images.add("cipher.img", vec![1; 100]);
-    images.add("core-1.img", vec![0xaa; 500]);
-    images.add("files.img", vec![0xaa; 500]);
-    let inspection = images.inspect().unwrap();
-    assert!(inspection.criu().encrypted);
-    let findings = inspection.findings(&Host::new());
-    assert!(
-        findings.iter().any(|one| one.code == "encrypted"),
-        "{findings:?}"
-    );
-}
-
-#[test]
-fn a_link_among_the_images_is_not_followed() {
-    let sandbox = Sandbox::new();
-    let images = Images::new(&sandbox, &[(1, 0, 1)]);
-    let directory = images.directory();
-    let secret = sandbox.path().join("secret.img");
-    fs::rename(directory.join("core-1.img"), &secret).unwrap();
-    std::os::unix::fs::symlink(&secret, directory.join("core-1.img")).unwrap();
-    let inspection = inspect(&directory);
-    assert_eq!(inspection.process(1).unwrap().state, TaskState::Unknown);
-}
-
-#[test]
-fn a_hundred_thousand_processes_are_inspected() {
-    let sandbox = Sandbox::new();
-    let processes: Vec<_> = (1..=100_000).map(|pid| (pid, pid - 1, 1)).collect();
-    let entry = |(pid, ppid, _): &(u64, u64, u64)| {
-        [n(1, *pid), n(2, *ppid), n(3, 1), n(4, 1), n(5, *pid)].concat()
-    };
-    let entries: Vec<_> = processes.iter().map(entry).collect();
-    let mut images = Images::new(&sandbox, &[]);
-    images.add("pstree.img", image(PSTREE, &entries));
-    let inspection = images.inspect().unwrap();
-    assert_eq!(inspection.processes().len(), 100_000);
-    let tree = inspection.tree();
-    assert_eq!(tree.last().unwrap().depth, 99_999);
 }
