@@ -73,6 +73,7 @@
 //! | 2 | `archive` | a tar stream into a root directory, and a root directory into a tar stream |
 //! | 2 | [`changes`] | what differs between two states of a root file system |
 //! | 1 | `tar` | the bytes of a tar stream; no file system |
+//! | 1 | `criu` | the images that CRIU writes, as bytes; no archive |
 //! | 1 | `compress` | which compression a stream has, and how to undo it |
 //! | 0 | `fs` | a root directory that paths may not leave, and what is done below it on descriptors |
 //! | 0 | `sys` | one thin function per system call that `nix` lacks or offers unsafely |
@@ -88,6 +89,7 @@ pub mod capi;
 pub mod changes;
 pub mod checkpoint;
 mod compress;
+mod criu;
 mod error;
 mod fs;
 mod sys;

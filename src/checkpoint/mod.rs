@@ -18,6 +18,7 @@ mod export;
 mod feature;
 mod held;
 mod import;
+pub mod inspect;
 mod label;
 mod metadata;
 mod probe;
@@ -34,6 +35,7 @@ pub use import::{
     Import, ImportOptions, Imported, KNOWN_MEMBERS, Limit, MemberInfo, MemberType, import_chain,
     import_checkpoint_config_only, import_checkpoint_without_config,
 };
+pub use inspect::{InspectOptions, Inspection};
 pub use label::create_file_with_label;
 pub use metadata::{
     BindMount, BindMounts, ContainerConfig, ContainerdStatus, DocumentKind, Engine, MemberClass,

@@ -1,0 +1,231 @@
+//! What the command is asked for.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, ColorChoice, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::engine_args::{Apply, Diff, Export, Extract, Import};
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 used wrongly, 3 the archive is refused (malformed, hostile, \
+incomplete or beyond a limit), 130 stopped by Ctrl-C, 143 stopped by SIGTERM.";
+
+/// Looks into checkpoints of containers, writes their archives and reads them.
+///
+/// ARCHIVE is a checkpoint archive, plain or compressed with gzip, bzip2, xz or zstd, and - is standard input. Where a
+/// checkpoint is looked into, it may also be the directory of a bundle or of CRIU's images.
+#[derive(Parser)]
+#[command(name = "crutils", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What all subcommands take.
+#[derive(Args)]
+pub(crate) struct Common {
+    /// Colours: auto (on a terminal, unless NO_COLOR is set), always or never
+    #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
+    pub(crate) color: ColorChoice,
+    /// Shows no progress
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Tells what is in a checkpoint
+    Inspect(Inspect),
+    /// Lists the members of an archive
+    List(List),
+    /// Tells whether a checkpoint is whole, and whether it can be restored here
+    Check(Check),
+    /// Shows, searches or saves the memory of a process
+    Memory(Memory),
+    /// Writes a member of an archive to standard output
+    Cat(Cat),
+    /// Tells what differs between two checkpoints
+    Compare(Compare),
+    /// Extracts an archive, or some of its members, into a directory
+    Extract(Extract),
+    /// Restores the files of a container from an archive, in one pass over it
+    Import(Import),
+    /// Makes an archive of a bundle and of what belongs to its container
+    Export(Export),
+    /// Lists the changes of a container's root file system, and makes its diff
+    Diff(Diff),
+    /// Applies a root file system's diff, and removes what was deleted
+    Apply(Apply),
+    /// Writes completions for a shell
+    #[command(hide = true)]
+    Completions { shell: Shell },
+    /// Writes the manual pages into a directory
+    #[command(hide = true)]
+    Man { directory: PathBuf },
+}
+
+/// Where memory is that isn't in the checkpoint itself.
+#[derive(Args, Clone)]
+pub(crate) struct Parents {
+    /// The previous checkpoint, whose memory this one needs; given again, the one before that
+    #[arg(long = "parent", value_name = "ARCHIVE")]
+    pub(crate) parents: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Inspect {
+    /// The checkpoints
+    #[arg(required = true, value_name = "ARCHIVE")]
+    pub(crate) archives: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) parents: Parents,
+    /// Writes JSON, one object for each checkpoint
+    #[arg(short, long)]
+    pub(crate) json: bool,
+    /// Writes one page of HTML with everything
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub(crate) html: Option<PathBuf>,
+    /// Lists processes with their users, states and privileges
+    #[arg(short, long)]
+    pub(crate) processes: bool,
+    /// Lists open files
+    #[arg(short, long)]
+    pub(crate) files: bool,
+    /// Lists sockets and pipes
+    #[arg(short, long)]
+    pub(crate) sockets: bool,
+    /// Lists mounts
+    #[arg(short, long)]
+    pub(crate) mounts: bool,
+    /// Lists mappings and what they hold
+    #[arg(long)]
+    pub(crate) memory: bool,
+    /// Lists environments, which may hold secrets
+    #[arg(short, long)]
+    pub(crate) env: bool,
+    /// Tells times and pages of the checkpoint
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// Everything but environments
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    /// Tells of this process alone; given again, of others too
+    #[arg(long = "pid", value_name = "N")]
+    pub(crate) pids: Vec<u32>,
+    /// Shows the tree of processes alone
+    #[arg(short, long)]
+    pub(crate) tree: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct List {
+    /// The archive
+    #[arg(value_name = "ARCHIVE")]
+    pub(crate) archive: PathBuf,
+    /// Writes JSON, one array of members
+    #[arg(short, long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Check {
+    /// The checkpoint
+    #[arg(value_name = "ARCHIVE")]
+    pub(crate) archive: PathBuf,
+    #[command(flatten)]
+    pub(crate) parents: Parents,
+    /// Refuses names at the top that no engine writes, names that are absolute or have a "..", and an archive that ends
+    /// without its end marker
+    #[arg(short, long)]
+    pub(crate) strict: bool,
+    /// Prints the archive's SHA-256
+    #[arg(short, long)]
+    pub(crate) digest: bool,
+    /// Refuses an archive that has another SHA-256
+    #[arg(short, long, value_name = "SHA256")]
+    pub(crate) expect: Option<String>,
+    /// Writes JSON
+    #[arg(short, long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Memory {
+    /// The checkpoint
+    #[arg(value_name = "ARCHIVE")]
+    pub(crate) archive: PathBuf,
+    #[command(flatten)]
+    pub(crate) parents: Parents,
+    /// The process; all processes are told, or searched, without one
+    #[arg(long, value_name = "N")]
+    pub(crate) pid: Option<u32>,
+    /// Finds a text
+    #[arg(short, long, value_name = "TEXT", conflicts_with = "regex")]
+    pub(crate) search: Option<OsString>,
+    /// Finds what a regular expression matches
+    #[arg(short, long, value_name = "REGEX")]
+    pub(crate) regex: Option<String>,
+    /// Writes the memory that the checkpoint holds into a file, one page after the other in the order of addresses; - is
+    /// standard output
+    #[arg(short, long, value_name = "FILE", requires = "pid")]
+    pub(crate) dump: Option<PathBuf>,
+    /// Lists mappings and what they hold
+    #[arg(short, long)]
+    pub(crate) map: bool,
+    /// Shows memory from this address on
+    #[arg(short = 'A', long, value_name = "ADDRESS", requires = "pid", value_parser = crate::text::parse_number)]
+    pub(crate) address: Option<u64>,
+    /// How much is shown; K, M and G stand for KiB, MiB and GiB
+    #[arg(short = 'n', long, value_name = "SIZE", default_value = "256", value_parser = crate::text::parse_size)]
+    pub(crate) length: u64,
+    /// How many matches are told at most
+    #[arg(long, value_name = "N", default_value = "1000")]
+    pub(crate) most: usize,
+    /// Writes JSON
+    #[arg(short, long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Cat {
+    /// The archive
+    #[arg(value_name = "ARCHIVE")]
+    pub(crate) archive: PathBuf,
+    /// The member's name
+    #[arg(value_name = "MEMBER")]
+    pub(crate) member: OsString,
+}
+
+#[derive(Args)]
+pub(crate) struct Compare {
+    /// The earlier checkpoint
+    #[arg(value_name = "BEFORE")]
+    pub(crate) before: PathBuf,
+    /// The later checkpoint
+    #[arg(value_name = "AFTER")]
+    pub(crate) after: PathBuf,
+    /// The checkpoint before the earlier one, if that needs it
+    #[arg(long, value_name = "ARCHIVE")]
+    pub(crate) before_parent: Vec<PathBuf>,
+    /// The checkpoint before the later one, if that needs it
+    #[arg(long, value_name = "ARCHIVE")]
+    pub(crate) after_parent: Vec<PathBuf>,
+    /// Writes JSON
+    #[arg(short, long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,83 @@
+//! `crutils diff` and `crutils apply`.
+
+#![forbid(unsafe_code)]
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::process::ExitCode;
+
+use crutils::PlaceBuf;
+use crutils::changes::{Change, ChangeKind, Options, overlay_ambient};
+use crutils::checkpoint::inspect::RawText;
+use crutils::checkpoint::{
+    Engine, apply_rootfs_diff_tar, create_rootfs_diff_tar, remove_deleted_files,
+};
+use crutils::watch::Watch;
+use serde::Serialize;
+
+use crate::engine_args::{Apply, BundleOf, Diff, Overlay};
+use crate::failure::Failure;
+use crate::import::absolute;
+use crate::output::{BAD, CARE, GOOD, Output};
+
+/// A change, for JSON.
+#[derive(Serialize)]
+struct Told {
+    kind: &'static str,
+    path: RawText,
+}
+
+/// How changes are looked for: what the engine mounts or writes itself isn't among them.
+pub(crate) fn changes_options(engine: BundleOf, overlay: &Overlay) -> Result<Options, Failure> {
+    let mut options = Options::default();
+    let engine = Engine::from(engine);
+    options.exclude.all_exact(engine.excluded_paths())?;
+    options.work_directory = overlay.work.as_ref().map(PlaceBuf::new).transpose()?;
+    Ok(options)
+}
+
+pub(crate) fn run(options: &Diff, output: &mut Output, watch: &Watch) -> Result<ExitCode, Failure> {
+    let overlay = &options.overlay;
+    let Some(upper) = overlay.upper.as_ref().filter(|_| !overlay.lower.is_empty()) else {
+        let message = "diff needs the --upper and the --lower directories of an overlay";
+        return Err(Failure::Usage(message.to_owned()));
+    };
+    let found = changes_options(options.engine, overlay)?;
+    let changes = overlay_ambient(&overlay.lower, upper, &found, watch)?;
+    if let Some(destination) = &options.destination {
+        create_rootfs_diff_tar(&changes, &options.mount, destination)?;
+    }
+    if options.json {
+        let told: Vec<_> = changes.iter().map(tell).collect();
+        output.line(serde_json::to_string(&told)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for change in &changes {
+        let (style, letter) = match change.kind {
+            ChangeKind::Modify => (CARE, "C"),
+            ChangeKind::Add => (GOOD, "A"),
+            ChangeKind::Delete => (BAD, "D"),
+        };
+        let letter = output.paint(style, letter);
+        let path = RawText::from(change.path.as_bytes());
+        output.line(format_args!("{letter} {path}"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(change: &Change) -> Told {
+    Told {
+        kind: match change.kind {
+            ChangeKind::Modify => "modified",
+            ChangeKind::Add => "added",
+            ChangeKind::Delete => "deleted",
+        },
+        path: change.path.as_bytes().into(),
+    }
+}
+
+pub(crate) fn apply(options: &Apply) -> Result<ExitCode, Failure> {
+    let root = absolute(&options.root)?;
+    apply_rootfs_diff_tar(&options.base, &root)?;
+    remove_deleted_files(options.root.as_os_str(), &options.base, &root)?;
+    Ok(ExitCode::SUCCESS)
+}

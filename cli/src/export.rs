@@ -1,0 +1,82 @@
+//! `crutils export`.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::process::ExitCode;
+
+use crutils::changes::overlay_ambient;
+use crutils::checkpoint::inspect::RawText;
+use crutils::checkpoint::{Export as Archive, ExportOptions, Exported};
+use crutils::watch::Watch;
+
+use crate::diff::changes_options;
+use crate::engine_args::Export;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::text::{count, size};
+
+pub(crate) fn run(
+    options: &Export,
+    output: &mut Output,
+    watch: &Watch,
+) -> Result<ExitCode, Failure> {
+    let mut archive = Archive::new();
+    add_all(options, &mut archive, watch)?;
+    let mut wanted = ExportOptions::new();
+    wanted
+        .compression(options.compress.kind)
+        .level(options.compress.level)
+        .digest(options.digest)
+        .sync(options.sync);
+    let exported = if options.output.as_os_str() == "-" {
+        archive.write(io::stdout().as_fd(), &wanted, watch)?
+    } else {
+        archive.write(&options.output, &wanted, watch)?
+    };
+    tell(options, &exported, output)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn add_all(options: &Export, archive: &mut Archive, watch: &Watch) -> Result<(), Failure> {
+    archive.add_bundle(&options.bundle, options.engine.into())?;
+    if let (Some(root), Some(upper)) = (&options.rootfs, &options.overlay.upper) {
+        let wanted = changes_options(options.engine, &options.overlay)?;
+        let changes = overlay_ambient(&options.overlay.lower, upper, &wanted, watch)?;
+        archive.add_rootfs_diff(changes, root)?;
+    }
+    for volume in &options.volumes {
+        let name = [b"volumes/", volume.name.as_bytes(), b".tar"].concat();
+        archive.add_directory_tar(std::ffi::OsStr::from_bytes(&name), &volume.directory)?;
+    }
+    if let Some(shm) = &options.shm {
+        archive.add_directory_tar("devshm-checkpoint.tar", shm)?;
+    }
+    Ok(())
+}
+
+/// Says what was made. Standard output may be the archive.
+fn tell(options: &Export, exported: &Exported, output: &mut Output) -> io::Result<()> {
+    let piped = options.output.as_os_str() == "-";
+    let name = RawText::from(options.output.to_string_lossy().as_ref());
+    let missing = exported.missing.iter();
+    let missing: Vec<_> = missing
+        .map(|name| RawText::from(name.as_bytes()).to_string())
+        .collect();
+    if !missing.is_empty() {
+        let missing = missing.join(", ");
+        writeln!(io::stderr(), "not in the bundle, and left out: {missing}")?;
+    }
+    match (exported.sha256.filter(|_| options.digest), piped) {
+        (Some(sha256), true) => writeln!(io::stderr(), "{sha256}  {name}"),
+        (Some(sha256), false) => output.line(format_args!("{sha256}  {name}")),
+        (None, true) => Ok(()),
+        (None, false) => {
+            let members = usize::try_from(exported.members).unwrap_or(usize::MAX);
+            let members = count(members, "member", "members");
+            output.line(format_args!("{name}: {members}, {}", size(exported.bytes)))
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Failures, and what the command exits with.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use crutils::Kind;
+
+pub(crate) const FAILED: u8 = 1;
+pub(crate) const USAGE: u8 = 2;
+pub(crate) const REFUSED: u8 = 3;
+/// A shell's number for a program that a signal has ended, less the signal.
+const SIGNALLED: u8 = 128;
+const SIGINT: u8 = 2;
+const SIGPIPE: u8 = 13;
+
+/// Why the command ends without having done its work.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The library says so.
+    Library(crutils::Error),
+    /// A file of the command's own can't be read or written.
+    Io(io::Error),
+    /// The arguments contradict each other, or what is there.
+    Usage(String),
+}
+
+impl From<crutils::Error> for Failure {
+    fn from(error: crutils::Error) -> Self {
+        Failure::Library(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Io(error)
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Failure::Io(error.into())
+    }
+}
+
+impl Failure {
+    /// Says what is wrong, and what to exit with; `signal` is the one that was caught.
+    pub(crate) fn report(self, signal: Option<u8>) -> ExitCode {
+        let (code, message) = match &self {
+            Failure::Library(error) => (library_code(error.kind(), signal), error.to_string()),
+            // Whoever reads the output has what they want.
+            Failure::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return ExitCode::from(SIGNALLED + SIGPIPE);
+            }
+            Failure::Io(error) => (FAILED, error.to_string()),
+            Failure::Usage(message) => (USAGE, message.clone()),
+        };
+        // Nobody is left to be told that nobody can be told.
+        let _ = writeln!(io::stderr(), "crutils: {message}");
+        ExitCode::from(code)
+    }
+}
+
+fn library_code(kind: Kind, signal: Option<u8>) -> u8 {
+    match kind {
+        Kind::Malformed | Kind::Escape | Kind::Limit | Kind::NotInArchive => REFUSED,
+        Kind::Argument => USAGE,
+        Kind::Cancelled => SIGNALLED + signal.unwrap_or(SIGINT),
+        _ => FAILED,
+    }
+}

@@ -1,0 +1,100 @@
+//! `crutils list`.
+
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crutils::checkpoint::inspect::RawText;
+use crutils::checkpoint::{Import, ImportOptions, MemberType};
+use crutils::watch::Watch;
+use serde::Serialize;
+
+use crate::args::List;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::table::{Left, Right, Rows};
+use crate::text::{count, size};
+
+/// A member, for JSON.
+#[derive(Serialize)]
+struct Listed {
+    name: RawText,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    class: &'static str,
+    size: u64,
+    stored: u64,
+    offset: u64,
+}
+
+/// Opens an archive; `-` is standard input.
+pub(crate) fn open(
+    archive: &Path,
+    options: &ImportOptions,
+    watch: &Watch,
+) -> Result<Import, Failure> {
+    if archive.as_os_str() == "-" {
+        return Ok(Import::open(io::stdin().as_fd(), options, watch)?);
+    }
+    Ok(Import::open(archive, options, watch)?)
+}
+
+pub(crate) fn run(options: &List, output: &mut Output, watch: &Watch) -> Result<ExitCode, Failure> {
+    let mut import = open(&options.archive, &ImportOptions::new(), watch)?;
+    let members = import.members()?.iter().map(|member| Listed {
+        name: member.name.as_bytes().into(),
+        kind: kind(member.kind),
+        class: member.class.label(),
+        size: member.size,
+        stored: member.stored,
+        offset: member.offset,
+    });
+    let members: Vec<_> = members.collect();
+    if options.json {
+        output.line(serde_json::to_string(&members)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let columns = [
+        ("OFFSET", Right),
+        ("SIZE", Right),
+        ("TYPE", Left),
+        ("CLASS", Left),
+        ("NAME", Left),
+    ];
+    let mut rows = Rows::new(output, &columns);
+    let mut bytes = 0_u64;
+    for member in &members {
+        bytes = bytes.saturating_add(member.size);
+        rows.add(vec![
+            member.offset.to_string(),
+            size(member.size),
+            member.kind.to_owned(),
+            member.class.to_owned(),
+            member.name.to_string(),
+        ]);
+    }
+    rows.print(output)?;
+    output.line(format_args!(
+        "  {}, {}",
+        count(members.len(), "member", "members"),
+        size(bytes)
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn kind(kind: MemberType) -> &'static str {
+    match kind {
+        MemberType::Regular => "file",
+        MemberType::Directory => "directory",
+        MemberType::Symlink => "symlink",
+        MemberType::HardLink => "hard link",
+        MemberType::CharDevice => "char device",
+        MemberType::BlockDevice => "block device",
+        MemberType::Fifo => "fifo",
+        _ => "other",
+    }
+}

@@ -1,0 +1,265 @@
+//! What engines do, done with the command.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A directory that is removed with its content.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("crutils-engine-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn dir(&self, name: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn data(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/data")
+        .join(name);
+    path.to_str().unwrap().to_owned()
+}
+
+fn crutils(directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crutils"));
+    command
+        .current_dir(directory)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn done(directory: &Path, arguments: &[&str]) -> String {
+    let output = crutils(directory, arguments);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn sh(directory: &Path, line: &str) {
+    let mut command = Command::new("sh");
+    let status = command
+        .current_dir(directory)
+        .args(["-c", line])
+        .status()
+        .unwrap();
+    assert!(status.success(), "{line}");
+}
+
+/// Whether devices and other owners can be made.
+fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+#[test]
+fn an_archive_is_extracted_as_tar_extracts_it() {
+    let scratch = Scratch::new();
+    let expected = scratch.dir("expected");
+    let archive = data("rich.tar.zst");
+    sh(&expected, &format!("tar --no-same-owner -xf {archive}"));
+    // A relative directory is below the working directory, and it is made.
+    done(&scratch.0, &["extract", &archive, "made/here"]);
+    let made = scratch.0.join("made/here");
+    sh(
+        &scratch.0,
+        "diff -r -x config.dump -x spec.dump expected made/here",
+    );
+    assert!(!made.join("config.dump").exists());
+    let some = ["extract", &archive, "some", "checkpoint", "config.dump"];
+    done(&scratch.0, &some);
+    sh(
+        &scratch.0,
+        "diff -r expected/checkpoint some/checkpoint && cmp expected/config.dump some/config.dump",
+    );
+    assert_eq!(fs::read_dir(scratch.0.join("some")).unwrap().count(), 2);
+    let missing = crutils(&scratch.0, &["extract", &archive, "none", "no/such/member"]);
+    assert_eq!(missing.status.code(), Some(3));
+}
+
+#[test]
+fn a_container_is_imported_with_its_configuration_and_volumes() {
+    let scratch = Scratch::new();
+    if !is_root() {
+        eprintln!("skipped: import: only root can make root's files");
+        return;
+    }
+    let archive = data("rich.tar.zst");
+    let (root, volume) = (scratch.dir("root"), scratch.dir("volume"));
+    sh(
+        &root,
+        &format!("tar --zstd -xf {}", data("rich.lower.tar.zst")),
+    );
+    // A link where the configuration goes leads nowhere.
+    let bundle = scratch.dir("bundle");
+    std::os::unix::fs::symlink(scratch.0.join("outside"), bundle.join("config.dump")).unwrap();
+    let told = done(
+        &scratch.0,
+        &[
+            "import",
+            &archive,
+            "--bundle",
+            "bundle",
+            "--config",
+            "--rootfs",
+            "root",
+            "--volume",
+            "vol1=volume",
+            "--digest",
+        ],
+    );
+    let sum = Command::new("sha256sum").arg(&archive).output().unwrap();
+    assert!(sum.stdout.starts_with(&told.as_bytes()[..64]), "{told}");
+    assert!(root.join("usr/lib/gone/fresh").exists() && !root.join("etc/app/old.conf").exists());
+    assert!(fs::read_dir(volume).unwrap().count() > 0);
+    assert!(!scratch.0.join("outside").exists());
+    let config = bundle.join("config.dump");
+    assert!(fs::symlink_metadata(&config).unwrap().is_file());
+    assert_eq!(fs::metadata(&config).unwrap().mode() & 0o777, 0o600);
+    sh(
+        &scratch.0,
+        &format!("tar -xOf {archive} config.dump | cmp - bundle/config.dump"),
+    );
+    assert!(!bundle.join("rootfs-diff.tar").exists() && bundle.join("checkpoint").is_dir());
+    let wrong = crutils(
+        &scratch.0,
+        &[
+            "import",
+            &archive,
+            "--bundle",
+            "b2",
+            "--expect",
+            &"0".repeat(64),
+        ],
+    );
+    assert_eq!(wrong.status.code(), Some(3));
+    assert!(!scratch.0.join("b2").exists());
+    let much = crutils(
+        &scratch.0,
+        &["import", &archive, "--bundle", "b3", "--max-bytes", "100K"],
+    );
+    assert_eq!(much.status.code(), Some(3));
+}
+
+#[test]
+fn an_export_is_what_an_import_takes() {
+    let scratch = Scratch::new();
+    let bundle = scratch.dir("bundle");
+    sh(
+        &bundle,
+        &format!("tar --no-same-owner -xf {}", data("rich.tar.zst")),
+    );
+    for (how, name) in [
+        ("none", "a.tar"),
+        ("gzip:1", "a.tar.gz"),
+        ("zstd:19", "a.tar.zst"),
+    ] {
+        let told = done(&scratch.0, &["export", "bundle", name, "--compress", how]);
+        assert!(
+            told.starts_with(&format!("{name}: ")) && told.contains("members"),
+            "{told}"
+        );
+        done(&scratch.0, &["extract", name, &format!("again-{name}")]);
+        let line = format!("diff -r -x config.dump -x spec.dump bundle again-{name}");
+        sh(&scratch.0, &line);
+        let summary = done(&scratch.0, &["inspect", name]);
+        assert!(summary.contains("44 sleep 1"), "{summary}");
+    }
+    // Standard output may be the archive, and then nothing else is in it.
+    let piped = crutils(
+        &scratch.0,
+        &["export", "bundle", "-", "--compress", "none", "--digest"],
+    );
+    assert!(piped.stdout == fs::read(scratch.0.join("a.tar")).unwrap());
+    assert!(
+        String::from_utf8_lossy(&piped.stderr).contains("  -\n"),
+        "{piped:?}"
+    );
+    let level = crutils(
+        &scratch.0,
+        &["export", "bundle", "x", "--compress", "zstd:99"],
+    );
+    assert_eq!(level.status.code(), Some(2));
+    assert!(!scratch.0.join("x").exists());
+}
+
+#[test]
+fn the_changes_of_an_overlay_are_listed_made_and_applied() {
+    let scratch = Scratch::new();
+    if !is_root() {
+        eprintln!("skipped: diff: only root can mount an overlay");
+        return;
+    }
+    for name in ["lower", "upper", "work", "merged", "out", "copy"] {
+        scratch.dir(name);
+    }
+    sh(
+        &scratch.0,
+        "echo a > lower/kept; echo b > lower/changed; echo c > lower/gone; cp -a lower/. copy/",
+    );
+    // An overlay needs an upper directory on a file system that isn't one.
+    let mount = "mount -t tmpfs t upper && mkdir upper/u upper/w && \
+                 mount -t overlay o -o lowerdir=lower,upperdir=upper/u,workdir=upper/w merged";
+    let mounted = Command::new("sh")
+        .current_dir(&scratch.0)
+        .args(["-c", mount])
+        .status();
+    let unmount = "umount merged 2>/dev/null; umount upper 2>/dev/null; true";
+    if !mounted.is_ok_and(|status| status.success()) {
+        sh(&scratch.0, unmount);
+        eprintln!("skipped: diff: no overlay can be mounted here");
+        return;
+    }
+    sh(
+        &scratch.0,
+        "echo new > merged/new; echo longer > merged/changed; rm merged/gone",
+    );
+    let arguments = [
+        "diff", "merged", "out", "--lower", "lower", "--upper", "upper/u",
+    ];
+    let listed = done(&scratch.0, &arguments);
+    let json = done(
+        &scratch.0,
+        &["diff", "-j", "merged", "-l", "lower", "-u", "upper/u"],
+    );
+    let applied = crutils(&scratch.0, &["apply", "out", "copy"]);
+    let same = Command::new("diff")
+        .current_dir(&scratch.0)
+        .args(["-r", "merged", "copy"])
+        .status();
+    sh(&scratch.0, unmount);
+    assert_eq!(listed, "C /changed\nD /gone\nA /new\n");
+    assert_eq!(
+        json.trim_end(),
+        r#"[{"kind":"modified","path":"/changed"},{"kind":"deleted","path":"/gone"},{"kind":"added","path":"/new"}]"#
+    );
+    assert!(applied.status.success(), "{applied:?}");
+    assert!(same.unwrap().success());
+    let without = crutils(&scratch.0, &["diff", "merged"]);
+    assert_eq!(without.status.code(), Some(2));
+}

@@ -1,0 +1,82 @@
+//! One member of an archive, on its own.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use crate::archive::{Content, Hash, Origin, Reading};
+use crate::error::{Context as _, Error, Kind, Result};
+use crate::fs::{Place, RootPath, open_input_ambient};
+use crate::tar::{MemberKind, Reader};
+use crate::watch::{Phase, Watch};
+
+/// Why a member isn't copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    #[error("is not in the archive")]
+    Missing,
+    #[error("is not a regular file")]
+    NotRegular,
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::Missing => Kind::NotInArchive,
+            Refusal::NotRegular => Kind::Unsupported,
+        };
+        Error::new(kind, refusal.to_string())
+    }
+}
+
+/// Writes the content of a regular file in an archive to `to`, holes as zeros. Reads no further than to its end; a pipe or
+/// a socket is read once. Returns how many bytes the file has.
+///
+/// # Errors
+///
+/// ENODATA if there is no such member, EOPNOTSUPP if it isn't a regular file, EBADMSG for a malformed archive; what
+/// writing fails with.
+pub fn copy_member<'p>(
+    archive: impl Into<Place<'p>>,
+    name: &[u8],
+    to: &mut dyn Write,
+    watch: &Watch,
+) -> Result<u64> {
+    let archive = archive.into();
+    let copied = match archive.descriptor() {
+        Some(fd) => copy_from(fd, name, to, watch),
+        None => {
+            open_input_ambient(archive).and_then(|file| copy_from(file.as_fd(), name, to, watch))
+        }
+    };
+    copied.context(|| archive.named("archive"))
+}
+
+fn copy_from(input: BorrowedFd<'_>, name: &[u8], to: &mut dyn Write, watch: &Watch) -> Result<u64> {
+    let wanted = RootPath::clean(name)?;
+    let reading = Reading {
+        watch: watch.clone(),
+        ..Reading::default()
+    };
+    let mut origin: Origin = super::origin(input, &reading)?;
+    watch.begin(Phase::Reading, origin.len()?);
+    let mut reader = Reader::new(origin.read(&reading, Hash::Never, None)?);
+    while let Some(member) = reader.next_member()? {
+        if RootPath::clean(&member.path)? != wanted {
+            continue;
+        }
+        if member.kind != MemberKind::Regular {
+            return Err(Refusal::NotRegular.into()).at_entry(name);
+        }
+        let mut data = reader.data();
+        let mut content = Content::new(&member, &mut data);
+        let copied = io::copy(&mut content, to);
+        watch.end();
+        return copied
+            .map_err(|error| Error::io("copy", error))
+            .at_entry(name);
+    }
+    watch.end();
+    Err(Refusal::Missing.into()).at_entry(name)
+}

@@ -1,0 +1,139 @@
+//! Reading members of an archive that is read in order, at any offset.
+
+#![forbid(unsafe_code)]
+
+use std::io::Read;
+
+use crate::archive::{Content, Hash, Input, Origin, Reading};
+use crate::error::{Error, Kind, Result};
+use crate::tar::{Member, Reader, Source as _};
+
+/// How many places of an archive are read at a time: a process's pages, its parent's, shared memory, and one to spare.
+const MOST: usize = 4;
+
+/// How much is read at once where it is only passed over.
+const PIECE: u64 = 64 << 10;
+
+/// Places in an archive that can be read from its beginning as often as need be. Each goes forward alone.
+pub(super) struct Cursors {
+    origin: Origin,
+    reading: Reading,
+    /// The one that was used last stands at the end.
+    cursors: Vec<Cursor>,
+}
+
+struct Cursor {
+    reader: Reader<Input<'static>>,
+    /// How many members were begun.
+    begun: usize,
+    member: Option<Member>,
+    /// How far its content was read.
+    at: u64,
+}
+
+impl Cursors {
+    pub(super) fn new(origin: Origin, reading: Reading) -> Self {
+        Self {
+            origin,
+            reading,
+            cursors: Vec::new(),
+        }
+    }
+
+    /// Reads `len` bytes of the member `index` from `offset` on. What lies behind the last place that was read is
+    /// reached without beginning again.
+    pub(super) fn read(&mut self, index: usize, offset: u64, len: u64) -> Result<Vec<u8>> {
+        let mut cursor = self.nearest(index, offset)?;
+        let bytes = cursor.read(index, offset, len);
+        // One that has failed is of no further use, nor one within a sparse file, whose extents are counted from its beginning.
+        let is_sparse = |member: &Member| member.sparse.is_some();
+        if bytes.is_ok() && !cursor.member.as_ref().is_some_and(is_sparse) {
+            self.cursors.push(cursor);
+        }
+        bytes
+    }
+
+    /// The cursor from which the place is the shortest way: one in the same member, or any if there are many.
+    fn nearest(&mut self, index: usize, offset: u64) -> Result<Cursor> {
+        let place = (index + 1, offset);
+        let here = |cursor: &Cursor| cursor.begun == place.0 && cursor.at <= offset;
+        if let Some(found) = self.cursors.iter().position(here) {
+            return Ok(self.cursors.remove(found));
+        }
+        if self.cursors.len() < MOST {
+            return Cursor::new(&mut self.origin, &self.reading);
+        }
+        let before = |cursor: &Cursor| (cursor.begun, cursor.at) <= place;
+        match self.cursors.iter().position(before) {
+            Some(found) => Ok(self.cursors.remove(found)),
+            None => {
+                self.cursors.remove(0);
+                Cursor::new(&mut self.origin, &self.reading)
+            }
+        }
+    }
+}
+
+impl Cursor {
+    fn new(origin: &mut Origin, reading: &Reading) -> Result<Self> {
+        Ok(Self {
+            reader: Reader::new(origin.read(reading, Hash::Never, None)?),
+            begun: 0,
+            member: None,
+            at: 0,
+        })
+    }
+
+    fn read(&mut self, index: usize, offset: u64, len: u64) -> Result<Vec<u8>> {
+        while self.begun <= index {
+            self.member = self.reader.next_member()?;
+            self.begun += 1;
+            self.at = 0;
+            if self.member.is_none() {
+                break;
+            }
+        }
+        let member = self.member.as_ref().ok_or_else(changed)?;
+        let mut data = self.reader.data();
+        if member.sparse.is_none() {
+            if offset.saturating_add(len) > member.size {
+                return Err(changed());
+            }
+            skip(&mut data, offset - self.at)?;
+            self.at = offset + len;
+            return take(data, len);
+        }
+        let mut content = Content::new(member, data);
+        let mut left = offset;
+        while left > 0 {
+            let part = left.min(PIECE);
+            take(&mut content, part)?;
+            left -= part;
+        }
+        take(&mut content, len)
+    }
+}
+
+fn skip(data: &mut crate::tar::Data<'_, Input<'static>>, bytes: u64) -> Result<()> {
+    let skipped = data.source().skip(bytes);
+    skipped.map_err(|error| Error::io("read the archive", error))?;
+    data.consumed(bytes);
+    Ok(())
+}
+
+fn take(reader: impl Read, len: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = reader.take(len).read_to_end(&mut bytes);
+    let read = read.map_err(|error| Error::io("read the archive", error))?;
+    if (read as u64) < len {
+        return Err(changed());
+    }
+    Ok(bytes)
+}
+
+fn changed() -> Error {
+    Error::new(
+        Kind::Malformed,
+        "the archive isn't what it was when it was opened",
+    )
+}

@@ -1,0 +1,252 @@
+//! The memory of processes: from an address to bytes, through the previous images where it must be.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
+
+use super::images::RawPagemap;
+use super::store::{Located, PagesKey, Set, Source, Store};
+use crate::archive::Content;
+use crate::criu::{Pagemap, Piece, Place};
+use crate::error::{Context as _, Error, Kind, Result};
+use crate::tar::{Extent, Member, MemberKind, Time};
+
+/// How much memory is read at once.
+const MOST: u64 = 256 << 10;
+
+/// Whose memory it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Owner {
+    /// A process's own.
+    Process(u32),
+    /// Shared anonymous memory, a memfd or a System V segment; addresses count from its beginning.
+    Shared(u32),
+}
+
+/// A directory of images in a chain of checkpoints, and what its page maps say.
+pub(super) struct Level {
+    pub(super) store: usize,
+    pub(super) set: Set,
+    maps: BTreeMap<Owner, Pagemap>,
+}
+
+/// What is at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// These bytes of a file of pages, at this level.
+    Stored(usize, u32, Piece),
+    /// No page up to this address: zeros, or what a file has there.
+    Nothing(u64),
+    /// Pages up to this address that went to a server for lazy pages.
+    Lazy(u64),
+    /// Pages up to this address that are in a checkpoint which isn't there.
+    Missing(u64),
+}
+
+impl Level {
+    /// Takes the page maps of a directory of images. Which processes count is the newest images' matter.
+    pub(super) fn new(store: usize, set: Set, stores: &[Store], page: u64) -> Result<Self> {
+        let mut maps = BTreeMap::new();
+        let images = stores.get(store).and_then(|store| store.sets.get(&set));
+        if let Some(images) = images {
+            let build = |prefix: &str, id: u32, raw: &RawPagemap| {
+                let name = format!("{}{prefix}{id}.img", set.prefix());
+                raw.build(page).at_entry(name.as_bytes())
+            };
+            for (&pid, raw) in &images.pagemaps {
+                maps.insert(Owner::Process(pid), build("pagemap-", pid, raw)?);
+            }
+            for (&id, raw) in &images.shared_pagemaps {
+                maps.insert(Owner::Shared(id), build("pagemap-shmem-", id, raw)?);
+            }
+        }
+        Ok(Self { store, set, maps })
+    }
+
+    pub(super) fn map(&self, owner: Owner) -> Option<&Pagemap> {
+        self.maps.get(&owner)
+    }
+}
+
+/// What is at `address`, as far as one piece of it reaches.
+pub(super) fn find(levels: &[Level], owner: Owner, address: u64, end: u64) -> Found {
+    let mut end = end;
+    for (index, level) in levels.iter().enumerate() {
+        let missing = |end| match index {
+            0 => Found::Nothing(end),
+            _ => Found::Missing(end),
+        };
+        let Some(map) = level.map(owner) else {
+            return missing(end);
+        };
+        let Some(run) = map.at_or_after(address) else {
+            return missing(end);
+        };
+        if run.start > address {
+            return missing(end.min(run.start));
+        }
+        end = end.min(run.end);
+        match run.place {
+            Place::Here(_) => {
+                let piece = run.piece(address, (end - address).min(MOST));
+                return match piece.filter(|piece| piece.len > 0) {
+                    Some(piece) => Found::Stored(index, map.pages_id, piece),
+                    None => Found::Missing(end),
+                };
+            }
+            Place::Lazy => return Found::Lazy(end),
+            // Of each level the next is asked: the chain has an end.
+            Place::Parent => {}
+        }
+    }
+    Found::Missing(end)
+}
+
+/// Reads a piece of a file of pages.
+pub(super) fn read_piece(store: &mut Store, key: PagesKey, piece: &Piece) -> Result<Vec<u8>> {
+    let name = format!("{}pages-{}.img", key.0.prefix(), key.1);
+    let stored = stored(store, key, piece.offset, piece.stored);
+    let unpacked = stored.and_then(|stored| Ok(piece.unpack(stored)?));
+    unpacked.at_entry(name.as_bytes())
+}
+
+fn stored(store: &mut Store, key: PagesKey, offset: u64, len: u64) -> Result<Vec<u8>> {
+    if len == 0 {
+        return Ok(Vec::new());
+    }
+    if let Some(bytes) = kept(store, key, offset, len) {
+        return Ok(bytes);
+    }
+    store.reading.watch.check()?;
+    let absent = || Error::new(Kind::NotInArchive, "is not there");
+    let located = store.pages.get(&key).ok_or_else(absent)?;
+    let images = store.sets.get(&key.0);
+    let size = images.and_then(|images| images.pages.get(&key.1));
+    let size = *size.ok_or_else(absent)?;
+    if offset.saturating_add(len) > size {
+        let why = "is shorter than its page map says";
+        return Err(Error::new(Kind::Malformed, why));
+    }
+    match (located, &mut store.source) {
+        (Located::File(file), _) => read_at(file, offset, len),
+        (Located::At(begins, None), Source::Plain(file)) => read_at(file, begins + offset, len),
+        (Located::At(begins, Some(extents)), Source::Plain(file)) => {
+            read_sparse(file, *begins, extents, size, offset, len)
+        }
+        (Located::Member(index), Source::Compressed(cursors)) => cursors.read(*index, offset, len),
+        _ => {
+            let why = "came through a pipe and is gone";
+            Err(Error::new(Kind::Unsupported, why))
+        }
+    }
+}
+
+/// What was kept of the pages when they came past.
+fn kept(store: &Store, key: PagesKey, offset: u64, len: u64) -> Option<Vec<u8>> {
+    let (start, bytes) = store.kept.get(&key)?.range(..=offset).next_back()?;
+    let from = usize::try_from(offset - start).ok()?;
+    let to = from.checked_add(usize::try_from(len).ok()?)?;
+    bytes.get(from..to).map(<[u8]>::to_vec)
+}
+
+fn read_at(file: &File, offset: u64, len: u64) -> Result<Vec<u8>> {
+    let len = usize::try_from(len).map_err(|_| Error::new(Kind::Limit, "is too long"))?;
+    let mut bytes = vec![0; len];
+    let read = file.read_exact_at(&mut bytes, offset);
+    read.map_err(|error| Error::io("read", error))?;
+    Ok(bytes)
+}
+
+/// Reads from a sparse member of a plain archive, whose extents lie one behind the other from `begins` on.
+fn read_sparse(
+    file: &File,
+    begins: u64,
+    extents: &[Extent],
+    size: u64,
+    offset: u64,
+    len: u64,
+) -> Result<Vec<u8>> {
+    // Those before the offset are left out: they would be read.
+    let first = extents.partition_point(|extent| extent.offset + extent.len <= offset);
+    let (before, after) = extents.split_at(first);
+    let stored: u64 = before.iter().map(|extent| extent.len).sum();
+    let data = At {
+        file,
+        at: begins + stored,
+    };
+    let start = after.first().map_or(offset, |extent| extent.offset);
+    let start = start.min(offset);
+    let shifted = after.iter().map(|extent| Extent {
+        offset: extent.offset - start,
+        len: extent.len,
+    });
+    let mut content = Content::new(&sparse(size - start, shifted.collect()), data);
+    let mut skipped = (&mut content).take(offset - start);
+    io::copy(&mut skipped, &mut io::sink()).map_err(|error| Error::io("read", error))?;
+    let mut bytes = Vec::new();
+    let read = content.take(len).read_to_end(&mut bytes);
+    read.map_err(|error| Error::io("read", error))?;
+    Ok(bytes)
+}
+
+/// A member with nothing but its extents.
+fn sparse(size: u64, extents: Vec<Extent>) -> Member {
+    Member {
+        path: Vec::new(),
+        kind: MemberKind::Regular,
+        link: Vec::new(),
+        mode: 0,
+        uid: 0,
+        gid: 0,
+        mtime: Time::default(),
+        atime: None,
+        major: 0,
+        minor: 0,
+        xattrs: Vec::new(),
+        xattrs_complete: false,
+        size,
+        stored: 0,
+        sparse: Some(extents),
+        offset: 0,
+    }
+}
+
+/// A file from an offset on.
+struct At<'f> {
+    file: &'f File,
+    at: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// How many bytes of an owner's memory are in a previous checkpoint that isn't there.
+pub(super) fn missing(levels: &[Level], owner: Owner) -> u64 {
+    let Some(map) = levels.first().and_then(|level| level.map(owner)) else {
+        return 0;
+    };
+    let mut missing = 0_u64;
+    for run in map.runs.iter().filter(|run| run.place == Place::Parent) {
+        let mut at = run.start;
+        // Every turn goes to the end of a run of some level, or of a piece.
+        while at < run.end {
+            at = match find(levels, owner, at, run.end) {
+                Found::Stored(_, _, piece) => at + piece.len,
+                Found::Nothing(end) | Found::Lazy(end) => end,
+                Found::Missing(end) => {
+                    missing = missing.saturating_add(end - at);
+                    end
+                }
+            };
+        }
+    }
+    missing
+}

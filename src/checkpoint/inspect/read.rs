@@ -1,0 +1,213 @@
+//! Reading the memory of processes.
+
+#![forbid(unsafe_code)]
+
+use std::ops::Range;
+
+use super::memory::{Found, Owner, find, read_piece};
+use super::{Inspection, Mapping};
+use crate::error::{Error, Kind, Result};
+
+/// A piece of a process's memory.
+#[derive(Debug)]
+pub struct MemoryChunk<'c> {
+    /// Where it begins.
+    pub address: u64,
+    /// What is there.
+    pub bytes: &'c [u8],
+    /// The mapping that it is in, if it is in one.
+    pub mapping: Option<&'c Mapping>,
+}
+
+/// Why memory can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    #[error("process {0} is not in the checkpoint")]
+    NoProcess(u32),
+    #[error("process {0} has nothing mapped at 0x{1:x}")]
+    Unmapped(u32, u64),
+    #[error("0x{0:x} is in a file that is mapped unchanged: its content isn't in the checkpoint")]
+    File(u64),
+    #[error("0x{0:x} is in a page that went to a server for lazy pages")]
+    Lazy(u64),
+    #[error("0x{0:x} is in the previous checkpoint, which isn't there")]
+    Missing(u64),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Error::new(Kind::NotInArchive, refusal.to_string())
+    }
+}
+
+impl Inspection {
+    /// Reads memory of the process `pid` from `address` on, as it was when the process was checkpointed: memory that was
+    /// mapped and never written is zeros. Returns how many bytes were read: fewer than the buffer has room for if what
+    /// follows isn't mapped, or can't be read.
+    ///
+    /// # Errors
+    ///
+    /// ENODATA if there is no such process, nothing is mapped there, or the content isn't in the checkpoint (a file that
+    /// is mapped unchanged; a page of a previous checkpoint that isn't there); EBADMSG for pages that are damaged;
+    /// EOPNOTSUPP for an archive that came through a pipe.
+    pub fn read_memory(&mut self, pid: u32, address: u64, buffer: &mut [u8]) -> Result<usize> {
+        if self.process(pid).is_none() {
+            return Err(Refusal::NoProcess(pid).into());
+        }
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let Some(at) = address.checked_add(filled as u64) else {
+                break;
+            };
+            let most = (buffer.len() - filled) as u64;
+            match self.read_some(pid, at, most) {
+                Ok(bytes) => {
+                    let end = filled + bytes.len();
+                    if let Some(target) = buffer.get_mut(filled..end) {
+                        target.copy_from_slice(&bytes);
+                    }
+                    filled = end;
+                }
+                // What was read is told; who asks for what follows hears why it isn't there.
+                Err(error) if filled > 0 && error.kind() == Kind::NotInArchive => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn read_some(&mut self, pid: u32, at: u64, most: u64) -> Result<Vec<u8>> {
+        let end = at.saturating_add(most);
+        let mapping = self.mapping_at(pid, at).map(|mapping| {
+            let shared = mapping
+                .shared_memory
+                .map(|id| (id, mapping.offset.saturating_add(at - mapping.start)));
+            (mapping.end, mapping.kind == "file", shared)
+        });
+        let end = mapping.map_or(end, |(mapped, ..)| end.min(mapped));
+        match self.find(pid, at, end) {
+            (_, Found::Stored(level, pages, piece)) => self.piece(level, pages, &piece),
+            (_, Found::Lazy(_)) => Err(Refusal::Lazy(at).into()),
+            (_, Found::Missing(_)) => Err(Refusal::Missing(at).into()),
+            (_, Found::Nothing(until)) => match mapping {
+                None => Err(Refusal::Unmapped(pid, at).into()),
+                Some((_, true, _)) => Err(Refusal::File(at).into()),
+                Some(_) => {
+                    let len = usize::try_from(until.min(end) - at).unwrap_or(usize::MAX);
+                    Ok(vec![0; len])
+                }
+            },
+        }
+    }
+
+    /// Calls `take` for all memory of the process `pid` that the checkpoint and its previous ones hold, in ascending
+    /// order, until it returns `false`. `addresses` is what is of interest; `..` stands for all. Returns how many bytes
+    /// were passed over, since they are in a previous checkpoint that isn't there, or went to a server for lazy pages.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_memory`](Self::read_memory); what `take` returns.
+    pub fn each_chunk(
+        &mut self,
+        pid: u32,
+        addresses: Range<u64>,
+        mut take: impl FnMut(&MemoryChunk<'_>) -> Result<bool>,
+    ) -> Result<u64> {
+        if self.process(pid).is_none() {
+            return Err(Refusal::NoProcess(pid).into());
+        }
+        let mut passed_over = 0_u64;
+        let mut at = addresses.start;
+        while at < addresses.end {
+            let end = match self.mapping_at(pid, at) {
+                Some(mapping) => mapping.end.min(addresses.end),
+                None => self
+                    .next_mapping(pid, at)
+                    .unwrap_or(addresses.end)
+                    .min(addresses.end),
+            };
+            match self.find(pid, at, end) {
+                (_, Found::Stored(level, pages, piece)) => {
+                    let bytes = self.piece(level, pages, &piece)?;
+                    let chunk = MemoryChunk {
+                        address: at,
+                        bytes: &bytes,
+                        mapping: self.mapping_at(pid, at),
+                    };
+                    if !take(&chunk)? {
+                        return Ok(passed_over);
+                    }
+                    at += bytes.len() as u64;
+                }
+                (_, Found::Nothing(until)) => at = until,
+                (_, Found::Lazy(until) | Found::Missing(until)) => {
+                    passed_over = passed_over.saturating_add(until - at);
+                    at = until;
+                }
+            }
+        }
+        Ok(passed_over)
+    }
+
+    /// What is at an address of a process: in its own memory or, if that has no page there, in the shared memory that is
+    /// mapped. Ends of runs are addresses of the process.
+    fn find(&self, pid: u32, at: u64, end: u64) -> (Owner, Found) {
+        let own = Owner::Process(pid);
+        let found = find(&self.levels, own, at, end);
+        let Found::Nothing(until) = found else {
+            return (own, found);
+        };
+        let mapping = self.mapping_at(pid, at);
+        let shared = mapping.and_then(|mapping| Some((mapping, mapping.shared_memory?)));
+        let Some((mapping, id)) = shared else {
+            return (own, found);
+        };
+        let owner = Owner::Shared(id);
+        let Some(offset) = mapping.offset.checked_add(at - mapping.start) else {
+            return (own, found);
+        };
+        let until = until.min(mapping.end);
+        let last = offset.saturating_add(until - at);
+        // Where the shared memory has a page, this address has it: addresses of the two differ by this much.
+        let back = |end: u64| at.saturating_add(end - offset);
+        let found = match find(&self.levels, owner, offset, last) {
+            Found::Nothing(end) => Found::Nothing(back(end)),
+            Found::Lazy(end) => Found::Lazy(back(end)),
+            Found::Missing(end) => Found::Missing(back(end)),
+            stored => stored,
+        };
+        (owner, found)
+    }
+
+    pub(super) fn piece(
+        &mut self,
+        level: usize,
+        pages: u32,
+        piece: &crate::criu::Piece,
+    ) -> Result<Vec<u8>> {
+        let gone = || Error::new(Kind::Internal, "a level of a chain is gone");
+        let level = self.levels.get(level).ok_or_else(gone)?;
+        let store = self.stores.get_mut(level.store).ok_or_else(gone)?;
+        read_piece(store, (level.set, pages), piece)
+    }
+
+    /// The mapping that an address is in.
+    fn mapping_at(&self, pid: u32, at: u64) -> Option<&Mapping> {
+        let mappings = &self.process(pid)?.mappings;
+        let index = mappings.partition_point(|mapping| mapping.end <= at);
+        mappings.get(index).filter(|mapping| mapping.start <= at)
+    }
+
+    /// Where the first mapping behind an address begins.
+    fn next_mapping(&self, pid: u32, at: u64) -> Option<u64> {
+        let mappings = &self.process(pid)?.mappings;
+        let index = mappings.partition_point(|mapping| mapping.start <= at);
+        mappings.get(index).map(|mapping| mapping.start)
+    }
+
+    /// The size of a page of the checkpoint's host.
+    #[must_use]
+    pub fn page_size(&self) -> u64 {
+        self.page_size
+    }
+}

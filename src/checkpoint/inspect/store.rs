@@ -1,0 +1,434 @@
+//! Where a checkpoint lies: an archive, a bundle's directory, or a directory of images.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStringExt as _;
+use std::sync::Arc;
+
+use nix::fcntl::readlinkat;
+use nix::sys::stat::SFlag;
+
+use super::cursor::Cursors;
+use super::images::{Images, stats};
+use super::text_pages;
+use crate::archive::{Content, Hash, Input, Origin, Reading};
+use crate::checkpoint::MAX_CONFIG;
+use crate::checkpoint::import::{MemberInfo, MemberType, check_config};
+use crate::checkpoint::metadata::{DocumentKind, MemberClass, Metadata};
+use crate::criu::{ImageName, ImageType, Items, Stats};
+use crate::error::{Called as _, Context as _, Error, Kind, Result};
+use crate::fs::{Budget, Name, Node, Root, RootPath, file_type, open_regular_at, sorted_names};
+use crate::tar::{Extent, Member, MemberKind, Reader};
+use crate::watch::Phase;
+
+/// Directories of images. The order is that in which they are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Set {
+    /// `checkpoint` in an archive or a bundle.
+    Checkpoint,
+    /// The directory itself.
+    Itself,
+    /// `pre-checkpoint` in an archive or a bundle.
+    PreCheckpoint,
+}
+
+impl Set {
+    /// In front of the names of the set's files.
+    pub(super) fn prefix(self) -> &'static str {
+        match self {
+            Set::Checkpoint => "checkpoint/",
+            Set::Itself => "",
+            Set::PreCheckpoint => "pre-checkpoint/",
+        }
+    }
+
+    /// The set and the name in it of the member at `path`.
+    fn of(path: &[u8]) -> Option<(Self, &[u8])> {
+        let (directory, name) = path.split_at(path.iter().position(|&byte| byte == b'/')?);
+        let name = name.get(1..).filter(|name| !name.contains(&b'/'))?;
+        match directory {
+            b"checkpoint" => Some((Set::Checkpoint, name)),
+            b"pre-checkpoint" => Some((Set::PreCheckpoint, name)),
+            _ => None,
+        }
+    }
+}
+
+/// A file of pages, by its set and number.
+pub(super) type PagesKey = (Set, u32);
+
+/// What a checkpoint is read from.
+pub(super) enum Source {
+    /// A plain archive: any byte of a member by one read.
+    Plain(Arc<File>),
+    /// An archive that is read from its beginning, as often as need be.
+    Compressed(Cursors),
+    /// An archive that was read.
+    Spent,
+    /// A directory.
+    Directory,
+}
+
+/// Where a file of pages lies.
+pub(super) enum Located {
+    /// In a plain archive, from this offset on; a sparse one in these extents.
+    At(u64, Option<Vec<Extent>>),
+    /// In an archive that is read in order: the member with this index.
+    Member(usize),
+    /// A file of its own.
+    File(File),
+}
+
+/// A checkpoint, read but for its pages.
+pub(super) struct Store {
+    /// For messages.
+    pub(super) step: String,
+    pub(super) source: Source,
+    pub(super) members: Vec<MemberInfo>,
+    pub(super) metadata: Metadata,
+    pub(super) sets: BTreeMap<Set, Images>,
+    pub(super) dump: Option<Stats>,
+    pub(super) restore: Option<Stats>,
+    pub(super) pages: BTreeMap<PagesKey, Located>,
+    /// What was read of pages while it came past, by its offset.
+    pub(super) kept: BTreeMap<PagesKey, BTreeMap<u64, Vec<u8>>>,
+    /// What is wrong with documents that an inspection does without: their names, and why.
+    pub(super) problems: Vec<(Vec<u8>, String)>,
+    pub(super) reading: Reading,
+    budget: Budget,
+}
+
+impl Store {
+    fn new(step: &str, source: Source, reading: &Reading) -> Self {
+        Self {
+            step: step.to_owned(),
+            source,
+            members: Vec::new(),
+            metadata: Metadata::default(),
+            sets: BTreeMap::new(),
+            dump: None,
+            restore: None,
+            pages: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            problems: Vec::new(),
+            reading: reading.clone(),
+            budget: Budget::default(),
+        }
+    }
+
+    /// Reads an archive.
+    pub(super) fn archive(
+        step: &str,
+        mut origin: Origin,
+        reading: &Reading,
+        items: &mut Items,
+    ) -> Result<Self> {
+        reading.watch.begin(Phase::Reading, origin.len()?);
+        let input = origin.read(reading, Hash::Never, None)?;
+        let source = match (&origin, &input) {
+            (Origin::File(file), Input::File(_)) => Source::Plain(Arc::clone(file)),
+            (Origin::File(_), Input::Stream(_)) => {
+                Source::Compressed(Cursors::new(origin, reading.clone()))
+            }
+            (Origin::Stream(_), _) => Source::Spent,
+        };
+        let mut store = Self::new(step, source, reading);
+        let mut reader = Reader::new(input);
+        while let Some(member) = reader.next_member()? {
+            let taken = store.take_member(&member, &mut reader, items);
+            taken.at_entry(&member.path)?;
+        }
+        reader.finish()?;
+        reading.watch.end();
+        Ok(store)
+    }
+
+    fn take_member(
+        &mut self,
+        member: &Member,
+        reader: &mut Reader<Input<'static>>,
+        items: &mut Items,
+    ) -> Result<()> {
+        let path = RootPath::clean(&member.path)?;
+        self.reading.watch.at(path.as_bytes());
+        let index = self.members.len();
+        self.add_member(&member.path, &path, member.kind.into(), member.size)?;
+        if let Some(info) = self.members.last_mut() {
+            (info.stored, info.offset) = (member.stored, member.offset);
+        }
+        if let Some(kind) = DocumentKind::of(path.as_bytes()) {
+            let problem = self.take_document(kind, member, reader)?;
+            self.problems
+                .extend(problem.map(|why| (member.path.clone(), why)));
+            return Ok(());
+        }
+        let begins = reader.source().consumed();
+        let located = match self.source {
+            Source::Plain(_) => Located::At(begins, member.sparse.clone()),
+            _ => Located::Member(index),
+        };
+        let mut data = reader.data();
+        let content = Content::new(member, &mut data);
+        match member.kind {
+            MemberKind::Regular => self.take_file(&path, member.size, content, located, items),
+            MemberKind::Symlink => {
+                self.take_parent(&path, &member.link);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn add_member(
+        &mut self,
+        name: &[u8],
+        path: &RootPath,
+        kind: MemberType,
+        size: u64,
+    ) -> Result<()> {
+        self.budget.take(name.len())?;
+        self.metadata.saw(path.as_bytes());
+        self.members.push(MemberInfo {
+            name: OsString::from_vec(name.to_vec()),
+            kind,
+            class: MemberClass::of(path.as_bytes()),
+            size,
+            stored: size,
+            offset: 0,
+        });
+        Ok(())
+    }
+
+    /// Takes in a document. What is wrong with one is told and doesn't keep anybody from looking at the rest.
+    fn take_document(
+        &mut self,
+        kind: DocumentKind,
+        member: &Member,
+        reader: &mut Reader<Input<'static>>,
+    ) -> Result<Option<String>> {
+        if let Err(error) = check_config(member) {
+            return Ok(Some(error.to_string()));
+        }
+        let mut bytes = Vec::new();
+        let mut data = reader.data();
+        let read = Content::new(member, &mut data).read_to_end(&mut bytes);
+        read.map_err(|error| Error::io("read", error))?;
+        Ok(self.insert(kind, bytes))
+    }
+
+    fn insert(&mut self, kind: DocumentKind, bytes: Vec<u8>) -> Option<String> {
+        if self.metadata.document(kind).is_some() {
+            return Some("is there twice".to_owned());
+        }
+        let inserted = self.metadata.insert(kind, bytes);
+        inserted.err().map(|error| error.to_string())
+    }
+
+    /// Takes in what may be an image.
+    fn take_file(
+        &mut self,
+        path: &RootPath,
+        size: u64,
+        content: impl Read,
+        located: Located,
+        items: &mut Items,
+    ) -> Result<()> {
+        match path.as_bytes() {
+            b"stats-dump" => self.dump = Some(stats(content, size, items)?),
+            b"stats-restore" => self.restore = Some(stats(content, size, items)?),
+            path => {
+                if let Some((set, name)) = Set::of(path) {
+                    return self.take_image(set, name, size, content, located, items);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_image(
+        &mut self,
+        set: Set,
+        name: &[u8],
+        size: u64,
+        content: impl Read,
+        located: Located,
+        items: &mut Items,
+    ) -> Result<()> {
+        let images = self.sets.entry(set).or_default();
+        if let ImageName::Pages(id) = ImageName::of(name) {
+            images.pages.insert(id, size);
+            if matches!(located, Located::Member(_)) {
+                let kept = text_pages::keep(&self.sets, (set, id), content)?;
+                self.kept.insert((set, id), kept);
+            }
+            self.pages.insert((set, id), located);
+            return Ok(());
+        }
+        images.take(name, size, content, items)
+    }
+
+    fn take_parent(&mut self, path: &RootPath, target: &[u8]) {
+        if let Some((set, b"parent")) = Set::of(path.as_bytes()) {
+            self.sets.entry(set).or_default().parent = Some(target.to_vec());
+        }
+    }
+
+    /// Reads the directory of a bundle, or of images. Nothing outside of it is looked at.
+    pub(super) fn directory(
+        step: &str,
+        directory: OwnedFd,
+        reading: &Reading,
+        items: &mut Items,
+    ) -> Result<Self> {
+        let mut store = Self::new(step, Source::Directory, reading);
+        let root = Root::new(directory);
+        let images = [b"inventory.img", &b"pstree.img"[..]];
+        let holds_images = images.iter().try_fold(false, |found, name| {
+            let name = Name::new(name).ok_or_else(not_a_name)?;
+            Ok::<_, Error>(found || Node::find_at(&root, &name)?.is_some())
+        })?;
+        if holds_images {
+            store.images_directory(&root, Set::Itself, items)?;
+            return Ok(store);
+        }
+        for name in sorted_names(&root)? {
+            let path = RootPath::clean(name.bytes())?;
+            let taken = store.take_entry(&root, &path, &name, items);
+            taken.at_entry(name.bytes())?;
+        }
+        Ok(store)
+    }
+
+    /// Takes in one of the files at the top of a bundle, or one of its directories of images.
+    fn take_entry(
+        &mut self,
+        root: &Root,
+        path: &RootPath,
+        name: &Name,
+        items: &mut Items,
+    ) -> Result<()> {
+        let Some((kind, size)) = self.add_entry(root, path, name)? else {
+            return Ok(());
+        };
+        match (path.as_bytes(), kind) {
+            (b"checkpoint", MemberType::Directory) => {
+                let directory = Root::new(root.directory_without_links(path)?);
+                self.images_directory(&directory, Set::Checkpoint, items)
+            }
+            (b"pre-checkpoint", MemberType::Directory) => {
+                let directory = Root::new(root.directory_without_links(path)?);
+                self.images_directory(&directory, Set::PreCheckpoint, items)
+            }
+            (path_bytes, MemberType::Regular) => {
+                let document = DocumentKind::of(path_bytes);
+                let is_stats = matches!(path_bytes, b"stats-dump" | b"stats-restore");
+                if document.is_none() && !is_stats {
+                    return Ok(());
+                }
+                let Some(file) = open_regular_at(root, name)? else {
+                    return Ok(());
+                };
+                let Some(kind) = document else {
+                    return self.take_file(path, size, file, Located::Member(0), items);
+                };
+                let mut bytes = Vec::new();
+                let read = file.take(MAX_CONFIG + 1).read_to_end(&mut bytes);
+                read.map_err(|error| Error::io("read", error))?;
+                let problem = self.insert(kind, bytes);
+                self.problems
+                    .extend(problem.map(|why| (name.bytes().to_vec(), why)));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Lists an entry of a directory: its type and size, if it has a type that an archive could hold.
+    fn add_entry(
+        &mut self,
+        directory: &Root,
+        path: &RootPath,
+        name: &Name,
+    ) -> Result<Option<(MemberType, u64)>> {
+        let Some(node) = Node::find_at(directory, name)? else {
+            return Ok(None);
+        };
+        let stat = node.stat()?;
+        let kind = match file_type(&stat) {
+            SFlag::S_IFREG => MemberType::Regular,
+            SFlag::S_IFDIR => MemberType::Directory,
+            SFlag::S_IFLNK => MemberType::Symlink,
+            SFlag::S_IFCHR => MemberType::CharDevice,
+            SFlag::S_IFBLK => MemberType::BlockDevice,
+            SFlag::S_IFIFO => MemberType::Fifo,
+            _ => return Ok(None),
+        };
+        let size = match kind {
+            MemberType::Regular => u64::try_from(stat.st_size).unwrap_or_default(),
+            _ => 0,
+        };
+        self.add_member(path.as_bytes(), path, kind, size)?;
+        Ok(Some((kind, size)))
+    }
+
+    fn images_directory(&mut self, directory: &Root, set: Set, items: &mut Items) -> Result<()> {
+        for name in sorted_names(directory)? {
+            let path = [set.prefix().as_bytes(), name.bytes()].concat();
+            let taken = self.take_image_entry(directory, set, &name, &path, items);
+            taken.at_entry(&path)?;
+        }
+        Ok(())
+    }
+
+    fn take_image_entry(
+        &mut self,
+        directory: &Root,
+        set: Set,
+        name: &Name,
+        path: &[u8],
+        items: &mut Items,
+    ) -> Result<()> {
+        self.reading.watch.at(path);
+        self.reading.watch.check()?;
+        let clean = RootPath::clean(path)?;
+        let Some((kind, size)) = self.add_entry(directory, &clean, name)? else {
+            return Ok(());
+        };
+        match (kind, ImageName::of(name.bytes())) {
+            (MemberType::Symlink, ImageName::Parent) => {
+                let target = readlinkat(directory.as_fd(), name).called(|| "readlinkat")?;
+                let target = target.into_vec();
+                self.sets.entry(set).or_default().parent = Some(target);
+            }
+            // Statistics lie beside the images of CRIU itself.
+            (
+                MemberType::Regular,
+                ImageName::Messages(ImageType::StatsDump | ImageType::StatsRestore, _),
+            ) => {
+                if let (Set::Itself, Some(file)) = (set, open_regular_at(directory, name)?) {
+                    let path = RootPath::clean(name.bytes())?;
+                    return self.take_file(&path, size, file, Located::Member(0), items);
+                }
+            }
+            (MemberType::Regular, image) if image != ImageName::Other => {
+                if let Some(file) = open_regular_at(directory, name)? {
+                    let content = file.try_clone();
+                    let content = content.map_err(|error| Error::io("dup", error))?;
+                    let located = Located::File(file);
+                    return self.take_image(set, name.bytes(), size, content, located, items);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn not_a_name() -> Error {
+    Error::new(Kind::Internal, "a constant is no name")
+}
