@@ -203,7 +203,7 @@ int CRErrorErrno(const struct CRError *error);
 uint32_t CRErrorKind(const struct CRError *error);
 
 /**
- * Returns the name of a kind for logs, such as "malformed". The string is static; NULL for a number
+ * Returns the name of a kind for logs, such as "malformed", or "none" for CR_ERROR_NONE. The string is static; NULL for a number
  * that isn't one of CR_ERROR_*.
  *
  * @param kind one of CR_ERROR_*
@@ -664,6 +664,52 @@ int CRCreateFileWithLabelAt(int directory_at,
 /** 0 or 1. What the import wrote is on the disk before CRImportExtract returns. */
 #define CR_IMPORT_SYNC 18
 
+/**
+ * One of CR_XATTRS_*: what becomes of an extended attribute that can't be set. CR_XATTRS_SKIP_UNSUPPORTED by
+ * default.
+ */
+#define CR_IMPORT_XATTRS 19
+
+/**
+ * 0 or 1. The extended attributes in which overlays keep their state are set by a rootfs diff. Otherwise they
+ * are left out with a warning: below an overlay's upper directory they would change what the overlay shows.
+ * In volumes and /dev/shm they are data, and are always set.
+ */
+#define CR_IMPORT_OVERLAY_XATTRS 20
+
+/**
+ * 0 or 1. Members go into what is mounted below the directories that are extracted into. Otherwise that is
+ * EXDEV: a bind mount leads to a directory of the host. Nothing is removed there in either case.
+ */
+#define CR_IMPORT_CROSS_MOUNTS 21
+
+/**
+ * 0 or 1. A bundle that a restore would miss something in fails the import (ENODATA): CRIU's images without
+ * inventory.img, and a link "parent" that leads nowhere. Otherwise that is a warning.
+ */
+#define CR_IMPORT_REQUIRE_COMPLETE 22
+
+/**
+ * 0 or 1. Files and directories get modes that their owner can work with, as chmod u+rwX. Some engines write
+ * directories that nobody but root can enter.
+ */
+#define CR_IMPORT_USABLE_MODES 23
+
+/**
+ * An attribute that nobody can have there is left out with a warning: the file system or the type of the
+ * object has none, or the kernel refuses it in a user namespace. Any other failure fails the import.
+ */
+#define CR_XATTRS_SKIP_UNSUPPORTED 1
+
+/**
+ * An attribute is left out with a warning for any reason, also if it is malformed or too large, or if the
+ * caller lacks the privilege.
+ */
+#define CR_XATTRS_SKIP_ALL 2
+
+/** An attribute that can't be set fails the import. */
+#define CR_XATTRS_FAIL 3
+
 /** A regular file. */
 #define CR_MEMBER_REGULAR 1
 
@@ -754,6 +800,14 @@ typedef struct CRImported {
     /** 0. */
     uint32_t flags;
 } CRImported;
+
+/** A dump of a chain: the name of its directory in the bundle, and its archive. */
+typedef struct CRDump {
+    /** The name of the dump's directory: one component. */
+    const char *name;
+    /** The dump's archive. */
+    struct CRPlace archive;
+} CRDump;
 
 /** Makes options with the defaults. The caller frees them with CRImportOptionsFree. */
 struct CRImportOptions *CRImportOptionsNew(void);
@@ -1043,6 +1097,32 @@ int CRImportExtract(struct CRImport *import, struct CRError **error)
  */
 const struct CRImported *CRImportResult(const struct CRImport *import);
 
+/**
+ * Extracts a chain of incremental dumps, each into a directory of its own in a bundle: the archives that
+ * podman and runc make with a pre-checkpoint. A dump's link "parent" may lead to "../NAME", the directory of an
+ * earlier dump, so that CRIU restores from the last one. config.dump and spec.dump stay in the archives.
+ *
+ * Directories that this call has made are removed after a failure, unless CR_IMPORT_KEEP_FAILED is set.
+ *
+ * @param at,bundle As for CRImportToBundle.
+ * @param dumps An array of dumps_len dumps, the oldest first; it may be NULL if dumps_len is 0.
+ * @param options NULL for the defaults.
+ * @param watch NULL for none.
+ *
+ * Errors:
+ * - EINVAL: a name is not one component, is there twice, or is that of a configuration file.
+ * - ENODATA: a link "parent" leads nowhere.
+ * - As for CRImportOpen and CRImportExtract, for each archive.
+ */
+int CRImportChain(int at,
+                  const char *bundle,
+                  const struct CRDump *dumps,
+                  size_t dumps_len,
+                  const struct CRImportOptions *options,
+                  const struct CRWatch *watch,
+                  struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((2));
+
 /** @} */
 
 /**
@@ -1101,6 +1181,20 @@ const struct CRImported *CRImportResult(const struct CRImport *import);
  * any case.
  */
 #define CR_EXPORT_LIVE 7
+
+/**
+ * 0 or 1. A rootfs diff has the extended attributes in which overlays keep their state, where the mounted root
+ * file system shows any. Otherwise they are left out with a warning. Directories that are archives within the
+ * archive have them in any case.
+ */
+#define CR_EXPORT_OVERLAY_XATTRS 8
+
+/**
+ * How many bytes of content a frame of zstd holds at most, from 64 KiB to 64 MiB; 0, the default, for a usual
+ * size; UINT64_MAX for all content in one frame. Frames are compressed each by itself: several cores decode them
+ * at the same time, and a table behind the last one tells where they are.
+ */
+#define CR_EXPORT_FRAME_SIZE 9
 
 /** An export without the member fails. */
 #define CR_PRESENCE_REQUIRED 1
@@ -1161,6 +1255,24 @@ int CRExportOptionsSpoolDirectory(struct CRExportOptions *options,
                                   const char *directory,
                                   struct CRError **error)
     CRUTILS_MUST_USE CRUTILS_NONNULL((1, 3));
+
+/**
+ * Leaves a path out of the archive, with everything below it: of a directory that is an archive within the
+ * archive, or of a bundle's member. It may be called for any number of paths. What is left out isn't looked at.
+ *
+ * @param member The member's name, such as "volumes/data.tar" or "checkpoint". A member that the export doesn't
+ * have is EINVAL when the archive is written.
+ * @param path The path below the member's directory.
+ *
+ * Errors:
+ * - EINVAL: one of the two is empty.
+ * - E2BIG: one of the two is longer than 4095 bytes.
+ */
+int CRExportOptionsExclude(struct CRExportOptions *options,
+                           const char *member,
+                           const char *path,
+                           struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 2, 3));
 
 /**
  * Adds all members that an engine has in its bundle, in the engine's order. A name that is added by
@@ -1740,7 +1852,8 @@ int CRMetadataSetAnnotation(struct CRMetadata *metadata,
  * returned for this metadata is no longer valid afterwards.
  *
  * CR_TEXT_ID has to be set, and spec.dump has to be added before: the config.json of the bundle. podman
- * also looks for CR_TEXT_IMAGE_NAME, and for CR_TEXT_IMAGE_REF, which has to be the image's ID.
+ * also looks for CR_TEXT_IMAGE_NAME, and for CR_TEXT_IMAGE_REF, which has to be the image's ID. Nothing is
+ * added that tells which engine made the checkpoint: CRMetadataEngine returns what the annotations tell.
  *
  * @param metadata Metadata that CRMetadataNew has made.
  * @param engine One of CR_ENGINE_*: the engine that will restore.
@@ -1760,7 +1873,7 @@ int CRMetadataBuild(struct CRMetadata *metadata, uint32_t engine, struct CRError
 uint32_t CRMetadataEngine(const struct CRMetadata *metadata);
 
 /**
- * Returns the name of an engine, such as "cri-o". The string is static; NULL for a number that isn't one
+ * Returns the name of an engine, such as "cri-o", or "unknown" for CR_ENGINE_UNKNOWN. The string is static; NULL for a number that isn't one
  * of CR_ENGINE_*.
  *
  * @param engine One of CR_ENGINE_*.
@@ -1879,6 +1992,17 @@ int CRMetadataJson(const struct CRMetadata *metadata, char **json, struct CRErro
 
 /** An object changed while it was stored: it isn't what it was when its size was measured. */
 #define CR_WARNING_CHANGED 5
+
+/**
+ * An extended attribute is left out: the file system, the type of the object or a user namespace can't have it,
+ * or it is an overlay's own state.
+ */
+#define CR_WARNING_XATTR 6
+
+/**
+ * A restore will lack something: an image that CRIU needs, or the dump that another one builds on.
+ */
+#define CR_WARNING_INCOMPLETE 7
 
 /** How far a work is. Later versions may add fields at the end. */
 typedef struct CRProgress {

@@ -92,13 +92,16 @@ pub extern "C" fn CRErrorKind(error: Optional<CRError>) -> u32 {
     guard::value(CR_ERROR_NONE, || Ok(kind()))
 }
 
-/// Returns the name of a kind for logs, such as "malformed". The string is static; NULL for a number
+/// Returns the name of a kind for logs, such as "malformed", or "none" for CR_ERROR_NONE. The string is static; NULL for a number
 /// that isn't one of CR_ERROR_*.
 ///
 /// @param kind one of CR_ERROR_*
 #[unsafe(no_mangle)]
 pub extern "C" fn CRErrorKindName(kind: u32) -> *const c_char {
-    named(kind, Kind::ALL.map(|kind| (kind as u32, kind.name())))
+    match kind {
+        CR_ERROR_NONE => c"none".as_ptr(),
+        _ => named(kind, Kind::ALL.map(|kind| (kind as u32, kind.name()))),
+    }
 }
 
 /// Returns the message of an error: one line of UTF-8 that reads like a path through the work, such

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use super::argument::{At, New, ObjectMut, Owned, Text, member_of, truth, unknown_option};
 use super::guard::{self, Slot, Status};
 use crate::PlaceBuf;
-use crate::checkpoint::{Compression, ExportOptions};
+use crate::checkpoint::{Compression, ExportOptions, FrameSize};
 use crate::error::{Error, Result};
 
 /// Not compressed.
@@ -48,6 +48,14 @@ pub const CR_EXPORT_TIME: u32 = 6;
 /// warning. Otherwise such a change fails the export (ESTALE). The members of a bundle must not change in
 /// any case.
 pub const CR_EXPORT_LIVE: u32 = 7;
+/// 0 or 1. A rootfs diff has the extended attributes in which overlays keep their state, where the mounted root
+/// file system shows any. Otherwise they are left out with a warning. Directories that are archives within the
+/// archive have them in any case.
+pub const CR_EXPORT_OVERLAY_XATTRS: u32 = 8;
+/// How many bytes of content a frame of zstd holds at most, from 64 KiB to 64 MiB; 0, the default, for a usual
+/// size; UINT64_MAX for all content in one frame. Frames are compressed each by itself: several cores decode them
+/// at the same time, and a table behind the last one tells where they are.
+pub const CR_EXPORT_FRAME_SIZE: u32 = 9;
 
 /// How an export writes its archive. By default it is compressed with zstd on all cores, without a digest,
 /// and not synced.
@@ -63,6 +71,8 @@ fn set(options: &mut ExportOptions, option: u32, value: u64) -> Result<()> {
         CR_EXPORT_WORKERS => options.workers(NonZeroUsize::new(in_range(value)?)),
         CR_EXPORT_TIME => options.time(in_range(value)?),
         CR_EXPORT_LIVE => options.live(truth(value)?),
+        CR_EXPORT_OVERLAY_XATTRS => options.overlay_xattrs(truth(value)?),
+        CR_EXPORT_FRAME_SIZE => options.frame_size(frame_size(value)?),
         _ => return Err(unknown_option("CR_EXPORT_", option)),
     };
     Ok(())
@@ -71,6 +81,14 @@ fn set(options: &mut ExportOptions, option: u32, value: u64) -> Result<()> {
 fn compression(value: u64) -> Result<Compression> {
     let number = u32::try_from(value).unwrap_or(u32::MAX);
     member_of("CR_COMPRESSION_", &COMPRESSIONS, number, "value")
+}
+
+fn frame_size(value: u64) -> Result<FrameSize> {
+    match value {
+        0 => Ok(FrameSize::Usual),
+        u64::MAX => Ok(FrameSize::Whole),
+        size => in_range(size).map(FrameSize::Bytes),
+    }
 }
 
 fn level(value: u64) -> Result<Option<i32>> {
@@ -133,5 +151,29 @@ pub extern "C" fn CRExportOptionsSpoolDirectory(
         let directory = PlaceBuf::new(directory.place(at, "directory")?)?;
         options.0.spool_directory(Some(directory));
         Ok(())
+    })
+}
+
+/// Leaves a path out of the archive, with everything below it: of a directory that is an archive within the
+/// archive, or of a bundle's member. It may be called for any number of paths. What is left out isn't looked at.
+///
+/// @param member The member's name, such as "volumes/data.tar" or "checkpoint". A member that the export doesn't
+/// have is EINVAL when the archive is written.
+/// @param path The path below the member's directory.
+///
+/// Errors:
+/// - EINVAL: one of the two is empty.
+/// - E2BIG: one of the two is longer than 4095 bytes.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRExportOptionsExclude(
+    mut options: ObjectMut<CRExportOptions>,
+    member: Text,
+    path: Text,
+    error: Slot,
+) -> Status {
+    guard::status(error, || {
+        let options = options.get("options")?;
+        let member = member.os_str("member")?;
+        options.0.exclude(member, path.os_str("path")?).map(drop)
     })
 }

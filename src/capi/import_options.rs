@@ -4,7 +4,7 @@ use super::argument::{Array, At, New, ObjectMut, Owned, Text, member_of, truth, 
 use super::guard::{self, Slot, Status};
 use super::members::MEMBER_TYPES;
 use crate::PlaceBuf;
-use crate::checkpoint::{IdRange, ImportOptions, KNOWN_MEMBERS, Limit};
+use crate::checkpoint::{IdRange, ImportOptions, KNOWN_MEMBERS, Limit, UnsettableXattrs};
 use crate::error::{Error, Result};
 
 /// 0 or 1. The archive's SHA-256 is computed while it is extracted. All bytes go through memory then.
@@ -58,6 +58,45 @@ pub const CR_IMPORT_LIMIT_RATIO: u32 = 17;
 /// 0 or 1. What the import wrote is on the disk before CRImportExtract returns.
 pub const CR_IMPORT_SYNC: u32 = 18;
 
+/// One of CR_XATTRS_*: what becomes of an extended attribute that can't be set. CR_XATTRS_SKIP_UNSUPPORTED by
+/// default.
+pub const CR_IMPORT_XATTRS: u32 = 19;
+/// 0 or 1. The extended attributes in which overlays keep their state are set by a rootfs diff. Otherwise they
+/// are left out with a warning: below an overlay's upper directory they would change what the overlay shows.
+/// In volumes and /dev/shm they are data, and are always set.
+pub const CR_IMPORT_OVERLAY_XATTRS: u32 = 20;
+/// 0 or 1. Members go into what is mounted below the directories that are extracted into. Otherwise that is
+/// EXDEV: a bind mount leads to a directory of the host. Nothing is removed there in either case.
+pub const CR_IMPORT_CROSS_MOUNTS: u32 = 21;
+/// 0 or 1. A bundle that a restore would miss something in fails the import (ENODATA): CRIU's images without
+/// inventory.img, and a link "parent" that leads nowhere. Otherwise that is a warning.
+pub const CR_IMPORT_REQUIRE_COMPLETE: u32 = 22;
+/// 0 or 1. Files and directories get modes that their owner can work with, as chmod u+rwX. Some engines write
+/// directories that nobody but root can enter.
+pub const CR_IMPORT_USABLE_MODES: u32 = 23;
+
+/// An attribute that nobody can have there is left out with a warning: the file system or the type of the
+/// object has none, or the kernel refuses it in a user namespace. Any other failure fails the import.
+pub const CR_XATTRS_SKIP_UNSUPPORTED: u32 = 1;
+/// An attribute is left out with a warning for any reason, also if it is malformed or too large, or if the
+/// caller lacks the privilege.
+pub const CR_XATTRS_SKIP_ALL: u32 = 2;
+/// An attribute that can't be set fails the import.
+pub const CR_XATTRS_FAIL: u32 = 3;
+
+const _: () = assert!(CR_XATTRS_SKIP_UNSUPPORTED == UnsettableXattrs::SkipUnsupported as u32);
+const _: () = assert!(CR_XATTRS_SKIP_ALL == UnsettableXattrs::SkipAll as u32);
+const _: () = assert!(CR_XATTRS_FAIL == UnsettableXattrs::Fail as u32);
+
+const XATTRS: [(u32, UnsettableXattrs); 3] = [
+    (
+        CR_XATTRS_SKIP_UNSUPPORTED,
+        UnsettableXattrs::SkipUnsupported,
+    ),
+    (CR_XATTRS_SKIP_ALL, UnsettableXattrs::SkipAll),
+    (CR_XATTRS_FAIL, UnsettableXattrs::Fail),
+];
+
 /// What an import heeds. By default it does what the functions without options do.
 #[derive(Debug, Default)]
 pub struct CRImportOptions(pub(super) ImportOptions);
@@ -95,6 +134,14 @@ fn set(options: &mut ImportOptions, option: u32, value: u64) -> Result<()> {
         CR_IMPORT_OCI_WHITEOUTS => options.oci_whiteouts(truth(value)?),
         CR_IMPORT_IGNORE_OWNERSHIP => options.ignore_ownership(truth(value)?),
         CR_IMPORT_SYNC => options.sync(truth(value)?),
+        CR_IMPORT_XATTRS => {
+            let number = u32::try_from(value).unwrap_or(u32::MAX);
+            options.unsettable_xattrs(member_of("CR_XATTRS_", &XATTRS, number, "value")?)
+        }
+        CR_IMPORT_OVERLAY_XATTRS => options.overlay_xattrs(truth(value)?),
+        CR_IMPORT_CROSS_MOUNTS => options.cross_mounts(truth(value)?),
+        CR_IMPORT_REQUIRE_COMPLETE => options.require_complete(truth(value)?),
+        CR_IMPORT_USABLE_MODES => options.usable_modes(truth(value)?),
         CR_IMPORT_NO_DEVICES => options.devices(!truth(value)?),
         CR_IMPORT_KNOWN_NAMES if truth(value)? => options.names(&KNOWN_MEMBERS)?,
         CR_IMPORT_KNOWN_NAMES => options.any_names(),

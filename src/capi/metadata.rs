@@ -299,7 +299,8 @@ pub extern "C" fn CRMetadataSetAnnotation(
 /// returned for this metadata is no longer valid afterwards.
 ///
 /// CR_TEXT_ID has to be set, and spec.dump has to be added before: the config.json of the bundle. podman
-/// also looks for CR_TEXT_IMAGE_NAME, and for CR_TEXT_IMAGE_REF, which has to be the image's ID.
+/// also looks for CR_TEXT_IMAGE_NAME, and for CR_TEXT_IMAGE_REF, which has to be the image's ID. Nothing is
+/// added that tells which engine made the checkpoint: CRMetadataEngine returns what the annotations tell.
 ///
 /// @param metadata Metadata that CRMetadataNew has made.
 /// @param engine One of CR_ENGINE_*: the engine that will restore.
@@ -333,16 +334,20 @@ pub extern "C" fn CRMetadataEngine(metadata: Optional<CRMetadata>) -> u32 {
     guard::value(CR_ENGINE_UNKNOWN, || Ok(engine() as u32))
 }
 
-/// Returns the name of an engine, such as "cri-o". The string is static; NULL for a number that isn't one
+/// Returns the name of an engine, such as "cri-o", or "unknown" for CR_ENGINE_UNKNOWN. The string is static; NULL for a number that isn't one
 /// of CR_ENGINE_*.
 ///
 /// @param engine One of CR_ENGINE_*.
 #[unsafe(no_mangle)]
 pub extern "C" fn CREngineName(engine: u32) -> *const c_char {
-    named(
-        engine,
-        ENGINES.map(|(number, engine)| (number, engine.name())),
-    )
+    let [podman, crio, containerd] = ENGINES;
+    let all = [
+        (CR_ENGINE_UNKNOWN, Engine::Unknown),
+        podman,
+        crio,
+        containerd,
+    ];
+    named(engine, all.map(|(number, engine)| (number, engine.name())))
 }
 
 /// Returns a text. It belongs to the metadata. NULL if the checkpoint doesn't tell it, or tells a text with

@@ -31,6 +31,7 @@ pub mod export_members;
 pub mod export_options;
 pub mod guard;
 pub mod import;
+pub mod import_chain;
 pub mod import_options;
 pub mod library;
 pub mod members;

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 /// The files that exports are in.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     include_str!("changes.rs"),
     include_str!("error.rs"),
     include_str!("export.rs"),
     include_str!("export_members.rs"),
     include_str!("export_options.rs"),
     include_str!("import.rs"),
+    include_str!("import_chain.rs"),
     include_str!("import_options.rs"),
     include_str!("library.rs"),
     include_str!("members.rs"),

@@ -44,12 +44,19 @@ pub const CR_WARNING_DEVICE: u32 = 3;
 pub const CR_WARNING_IGNORED: u32 = 4;
 /// An object changed while it was stored: it isn't what it was when its size was measured.
 pub const CR_WARNING_CHANGED: u32 = 5;
+/// An extended attribute is left out: the file system, the type of the object or a user namespace can't have it,
+/// or it is an overlay's own state.
+pub const CR_WARNING_XATTR: u32 = 6;
+/// A restore will lack something: an image that CRIU needs, or the dump that another one builds on.
+pub const CR_WARNING_INCOMPLETE: u32 = 7;
 
 const _: () = assert!(CR_WARNING_VANISHED == WarningKind::Vanished as u32);
 const _: () = assert!(CR_WARNING_SOCKET == WarningKind::Socket as u32);
 const _: () = assert!(CR_WARNING_DEVICE == WarningKind::Device as u32);
 const _: () = assert!(CR_WARNING_IGNORED == WarningKind::Ignored as u32);
 const _: () = assert!(CR_WARNING_CHANGED == WarningKind::Changed as u32);
+const _: () = assert!(CR_WARNING_XATTR == WarningKind::Xattr as u32);
+const _: () = assert!(CR_WARNING_INCOMPLETE == WarningKind::Incomplete as u32);
 
 /// How far a work is. Later versions may add fields at the end.
 #[repr(C)]

@@ -192,8 +192,6 @@ pub fn overlay_ambient<'l, 'u>(
 }
 
 fn open_layer_ambient(directory: Place<'_>, what: &str) -> Result<Layer> {
-    directory
-        .open_directory_ambient(what)
-        .and_then(|fd| Layer::new(Root::new(fd)))
-        .context(|| directory.named(what))
+    let root = Root::new(directory.open_directory_ambient(what)?);
+    Layer::new(root).context(|| directory.named(what))
 }

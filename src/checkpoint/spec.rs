@@ -27,7 +27,7 @@ use crate::fs::{Name, Place, open_regular_at};
 pub fn bind_destinations<'s>(spec: impl Into<Place<'s>>) -> Result<Vec<OsString>> {
     let spec = spec.into();
     let json = read(spec).and_then(|json| parse(&json));
-    json.context(|| spec.named("specification"))
+    json.context(|| spec.named("spec"))
 }
 
 fn read(spec: Place<'_>) -> Result<Vec<u8>> {

@@ -194,7 +194,7 @@ fn an_overlays_state_is_kept_in_a_root_if_that_is_asked_for() {
         return;
     };
     let mut options = ImportOptions::new();
-    options.keep_overlay_state(true);
+    options.overlay_xattrs(true);
     let entry = dir("d")
         .xattr("trusted.overlay.opaque", "y")
         .xattr("user.overlay.redirect", "/x");

@@ -4,8 +4,6 @@
 
 use thiserror::Error as ThisError;
 
-use crate::error::Error;
-
 /// How many ranges a map may have: as many as the kernel takes for a user namespace (user_namespaces(7)).
 const MAX_RANGES: usize = 340;
 
@@ -38,12 +36,6 @@ pub(crate) enum BadMap {
     /// Two ids of the container's would be one outside: whoever has one has the other's files.
     #[error("has two ranges with the same id of the host")]
     HostOverlap,
-}
-
-impl From<BadMap> for Error {
-    fn from(bad: BadMap) -> Self {
-        Error::argument("id map", bad)
-    }
 }
 
 /// A map of user ids, or of group ids. One without ranges leaves every id as it is.

@@ -192,7 +192,7 @@ impl Export {
         let unknown = || Error::argument("engine", "is not a known engine");
         let members = layout::members(engine).ok_or_else(unknown)?;
         if self.has_layout {
-            return Err(Refusal::SecondBundle.into());
+            return Err(Error::from(Refusal::SecondBundle).context("bundle"));
         }
         let root = self.open_bundle_ambient(bundle.into())?;
         for (name, need) in members {

@@ -164,8 +164,10 @@ impl ExportOptions {
     ) -> Result<&mut Self> {
         let member = RootPath::clean(member.as_ref().as_bytes())?;
         let path = RootPath::clean(path.as_ref().as_bytes())?;
-        if member.is_root() || path.is_root() {
-            return Err(Error::argument("exclude", "a path is empty"));
+        for (argument, path) in [("member", &member), ("path", &path)] {
+            if path.is_root() {
+                return Err(Error::argument(argument, "is empty"));
+            }
         }
         self.excluded.entry(member).or_default().insert(path);
         Ok(self)

@@ -242,8 +242,10 @@ impl ImportOptions {
     ///
     /// EINVAL for an empty range, ranges that overlap on either side or go beyond 4294967294, and more than 340 of them.
     pub fn map_ids(&mut self, uids: &[IdRange], gids: &[IdRange]) -> Result<&mut Self> {
-        let map = |ranges: &[IdRange]| IdMap::new(ranges.to_vec()).map_err(Error::from);
-        (self.rules.ids.uids, self.rules.ids.gids) = (map(uids)?, map(gids)?);
+        let map = |argument: &str, ranges: &[IdRange]| {
+            IdMap::new(ranges.to_vec()).map_err(|bad| Error::argument(argument, bad))
+        };
+        (self.rules.ids.uids, self.rules.ids.gids) = (map("uids", uids)?, map("gids", gids)?);
         Ok(self)
     }
 
@@ -257,7 +259,7 @@ impl ImportOptions {
     /// `user.overlay.*`, `user.fuseoverlayfs.*`). Otherwise they are left out, with a warning: below a root that is an
     /// overlay's upper directory they would change what the overlay shows. In volumes and /dev/shm they are data, and are
     /// always set.
-    pub fn keep_overlay_state(&mut self, keep: bool) -> &mut Self {
+    pub fn overlay_xattrs(&mut self, keep: bool) -> &mut Self {
         self.rules.overlay_state = if keep {
             OverlayState::Kept
         } else {
