@@ -211,7 +211,7 @@ func (i *Import) Close() error {
 	return nil
 }
 
-// use calls a method of C's on the import, under a context if there is one.
+// use calls a function of C's that takes long on the import.
 func (i *Import) use(ctx context.Context, call func(failure **C.CRError) C.int) error {
 	if i == nil {
 		return closedError("import")
@@ -220,13 +220,23 @@ func (i *Import) use(ctx context.Context, call func(failure **C.CRError) C.int) 
 		return err
 	}
 	defer i.object.end()
-	var failure *C.CRError
-	if ctx == nil {
-		return result(call(&failure), failure)
-	}
 	return i.source.result(i.watch.during(ctx, func(*C.CRWatch) error {
+		var failure *C.CRError
 		return result(call(&failure), failure)
 	}))
+}
+
+// set calls a function of C's that sets a destination of the import.
+func (i *Import) set(call func(failure **C.CRError) C.int) error {
+	if i == nil {
+		return closedError("import")
+	}
+	if err := i.object.begin(); err != nil {
+		return err
+	}
+	defer i.object.end()
+	var failure *C.CRError
+	return result(call(&failure), failure)
 }
 
 // Metadata reads what the archive tells of the container.
@@ -290,7 +300,7 @@ func (i *Import) ToBundle(bundle Place) error {
 	if args.err != nil {
 		return args.err
 	}
-	return i.use(nil, func(failure **C.CRError) C.int {
+	return i.set(func(failure **C.CRError) C.int {
 		return C.CRImportToBundle(i.handle, at, path, failure)
 	})
 }
@@ -306,7 +316,7 @@ func (i *Import) ToBundleOnly(bundle Place, names ...string) error {
 	if args.err != nil {
 		return args.err
 	}
-	return i.use(nil, func(failure **C.CRError) C.int {
+	return i.set(func(failure **C.CRError) C.int {
 		return C.CRImportToBundleOnly(i.handle, at, path, list, C.size_t(len(names)), failure)
 	})
 }
@@ -321,7 +331,7 @@ func (i *Import) ToRoot(root Place) error {
 	if args.err != nil {
 		return args.err
 	}
-	return i.use(nil, func(failure **C.CRError) C.int {
+	return i.set(func(failure **C.CRError) C.int {
 		return C.CRImportToRoot(i.handle, at, path, failure)
 	})
 }
@@ -337,7 +347,7 @@ func (i *Import) ToVolume(volume string, directory Place) error {
 	if args.err != nil {
 		return args.err
 	}
-	return i.use(nil, func(failure **C.CRError) C.int {
+	return i.set(func(failure **C.CRError) C.int {
 		return C.CRImportToVolume(i.handle, name, at, path, failure)
 	})
 }
@@ -351,7 +361,7 @@ func (i *Import) ToShm(directory Place) error {
 	if args.err != nil {
 		return args.err
 	}
-	return i.use(nil, func(failure **C.CRError) C.int {
+	return i.set(func(failure **C.CRError) C.int {
 		return C.CRImportToShm(i.handle, at, path, failure)
 	})
 }

@@ -45,6 +45,9 @@ type watch struct {
 	lock   sync.Mutex
 	handle *C.CRWatch
 
+	// ctx is the context of the work.
+	ctx context.Context
+
 	// What a function of the caller's did instead of returning. The goroutine that works reads it after the call.
 	panicked any
 	failed   bool
@@ -123,6 +126,7 @@ func (w *watch) during(ctx context.Context, work func(watch *C.CRWatch) error) e
 			<-ended
 		}()
 	}
+	w.ctx = ctx
 	err := work(w.handle)
 	w.resume()
 	made, is := err.(*Error)
@@ -157,6 +161,10 @@ func (w *watch) call(function func()) {
 		returned = true
 	}()
 	<-over
+	// If the function has ended the context, the work ends at its next step, not when another goroutine comes to it.
+	if w.ctx.Err() != nil {
+		w.stop(w.ctx.Err())
+	}
 }
 
 // resume does on the caller's goroutine what a function of the caller's did on its own instead of returning.

@@ -33,15 +33,16 @@ type storageChange struct {
 
 // The functions have the signatures of podman's.
 var (
-	_ func(string, string) error                               = CRImportCheckpointWithoutConfig
-	_ func(string, string) error                               = CRImportCheckpointConfigOnly
-	_ func(string, string, string) error                       = CRRemoveDeletedFiles
-	_ func(string, string) error                               = CRApplyRootFsDiffTar
-	_ func(*[]storageChange, string, string) ([]string, error) = CRCreateRootFsDiffTar[storageChange, changeType]
-	_ func(string, string, string) error                       = CRCreateFileWithLabel
-	_ func(string) bool                                        = CRRuntimeSupportsCheckpointRestore
-	_ func(string) bool                                        = CRRuntimeSupportsPodCheckpointRestore
-	_ func(string) (*string, error)                            = CRGetRuntimeFromArchive
+	_ func(string, string) error                                = CRImportCheckpointWithoutConfig
+	_ func(string, string) error                                = CRImportCheckpointConfigOnly
+	_ func(string, string, string) error                        = CRRemoveDeletedFiles
+	_ func(string, string) error                                = CRApplyRootFsDiffTar
+	_ func(*[]storageChange, string, string) ([]string, error)  = CRCreateRootFsDiffTar[storageChange, changeType]
+	_ func(*[]crutils.Change, string, string) ([]string, error) = CRCreateRootFsDiffTar[crutils.Change, crutils.ChangeKind]
+	_ func(string, string, string) error                        = CRCreateFileWithLabel
+	_ func(string) bool                                         = CRRuntimeSupportsCheckpointRestore
+	_ func(string) bool                                         = CRRuntimeSupportsPodCheckpointRestore
+	_ func(string) (*string, error)                             = CRGetRuntimeFromArchive
 )
 
 func must(t *testing.T, err error) {
