@@ -40,20 +40,21 @@ pub(crate) enum OverlayXattrs {
     Kept,
 }
 
+/// Names and values.
+pub(crate) type Xattrs = Vec<(CString, Vec<u8>)>;
+
 /// All attributes of an object that travel, with their values, sorted by name.
-pub(crate) fn travelling_xattrs(node: &Node) -> Result<Vec<(CString, Vec<u8>)>> {
+pub(crate) fn travelling_xattrs(node: &Node) -> Result<Xattrs> {
     xattrs_of(node, OverlayXattrs::LeftOut).map(|(found, _)| found)
 }
 
 /// The same, with those of overlays if they are kept, and whether any of them were left out.
-pub(crate) fn xattrs_of(
-    node: &Node,
-    overlay: OverlayXattrs,
-) -> Result<(Vec<(CString, Vec<u8>)>, bool)> {
+pub(crate) fn xattrs_of(node: &Node, overlay: OverlayXattrs) -> Result<(Xattrs, bool)> {
     let (mut found, mut left_out) = (Vec::new(), false);
     for name in node.xattr_names()? {
         let of_overlay = is_overlay_state(name.to_bytes());
-        if !travels(name.to_bytes()) && !(of_overlay && overlay == OverlayXattrs::Kept) {
+        let kept = of_overlay && overlay == OverlayXattrs::Kept;
+        if !kept && !travels(name.to_bytes()) {
             left_out |= of_overlay;
             continue;
         }
