@@ -20,10 +20,7 @@ pub(super) fn differ(a: &Node, b: &Node, watch: &Watch) -> Result<bool> {
         return Ok(false);
     }
     let (a, b) = (open(a)?, open(b)?);
-    let size = a
-        .metadata()
-        .map_err(|error| Error::io("fstat", error))?
-        .len();
+    let size = length(&a)?;
     let mut extents = data_extents(&a, size)?;
     extents.extend(data_extents(&b, size)?);
     extents.sort_unstable();
@@ -46,7 +43,13 @@ pub(super) fn differ(a: &Node, b: &Node, watch: &Watch) -> Result<bool> {
             at += read as u64;
         }
     }
-    Ok(false)
+    // What was a hole because the file had got shorter wasn't read.
+    Ok(length(&a)? != size || length(&b)? != size)
+}
+
+fn length(file: &File) -> Result<u64> {
+    let metadata = file.metadata().map_err(|error| Error::io("fstat", error))?;
+    Ok(metadata.len())
 }
 
 fn open(node: &Node) -> Result<File> {

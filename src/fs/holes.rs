@@ -26,10 +26,10 @@ pub(crate) fn data_extents(file: &File, size: u64) -> Result<Vec<(u64, u64)>> {
             Err(Errno::EINVAL | Errno::EOPNOTSUPP) => return Ok(vec![(0, size)]),
             Err(errno) => return Err(errno).called(|| "lseek SEEK_DATA"),
         };
-        // A file that shrinks meanwhile has no data any more where it had some.
         let end = match seek(file, start, Whence::SeekHole) {
             Ok(end) => end.clamp(start, size),
-            Err(Errno::ENXIO) => break,
+            // It has got shorter just now: whoever reads the data finds that out.
+            Err(Errno::ENXIO) => size,
             Err(errno) => return Err(errno).called(|| "lseek SEEK_HOLE"),
         };
         push(&mut extents, start, end - start, smallest_hole);

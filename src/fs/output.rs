@@ -198,7 +198,10 @@ fn beginning(name: &Name) -> &[u8] {
     if bytes.len() <= SHOWN {
         return bytes;
     }
-    let cut = str::from_utf8(bytes).map_or(SHOWN, |text| text.floor_char_boundary(SHOWN));
+    let cut = str::from_utf8(bytes).map_or(SHOWN, |text| {
+        let is_boundary = |at: &usize| text.is_char_boundary(*at);
+        (0..=SHOWN).rev().find(is_boundary).unwrap_or(0)
+    });
     bytes.get(..cut).unwrap_or(SHORT)
 }
 

@@ -32,6 +32,9 @@ pub(crate) enum OverlayState {
     Kept,
 }
 
+/// Names and values.
+pub(crate) type Xattrs = Vec<(CString, Vec<u8>)>;
+
 /// Whether the attribute is an overlay's state.
 pub(crate) fn is_overlay_state(name: &[u8]) -> bool {
     OVERLAY_STATE.iter().any(|prefix| name.starts_with(prefix))
@@ -43,7 +46,7 @@ pub(crate) fn travels(name: &[u8], overlay: OverlayState) -> bool {
 }
 
 /// All attributes of an object that travel where an overlay's state doesn't, with their values, sorted by name.
-pub(crate) fn travelling_xattrs(node: &Node) -> Result<Vec<(CString, Vec<u8>)>> {
+pub(crate) fn travelling_xattrs(node: &Node) -> Result<Xattrs> {
     xattrs_of(node, OverlayState::LeftOut).map(|(found, _)| found)
 }
 
@@ -51,7 +54,7 @@ pub(crate) fn travelling_xattrs(node: &Node) -> Result<Vec<(CString, Vec<u8>)>> 
 pub(crate) fn xattrs_of(
     node: &Node,
     overlay: OverlayState,
-) -> Result<(Vec<(CString, Vec<u8>)>, bool)> {
+) -> Result<(Xattrs, bool)> {
     let (mut found, mut left_out) = (Vec::new(), false);
     for name in node.xattr_names()? {
         if !travels(name.to_bytes(), overlay) {

@@ -9,6 +9,7 @@ use crutils::watch::Watch;
 
 use crate::support::api::add;
 use crate::support::fuse::{Fuse, Manner};
+use crate::support::gate::Gate;
 use crate::support::process::Within;
 use crate::support::sandbox::Sandbox;
 use crate::support::session::{Options, Place, Source};
@@ -83,6 +84,25 @@ session_tests! {
         let mut session = door.open(Source::Path(&input), &options, None).unwrap();
         session.to_bundle(Place::from(&bundle)).unwrap();
         assert_errno(session.extract(), libc::ESTALE);
+    }
+
+    fn a_large_file_that_is_cut_off_once_its_size_is_known_has_no_hole_for_what_is_missing(test, door) {
+        let stage = Stage::new(test);
+        let path = stage.at("large");
+        fs::write(&path, vec![b'x'; 200_000]).unwrap();
+        let Some(gate) = Gate::close(&path) else {
+            skip!("there are no leases");
+        };
+        let outcome = std::thread::scope(|scope| {
+            let creating = scope.spawn(|| stage.create(&[add("/large")]));
+            gate.await_guest();
+            gate.shorten(8192);
+            drop(gate);
+            creating.join().unwrap()
+        });
+        assert_errno(outcome, libc::ESTALE);
+        assert_eq!(names(&stage.base), [""; 0]);
+        let _ = door;
     }
 
     fn a_limit_on_the_length_of_files_is_an_error_and_ends_nobody(test, door) {

@@ -42,7 +42,7 @@ const FAULTS: [(&str, &[&str]); 32] = [
     ("fstat", &["EIO"]),
     ("newfstatat", &["EIO"]),
     ("fstatfs", &["EIO"]),
-    ("lseek", &["EIO", "ENXIO"]),
+    ("lseek", &["EIO"]),
     ("getdents64", &["EIO"]),
     ("readlinkat", &["EIO"]),
     ("flistxattr", &["EIO", "E2BIG"]),

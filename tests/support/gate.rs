@@ -35,6 +35,12 @@ impl Gate {
         }
     }
 
+    /// Cuts the file off behind so many bytes, closed as it is.
+    pub fn shorten(&self, len: i64) {
+        // SAFETY: the descriptor is open, and the call takes a number.
+        assert_eq!(unsafe { libc::ftruncate(self.0.as_raw_fd(), len) }, 0);
+    }
+
     fn control(&self, command: libc::c_int, argument: libc::c_int) -> libc::c_int {
         // SAFETY: the descriptor is open, and all three commands take an integer.
         unsafe { libc::fcntl(self.0.as_raw_fd(), command, argument) }

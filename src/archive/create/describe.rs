@@ -7,6 +7,7 @@ use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStringExt as _;
 
+use nix::errno::Errno;
 use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, major, minor};
 
@@ -16,6 +17,8 @@ use crate::tar::{Extent, Member, MemberKind, Time, Xattr, sparse};
 
 /// From how many bytes of holes on a file is stored as a sparse member.
 const SPARSE_FROM: u64 = 64 << 10;
+/// How often a file that gets shorter is looked at again.
+const ATTEMPTS: u32 = 16;
 
 /// The member for an object, with all its xattrs but those of overlays that are left out; a regular file's as if it had
 /// no holes. Whether there were any of those, too.
@@ -120,14 +123,34 @@ fn xattrs(node: &Node, overlay: OverlayState) -> Result<(Vec<Xattr>, bool)> {
 }
 
 /// The member of a regular file with its holes, if they are worth it.
-pub(super) fn with_holes(member: Member, file: &File) -> Result<Member> {
-    if member.size < SPARSE_FROM {
-        return Ok(member);
+///
+/// What is missing of a file that got shorter since its size was asked for isn't a hole: that is ESTALE, or if it lives,
+/// the member is as long as the file is now.
+pub(super) fn with_holes(member: Member, file: &File, lives: bool) -> Result<Member> {
+    let mut member = member;
+    // It may get shorter and shorter; every turn has at least a byte less, but nobody waits for the last one.
+    for _ in 0..ATTEMPTS {
+        if member.size < SPARSE_FROM {
+            return Ok(member);
+        }
+        let extents = data_extents(file, member.size)?;
+        let now = file.metadata().map_err(|error| Error::io("fstat", error))?;
+        if now.len() >= member.size {
+            return Ok(sparse_member(member, extents));
+        }
+        if !lives {
+            break;
+        }
+        (member.size, member.stored) = (now.len(), now.len());
     }
-    let extents = data_extents(file, member.size)?;
+    let text = "got shorter while it was looked at";
+    Err(Error::new(Kind::System, text).with_errno(Errno::ESTALE))
+}
+
+fn sparse_member(member: Member, extents: Vec<(u64, u64)>) -> Member {
     let data: u64 = extents.iter().map(|&(_, len)| len).sum();
     if member.size.saturating_sub(data) < SPARSE_FROM {
-        return Ok(member);
+        return member;
     }
     let extents = extents
         .into_iter()
@@ -135,9 +158,9 @@ pub(super) fn with_holes(member: Member, file: &File) -> Result<Member> {
         .collect();
     let extents = sparse::fit(extents, member.size);
     let stored = extents.iter().map(|extent| extent.len).sum();
-    Ok(Member {
+    Member {
         sparse: Some(extents),
         stored,
         ..member
-    })
+    }
 }

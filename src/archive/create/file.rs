@@ -46,7 +46,7 @@ impl OpenFile {
             target.leave_out(name.as_bytes(), LeftOut::OverlayXattrs);
         }
         if !self.shared {
-            member = describe::with_holes(member, &self.file)?;
+            member = describe::with_holes(member, &self.file, target.lives())?;
         }
         judge(name, &member)?;
         if member.stored > 0 {

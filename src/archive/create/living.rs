@@ -178,7 +178,7 @@ impl<'l> Living<'l> {
         now.path.clone_from(&member.path);
         let file = open.map(|node| File::from(OwnedFd::from(node)));
         if let Some(file) = &file {
-            now = describe::with_holes(now, file)?;
+            now = describe::with_holes(now, file, true)?;
         }
         let size = now.size;
         let Some(now) = fit(now, room, sink)? else {

@@ -296,7 +296,7 @@ impl<'c, T: Target> Creation<'c, T> {
         let node = Node::from_open(self.finder.reopen(node)?.into());
         let member = self.describe(path, &node, stat, MemberKind::Regular)?;
         let file = File::from(OwnedFd::from(node));
-        let member = describe::with_holes(member, &file)?;
+        let member = describe::with_holes(member, &file, self.target.lives())?;
         self.give(path, member, Some((&file, Mark::from(status))))
     }
 

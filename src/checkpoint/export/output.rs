@@ -40,9 +40,11 @@ impl Export {
     ///
     /// EINVAL for an unusable path or option; EISDIR for a directory; ENOENT for a required member that isn't there;
     /// EPERM and EXDEV for what no import would take; ESTALE for a file that got shorter while it was read, or, in a
-    /// nested archive, vanished, was replaced or changed its attributes after it was measured; ECANCELED; ETIMEDOUT;
-    /// E2BIG for names, xattrs and configuration above their limits; EPIPE if a pipe's reader goes away, without a
-    /// signal; what the system calls give.
+    /// nested archive, vanished, was replaced or changed its attributes after it was measured (where a file system tells
+    /// no birth times, one that was written to counts as replaced), unless what is stored may
+    /// [live](ExportOptions::live); ECANCELED; ETIMEDOUT; E2BIG for names, xattrs and configuration above their limits;
+    /// EPIPE if a pipe's reader goes away, without a signal; what the system calls give, EFBIG for a limit on the length
+    /// of files among it.
     pub fn write<'p>(
         &self,
         archive: impl Into<Place<'p>>,
