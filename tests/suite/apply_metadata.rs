@@ -217,6 +217,9 @@ api_tests! {
             assert_eq!(tree.get(path).xattrs.keys().collect::<Vec<_>>(), [b"trusted.t"], "{path}");
         }
         assert_eq!(tree.get("f").xattrs.len(), 2);
+        let entries = [file("g", "x"), fifo("q"), symlink("m", "x")];
+        stage.apply(entries.map(|entry| entry.xattr(DEFAULT, acl(&[1234])))).unwrap();
+        assert!(["g", "q", "m"].iter().all(|path| stage.tree().get(path).xattrs.is_empty()));
     }
 
     fn an_attribute_that_the_file_system_has_no_room_for_is_named_as_such(t) {

@@ -120,10 +120,10 @@ api_tests! {
     fn links_have_no_place_in_a_bundle(t) {
         for entry in [
             symlink("restore.log", "/etc/passwd"), symlink("checkpoint", "/"), symlink("checkpoint/other", "../pre-checkpoint"),
-            symlink("checkpoint/sub/parent", "../pre-checkpoint"), symlink("parent", "../pre-checkpoint"),
+            symlink("checkpoint/sub/parent", "../../pre-checkpoint"), symlink("parent", "../pre-checkpoint"),
             symlink("checkpoint/parent", "/etc"), symlink("checkpoint/parent", "../.."), symlink("checkpoint/parent", ".."),
             symlink("checkpoint/parent", "../a/b"), symlink("checkpoint/parent", "../../x"), symlink("checkpoint/parent", "x"),
-            symlink("checkpoint/parent", "../."), symlink("checkpoint/parent", "../"), symlink("volumes/parent", "../pre-checkpoint"),
+            symlink("checkpoint/parent", "../."), symlink("checkpoint/parent", "../"), symlink("volumes/parent", "../volumes"),
             hardlink("checkpoint/l", "already-there"), hardlink("checkpoint/l", "checkpoint"),
         ] {
             let import = Import::from([entry.clone()]);

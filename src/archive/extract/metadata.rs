@@ -211,7 +211,7 @@ impl XattrSetting<'_> {
         };
         let unsupported = match errno {
             Errno::EOPNOTSUPP => Some("isn't supported by the file system"),
-            Errno::EPERM if is_of_another_type(node, name)? => {
+            Errno::EPERM | Errno::EACCES if is_of_another_type(node, name)? => {
                 Some("isn't supported for this type of object")
             }
             Errno::EPERM if self.user_namespace => Some("is refused by the kernel"),
@@ -245,10 +245,16 @@ impl XattrSetting<'_> {
     }
 }
 
-/// Whether the attribute is one that the kernel lets only regular files and directories have (xattr(7)).
+/// Whether the attribute is one that the kernel lets only other types of objects have (xattr(7), acl(5)): `user.*` is for
+/// regular files and directories, a default ACL for directories.
 fn is_of_another_type(node: &Node, name: &CStr) -> Result<bool> {
-    let can_have = matches!(file_type(&node.stat()?), SFlag::S_IFREG | SFlag::S_IFDIR);
-    Ok(!can_have && name.to_bytes().starts_with(b"user."))
+    let kind = file_type(&node.stat()?);
+    Ok(if name == DEFAULT_ACL {
+        kind != SFlag::S_IFDIR
+    } else {
+        let can_have = matches!(kind, SFlag::S_IFREG | SFlag::S_IFDIR);
+        !can_have && name.to_bytes().starts_with(b"user.")
+    })
 }
 
 /// "No space left on device" is also what a file system says that has no room for a single attribute of this size.

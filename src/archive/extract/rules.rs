@@ -91,8 +91,7 @@ pub(crate) struct Rules {
     pub(crate) usable_modes: bool,
     /// What becomes of attributes that can't be set.
     pub(crate) unsettable_xattrs: UnsettableXattrs,
-    /// Whether members go into what is mounted below the root. Otherwise they are refused. Nothing is removed there in
-    /// either case.
+    /// Whether members go into what is mounted below the root. Otherwise they are refused. Whiteouts never reach it.
     pub(crate) cross_mounts: bool,
 }
 

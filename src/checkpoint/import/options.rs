@@ -269,7 +269,7 @@ impl ImportOptions {
     }
 
     /// Whether members go into what is mounted below the directories that are extracted into. Otherwise that is EXDEV: a
-    /// bind mount leads to a directory of the host. Nothing is removed there in either case.
+    /// bind mount leads to a directory of the host. Whiteouts and deletions never reach it.
     pub fn cross_mounts(&mut self, cross: bool) -> &mut Self {
         self.rules.cross_mounts = cross;
         self

@@ -1,0 +1,127 @@
+//! A root directory with neighbours, which nothing may touch whatever the input says.
+
+#![allow(dead_code, reason = "each target uses a part")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+pub struct Stage {
+    path: PathBuf,
+    pub base: PathBuf,
+    pub root: PathBuf,
+    outside: BTreeMap<PathBuf, String>,
+}
+
+impl Stage {
+    /// An empty root between its neighbours.
+    pub fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("crutils-fuzz-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let (base, root) = (path.join("base"), path.join("outer/root"));
+        for directory in [&base, &root, &path.join("outer/root-evil")] {
+            fs::create_dir_all(directory).unwrap();
+        }
+        for file in ["victim", "outer/victim", "outer/root-evil/victim"] {
+            fs::write(path.join(file), "from outside").unwrap();
+        }
+        let mut new = Self {
+            path,
+            base,
+            root,
+            outside: BTreeMap::new(),
+        };
+        new.outside = new.look_outside();
+        new
+    }
+
+    /// Puts something into the root for links and removals to meet.
+    pub fn furnish(&self) {
+        let at = |path: &str| self.root.join(path);
+        fs::create_dir_all(at("d/e/f")).unwrap();
+        for file in ["a", "d/b", "d/e/c", "d/e/f/g"] {
+            fs::write(at(file), file).unwrap();
+        }
+        symlink("d", at("l")).unwrap();
+        symlink("../../..", at("up")).unwrap();
+        symlink("/outer/victim", at("absolute")).unwrap();
+        symlink(self.path.join("outer"), at("out")).unwrap();
+    }
+
+    pub fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.base.join(name), bytes).unwrap();
+    }
+
+    fn look_outside(&self) -> BTreeMap<PathBuf, String> {
+        let mut found = BTreeMap::new();
+        let mut ahead = vec![self.path.clone()];
+        while let Some(path) = ahead.pop() {
+            if path == self.root || path.starts_with(&self.base) {
+                continue;
+            }
+            let meta = fs::symlink_metadata(&path).unwrap();
+            let mut state = format!("{:o} {}:{}", meta.mode(), meta.uid(), meta.gid());
+            if meta.is_dir() {
+                ahead.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            } else {
+                let content = fs::read_to_string(&path).unwrap();
+                state = format!("{state} {} {} {content}", meta.mtime(), meta.nlink());
+            }
+            found.insert(path, state);
+        }
+        found
+    }
+
+    /// Checks that nothing outside of the root was touched.
+    pub fn check(&self) {
+        assert_eq!(self.look_outside(), self.outside);
+    }
+
+    /// What is in the root: paths and sizes, no deeper than paths go.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut ahead = vec![self.root.clone()];
+        while let Some(path) = ahead.pop() {
+            let Ok(entries) = fs::read_dir(&path) else {
+                continue;
+            };
+            for entry in entries.flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    ahead.push(entry.path());
+                }
+                found.push(entry.path());
+            }
+        }
+        found
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// The input as a tar stream, in which headers have the right checksum: what a fuzzer changes would be refused for its
+/// checksum alone otherwise.
+pub fn tar(data: &[u8]) -> Vec<u8> {
+    let mut bytes = data.to_vec();
+    bytes.resize(data.len().next_multiple_of(512), 0);
+    for block in bytes.chunks_exact_mut(512) {
+        if &block[257..262] == b"ustar" {
+            block[148..156].fill(b' ');
+            let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+            block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        }
+    }
+    bytes
+}
+
+/// Whether a size is one that a file system takes without a word.
+pub fn size_of(path: &Path) -> Option<u64> {
+    fs::symlink_metadata(path).ok().map(|meta| meta.len())
+}
