@@ -38,16 +38,16 @@ pub(crate) fn run(
     output: &mut Output,
     watch: &Watch,
 ) -> Result<ExitCode, Failure> {
-    let sha256 = if options.archive.is_dir() {
-        None
-    } else {
-        read_all(options, watch)?
-    };
     if options.archive.as_os_str() == "-" {
         return Err(Failure::Usage(
             "check reads an archive twice: - is of no use".to_owned(),
         ));
     }
+    let sha256 = if options.archive.is_dir() {
+        None
+    } else {
+        read_all(options, watch)?
+    };
     let inspection = inspect::open(&options.archive, &options.parents, watch)?;
     let findings = inspection.findings(&host(&inspection));
     let whole = inspection.problems().is_empty();

@@ -26,12 +26,13 @@ impl Signals {
         let watch = Watch::new();
         let caught = Arc::new(AtomicUsize::new(0));
         let again = Arc::new(AtomicBool::new(false));
+        // The first of all: a signal that only sets the flag would be lost.
+        let mut signals = Caught::new([SIGINT, SIGTERM])?;
         for signal in [SIGINT, SIGTERM] {
             // In this order: the first signal finds the flag unset.
             flag::register_conditional_default(signal, Arc::clone(&again))?;
             flag::register(signal, Arc::clone(&again))?;
         }
-        let mut signals = Caught::new([SIGINT, SIGTERM])?;
         let (number, cancel) = (Arc::clone(&caught), watch.clone());
         thread::spawn(move || {
             for signal in signals.forever() {

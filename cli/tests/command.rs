@@ -388,6 +388,7 @@ fn exit_codes_say_what_went_wrong() {
         (&["inspect"], 2),
         (&["frobnicate"], 2),
         (&["memory", plain, "--dump", "x"], 2),
+        (&["check", "-"], 2),
         (&["--help"], 0),
         (&["--version"], 0),
     ] {

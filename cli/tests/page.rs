@@ -54,11 +54,11 @@ impl Browser {
             next: 0,
             session: String::new(),
         };
-        let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
+        let target = browser.call("Target.createTarget", &json!({ "url": "about:blank" }));
         let attached = json!({ "targetId": target["targetId"], "flatten": true });
-        let attached = browser.call("Target.attachToTarget", attached);
+        let attached = browser.call("Target.attachToTarget", &attached);
         browser.session = attached["sessionId"].as_str().unwrap().to_owned();
-        browser.call("Page.enable", json!({}));
+        browser.call("Page.enable", &json!({}));
         browser.send(
             "Page.navigate",
             &json!({ "url": format!("file://{}", page.display()) }),
@@ -92,8 +92,8 @@ impl Browser {
         }
     }
 
-    fn call(&mut self, method: &str, parameters: Value) -> Value {
-        let id = self.send(method, &parameters);
+    fn call(&mut self, method: &str, parameters: &Value) -> Value {
+        let id = self.send(method, parameters);
         let mut answer = self.wait(|message| message["id"] == id);
         assert!(answer["error"].is_null(), "{method}: {answer}");
         answer["result"].take()
@@ -102,7 +102,7 @@ impl Browser {
     /// What an expression in the page's own world comes to.
     fn evaluate(&mut self, expression: &str) -> Value {
         let parameters = json!({ "expression": expression, "returnByValue": true });
-        let mut answer = self.call("Runtime.evaluate", parameters);
+        let mut answer = self.call("Runtime.evaluate", &parameters);
         assert!(answer["exceptionDetails"].is_null(), "{answer}");
         answer["result"]["value"].take()
     }
@@ -185,7 +185,7 @@ fn the_page_is_drawn_and_its_tables_are_sorted() {
         0
     );
     let narrow = json!({ "width": 380, "height": 800, "deviceScaleFactor": 1, "mobile": false });
-    browser.call("Emulation.setDeviceMetricsOverride", narrow);
+    browser.call("Emulation.setDeviceMetricsOverride", &narrow);
     let fits = "document.documentElement.scrollWidth <= 380";
     assert_eq!(browser.evaluate(fits), true, "the page scrolls sideways");
 }

@@ -366,6 +366,15 @@ fn a_block_of_lz4_can_not_become_more_than_its_size() {
 }
 
 #[test]
+fn a_block_of_lz4_that_becomes_less_than_its_size_is_refused() {
+    let short = lz4_flex::block::compress(&vec![b'x'; PAGE_SIZE as usize - 1]);
+    let size = short.len() as u32;
+    let map = Pagemap::new(1, vec![compressed(0, 1, 1, &[size])], PAGE_SIZE).unwrap();
+    let piece = map.runs[0].piece(0, 1).unwrap();
+    assert_eq!(piece.unpack(short), Err(Refusal::Lz4));
+}
+
+#[test]
 fn sizes_of_compressed_pages_that_contradict_each_other_are_refused() {
     let with_total = PagemapEntry {
         total_compressed: Some(11),

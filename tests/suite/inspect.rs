@@ -369,12 +369,8 @@ fn all_pages_come_in_the_order_of_their_addresses() {
 #[test]
 fn memory_is_read_at_any_address() {
     let mut inspection = inspect(&archives().join("rich.tar.zst"));
-    let stack = inspection.process(44).unwrap().mappings.iter();
-    let stack = stack
-        .filter(|one| one.kind == "stack")
-        .next_back()
-        .unwrap()
-        .clone();
+    let mut mappings = inspection.process(44).unwrap().mappings.iter();
+    let stack = mappings.rfind(|one| one.kind == "stack").unwrap().clone();
     // The file's name stands at the end of the stack: its own bytes, read one by one from the last to the first.
     let mut backwards = Vec::new();
     for back in 1..=23 {

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crutils::checkpoint::Inspection;
 use crutils::checkpoint::inspect::Process;
 use serde_json::{Value, json};
 
@@ -137,7 +138,23 @@ fn check_process(process: &Process, entry: &Value, images: &Value) {
         assert_eq!(own.soft.unwrap_or(u64::MAX), number(&theirs["cur"]));
         assert_eq!(own.hard.unwrap_or(u64::MAX), number(&theirs["max"]));
     }
-    let creds = &core["thread_core"]["creds"];
+    check_credentials(process, &core["thread_core"]["creds"]);
+    check_memory(process, images);
+    let ids = &images[format!("ids-{pid}.img")][0];
+    let fdinfo = &images[format!("fdinfo-{}.img", number(&ids["files_id"]))];
+    let fds: Vec<_> = process
+        .descriptors
+        .iter()
+        .map(|own| [own.fd, own.file].map(u64::from))
+        .collect();
+    let theirs = fdinfo.as_array().unwrap().iter();
+    let theirs: Vec<_> = theirs
+        .map(|entry| [number(&entry["fd"]), number(&entry["id"])])
+        .collect();
+    assert_eq!(fds, theirs);
+}
+
+fn check_credentials(process: &Process, creds: &Value) {
     let own = process.credentials.as_ref().unwrap();
     let ids = [
         own.uid, own.gid, own.euid, own.egid, own.suid, own.sgid, own.fsuid, own.fsgid,
@@ -158,6 +175,10 @@ fn check_process(process: &Process, entry: &Value, images: &Value) {
     }
     let groups: Vec<_> = own.groups.iter().map(|group| u64::from(*group)).collect();
     assert_eq!(groups, numbers(&creds["groups"]));
+}
+
+fn check_memory(process: &Process, images: &Value) {
+    let pid = process.pid;
     let vmas = images[format!("mm-{pid}.img")][0]["vmas"]
         .as_array()
         .unwrap();
@@ -188,22 +209,10 @@ fn check_process(process: &Process, entry: &Value, images: &Value) {
         (process.memory.present, process.memory.parent),
         (sum(true), sum(false))
     );
-    let ids = &images[format!("ids-{pid}.img")][0];
-    let fdinfo = &images[format!("fdinfo-{}.img", number(&ids["files_id"]))];
-    let fds: Vec<_> = process
-        .descriptors
-        .iter()
-        .map(|own| [own.fd, own.file].map(u64::from))
-        .collect();
-    let theirs = fdinfo.as_array().unwrap().iter();
-    let theirs: Vec<_> = theirs
-        .map(|entry| [number(&entry["fd"]), number(&entry["id"])])
-        .collect();
-    assert_eq!(fds, theirs);
 }
 
-/// Images of a process with everything open.
-fn everything() -> Value {
+/// Open files of every kind.
+fn files() -> Vec<Value> {
     let fown = json!({ "uid": 0, "euid": 0, "signum": 0, "pid_type": 0, "pid": 0 });
     let opts = json!({ "so_sndbuf": 1, "so_rcvbuf": 2, "so_snd_tmo_sec": 0, "so_snd_tmo_usec": 0,
                        "so_rcv_tmo_sec": 0, "so_rcv_tmo_usec": 0, "so_filter": ["0x1"] });
@@ -253,6 +262,11 @@ fn everything() -> Value {
     ));
     files.push(inet(4, 0x30, "INET6", 6, 10, [443, 0], ["::", "::"]));
     files.push(inet(17, 0x31, "INET6", 17, 7, [53, 0], ["fe80::1", "::"]));
+    files
+}
+
+/// Images of a process with everything open.
+fn everything() -> Value {
     let image = |magic: &str, entries: Value| json!({ "magic": magic, "entries": entries });
     let order = [
         ("REG", 1),
@@ -282,7 +296,7 @@ fn everything() -> Value {
         "ids-7.img": image("IDS", json!([{ "vm_id": 1, "files_id": 4, "fs_id": 1, "sighand_id": 1 }])),
         "fs-7.img": image("FS", json!([{ "cwd_id": 2, "root_id": 2, "umask": 63 }])),
         "fdinfo-4.img": image("FDINFO", fdinfo.collect()),
-        "files.img": image("FILES", files.into()),
+        "files.img": image("FILES", files().into()),
         "tty-info.img": image("TTY_INFO", json!([{ "id": 3, "type": "PTY", "locked": false, "exclusive": false,
             "packet_mode": false, "sid": 7, "pgrp": 7, "rdev": 0, "pty": { "index": 5 } }])),
         "memfd.img": image("MEMFD_INODE", json!([{ "name": "region", "uid": 0, "gid": 0, "size": 8192, "shmid": 30,
@@ -347,6 +361,10 @@ fn everything_that_crit_encodes_is_told() {
         (first.flags, first.close_on_exec, first.deleted),
         (Some(0x8002), true, true)
     );
+    check_sockets_and_the_rest(&inspection);
+}
+
+fn check_sockets_and_the_rest(inspection: &Inspection) {
     let sockets: Vec<_> = inspection
         .sockets()
         .iter()
