@@ -106,7 +106,7 @@ fn lacking(bundle: &Bundle, export: &Export) -> Vec<String> {
     let (watch, told) = (Watch::new(), Arc::new(Mutex::new(Vec::new())));
     let tell = Arc::clone(&told);
     watch.on_warning(move |warning| {
-        if warning.kind == WarningKind::Vanished && warning.member.starts_with(b"checkpoint/") {
+        if warning.kind == WarningKind::Incomplete && warning.member.starts_with(b"checkpoint/") {
             tell.lock()
                 .unwrap()
                 .push(String::from_utf8(warning.member.to_vec()).unwrap());

@@ -16,7 +16,7 @@ use crate::support::tarball::{Entry, archive, dir, fifo, file, symlink};
 use crate::support::tree::Snapshot;
 
 /// The number of the warnings about attributes.
-const XATTR: u32 = 4;
+const XATTR: u32 = 6;
 const ACCESS: &str = "system.posix_acl_access";
 
 /// What an engine's overlay storage has in its directories.

@@ -178,9 +178,4 @@ mod tests {
         assert_eq!(IdMap::new(ranges(341)), Err(BadMap::TooMany(341)));
     }
 
-    #[test]
-    fn a_bad_map_is_a_bad_argument() {
-        let error = Error::from(BadMap::Empty);
-        assert_eq!(error.kind(), crate::error::Kind::Argument);
-    }
 }
