@@ -10,6 +10,9 @@
 #                   minutes, 30 GiB of disk, and root for most; CASES='xfs runtime' chooses by parts of names, and
 #                   BENCHFLAGS=--quick reduces sizes: then it writes build/bench/BENCHMARKS.md
 #   make install    installs the libraries, the header and the pkg-config file; make uninstall removes exactly these
+#   make check-faults  has every system call of the operations fail once, which takes some minutes
+#   make fuzz       runs the fuzz targets, SECONDS=60 each, or TARGETS='...'; it needs cargo-fuzz and a nightly toolchain
+#   make docs       renders the header: HTML in build/docs, pages of the manual in build/man
 #   make header     writes include/crutils.h anew from src/capi
 #   make abi        writes the description of the ABI anew from the header: include/crutils.symbols and include/crutils.abi
 #   make check-reproducible  builds in another directory, and compares the libraries
@@ -58,7 +61,7 @@ CBINDGEN         := build/tools/cbindgen-$(CBINDGEN_VERSION)/bin/cbindgen
 export CARGO CARGOFLAGS CC AR NM OBJCOPY
 
 .PHONY: all install uninstall stage demo check bench check-large check-vm header check-header abi check-abi \
-    check-reproducible clean
+    check-reproducible check-faults docs fuzz clean
 
 all: $(BUILT)/libcrutils.so
 
@@ -149,6 +152,16 @@ abi:
 
 check-abi: all
 	VENDORED=$(VENDORED) scripts/check-abi $(BUILT) libcrutils.so.$(SOVERSION)
+
+# HTML in build/docs, and pages of the manual in build/man, which `make install` installs.
+docs:
+	@scripts/docs
+
+check-faults:
+	@scripts/check-faults
+
+fuzz:
+	@scripts/fuzz $(or $(SECONDS),60) $(TARGETS)
 
 check-reproducible: all
 	SELINUX=$(SELINUX) VENDORED=$(VENDORED) scripts/check-reproducible $(BUILT)
