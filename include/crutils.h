@@ -19,7 +19,7 @@
  * CRExportNew, adds members with CRExportAddBundle and CRExportAddRootFsDiff, and writes the archive with
  * CRExportWrite. The nine functions from CRImportCheckpointWithoutConfig on do the same work step by step.
  *
- * Conventions, which hold for every function below:
+ * These conventions hold for every function.
  *
  * **Results.** A function of type int returns 0 on success and a negative errno on failure. Its last
  * argument is where the error goes: on failure a new CRError is stored there, which the caller frees with
@@ -40,7 +40,7 @@
  * **Places.** A file or a directory of the host is named as openat(2) has it: by a descriptor of a
  * directory and a path that starts there. (AT_FDCWD, "/run/bundle") is a path; (fd, "rootfs") starts at a
  * descriptor; (fd, "") is what the descriptor itself refers to: a directory, also one that was opened with
- * O_PATH, or, where an archive is meant, a file, a pipe or a socket. AT_FDCWD is in <fcntl.h>. Symbolic
+ * O_PATH, or, where an archive is meant, a file, a pipe or a socket. AT_FDCWD is in <fcntl.h> (with _POSIX_C_SOURCE 200809L). Symbolic
  * links on the way and at the end are followed. The descriptor stays the caller's, who may close it after
  * the call. Nothing outside of the directory that is named is read, made, changed or removed, whatever an
  * archive holds, and whoever changes that directory meanwhile.
@@ -80,11 +80,17 @@
  * and becomes ENOTRECOVERABLE.
  */
 
-/** The version that this header belongs to as one number: major * 10000 + minor * 100 + patch. */
+/**
+ * @ingroup library
+ * The version that this header belongs to as one number: major * 10000 + minor * 100 + patch.
+ */
 #define CRUTILS_VERSION \
     (CRUTILS_VERSION_MAJOR * 10000 + CRUTILS_VERSION_MINOR * 100 + CRUTILS_VERSION_PATCH)
 
-/** Whether this header is of this version or of a later one. For the preprocessor. */
+/**
+ * @ingroup library
+ * Whether this header is of this version or of a later one. For the preprocessor.
+ */
 #define CRUTILS_VERSION_AT_LEAST(major, minor, patch) \
     (CRUTILS_VERSION >= (major) * 10000 + (minor) * 100 + (patch))
 
@@ -146,6 +152,7 @@ extern "C" {
 
 /**
  * @defgroup errors Errors
+ * Why a function failed: an errno, a kind, a message, and what it is about.
  * @{
  */
 
@@ -238,10 +245,11 @@ void CRErrorFree(struct CRError *error);
 
 /**
  * @defgroup places Places and strings
+ * Files and directories in arrays, and the strings that the caller owns.
  * @{
  */
 
-/** A file or a directory of the host, as openat(2) has it; see "Places" above. */
+/** A file or a directory of the host, as openat(2) has it. */
 typedef struct CRPlace {
     /** AT_FDCWD, or a descriptor that the path starts from. */
     int at;
@@ -313,7 +321,7 @@ typedef struct CRChange {
  * - EPERM: a member is a device or a fifo, or is named config.json.
  * - EXDEV: a member is any other link, or a file in the place of the destination itself.
  * - EBADMSG: the input is not an archive, or is damaged or cut short.
- * - EOPNOTSUPP: a member has an unknown type.
+ * - EOPNOTSUPP: a member has an unknown type, or a global header says something of all members.
  * - E2BIG: a header, a map of holes or a path is longer than the limits; more than 4 million names or
  *   256 MiB of them have to be remembered; a compression window is above 128 MiB.
  * - ENOTDIR: the destination is not a directory.
@@ -483,8 +491,8 @@ int CRCreateFileWithLabel(const char *directory,
     CRUTILS_MUST_USE CRUTILS_NONNULL((1, 2, 3));
 
 /**
- * Answers whether a runtime can checkpoint and restore containers: whether "RUNTIME checkpoint --help"
- * succeeds.
+ * Answers whether a runtime can checkpoint and restore containers: whether
+ * `RUNTIME checkpoint --help` succeeds.
  *
  * The answer comes within 10 seconds; the process group of the runtime is killed then. It is false for
  * NULL, for a runtime that is missing, fails or hangs, and in a process that reaps the library's child.
@@ -495,7 +503,7 @@ bool CRRuntimeSupportsCheckpointRestore(const char *runtime_path);
 
 /**
  * Answers whether a runtime can restore containers into a pod: whether its command "restore" has the
- * option --lsm-mount-context, as runc, crun and youki tell it.
+ * option `--lsm-mount-context`, as runc, crun and youki tell it.
  *
  * @param runtime_path As for CRRuntimeSupportsCheckpointRestore, and so is what makes the answer false.
  */
@@ -563,134 +571,134 @@ int CRCreateFileWithLabelAt(int directory_at,
  */
 
 /**
- * 0 or 1. The archive's SHA-256 is computed while it is extracted. All bytes go through memory then.
+ * Computes the archive's SHA-256 while it is extracted: 0 or 1. All bytes go through memory then.
  */
 #define CR_IMPORT_DIGEST 1
 
 /**
- * 0 or 1. CRImportToBundle extracts config.dump and spec.dump too. Otherwise they are left out, since
+ * Lets CRImportToBundle extract config.dump and spec.dump too: 0 or 1. Otherwise they are left out, since
  * an engine writes its own.
  */
 #define CR_IMPORT_CONFIGURATION 2
 
 /**
- * 0 or 1. A bundle that a failed import has made stays. Otherwise it is removed. A bundle that existed
+ * Keeps a bundle that a failed import has made: 0 or 1. Otherwise it is removed. A bundle that existed
  * before stays in either case, with what was extracted.
  */
 #define CR_IMPORT_KEEP_FAILED 3
 
 /**
- * 0 or 1. A name that is absolute or has a component ".." fails the import (EXDEV), and so does such a
- * source of a hard link. Otherwise names are taken as below the directory that is extracted into.
+ * Refuses names that are absolute or have a component "..", sources of hard links included (EXDEV):
+ * 0 or 1. Otherwise names are taken as below the directory that is extracted into.
  */
 #define CR_IMPORT_STRICT_NAMES 4
 
 /**
- * 0 or 1. An archive without an end marker fails the import at its end (EBADMSG). Otherwise an archive
+ * Refuses an archive without an end marker, at its end (EBADMSG): 0 or 1. Otherwise an archive
  * that is cut off right after a member counts as complete, as for tar.
  */
 #define CR_IMPORT_END_MARKER 5
 
 /**
- * 0 or 1. "./" in a rootfs diff, a volume or /dev/shm sets the owner, mode, times and extended
- * attributes of the directory that is extracted into. Otherwise that directory keeps its own: it may be
+ * Lets "./" in a rootfs diff, a volume or /dev/shm set the owner, mode, times and extended attributes of
+ * the directory that is extracted into: 0 or 1. Otherwise that directory keeps its own: it may be
  * a mount point of the engine's.
  */
 #define CR_IMPORT_ROOT_ATTRIBUTES 6
 
 /**
- * 0 or 1. Names in a rootfs diff that begin with ".wh." are whiteouts, as in the layers of OCI images,
- * which is what containerd writes. Otherwise they are names of files.
+ * Takes names in a rootfs diff that begin with ".wh." for whiteouts, as in the layers of OCI images:
+ * 0 or 1. containerd writes such diffs. Otherwise they are names of files.
  */
 #define CR_IMPORT_OCI_WHITEOUTS 7
 
 /**
- * 0 or 1. Everything belongs to the caller. Setuid and setgid bits and file capabilities are not set
+ * Makes everything belong to the caller: 0 or 1. Setuid and setgid bits and file capabilities are not set
  * then: they would give the caller's rights to the container's programs.
  */
 #define CR_IMPORT_IGNORE_OWNERSHIP 8
 
 /**
- * 0 or 1. Device nodes are refused everywhere (EPERM). Otherwise they are refused in a bundle alone.
+ * Refuses device nodes everywhere (EPERM): 0 or 1. Otherwise they are refused in a bundle alone.
  */
 #define CR_IMPORT_NO_DEVICES 9
 
 /**
- * 0 or 1. Names at the top of the archive that neither podman nor CRI-O nor containerd writes are
- * refused (EPERM). Otherwise any name may be there.
+ * Refuses names at the top of the archive that neither podman nor CRI-O nor containerd writes (EPERM):
+ * 0 or 1. Otherwise any name may be there.
  */
 #define CR_IMPORT_KNOWN_NAMES 10
 
 /**
- * The largest number of members that the archive may have, those of nested archives included. No limit
+ * Limits the number of members that the archive may have, those of nested archives included. No limit
  * by default: an inode costs the caller no more than was asked for.
  */
 #define CR_IMPORT_LIMIT_MEMBERS 11
 
 /**
- * The largest number of bytes that may be written for all members together, holes left out. No limit by
+ * Limits the number of bytes that may be written for all members together, holes left out. No limit by
  * default: only the caller knows how large a container's memory is.
  */
 #define CR_IMPORT_LIMIT_TOTAL_BYTES 12
 
 /**
- * The largest size of one file in bytes, holes included. No limit by default: holes cost nothing here.
+ * Limits the size of one file in bytes, holes included. No limit by default: holes cost nothing here.
  */
 #define CR_IMPORT_LIMIT_MEMBER_BYTES 13
 
 /**
- * The longest path in bytes. 4095 by default, the kernel's limit; a larger value has no effect.
+ * Limits the length of a path in bytes. 4095 by default, the kernel's limit; a larger value has no effect.
  */
 #define CR_IMPORT_LIMIT_PATH_BYTES 14
 
 /**
- * The largest number of components of a path. 2048 by default, as many as fit into 4095 bytes. Programs
+ * Limits the number of components of a path. 2048 by default, as many as fit into 4095 bytes. Programs
  * that walk trees by recursion may fail at fewer.
  */
 #define CR_IMPORT_LIMIT_DEPTH 15
 
 /**
- * The largest number of bytes that the names and values of a member's extended attributes may have
+ * Limits the number of bytes that the names and values of a member's extended attributes may have
  * together. 1 MiB by default, as much as a header holds; a larger value has no effect.
  */
 #define CR_IMPORT_LIMIT_XATTR_BYTES 16
 
 /**
- * The largest number of bytes that may come of one byte of a compressed archive, once they are more than
+ * Limits the number of bytes that may come of one byte of a compressed archive, once they are more than
  * 1 MiB. No limit by default: memory is mostly zeros, so that honest archives expand a thousandfold.
  */
 #define CR_IMPORT_LIMIT_RATIO 17
 
-/** 0 or 1. What the import wrote is on the disk before CRImportExtract returns. */
+/** Syncs the file systems that the import wrote to before CRImportExtract returns: 0 or 1. */
 #define CR_IMPORT_SYNC 18
 
 /**
- * One of CR_XATTRS_*: what becomes of an extended attribute that can't be set. CR_XATTRS_SKIP_UNSUPPORTED by
- * default.
+ * Sets what becomes of an extended attribute that can't be set: one of CR_XATTRS_*,
+ * CR_XATTRS_SKIP_UNSUPPORTED by default.
  */
 #define CR_IMPORT_XATTRS 19
 
 /**
- * 0 or 1. The extended attributes in which overlays keep their state are set by a rootfs diff. Otherwise they
+ * Lets a rootfs diff set the extended attributes in which overlays keep their state: 0 or 1. Otherwise they
  * are left out with a warning: below an overlay's upper directory they would change what the overlay shows.
  * In volumes and /dev/shm they are data, and are always set.
  */
 #define CR_IMPORT_OVERLAY_XATTRS 20
 
 /**
- * 0 or 1. Members go into what is mounted below the directories that are extracted into. Otherwise that is
- * EXDEV: a bind mount leads to a directory of the host. Nothing is removed there in either case.
+ * Lets members go into what is mounted below the directories that are extracted into: 0 or 1. Otherwise that
+ * is EXDEV: a bind mount leads to a directory of the host. Nothing is removed there in either case.
  */
 #define CR_IMPORT_CROSS_MOUNTS 21
 
 /**
- * 0 or 1. A bundle that a restore would miss something in fails the import (ENODATA): CRIU's images without
+ * Refuses a bundle in which a restore would miss something (ENODATA): 0 or 1. That is CRIU's images without
  * inventory.img, and a link "parent" that leads nowhere. Otherwise that is a warning.
  */
 #define CR_IMPORT_REQUIRE_COMPLETE 22
 
 /**
- * 0 or 1. Files and directories get modes that their owner can work with, as chmod u+rwX. Some engines write
+ * Gives files and directories modes that their owner can work with, as chmod u+rwX: 0 or 1. Some engines write
  * directories that nobody but root can enter.
  */
 #define CR_IMPORT_USABLE_MODES 23
@@ -816,7 +824,7 @@ struct CRImportOptions *CRImportOptionsNew(void);
 void CRImportOptionsFree(struct CRImportOptions *options);
 
 /**
- * Sets an option. When a limit is exceeded, the import fails with E2BIG, the message names the limit,
+ * Sets an option of an import. When a limit is exceeded, the import fails with E2BIG, the message names the limit,
  * and nothing is touched for the member that exceeds it.
  *
  * @param option One of CR_IMPORT_*.
@@ -938,7 +946,7 @@ const char *CRClassName(uint32_t member_class);
  * Errors:
  * - ENOENT: the archive is missing.
  * - EISDIR: it is a directory.
- * - EBADF: the descriptor can't be read from.
+ * - EBADF, EINVAL: the descriptor is not open, or can't be read from.
  */
 int CRImportOpen(int at,
                  const char *archive,
@@ -1141,41 +1149,41 @@ int CRImportChain(int at,
 #define CR_COMPRESSION_ZSTD 3
 
 /**
- * One of CR_COMPRESSION_*; CR_COMPRESSION_ZSTD by default. The same content becomes the same bytes, on
+ * Sets the compression: one of CR_COMPRESSION_*, CR_COMPRESSION_ZSTD by default. The same content becomes the same bytes, on
  * any number of cores.
  */
 #define CR_EXPORT_COMPRESSION 1
 
 /**
- * The level of the compression; 0, the default, for the compression's own. A level that the compression
+ * Sets the level of the compression; 0, the default, for the compression's own. A level that the compression
  * doesn't have is EINVAL when the archive is written.
  */
 #define CR_EXPORT_LEVEL 2
 
 /**
- * 0 or 1. The archive's SHA-256 is computed while it is written; CRExportResult tells it. An archive that
+ * Computes the archive's SHA-256 while it is written: 0 or 1. CRExportResult tells it. An archive that
  * isn't compressed goes through memory then, where the kernel would copy it otherwise; data that the file
  * system clones is still cloned, and read once for the digest.
  */
 #define CR_EXPORT_DIGEST 3
 
 /**
- * 0 or 1. The archive and its name are on the disk before CRExportWrite returns. A descriptor is never
+ * Syncs the archive and its name before CRExportWrite returns: 0 or 1. A descriptor is never
  * synced.
  */
 #define CR_EXPORT_SYNC 4
 
-/** How many threads compress; 0, the default, for as many as the process may use cores. */
+/** Sets how many threads compress; 0, the default, for as many as the process may use cores. */
 #define CR_EXPORT_WORKERS 5
 
 /**
- * The modification time of members that the export makes itself (bytes, and archives within the archive),
+ * Sets the modification time of members that the export makes itself (bytes, and archives within the archive),
  * in seconds since the epoch; 0 by default.
  */
 #define CR_EXPORT_TIME 6
 
 /**
- * 0 or 1. Directories and root file systems may be written to while they are stored: what vanishes is
+ * Allows directories and root file systems to be written to while they are stored: 0 or 1. What vanishes is
  * left out, what is replaced is stored as it is now, and what gets shorter is padded with zeros, each with a
  * warning. Otherwise such a change fails the export (ESTALE). The members of a bundle must not change in
  * any case.
@@ -1183,14 +1191,14 @@ int CRImportChain(int at,
 #define CR_EXPORT_LIVE 7
 
 /**
- * 0 or 1. A rootfs diff has the extended attributes in which overlays keep their state, where the mounted root
- * file system shows any. Otherwise they are left out with a warning. Directories that are archives within the
+ * Stores the extended attributes in which overlays keep their state in a rootfs diff, where the mounted root
+ * file system shows any: 0 or 1. Otherwise they are left out with a warning. Directories that are archives within the
  * archive have them in any case.
  */
 #define CR_EXPORT_OVERLAY_XATTRS 8
 
 /**
- * How many bytes of content a frame of zstd holds at most, from 64 KiB to 64 MiB; 0, the default, for a usual
+ * Sets how many bytes of content a frame of zstd holds at most, from 64 KiB to 64 MiB; 0, the default, for a usual
  * size; UINT64_MAX for all content in one frame. Frames are compressed each by itself: several cores decode them
  * at the same time, and a table behind the last one tells where they are.
  */
@@ -1225,7 +1233,7 @@ struct CRExportOptions *CRExportOptionsNew(void);
 void CRExportOptionsFree(struct CRExportOptions *options);
 
 /**
- * Sets an option.
+ * Sets an option of an export.
  *
  * @param option One of CR_EXPORT_*.
  * @param value The value, as the option's comment says.
@@ -1500,19 +1508,19 @@ const struct CRExported *CRExportResult(const struct CRExport *checkpoint);
 #define CR_EXCLUDE_SUBTREE 2
 
 /**
- * 0 or 1. CRChangesDirectories compares the bytes of two files whose size and modification time agree.
+ * Lets CRChangesDirectories compare the bytes of two files whose size and modification time agree: 0 or 1.
  * Otherwise such files count as equal.
  */
 #define CR_CHANGES_COMPARE_CONTENT 1
 
 /**
- * 0 or 1. CRChangesDirectories tells modification times within the same second apart even if one of them
- * has no nanoseconds. Otherwise they count as equal, since times are often kept in whole seconds.
+ * Lets CRChangesDirectories tell modification times within the same second apart even if one of them has no
+ * nanoseconds: 0 or 1. Otherwise they count as equal, since times are often kept in whole seconds.
  */
 #define CR_CHANGES_EXACT_TIMES 2
 
 /**
- * One of CR_OVERLAY_*: the extended attributes in which the overlay keeps its state. CR_OVERLAY_AUTO by
+ * Sets the extended attributes in which the overlay keeps its state: one of CR_OVERLAY_*, CR_OVERLAY_AUTO by
  * default. It has to be the right one: a container can set the others itself.
  */
 #define CR_CHANGES_OVERLAY_XATTRS 3
@@ -1524,7 +1532,7 @@ struct CRChangesOptions *CRChangesOptionsNew(void);
 void CRChangesOptionsFree(struct CRChangesOptions *options);
 
 /**
- * Sets an option.
+ * Sets an option of a search for changes.
  *
  * @param option One of CR_CHANGES_*.
  * @param value The value, as the option's comment says.
@@ -2119,6 +2127,7 @@ const char *CRWarningName(uint32_t kind);
 
 /**
  * @defgroup library The library
+ * Its version, and what this build can do on this system.
  * @{
  */
 

@@ -52,13 +52,13 @@ const EXCLUSIONS: [(u32, Exclusion); 2] = [
     (CR_EXCLUDE_SUBTREE, |exclude, path| exclude.subtree(path)),
 ];
 
-/// 0 or 1. CRChangesDirectories compares the bytes of two files whose size and modification time agree.
+/// Lets CRChangesDirectories compare the bytes of two files whose size and modification time agree: 0 or 1.
 /// Otherwise such files count as equal.
 pub const CR_CHANGES_COMPARE_CONTENT: u32 = 1;
-/// 0 or 1. CRChangesDirectories tells modification times within the same second apart even if one of them
-/// has no nanoseconds. Otherwise they count as equal, since times are often kept in whole seconds.
+/// Lets CRChangesDirectories tell modification times within the same second apart even if one of them has no
+/// nanoseconds: 0 or 1. Otherwise they count as equal, since times are often kept in whole seconds.
 pub const CR_CHANGES_EXACT_TIMES: u32 = 2;
-/// One of CR_OVERLAY_*: the extended attributes in which the overlay keeps its state. CR_OVERLAY_AUTO by
+/// Sets the extended attributes in which the overlay keeps its state: one of CR_OVERLAY_*, CR_OVERLAY_AUTO by
 /// default. It has to be the right one: a container can set the others itself.
 pub const CR_CHANGES_OVERLAY_XATTRS: u32 = 3;
 
@@ -115,7 +115,7 @@ pub extern "C" fn CRChangesOptionsFree(options: Owned<CRChangesOptions>) {
     guard::run(|| options.free());
 }
 
-/// Sets an option.
+/// Sets an option of a search for changes.
 ///
 /// @param option One of CR_CHANGES_*.
 /// @param value The value, as the option's comment says.

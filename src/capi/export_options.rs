@@ -25,34 +25,34 @@ const COMPRESSIONS: [(u32, Compression); 3] = [
     (CR_COMPRESSION_ZSTD, Compression::Zstd),
 ];
 
-/// One of CR_COMPRESSION_*; CR_COMPRESSION_ZSTD by default. The same content becomes the same bytes, on
+/// Sets the compression: one of CR_COMPRESSION_*, CR_COMPRESSION_ZSTD by default. The same content becomes the same bytes, on
 /// any number of cores.
 pub const CR_EXPORT_COMPRESSION: u32 = 1;
-/// The level of the compression; 0, the default, for the compression's own. A level that the compression
+/// Sets the level of the compression; 0, the default, for the compression's own. A level that the compression
 /// doesn't have is EINVAL when the archive is written.
 pub const CR_EXPORT_LEVEL: u32 = 2;
-/// 0 or 1. The archive's SHA-256 is computed while it is written; CRExportResult tells it. An archive that
+/// Computes the archive's SHA-256 while it is written: 0 or 1. CRExportResult tells it. An archive that
 /// isn't compressed goes through memory then, where the kernel would copy it otherwise; data that the file
 /// system clones is still cloned, and read once for the digest.
 pub const CR_EXPORT_DIGEST: u32 = 3;
-/// 0 or 1. The archive and its name are on the disk before CRExportWrite returns. A descriptor is never
+/// Syncs the archive and its name before CRExportWrite returns: 0 or 1. A descriptor is never
 /// synced.
 pub const CR_EXPORT_SYNC: u32 = 4;
-/// How many threads compress; 0, the default, for as many as the process may use cores.
+/// Sets how many threads compress; 0, the default, for as many as the process may use cores.
 pub const CR_EXPORT_WORKERS: u32 = 5;
-/// The modification time of members that the export makes itself (bytes, and archives within the archive),
+/// Sets the modification time of members that the export makes itself (bytes, and archives within the archive),
 /// in seconds since the epoch; 0 by default.
 pub const CR_EXPORT_TIME: u32 = 6;
-/// 0 or 1. Directories and root file systems may be written to while they are stored: what vanishes is
+/// Allows directories and root file systems to be written to while they are stored: 0 or 1. What vanishes is
 /// left out, what is replaced is stored as it is now, and what gets shorter is padded with zeros, each with a
 /// warning. Otherwise such a change fails the export (ESTALE). The members of a bundle must not change in
 /// any case.
 pub const CR_EXPORT_LIVE: u32 = 7;
-/// 0 or 1. A rootfs diff has the extended attributes in which overlays keep their state, where the mounted root
-/// file system shows any. Otherwise they are left out with a warning. Directories that are archives within the
+/// Stores the extended attributes in which overlays keep their state in a rootfs diff, where the mounted root
+/// file system shows any: 0 or 1. Otherwise they are left out with a warning. Directories that are archives within the
 /// archive have them in any case.
 pub const CR_EXPORT_OVERLAY_XATTRS: u32 = 8;
-/// How many bytes of content a frame of zstd holds at most, from 64 KiB to 64 MiB; 0, the default, for a usual
+/// Sets how many bytes of content a frame of zstd holds at most, from 64 KiB to 64 MiB; 0, the default, for a usual
 /// size; UINT64_MAX for all content in one frame. Frames are compressed each by itself: several cores decode them
 /// at the same time, and a table behind the last one tells where they are.
 pub const CR_EXPORT_FRAME_SIZE: u32 = 9;
@@ -113,7 +113,7 @@ pub extern "C" fn CRExportOptionsFree(options: Owned<CRExportOptions>) {
     guard::run(|| options.free());
 }
 
-/// Sets an option.
+/// Sets an option of an export.
 ///
 /// @param option One of CR_EXPORT_*.
 /// @param value The value, as the option's comment says.

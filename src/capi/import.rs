@@ -89,7 +89,7 @@ impl CRImport {
 /// Errors:
 /// - ENOENT: the archive is missing.
 /// - EISDIR: it is a directory.
-/// - EBADF: the descriptor can't be read from.
+/// - EBADF, EINVAL: the descriptor is not open, or can't be read from.
 #[unsafe(no_mangle)]
 pub extern "C" fn CRImportOpen(
     at: At,

@@ -7,71 +7,71 @@ use crate::PlaceBuf;
 use crate::checkpoint::{IdRange, ImportOptions, KNOWN_MEMBERS, Limit, UnsettableXattrs};
 use crate::error::{Error, Result};
 
-/// 0 or 1. The archive's SHA-256 is computed while it is extracted. All bytes go through memory then.
+/// Computes the archive's SHA-256 while it is extracted: 0 or 1. All bytes go through memory then.
 pub const CR_IMPORT_DIGEST: u32 = 1;
-/// 0 or 1. CRImportToBundle extracts config.dump and spec.dump too. Otherwise they are left out, since
+/// Lets CRImportToBundle extract config.dump and spec.dump too: 0 or 1. Otherwise they are left out, since
 /// an engine writes its own.
 pub const CR_IMPORT_CONFIGURATION: u32 = 2;
-/// 0 or 1. A bundle that a failed import has made stays. Otherwise it is removed. A bundle that existed
+/// Keeps a bundle that a failed import has made: 0 or 1. Otherwise it is removed. A bundle that existed
 /// before stays in either case, with what was extracted.
 pub const CR_IMPORT_KEEP_FAILED: u32 = 3;
-/// 0 or 1. A name that is absolute or has a component ".." fails the import (EXDEV), and so does such a
-/// source of a hard link. Otherwise names are taken as below the directory that is extracted into.
+/// Refuses names that are absolute or have a component "..", sources of hard links included (EXDEV):
+/// 0 or 1. Otherwise names are taken as below the directory that is extracted into.
 pub const CR_IMPORT_STRICT_NAMES: u32 = 4;
-/// 0 or 1. An archive without an end marker fails the import at its end (EBADMSG). Otherwise an archive
+/// Refuses an archive without an end marker, at its end (EBADMSG): 0 or 1. Otherwise an archive
 /// that is cut off right after a member counts as complete, as for tar.
 pub const CR_IMPORT_END_MARKER: u32 = 5;
-/// 0 or 1. "./" in a rootfs diff, a volume or /dev/shm sets the owner, mode, times and extended
-/// attributes of the directory that is extracted into. Otherwise that directory keeps its own: it may be
+/// Lets "./" in a rootfs diff, a volume or /dev/shm set the owner, mode, times and extended attributes of
+/// the directory that is extracted into: 0 or 1. Otherwise that directory keeps its own: it may be
 /// a mount point of the engine's.
 pub const CR_IMPORT_ROOT_ATTRIBUTES: u32 = 6;
-/// 0 or 1. Names in a rootfs diff that begin with ".wh." are whiteouts, as in the layers of OCI images,
-/// which is what containerd writes. Otherwise they are names of files.
+/// Takes names in a rootfs diff that begin with ".wh." for whiteouts, as in the layers of OCI images:
+/// 0 or 1. containerd writes such diffs. Otherwise they are names of files.
 pub const CR_IMPORT_OCI_WHITEOUTS: u32 = 7;
-/// 0 or 1. Everything belongs to the caller. Setuid and setgid bits and file capabilities are not set
+/// Makes everything belong to the caller: 0 or 1. Setuid and setgid bits and file capabilities are not set
 /// then: they would give the caller's rights to the container's programs.
 pub const CR_IMPORT_IGNORE_OWNERSHIP: u32 = 8;
-/// 0 or 1. Device nodes are refused everywhere (EPERM). Otherwise they are refused in a bundle alone.
+/// Refuses device nodes everywhere (EPERM): 0 or 1. Otherwise they are refused in a bundle alone.
 pub const CR_IMPORT_NO_DEVICES: u32 = 9;
-/// 0 or 1. Names at the top of the archive that neither podman nor CRI-O nor containerd writes are
-/// refused (EPERM). Otherwise any name may be there.
+/// Refuses names at the top of the archive that neither podman nor CRI-O nor containerd writes (EPERM):
+/// 0 or 1. Otherwise any name may be there.
 pub const CR_IMPORT_KNOWN_NAMES: u32 = 10;
-/// The largest number of members that the archive may have, those of nested archives included. No limit
+/// Limits the number of members that the archive may have, those of nested archives included. No limit
 /// by default: an inode costs the caller no more than was asked for.
 pub const CR_IMPORT_LIMIT_MEMBERS: u32 = 11;
-/// The largest number of bytes that may be written for all members together, holes left out. No limit by
+/// Limits the number of bytes that may be written for all members together, holes left out. No limit by
 /// default: only the caller knows how large a container's memory is.
 pub const CR_IMPORT_LIMIT_TOTAL_BYTES: u32 = 12;
-/// The largest size of one file in bytes, holes included. No limit by default: holes cost nothing here.
+/// Limits the size of one file in bytes, holes included. No limit by default: holes cost nothing here.
 pub const CR_IMPORT_LIMIT_MEMBER_BYTES: u32 = 13;
-/// The longest path in bytes. 4095 by default, the kernel's limit; a larger value has no effect.
+/// Limits the length of a path in bytes. 4095 by default, the kernel's limit; a larger value has no effect.
 pub const CR_IMPORT_LIMIT_PATH_BYTES: u32 = 14;
-/// The largest number of components of a path. 2048 by default, as many as fit into 4095 bytes. Programs
+/// Limits the number of components of a path. 2048 by default, as many as fit into 4095 bytes. Programs
 /// that walk trees by recursion may fail at fewer.
 pub const CR_IMPORT_LIMIT_DEPTH: u32 = 15;
-/// The largest number of bytes that the names and values of a member's extended attributes may have
+/// Limits the number of bytes that the names and values of a member's extended attributes may have
 /// together. 1 MiB by default, as much as a header holds; a larger value has no effect.
 pub const CR_IMPORT_LIMIT_XATTR_BYTES: u32 = 16;
-/// The largest number of bytes that may come of one byte of a compressed archive, once they are more than
+/// Limits the number of bytes that may come of one byte of a compressed archive, once they are more than
 /// 1 MiB. No limit by default: memory is mostly zeros, so that honest archives expand a thousandfold.
 pub const CR_IMPORT_LIMIT_RATIO: u32 = 17;
-/// 0 or 1. What the import wrote is on the disk before CRImportExtract returns.
+/// Syncs the file systems that the import wrote to before CRImportExtract returns: 0 or 1.
 pub const CR_IMPORT_SYNC: u32 = 18;
 
-/// One of CR_XATTRS_*: what becomes of an extended attribute that can't be set. CR_XATTRS_SKIP_UNSUPPORTED by
-/// default.
+/// Sets what becomes of an extended attribute that can't be set: one of CR_XATTRS_*,
+/// CR_XATTRS_SKIP_UNSUPPORTED by default.
 pub const CR_IMPORT_XATTRS: u32 = 19;
-/// 0 or 1. The extended attributes in which overlays keep their state are set by a rootfs diff. Otherwise they
+/// Lets a rootfs diff set the extended attributes in which overlays keep their state: 0 or 1. Otherwise they
 /// are left out with a warning: below an overlay's upper directory they would change what the overlay shows.
 /// In volumes and /dev/shm they are data, and are always set.
 pub const CR_IMPORT_OVERLAY_XATTRS: u32 = 20;
-/// 0 or 1. Members go into what is mounted below the directories that are extracted into. Otherwise that is
-/// EXDEV: a bind mount leads to a directory of the host. Nothing is removed there in either case.
+/// Lets members go into what is mounted below the directories that are extracted into: 0 or 1. Otherwise that
+/// is EXDEV: a bind mount leads to a directory of the host. Nothing is removed there in either case.
 pub const CR_IMPORT_CROSS_MOUNTS: u32 = 21;
-/// 0 or 1. A bundle that a restore would miss something in fails the import (ENODATA): CRIU's images without
+/// Refuses a bundle in which a restore would miss something (ENODATA): 0 or 1. That is CRIU's images without
 /// inventory.img, and a link "parent" that leads nowhere. Otherwise that is a warning.
 pub const CR_IMPORT_REQUIRE_COMPLETE: u32 = 22;
-/// 0 or 1. Files and directories get modes that their owner can work with, as chmod u+rwX. Some engines write
+/// Gives files and directories modes that their owner can work with, as chmod u+rwX: 0 or 1. Some engines write
 /// directories that nobody but root can enter.
 pub const CR_IMPORT_USABLE_MODES: u32 = 23;
 
@@ -175,7 +175,7 @@ pub extern "C" fn CRImportOptionsFree(options: Owned<CRImportOptions>) {
     guard::run(|| options.free());
 }
 
-/// Sets an option. When a limit is exceeded, the import fails with E2BIG, the message names the limit,
+/// Sets an option of an import. When a limit is exceeded, the import fails with E2BIG, the message names the limit,
 /// and nothing is touched for the member that exceeds it.
 ///
 /// @param option One of CR_IMPORT_*.

@@ -30,7 +30,7 @@ use crate::error::Result;
 /// - EPERM: a member is a device or a fifo, or is named config.json.
 /// - EXDEV: a member is any other link, or a file in the place of the destination itself.
 /// - EBADMSG: the input is not an archive, or is damaged or cut short.
-/// - EOPNOTSUPP: a member has an unknown type.
+/// - EOPNOTSUPP: a member has an unknown type, or a global header says something of all members.
 /// - E2BIG: a header, a map of holes or a path is longer than the limits; more than 4 million names or
 ///   256 MiB of them have to be remembered; a compression window is above 128 MiB.
 /// - ENOTDIR: the destination is not a directory.
@@ -266,8 +266,8 @@ pub extern "C" fn CRCreateFileWithLabel(
     })
 }
 
-/// Answers whether a runtime can checkpoint and restore containers: whether "RUNTIME checkpoint --help"
-/// succeeds.
+/// Answers whether a runtime can checkpoint and restore containers: whether
+/// `RUNTIME checkpoint --help` succeeds.
 ///
 /// The answer comes within 10 seconds; the process group of the runtime is killed then. It is false for
 /// NULL, for a runtime that is missing, fails or hangs, and in a process that reaps the library's child.
@@ -282,7 +282,7 @@ pub extern "C" fn CRRuntimeSupportsCheckpointRestore(runtime_path: OptionalText)
 }
 
 /// Answers whether a runtime can restore containers into a pod: whether its command "restore" has the
-/// option --lsm-mount-context, as runc, crun and youki tell it.
+/// option `--lsm-mount-context`, as runc, crun and youki tell it.
 ///
 /// @param runtime_path As for CRRuntimeSupportsCheckpointRestore, and so is what makes the answer false.
 #[unsafe(no_mangle)]

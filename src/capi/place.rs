@@ -4,7 +4,7 @@ use super::argument::{Array, At, Text};
 use crate::Place;
 use crate::error::Result;
 
-/// A file or a directory of the host, as openat(2) has it; see "Places" above.
+/// A file or a directory of the host, as openat(2) has it.
 #[repr(C)]
 #[derive(Debug)]
 pub struct CRPlace {
