@@ -1,6 +1,7 @@
 package crutils
 
 import (
+	"math"
 	"time"
 )
 
@@ -194,6 +195,21 @@ type ImportOptions struct {
 	// KnownNames refuses, with EPERM, names at the top of the archive that no engine writes. Otherwise any name may be
 	// there.
 	KnownNames bool
+	// Sync syncs the file systems that the import wrote to before Extract returns.
+	Sync bool
+	// Xattrs is what becomes of an extended attribute that can't be set; XattrsSkipUnsupported by default.
+	Xattrs Xattrs
+	// OverlayXattrs lets a rootfs diff set the extended attributes in which overlays keep their state. Otherwise they are
+	// left out with a warning. In volumes and /dev/shm they are data, and are always set.
+	OverlayXattrs bool
+	// CrossMounts lets members go into what is mounted below the directories that are extracted into. Otherwise that is
+	// EXDEV.
+	CrossMounts bool
+	// RequireComplete refuses, with ENODATA, a bundle in which a restore would miss something. Otherwise that is a
+	// warning.
+	RequireComplete bool
+	// UsableModes gives files and directories modes that their owner can work with, as chmod u+rwX.
+	UsableModes bool
 	// Limits is what the archive may cost.
 	Limits Limits
 	// ExpectedDigest is the SHA-256 that the archive must have, as 64 hexadecimal digits; another digest fails the
@@ -243,6 +259,37 @@ const (
 	Optional Presence = 2
 )
 
+// Xattrs is what becomes of an extended attribute that can't be set.
+type Xattrs uint32
+
+// The choices for extended attributes.
+const (
+	// XattrsSkipUnsupported leaves an attribute out with a warning if nobody can have it there: the file system or the
+	// type of the object has none, or the kernel refuses it in a user namespace. Any other failure fails the import.
+	XattrsSkipUnsupported Xattrs = 1
+	// XattrsSkipAll leaves an attribute out with a warning for any reason.
+	XattrsSkipAll Xattrs = 2
+	// XattrsFail fails the import for an attribute that can't be set.
+	XattrsFail Xattrs = 3
+)
+
+// Dump is a dump of a chain: the name of its directory in the bundle, and its archive.
+type Dump struct {
+	Name    string
+	Archive Place
+}
+
+// MemberPath is a path below the directory of an archive's member.
+type MemberPath struct {
+	// Member is the member's name, such as "volumes/data.tar" or "checkpoint".
+	Member string
+	// Path is the path below the member's directory.
+	Path string
+}
+
+// FrameSizeWhole is a frame size that puts all content into one frame.
+const FrameSizeWhole = math.MaxUint64
+
 // ExportOptions is how an export writes its archive. The zero value of a field is its default.
 type ExportOptions struct {
 	// Compression is how the archive is compressed: with zstd by default.
@@ -259,6 +306,17 @@ type ExportOptions struct {
 	// Time is the modification time of members that the export makes itself (bytes, and archives within the archive), in
 	// whole seconds. By default it is the beginning of the epoch, 1970.
 	Time time.Time
+	// Live allows directories and root file systems to be written to while they are stored: what vanishes is left out,
+	// and what changes is stored as it is now, each with a warning. Otherwise such a change fails the export with ESTALE.
+	Live bool
+	// OverlayXattrs stores the extended attributes in which overlays keep their state in a rootfs diff. Otherwise they
+	// are left out with a warning. Directories that are archives within the archive have them in any case.
+	OverlayXattrs bool
+	// FrameSize is how many bytes of content a frame of zstd holds at most, from 64 KiB to 64 MiB; 0 for a usual size,
+	// FrameSizeWhole for one frame.
+	FrameSize uint64
+	// Exclude is what is left out, with everything below it. A member that the export doesn't have is EINVAL.
+	Exclude []MemberPath
 	// SpoolDirectory is the directory for unnamed files that hold the headers of archives within the archive. By default
 	// that is the directory of the file that is written; for an open file or a stream the directory that TMPDIR names,
 	// or else /var/tmp.

@@ -28,6 +28,9 @@ func (o *ExportOptions) settings() []setting {
 		{C.CR_EXPORT_SYNC, flag(o.Sync)},
 		{C.CR_EXPORT_WORKERS, uint64(o.Workers)},
 		{C.CR_EXPORT_TIME, uint64(seconds)},
+		{C.CR_EXPORT_LIVE, flag(o.Live)},
+		{C.CR_EXPORT_OVERLAY_XATTRS, flag(o.OverlayXattrs)},
+		{C.CR_EXPORT_FRAME_SIZE, o.FrameSize},
 	}
 }
 
@@ -45,16 +48,29 @@ func (o *ExportOptions) set(made *C.CRExportOptions) error {
 	err := apply(o.settings(), func(option C.uint32_t, value C.uint64_t, failure **C.CRError) C.int {
 		return C.CRExportOptionsSet(made, option, value, failure)
 	})
-	if err != nil || o.SpoolDirectory.isZero() {
+	if err != nil {
 		return err
 	}
 	var args arguments
 	defer args.release()
 	at, directory := args.place("directory", o.SpoolDirectory)
+	members, paths := make([]string, len(o.Exclude)), make([]string, len(o.Exclude))
+	for i, exclude := range o.Exclude {
+		members[i], paths[i] = exclude.Member, exclude.Path
+	}
+	excludedMembers, excludedPaths := args.texts("member", members), args.texts("path", paths)
 	if args.err != nil {
 		return args.err
 	}
 	var failure *C.CRError
+	for i, member := range excludedMembers {
+		if err := result(C.CRExportOptionsExclude(made, member, excludedPaths[i], &failure), failure); err != nil {
+			return err
+		}
+	}
+	if o.SpoolDirectory.isZero() {
+		return nil
+	}
 	return result(C.CRExportOptionsSpoolDirectory(made, at, directory, &failure), failure)
 }
 

@@ -35,6 +35,12 @@ func (o *ImportOptions) settings() []setting {
 		{C.CR_IMPORT_LIMIT_DEPTH, o.Limits.Depth},
 		{C.CR_IMPORT_LIMIT_XATTR_BYTES, o.Limits.XattrBytes},
 		{C.CR_IMPORT_LIMIT_RATIO, o.Limits.Ratio},
+		{C.CR_IMPORT_SYNC, flag(o.Sync)},
+		{C.CR_IMPORT_XATTRS, uint64(o.Xattrs)},
+		{C.CR_IMPORT_OVERLAY_XATTRS, flag(o.OverlayXattrs)},
+		{C.CR_IMPORT_CROSS_MOUNTS, flag(o.CrossMounts)},
+		{C.CR_IMPORT_REQUIRE_COMPLETE, flag(o.RequireComplete)},
+		{C.CR_IMPORT_USABLE_MODES, flag(o.UsableModes)},
 	}
 }
 

@@ -52,7 +52,10 @@ var numbers = map[string]uint32{
 	"PHASE_DELETING": uint32(PhaseDeleting), "PHASE_COMPARING": uint32(PhaseComparing), "PHASE_MEASURING": uint32(PhaseMeasuring),
 	"PHASE_WRITING": uint32(PhaseWriting), "PHASE_PUBLISHING": uint32(PhasePublishing),
 	"WARNING_VANISHED": uint32(WarningVanished), "WARNING_SOCKET": uint32(WarningSocket), "WARNING_DEVICE": uint32(WarningDevice),
-	"WARNING_IGNORED": uint32(WarningIgnored),
+	"WARNING_IGNORED": uint32(WarningIgnored), "WARNING_CHANGED": uint32(WarningChanged), "WARNING_XATTR": uint32(WarningXattr),
+	"WARNING_INCOMPLETE":      uint32(WarningIncomplete),
+	"XATTRS_SKIP_UNSUPPORTED": uint32(XattrsSkipUnsupported), "XATTRS_SKIP_ALL": uint32(XattrsSkipAll),
+	"XATTRS_FAIL": uint32(XattrsFail),
 }
 
 // header returns the text of the header that the package is built with.

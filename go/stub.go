@@ -91,6 +91,11 @@ func (*MetadataBuild) Build() (*Metadata, error) {
 	return nil, ErrUnsupported
 }
 
+// ImportChain fails with [ErrUnsupported] here.
+func ImportChain(ctx context.Context, bundle Place, dumps []Dump, options *ImportOptions) error {
+	return ErrUnsupported
+}
+
 // OpenImport fails with [ErrUnsupported] here.
 func OpenImport(ctx context.Context, archive Place, options *ImportOptions) (*Import, error) {
 	return nil, ErrUnsupported

@@ -62,6 +62,14 @@ const (
 	// WarningIgnored means that something in the archive isn't understood and was passed over. Nothing that was asked
 	// for depends on it.
 	WarningIgnored WarningKind = 4
+	// WarningChanged means that an object changed while it was stored: it isn't what it was when its size was measured.
+	WarningChanged WarningKind = 5
+	// WarningXattr means that an extended attribute is left out: the file system, the type of the object or a user
+	// namespace can't have it, or it is an overlay's own state.
+	WarningXattr WarningKind = 6
+	// WarningIncomplete means that a restore will lack something: an image that CRIU needs, or the dump that another one
+	// builds on.
+	WarningIncomplete WarningKind = 7
 )
 
 // String returns the name of the kind, such as "socket".
