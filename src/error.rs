@@ -315,7 +315,8 @@ fn character_boundary(name: &[u8], at: usize) -> usize {
         .unwrap_or(at)
 }
 
-fn quote_whole(name: &[u8]) -> String {
+/// The same, whole: for what is the data itself and no part of a message.
+pub(crate) fn quote_whole(name: &[u8]) -> String {
     let mut out = String::with_capacity(name.len() + 2);
     out.push('"');
     for chunk in name.utf8_chunks() {

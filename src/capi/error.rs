@@ -78,6 +78,15 @@ impl From<Error> for CRError {
     }
 }
 
+/// The names of the kinds, and of none.
+fn kind_names() -> [(u32, &'static str); Kind::ALL.len() + 1] {
+    let kinds = Kind::ALL.map(|kind| (kind as u32, kind.name()));
+    std::array::from_fn(|index| match index.checked_sub(1) {
+        Some(index) => kinds[index],
+        None => (CR_ERROR_NONE, "none"),
+    })
+}
+
 /// Returns the errno of an error: positive, the negative of the failed function's result. 0 for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn CRErrorErrno(error: Optional<CRError>) -> c_int {
@@ -98,10 +107,7 @@ pub extern "C" fn CRErrorKind(error: Optional<CRError>) -> u32 {
 /// @param kind one of CR_ERROR_*
 #[unsafe(no_mangle)]
 pub extern "C" fn CRErrorKindName(kind: u32) -> *const c_char {
-    match kind {
-        CR_ERROR_NONE => c"none".as_ptr(),
-        _ => named(kind, Kind::ALL.map(|kind| (kind as u32, kind.name()))),
-    }
+    named(kind, kind_names())
 }
 
 /// Returns the message of an error: one line of UTF-8 that reads like a path through the work, such

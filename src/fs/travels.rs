@@ -51,10 +51,7 @@ pub(crate) fn travelling_xattrs(node: &Node) -> Result<Xattrs> {
 }
 
 /// All attributes of an object that travel, with their values, sorted by name; and whether an overlay's state was left out.
-pub(crate) fn xattrs_of(
-    node: &Node,
-    overlay: OverlayState,
-) -> Result<(Xattrs, bool)> {
+pub(crate) fn xattrs_of(node: &Node, overlay: OverlayState) -> Result<(Xattrs, bool)> {
     let (mut found, mut left_out) = (Vec::new(), false);
     for name in node.xattr_names()? {
         if !travels(name.to_bytes(), overlay) {

@@ -177,5 +177,4 @@ mod tests {
         IdMap::new(ranges(340)).unwrap();
         assert_eq!(IdMap::new(ranges(341)), Err(BadMap::TooMany(341)));
     }
-
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::error::quote;
+use crate::error::quote_whole;
 
 /// A name, a path or an argument as the kernel had it: any bytes, chosen by whoever ran in the container.
 ///
@@ -77,7 +77,7 @@ impl PartialEq<&str> for RawText {
 
 impl fmt::Display for RawText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quoted = quote(&self.0);
+        let quoted = quote_whole(&self.0);
         let inner = quoted.get(1..quoted.len() - 1).unwrap_or_default();
         // Quotation marks are escaped for the sake of those around, which aren't there.
         f.pad(&inner.replace("\\\"", "\""))
@@ -86,7 +86,7 @@ impl fmt::Display for RawText {
 
 impl fmt::Debug for RawText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&quote(&self.0))
+        f.write_str(&quote_whole(&self.0))
     }
 }
 
