@@ -127,7 +127,12 @@ pub(super) struct FromStart {
 
 impl FromStart {
     pub(super) fn new(file: Arc<File>) -> Self {
-        Self { file, at: 0 }
+        Self::at(file, 0)
+    }
+
+    /// Reads it from an offset on.
+    pub(super) fn at(file: Arc<File>, at: u64) -> Self {
+        Self { file, at }
     }
 }
 
