@@ -244,9 +244,8 @@ mod tests {
     }
 
     fn content(len: usize) -> Vec<u8> {
-        (0..len)
-            .map(|n| (n * n % 251 + n / 7000 % 5) as u8)
-            .collect()
+        let byte = |n| u8::try_from(n * n % 251 + n / 7000 % 5);
+        (0..len).map(|n| byte(n).unwrap_or(255)).collect()
     }
 
     #[test]

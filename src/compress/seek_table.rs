@@ -11,8 +11,8 @@ const MAGIC: u32 = 0x184d_2a5e;
 /// The magic number at the end of the table.
 const FOOTER_MAGIC: u32 = 0x8f92_eab1;
 /// How long the skippable frame's header and the footer are.
-const HEADER: usize = 8;
-const FOOTER: usize = 9;
+pub(super) const HEADER: usize = 8;
+pub(super) const FOOTER: usize = 9;
 /// The format's own limit on the number of frames.
 const MAX_FRAMES: usize = 0x800_0000;
 
@@ -53,4 +53,23 @@ impl SeekTable {
         frame.extend(FOOTER_MAGIC.to_le_bytes());
         Some(frame)
     }
+}
+
+/// How long the table is that ends with this footer, with its header. None if it is no footer.
+pub(super) fn length(footer: &[u8; FOOTER]) -> Option<u64> {
+    let [frames @ .., descriptor, _, _, _, _] = footer;
+    let frames = u32::from_le_bytes(*frames);
+    let (magic, descriptor) = (footer.last_chunk()?, *descriptor);
+    let is_footer = u32::from_le_bytes(*magic) == FOOTER_MAGIC && descriptor & 0b0111_1100 == 0;
+    let entry = if descriptor & 0x80 == 0 { 8 } else { 12 };
+    is_footer.then_some(u64::from(frames) * entry + (HEADER + FOOTER) as u64)
+}
+
+/// Whether a table of so many bytes begins like this.
+pub(super) fn is_header(header: [u8; HEADER], length: u64) -> bool {
+    let [magic, content] = [0, 4].map(|at| {
+        let bytes = [header[at], header[at + 1], header[at + 2], header[at + 3]];
+        u32::from_le_bytes(bytes)
+    });
+    magic == MAGIC && u64::from(content) + HEADER as u64 == length
 }

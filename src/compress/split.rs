@@ -165,6 +165,10 @@ impl Frames {
     /// Decodes them; `content` is memory that can be used.
     pub(crate) fn decode(self, mut content: Vec<u8>, watch: &Watch) -> Decoded {
         content.clear();
+        if content.capacity() / 4 > self.bound {
+            // What is kept until it is taken shouldn't be much larger.
+            content = Vec::new();
+        }
         let at_once = content.try_reserve_exact(self.bound).is_ok()
             && DCtx::try_create().is_some_and(|mut context| {
                 context.decompress(&mut content, &self.compressed).is_ok()

@@ -355,7 +355,32 @@ fn is_made_anew(difference: &str) -> bool {
             .strip_prefix('"')
             .is_some_and(|line| line.starts_with(name))
     };
-    difference.contains(": mtime (") && made.iter().any(|name| names_it(&name))
+    difference.contains(": mtime (") && made.iter().any(names_it)
+}
+
+/// What is wrong with the outcome of an operation of which a call has failed.
+fn fault_of(
+    operation: &Operation,
+    sandbox: &Sandbox,
+    log: &Path,
+    right: &Snapshot,
+    said: Result<String, String>,
+) -> Option<String> {
+    match said {
+        Err(end) => Some(format!("no answer: {end}")),
+        Ok(said) if said == "ok" => {
+            let found = right.differences(&state(sandbox.path()), Aspects::RESTORE);
+            let found = Vec::from_iter(found.iter().filter(|line| !is_made_anew(line)));
+            let log = fs::read_to_string(log).unwrap_or_default();
+            let line = log.lines().find(|line| line.contains("INJECTED"));
+            (!found.is_empty())
+                .then(|| format!("success, and {found:?}\n    {}", line.unwrap_or_default()))
+        }
+        Ok(said) => {
+            let left = (operation.wrong)(sandbox.path(), &said)?;
+            Some(format!("{said}: left: {left}"))
+        }
+    }
 }
 
 fn check(operation: &Operation) {
@@ -394,26 +419,9 @@ fn check(operation: &Operation) {
             );
             let log = sandbox.path().join("log");
             let options = ["-o", log.to_str().unwrap(), "-e", &trace, "-e", &inject];
-            match traced(operation, sandbox.path(), &options) {
-                Err(end) => wrong.push(format!("{case}: no answer: {end}")),
-                Ok(said) if said == "ok" => {
-                    let found = right.differences(&state(sandbox.path()), Aspects::RESTORE);
-                    let found = Vec::from_iter(found.iter().filter(|line| !is_made_anew(line)));
-                    if !found.is_empty() {
-                        let line = fs::read_to_string(&log).unwrap_or_default();
-                        let line = line
-                            .lines()
-                            .find(|line| line.contains("INJECTED"))
-                            .unwrap_or_default();
-                        wrong.push(format!("{case}: success, and {found:?}\n    {line}"));
-                    }
-                }
-                Ok(said) => {
-                    if let Some(left) = (operation.wrong)(sandbox.path(), &said) {
-                        wrong.push(format!("{case}: {said}: left: {left}"));
-                    }
-                }
-            }
+            let said = traced(operation, sandbox.path(), &options);
+            let fault = fault_of(operation, &sandbox, &log, &right, said);
+            wrong.extend(fault.map(|fault| format!("{case}: {fault}")));
         }
     }
     crate::support::say(format_args!(

@@ -1,7 +1,6 @@
 //! In which order outputs get and lose their names, and what a refused look at capabilities means.
 
 use std::fs;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
@@ -39,15 +38,11 @@ impl Names {
         let (mut at, mut events) = (0, Vec::new());
         let header = size_of::<libc::inotify_event>();
         while at < usize::try_from(read).unwrap_or(0) {
-            let mut event = MaybeUninit::<libc::inotify_event>::zeroed();
+            let start = buffer[at..][..header]
+                .as_ptr()
+                .cast::<libc::inotify_event>();
             // SAFETY: the kernel writes whole events, and the structure is plain integers.
-            let event = unsafe {
-                buffer
-                    .as_ptr()
-                    .add(at)
-                    .copy_to_nonoverlapping(event.as_mut_ptr().cast(), header);
-                event.assume_init()
-            };
+            let event = unsafe { start.read_unaligned() };
             let name = &buffer[at + header..][..event.len as usize];
             let name =
                 String::from_utf8(name.split(|byte| *byte == 0).next().unwrap().to_vec()).unwrap();
@@ -100,10 +95,8 @@ fn refuse_capget() {
         filter: code.as_ptr().cast_mut(),
     };
     // SAFETY: the call takes integers.
-    assert_eq!(
-        unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) },
-        0
-    );
+    let set = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    assert_eq!(set, 0);
     let (mode, flags) = (
         libc::SECCOMP_SET_MODE_FILTER,
         libc::SECCOMP_FILTER_FLAG_TSYNC,

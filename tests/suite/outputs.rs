@@ -34,16 +34,12 @@ fn with_descriptors<T>(more: u64, work: impl FnOnce() -> T) -> T {
         rlim_max: 0,
     };
     // SAFETY: the call writes the one structure, which lives here.
-    assert_eq!(
-        unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut before) },
-        0
-    );
+    let got = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut before) };
+    assert_eq!(got, 0);
     let set = |limit: libc::rlimit| {
         // SAFETY: the call reads the one structure.
-        assert_eq!(
-            unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) },
-            0
-        );
+        let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+        assert_eq!(set, 0);
     };
     set(libc::rlimit {
         rlim_cur: next + more,
@@ -158,7 +154,7 @@ fn an_output_may_have_as_long_a_name_as_its_file_system_takes() {
                 .write(&out.join(&name), &plain(), &Watch::new())
                 .unwrap();
         }
-        assert_eq!(names(&out), [name.clone()]);
+        assert_eq!(names(&out), std::slice::from_ref(&name));
         fs::remove_file(out.join(name)).unwrap();
     }
     let error = export.write(&out.join("n".repeat(256)), &plain(), &Watch::new());

@@ -23,8 +23,8 @@ use std::thread::JoinHandle;
 use super::raw::Tally;
 use crate::compress::{Decode, spawn_quiet};
 use crate::watch::{Cancellation, Watch};
-use filler::{Filler, Piece, Unit};
-use gate::{Gate, Pass};
+use filler::{Filler, Piece, Unit, workers};
+use gate::{Gate, Pass, Use};
 
 /// How much is taken at once at most: handing it over costs nothing in comparison, and a few of them fit into a
 /// processor's cache.
@@ -147,7 +147,8 @@ impl Thread {
         let (answer, units) = mpsc::channel();
         // What a thread that can't be started was given is lost: the filler follows once there is one.
         let (hand_over, begin) = mpsc::channel::<Filler>();
-        let gate = Gate::new();
+        // One frame is taken, and for each thread there is one at work and one that waits for its turn.
+        let gate = Gate::new((2 * workers() + 1).max(PIECES));
         let inner = Arc::clone(&gate);
         let work = move || {
             if let Ok(filler) = begin.recv() {
@@ -171,7 +172,7 @@ impl Thread {
 
     /// Gives memory back, and waits for what comes next: whether that is frames, and who has decoded it if it is the last.
     fn exchange(&mut self, used: Vec<u8>) -> (Piece, Option<Filler>, bool) {
-        self.gate.keep(used);
+        self.gate.keep(Use::Content, used);
         match self.units.recv() {
             Ok((Unit::Piece(piece), None)) => (piece, None, false),
             Ok((Unit::Piece(piece), filler)) => {

@@ -1,7 +1,8 @@
 //! An archive being read.
 //!
 //! As long as an archive is plain and lies in a regular file, a member's data is a range of that file, which the kernel
-//! copies or shares; so is an archive in such a member. Anything else is a stream.
+//! copies or shares; so is an archive in such a member. Of a zstd archive of several frames in a regular file those are
+//! decoded that are needed, unless all of it is wanted. Anything else is a stream.
 
 #![forbid(unsafe_code)]
 
@@ -12,6 +13,7 @@ mod file;
 mod foreign;
 mod raw;
 mod record;
+mod seek;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,7 @@ use foreign::{Checked, Foreign, LOOKED_AT};
 use raw::{FromStart, Raw, Tally, Watched};
 pub(crate) use record::Overflow;
 use record::Record;
+use seek::SeekInput;
 use stream::{Account, Feed, StreamInput};
 
 /// How many bytes of holes a nested archive may have: they are read as zeros, which takes some seconds.
@@ -83,9 +86,12 @@ impl From<Refusal> for Error {
 }
 
 /// The tar stream in an archive, decompressed on the way if need be.
+#[expect(clippy::large_enum_variant, reason = "an archive has one of it")]
 pub(crate) enum Input<'a> {
     /// A plain archive in a regular file.
     File(FileInput),
+    /// A zstd archive of frames in a regular file.
+    Frames(Box<SeekInput>),
     /// Anything else.
     Stream(StreamInput<'a>),
 }
@@ -153,6 +159,24 @@ impl Origin {
         }
     }
 
+    /// Reads the archive from its beginning, of which not all is wanted: what is passed over isn't read, if that is
+    /// possible. Anything else is read as by [`read`](Self::read).
+    pub(crate) fn look(
+        &mut self,
+        reading: &Reading,
+        hash: Hash,
+        overflow: Option<Overflow>,
+    ) -> Result<Input<'static>> {
+        if let (Origin::File(file), true) = (&*self, hash != Hash::Always) {
+            let len = self.len()?.unwrap_or_default();
+            let input = frames(file, len, reading);
+            if let Some(input) = input.map_err(|error| Error::io("read the archive", error))? {
+                return Ok(Input::Frames(Box::new(input)));
+            }
+        }
+        self.read(reading, hash, overflow)
+    }
+
     /// Reads the archive from its beginning. A stream can be read once; what it yields is kept if there is an
     /// `overflow`.
     pub(crate) fn read(
@@ -209,7 +233,7 @@ impl<'a> Input<'a> {
         // several compressions would multiply the ratio.
         let (tally, told, data): (_, _, Box<dyn Read + Send + 'a>) = match data.source() {
             Input::Stream(outer) => (Arc::clone(outer.tally()), None, Box::new(data)),
-            Input::File(_) => {
+            Input::File(_) | Input::Frames(_) => {
                 let tally = Tally::new(false);
                 // The outer archive tells the watch where it is.
                 let nobody = Watch::default();
@@ -231,7 +255,7 @@ impl<'a> Input<'a> {
     /// Lets what comes from now on be decoded ahead, by a thread of ours: all of it will be taken.
     pub(crate) fn decode_ahead(&mut self) {
         match self {
-            Input::File(_) => {}
+            Input::File(_) | Input::Frames(_) => {}
             Input::Stream(input) => input.decode_ahead(),
         }
     }
@@ -240,6 +264,7 @@ impl<'a> Input<'a> {
     pub(crate) fn copy_to(&mut self, target: &File, at: u64, len: u64) -> Result<u64> {
         match self {
             Input::File(input) => input.copy_to(target, at, len),
+            Input::Frames(input) => input.copy_to(target, at, len),
             Input::Stream(input) => input.copy_to(target, at, len),
         }
     }
@@ -247,7 +272,7 @@ impl<'a> Input<'a> {
     /// Begins again with the first byte, if all that was yielded is still there.
     pub(crate) fn rewind(&mut self) -> bool {
         match self {
-            Input::File(_) => false,
+            Input::File(_) | Input::Frames(_) => false,
             Input::Stream(input) => input.rewind(),
         }
     }
@@ -256,6 +281,7 @@ impl<'a> Input<'a> {
     pub(crate) fn consumed(&self) -> u64 {
         match self {
             Input::File(input) => input.position(),
+            Input::Frames(input) => input.consumed(),
             Input::Stream(input) => input.tally().behind(),
         }
     }
@@ -264,6 +290,7 @@ impl<'a> Input<'a> {
     pub(crate) fn is_void(&self) -> bool {
         match self {
             Input::File(input) => input.is_void(),
+            Input::Frames(input) => input.is_void(),
             Input::Stream(input) => input.is_void(),
         }
     }
@@ -271,10 +298,18 @@ impl<'a> Input<'a> {
     /// The digest of the archive, which was read to its end, if it was asked for.
     pub(crate) fn take_digest(&self) -> Option<Sha256Digest> {
         match self {
-            Input::File(_) => None,
+            Input::File(_) | Input::Frames(_) => None,
             Input::Stream(input) => input.tally().take_digest(),
         }
     }
+}
+
+/// An archive of zstd frames with a table of them, if it is one.
+fn frames(file: &Arc<File>, len: u64, reading: &Reading) -> io::Result<Option<SeekInput>> {
+    if compress::has_seek_table(&**file, len)? {
+        return SeekInput::new(file, len, reading);
+    }
+    Ok(None)
 }
 
 fn stream(
@@ -366,6 +401,7 @@ impl Read for Input<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Input::File(input) => input.read(buffer),
+            Input::Frames(input) => input.read(buffer),
             Input::Stream(input) => input.read(buffer),
         }
     }
@@ -375,6 +411,7 @@ impl Source for Input<'_> {
     fn skip(&mut self, bytes: u64) -> io::Result<()> {
         match self {
             Input::File(input) => input.skip(bytes),
+            Input::Frames(input) => input.skip(bytes),
             Input::Stream(input) => input.skip(bytes),
         }
     }
@@ -383,6 +420,7 @@ impl Source for Input<'_> {
         match self {
             // There is nothing to be found: no decoder, no checksum.
             Input::File(_) => Ok(()),
+            Input::Frames(input) => input.drain(),
             Input::Stream(input) => input.drain(),
         }
     }

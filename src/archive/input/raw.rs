@@ -130,7 +130,12 @@ pub(super) struct FromStart {
 
 impl FromStart {
     pub(super) fn new(file: Arc<File>, len: u64) -> Self {
-        Self { file, at: 0, len }
+        Self::at(file, 0, len)
+    }
+
+    /// Reads it from an offset on.
+    pub(super) fn at(file: Arc<File>, at: u64, len: u64) -> Self {
+        Self { file, at, len }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::watch::Watch;
 /// The buffer between a stream and the files made from it.
 pub(super) const BUFFER: usize = 256 << 10;
 /// Up to how many bytes a stream may expand to whatever its ratio: a few blocks of zeros say nothing.
-const ANY_RATIO: u64 = 1 << 20;
+pub(super) const ANY_RATIO: u64 = 1 << 20;
 /// How much is decoded by whoever takes it before a thread is worth its start.
 const WORTH_A_THREAD: u64 = 1 << 20;
 
@@ -35,6 +35,7 @@ pub(crate) struct StreamInput<'a> {
 }
 
 /// Where the stream comes from.
+#[expect(clippy::large_enum_variant, reason = "an archive has one of it")]
 pub(super) enum Feed<'a> {
     /// From a reader whose source is lent: it stays in its thread.
     Lent(Box<dyn Decode<'a> + 'a>),

@@ -332,6 +332,7 @@ impl Import {
         let seen = self.reader.take().map(Reader::into_source);
         let mut input = match seen.and_then(|mut seen| seen.rewind().then_some(seen)) {
             Some(seen) => seen,
+            None if self.targets.are_few() => self.origin.look(&self.reading, hash, None)?,
             None => self.origin.read(&self.reading, hash, None)?,
         };
         if !matches!(self.targets.selection, Selection::Configuration(_)) {
@@ -386,7 +387,7 @@ impl Import {
         } else {
             Hash::Never
         };
-        let input = self.origin.read(&self.reading, hash, overflow)?;
+        let input = self.origin.look(&self.reading, hash, overflow)?;
         // A look that failed, or that an extraction has ended, may have seen the same members before.
         self.metadata = Metadata::default();
         self.contents = Contents::default();

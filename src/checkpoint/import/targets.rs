@@ -99,6 +99,15 @@ impl Targets {
         Ok(())
     }
 
+    /// Whether nothing goes anywhere but members that were named, so that the others needn't be read.
+    pub(super) fn are_few(&self) -> bool {
+        let is_few = matches!(
+            self.selection,
+            Selection::Named(_) | Selection::Configuration(_)
+        );
+        is_few && self.root.is_none() && self.shm.is_none() && self.volumes.is_empty()
+    }
+
     /// Whether a member goes anywhere else than into the bundle.
     pub(super) fn route(&self, path: &RootPath) -> Option<Route<'_>> {
         let path = path.as_bytes();

@@ -18,10 +18,16 @@ use super::target::Target;
 use super::{Encode, Refusal, ZstdLevel};
 use crate::{Error, Result};
 
+/// What comes of a piece of the work.
+type Outcome = Result<Frame, Refusal>;
+
+/// Those who compress.
+type Compressors = Labour<Job, Outcome, fn(Job) -> Outcome>;
+
 pub(super) struct Frames<'a> {
     /// How much content a frame has at most.
     size: usize,
-    labour: Labour<Job, Result<Frame, Refusal>, fn(Job) -> Result<Frame, Refusal>>,
+    labour: Compressors,
     level: ZstdLevel,
     /// The content that is gathered.
     content: Vec<u8>,

@@ -32,9 +32,15 @@ const BLOCKS_PER_WORKER: usize = 2;
 /// one run from another.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
+/// What comes of a piece of the work.
+type Outcome = Result<Piece, Refusal>;
+
+/// Those who compress.
+type Compressors = Labour<Block, Outcome, fn(Block) -> Outcome>;
+
 pub(super) struct Gzip<'a> {
     level: GzipLevel,
-    labour: Labour<Block, Result<Piece, Refusal>, fn(Block) -> Result<Piece, Refusal>>,
+    labour: Compressors,
     /// Whether there was a block already.
     given: bool,
     /// The content that is gathered, behind its dictionary.

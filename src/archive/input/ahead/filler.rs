@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::available_parallelism;
 
-use super::gate::{BUDGET, Gate, Pass};
+use super::gate::{BUDGET, Gate, Pass, Use};
 use super::{PIECE, PIECES};
 use crate::archive::input::raw::{Tally, Watched};
 use crate::compress::{Decode, Decoded, Died, Frames, Next, Splitter, Threads};
@@ -78,6 +78,12 @@ pub(super) enum Unit {
     Later(Receiver<Piece>),
 }
 
+/// How many threads may decode frames.
+pub(super) fn workers() -> usize {
+    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+    cores.min(MAX_WORKERS)
+}
+
 impl Piece {
     pub(super) fn failed(why: &str) -> Self {
         Piece {
@@ -107,14 +113,14 @@ impl Filler {
         watch: &Watch,
         abandoned: &Cancellation,
     ) -> Self {
-        let workers = available_parallelism().map_or(1, NonZeroUsize::get);
+        let workers = workers();
         if let (2.., Way::Reader(reader)) = (workers, &mut self.way) {
             reader.pause_at_frames();
             self.hands = Hands::Possible(Plan {
                 gate: Arc::clone(gate),
                 watch: watch.clone(),
                 abandoned: abandoned.clone(),
-                workers: workers.min(MAX_WORKERS),
+                workers,
             });
         }
         self
@@ -153,7 +159,7 @@ impl Filler {
     pub(super) fn next(&mut self, gate: &Arc<Gate>) -> Option<Unit> {
         self.begin_frames();
         if let Way::Frames(splitter) = &mut self.way {
-            match splitter.next(gate.spare(PIECE)) {
+            match splitter.next(gate.spare(Use::Compressed)) {
                 Next::Frames(frames) => return self.give(frames, gate),
                 Next::Rest => {
                     if let Err(error) = self.end_frames() {
@@ -166,7 +172,7 @@ impl Filler {
             }
         }
         let pass = gate.enter(BUDGET / PIECES)?;
-        let piece = self.fill(gate.spare(PIECE));
+        let piece = self.fill(gate.spare(Use::Content));
         Some(Unit::Piece(Piece {
             pass: Some(pass),
             ..piece
@@ -227,7 +233,6 @@ impl Filler {
 
 impl Plan {
     fn decode(&self, mut job: Job) -> Piece {
-        let (_, content) = job.frames.cost();
         if self.abandoned.is_cancelled() {
             return Piece::failed("nobody waits for it");
         }
@@ -235,8 +240,10 @@ impl Plan {
             content: bytes,
             refused,
             compressed,
-        } = job.frames.decode(self.gate.spare(content), &self.watch);
-        self.gate.keep(compressed);
+        } = job
+            .frames
+            .decode(self.gate.spare(Use::Content), &self.watch);
+        self.gate.keep(Use::Compressed, compressed);
         job.pass.reduce_to(bytes.capacity());
         Piece {
             filled: Ok(bytes.len()),

@@ -5,23 +5,35 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// How many bytes what is on its way may have, decoded and not, unless it is a single thing.
-pub(super) const BUDGET: usize = 40 << 20;
+pub(super) const BUDGET: usize = 32 << 20;
 /// What anything costs at least.
 const LEAST: usize = 64 << 10;
-/// How much memory is kept to be used again.
-const KEPT: usize = 24 << 20;
+/// How much memory is kept to be used again. It is for what is let in next, and so it is rarely there besides.
+const KEPT: usize = 16 << 20;
+/// Larger memory isn't kept.
+const LARGE: usize = 8 << 20;
 
-/// Lets in no more than the [`BUDGET`].
+/// Lets in no more than the [`BUDGET`], and no more than some number of things.
 pub(super) struct Gate {
     state: Mutex<State>,
     changed: Condvar,
+    most: usize,
+}
+
+/// What memory was used for.
+#[derive(Clone, Copy)]
+pub(super) enum Use {
+    Compressed,
+    Content,
 }
 
 #[derive(Default)]
 struct State {
     inside: usize,
+    number: usize,
     is_closed: bool,
-    spare: Vec<Vec<u8>>,
+    /// Memory to be used again, by its use, and how much of it there is.
+    spare: [Vec<Vec<u8>>; 2],
     kept: usize,
 }
 
@@ -32,10 +44,11 @@ pub(super) struct Pass {
 }
 
 impl Gate {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(most: usize) -> Arc<Self> {
         Arc::new(Gate {
             state: Mutex::default(),
             changed: Condvar::new(),
+            most,
         })
     }
 
@@ -48,7 +61,8 @@ impl Gate {
     pub(super) fn enter(self: &Arc<Self>, cost: usize) -> Option<Pass> {
         let cost = cost.max(LEAST);
         let is_full = |state: &mut State| {
-            !state.is_closed && state.inside > 0 && state.inside.saturating_add(cost) > BUDGET
+            let is_much = state.inside.saturating_add(cost) > BUDGET;
+            !state.is_closed && state.number > 0 && (is_much || state.number >= self.most)
         };
         let state = self.changed.wait_while(self.lock(), is_full);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
@@ -56,6 +70,7 @@ impl Gate {
             return None;
         }
         state.inside += cost;
+        state.number += 1;
         Some(Pass {
             cost,
             gate: Arc::clone(self),
@@ -68,24 +83,22 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    /// Memory for about as many bytes that was used before, or none. Much larger memory is given up.
-    pub(super) fn spare(&self, wanted: usize) -> Vec<u8> {
+    /// Memory that was used before, or none.
+    pub(super) fn spare(&self, what: Use) -> Vec<u8> {
         let mut state = self.lock();
-        while let Some(spare) = state.spare.pop() {
-            state.kept -= spare.capacity();
-            if spare.capacity() / 2 <= wanted.max(LEAST) {
-                return spare;
-            }
-        }
-        Vec::new()
+        let spare = state.spare[what as usize].pop().unwrap_or_default();
+        state.kept -= spare.capacity();
+        spare
     }
 
     /// Keeps memory to be used again.
-    pub(super) fn keep(&self, bytes: Vec<u8>) {
+    pub(super) fn keep(&self, what: Use, bytes: Vec<u8>) {
+        let size = bytes.capacity();
         let mut state = self.lock();
-        if bytes.capacity() > 0 && state.kept + bytes.capacity() <= KEPT {
-            state.kept += bytes.capacity();
-            state.spare.push(bytes);
+        let has_room = state.kept + size <= KEPT;
+        if has_room && (1..=LARGE).contains(&size) && state.spare[what as usize].len() < self.most {
+            state.kept += size;
+            state.spare[what as usize].push(bytes);
         }
     }
 }
@@ -102,7 +115,10 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.gate.lock().inside -= self.cost;
+        let mut state = self.gate.lock();
+        state.inside -= self.cost;
+        state.number -= 1;
+        drop(state);
         self.gate.changed.notify_all();
     }
 }
@@ -113,7 +129,7 @@ mod tests {
 
     #[test]
     fn as_much_is_let_in_as_there_is_room_for_and_a_single_thing_always() {
-        let gate = Gate::new();
+        let gate = Gate::new(9);
         drop(gate.enter(2 * BUDGET).unwrap());
         let mut first = gate.enter(BUDGET).unwrap();
         let other = Arc::clone(&gate);
@@ -129,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_closed_gate_lets_nobody_in_and_keeps_nobody_waiting() {
-        let gate = Gate::new();
+        let gate = Gate::new(9);
         let _first = gate.enter(BUDGET).unwrap();
         let other = Arc::clone(&gate);
         let thread = std::thread::spawn(move || other.enter(BUDGET).is_none());
@@ -139,18 +155,28 @@ mod tests {
     }
 
     #[test]
+    fn no_more_things_are_let_in_than_there_may_be() {
+        let gate = Gate::new(2);
+        let first = gate.enter(1).unwrap();
+        let _second = gate.enter(1).unwrap();
+        let other = Arc::clone(&gate);
+        let thread = std::thread::spawn(move || other.enter(1).is_some());
+        drop(first);
+        assert!(thread.join().unwrap());
+    }
+
+    #[test]
     fn memory_goes_around_unless_it_is_too_much() {
-        let gate = Gate::new();
-        gate.keep(Vec::with_capacity(4 << 20));
-        assert_eq!(gate.spare(3 << 20).capacity(), 4 << 20);
-        assert_eq!(gate.spare(3 << 20).capacity(), 0);
-        gate.keep(Vec::with_capacity(4 << 20));
-        assert_eq!(
-            gate.spare(1000).capacity(),
-            0,
-            "much larger memory is given up"
-        );
-        gate.keep(Vec::with_capacity(KEPT + 1));
-        assert_eq!(gate.spare(KEPT).capacity(), 0);
+        let gate = Gate::new(9);
+        gate.keep(Use::Content, Vec::with_capacity(4 << 20));
+        assert_eq!(gate.spare(Use::Compressed).capacity(), 0);
+        assert_eq!(gate.spare(Use::Content).capacity(), 4 << 20);
+        assert_eq!(gate.spare(Use::Content).capacity(), 0);
+        gate.keep(Use::Content, Vec::with_capacity(LARGE + 1));
+        assert_eq!(gate.spare(Use::Content).capacity(), 0);
+        gate.keep(Use::Content, Vec::with_capacity(LARGE));
+        gate.keep(Use::Compressed, Vec::with_capacity(LARGE));
+        gate.keep(Use::Content, Vec::with_capacity(1));
+        assert_eq!(gate.lock().kept, 2 * LARGE, "there is no room for more");
     }
 }

@@ -1,0 +1,202 @@
+//! A zstd archive of several frames in a regular file, of which those are decoded that are needed.
+//!
+//! What is passed over isn't decoded, and so damage in it isn't found; its headers are read, so that whatever is read lies
+//! where it does in the whole stream.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::mem;
+use std::sync::Arc;
+
+use super::buffered::Buffered;
+use super::raw::{FromStart, Watched};
+use super::stream::{ANY_RATIO, copy_through};
+use super::{Reading, Refusal, read_up_to};
+use crate::compress::{Decode, Frame, Hops, decode_frame, decoder_between};
+use crate::error::Result;
+use crate::watch::Watch;
+
+/// A tar stream in frames.
+pub(crate) struct SeekInput {
+    file: Arc<File>,
+    /// How long the file is.
+    len: u64,
+    hops: Hops,
+    /// The frame that was found last, and where its content begins and ends in the stream.
+    frame: Frame,
+    from: u64,
+    to: u64,
+    /// Its content, once it was needed, and memory for the next one's.
+    content: Option<Vec<u8>>,
+    spare: Vec<u8>,
+    /// Where the next byte is in the stream.
+    position: u64,
+    /// What decodes the rest, from where it comes to what is no frame of a moderate size.
+    rest: Option<Box<dyn Decode<'static>>>,
+    watch: Watch,
+    max_ratio: u64,
+}
+
+impl SeekInput {
+    /// Reads the archive from its beginning. None if its first frame isn't one of a moderate size.
+    pub(super) fn new(file: &Arc<File>, len: u64, reading: &Reading) -> io::Result<Option<Self>> {
+        let mut hops = Hops::default();
+        let Some(frame) = hops.frame(&**file, 0)?.filter(|frame| frame.end <= len) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            file: Arc::clone(file),
+            len,
+            hops,
+            frame,
+            from: 0,
+            to: frame.content,
+            content: None,
+            spare: Vec::new(),
+            position: 0,
+            rest: None,
+            watch: reading.watch.clone(),
+            max_ratio: reading.max_ratio,
+        }))
+    }
+
+    /// How many bytes of the archive are behind.
+    pub(super) fn consumed(&self) -> u64 {
+        self.frame.start
+    }
+
+    /// Whether nothing has come.
+    pub(super) fn is_void(&self) -> bool {
+        self.position == 0
+    }
+
+    pub(super) fn copy_to(&mut self, target: &File, at: u64, len: u64) -> Result<u64> {
+        copy_through(self, &mut Vec::new(), target, at, len)
+    }
+
+    pub(super) fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        let target = self.position.checked_add(bytes);
+        let target = target.ok_or(io::ErrorKind::UnexpectedEof)?;
+        // Each turn goes on by a frame, or reads some of the rest.
+        while self.position < target {
+            if self.rest.is_none() && (self.position < self.to || self.next_frame()?) {
+                self.position = target.min(self.to);
+                self.check()?;
+                continue;
+            }
+            let want = usize::try_from(target - self.position).unwrap_or(usize::MAX);
+            let mut buffer = vec![0; want.min(64 << 10)];
+            if self.read(&mut buffer)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on to the end of the file, which has to be the end of a frame.
+    pub(super) fn drain(&mut self) -> io::Result<()> {
+        while self.rest.is_none() && self.next_frame()? {}
+        let mut buffer = vec![0; 64 << 10];
+        while self.read(&mut buffer)? > 0 {}
+        Ok(())
+    }
+
+    /// Goes on to the next frame. False if there is no further one of a moderate size: what there is comes from the rest.
+    fn next_frame(&mut self) -> io::Result<bool> {
+        self.watch.check()?;
+        let (start, from) = (self.frame.end, self.to);
+        let next = self.hops.frame(&*self.file, start)?;
+        let Some(frame) = next.filter(|frame| frame.end <= self.len) else {
+            self.begin_rest(start, from, 0)?;
+            return Ok(false);
+        };
+        if let Some(content) = self.content.take() {
+            self.spare = content;
+        }
+        (self.frame, self.from, self.to) = (frame, from, from.saturating_add(frame.content));
+        self.watch.reach(frame.end);
+        Ok(true)
+    }
+
+    /// Goes on with a decoder from a frame on, of whose content so much was read already.
+    fn begin_rest(&mut self, start: u64, from: u64, read: usize) -> io::Result<()> {
+        let file = FromStart::at(Arc::clone(&self.file), start, self.len);
+        let input = Box::new(Buffered::new(file));
+        let mut rest = Watched::new(decoder_between(input, &self.watch)?, &self.watch);
+        let mut again = vec![0; read];
+        let (_, result) = read_up_to(&mut rest, &mut again);
+        result?;
+        self.position = from + read as u64;
+        self.rest = Some(Box::new(rest));
+        Ok(())
+    }
+
+    /// What is left of the frame that the next byte is in; nothing at the end, or where the rest begins.
+    fn ahead(&mut self) -> io::Result<&[u8]> {
+        while self.position >= self.to {
+            if !self.next_frame()? {
+                return Ok(&[]);
+            }
+        }
+        let at = usize::try_from(self.position - self.from).unwrap_or(usize::MAX);
+        if self.content.is_none() {
+            self.watch.check()?;
+            match decode_frame(&*self.file, self.frame, mem::take(&mut self.spare))? {
+                Some(content) => self.content = Some(content),
+                None => {
+                    // The decoder yields what comes before the damage, and then says what it is.
+                    self.begin_rest(self.frame.start, self.from, at)?;
+                    return Ok(&[]);
+                }
+            }
+        }
+        let content = self.content.as_deref().unwrap_or_default();
+        Ok(content.get(at..).unwrap_or_default())
+    }
+
+    fn check(&self) -> Result<()> {
+        // Where the rest is in the file isn't known here.
+        let behind = if self.rest.is_some() {
+            self.len
+        } else {
+            self.frame.end
+        };
+        let allowed = behind.saturating_mul(self.max_ratio);
+        if self.position > allowed.max(ANY_RATIO) {
+            return Err(Refusal::Ratio(self.max_ratio).into());
+        }
+        Ok(())
+    }
+}
+
+impl Read for SeekInput {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        if self.rest.is_none() {
+            let ahead = self.ahead()?;
+            let count = ahead.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&ahead[..count]);
+            if count > 0 {
+                self.position += count as u64;
+                self.check()?;
+                return Ok(count);
+            }
+        }
+        match &mut self.rest {
+            Some(rest) => {
+                let count = rest.read(buffer)?;
+                self.position += count as u64;
+                self.check()?;
+                Ok(count)
+            }
+            None => Ok(0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
