@@ -211,7 +211,9 @@ static void what_was_exported_keeps_its_layout(void)
     FIELD(CRExported, digest, 16, P);
     FIELD(CRExported, missing, P + 16, P);
     FIELD(CRExported, missing_len, 2 * P + 16, P);
-    CHECK_INT(sizeof(CRExported), 3 * P + 16);
+    FIELD(CRExported, lacking, 3 * P + 16, P);
+    FIELD(CRExported, lacking_len, 4 * P + 16, P);
+    CHECK_INT(sizeof(CRExported), 5 * P + 16);
 }
 
 static void a_bind_mount_keeps_its_layout(void)

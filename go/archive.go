@@ -337,4 +337,7 @@ type Exported struct {
 	Digest string
 	// Missing is the names of optional members that didn't exist, in the order of the export.
 	Missing []string
+	// Lacking is the names of what a restore will need and the archive doesn't have, each with a warning
+	// WarningIncomplete: an inventory.img, or a "parent" whose dump isn't in the archive.
+	Lacking []string
 }

@@ -298,5 +298,8 @@ func (e *Export) write(ctx context.Context, at C.int, path *C.char, options *Exp
 	for _, name := range unsafe.Slice(answer.missing, int(answer.missing_len)) {
 		exported.Missing = append(exported.Missing, C.GoString(name))
 	}
+	for _, name := range unsafe.Slice(answer.lacking, int(answer.lacking_len)) {
+		exported.Lacking = append(exported.Lacking, C.GoString(name))
+	}
 	return exported, nil
 }

@@ -1224,6 +1224,13 @@ typedef struct CRExported {
     const char *const *missing;
     /** How many names there are. */
     size_t missing_len;
+    /**
+     * An array of the names of what a restore will need and the archive doesn't have, each with a warning
+     * CR_WARNING_INCOMPLETE: an inventory.img, or a "parent" whose dump isn't in the archive. Never NULL.
+     */
+    const char *const *lacking;
+    /** How many of these names there are. */
+    size_t lacking_len;
 } CRExported;
 
 /** Makes options with the defaults. The caller frees them with CRExportOptionsFree. */

@@ -1,6 +1,6 @@
 //! Exporting a checkpoint: the export itself, where its archive goes, and what came of it.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CString, OsString, c_char};
 use std::os::unix::ffi::OsStrExt as _;
 use std::ptr;
 
@@ -35,33 +35,55 @@ pub struct CRExported {
     pub missing: *const *const c_char,
     /// How many names there are.
     pub missing_len: usize,
+    /// An array of the names of what a restore will need and the archive doesn't have, each with a warning
+    /// CR_WARNING_INCOMPLETE: an inventory.img, or a "parent" whose dump isn't in the archive. Never NULL.
+    pub lacking: *const *const c_char,
+    /// How many of these names there are.
+    pub lacking_len: usize,
 }
 
 /// What C borrows of a result, and what that points to.
 struct Written {
     result: CRExported,
     _digest: Option<CString>,
-    _missing: Vec<CString>,
-    _pointers: Vec<*const c_char>,
+    _missing: Names,
+    _lacking: Names,
+}
+
+/// Names, and an array of them.
+struct Names {
+    _texts: Vec<CString>,
+    pointers: Vec<*const c_char>,
+}
+
+impl Names {
+    fn of(names: &[OsString]) -> Self {
+        let names = names.iter();
+        let texts: Vec<CString> = names.map(|name| until_nul(name.as_bytes())).collect();
+        Names {
+            pointers: texts.iter().map(|text| text.as_ptr()).collect(),
+            _texts: texts,
+        }
+    }
 }
 
 impl Written {
     fn of(exported: &Exported) -> Self {
         let digest = exported.sha256.as_ref().map(digits);
-        let missing = exported.missing.iter();
-        let missing: Vec<CString> = missing.map(|name| until_nul(name.as_bytes())).collect();
-        let pointers: Vec<*const c_char> = missing.iter().map(|name| name.as_ptr()).collect();
+        let (missing, lacking) = (Names::of(&exported.missing), Names::of(&exported.lacking));
         Written {
             result: CRExported {
                 bytes: exported.bytes,
                 members: exported.members,
                 digest: OptionalText::lent(digest.as_deref()),
-                missing: pointers.as_ptr(),
-                missing_len: pointers.len(),
+                missing: missing.pointers.as_ptr(),
+                missing_len: missing.pointers.len(),
+                lacking: lacking.pointers.as_ptr(),
+                lacking_len: lacking.pointers.len(),
             },
             _digest: digest,
             _missing: missing,
-            _pointers: pointers,
+            _lacking: lacking,
         }
     }
 }

@@ -206,7 +206,7 @@ pub struct Exported {
     /// The optional members that weren't there, in the order of the export.
     pub missing: Vec<OsString>,
     /// What a restore will need and this archive doesn't have, each with a
-    /// [`Missing`](crate::watch::WarningKind::Missing) warning: `checkpoint/inventory.img`, without which CRIU can't
+    /// [`Incomplete`](crate::watch::WarningKind::Incomplete) warning: `checkpoint/inventory.img`, without which CRIU can't
     /// restore, and `checkpoint/parent`, if it leads to a dump that isn't in the archive.
     pub lacking: Vec<OsString>,
 }
