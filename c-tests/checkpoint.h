@@ -29,6 +29,7 @@ static inline void make_checkpoint(const char *name)
     tar_end(tar);
     tar = tar_begin(name);
     tar_directory(tar, "checkpoint/");
+    tar_file(tar, "checkpoint/inventory.img", "what CRIU begins with");
     tar_file(tar, "checkpoint/pages-1.img", "some memory");
     tar_file(tar, "config.dump", "{\"id\":\"4f1c\",\"name\":\"counter\",\"runtime\":\"crun\"}");
     tar_file(tar, "spec.dump", "{}");
@@ -44,7 +45,7 @@ static inline void make_checkpoint(const char *name)
     make_directory("shm");
 }
 
-#define CHECKPOINT_MEMBERS 9
+#define CHECKPOINT_MEMBERS 10
 
 static inline CRImport *open_archive(const char *name, const CRImportOptions *options, const CRWatch *watch)
 {

@@ -49,14 +49,14 @@ static void a_member_is_told_as_it_stands_in_the_archive(void)
     CHECK_INT(len, CHECKPOINT_MEMBERS);
     CHECK_INT(members[0]->kind, CR_MEMBER_DIRECTORY);
     CHECK_INT(members[0]->offset, 0);
-    CHECK_STRING(members[1]->name, "checkpoint/pages-1.img");
-    CHECK_INT(members[1]->kind, CR_MEMBER_REGULAR);
-    CHECK_INT(members[1]->member_class, CR_CLASS_MEMORY_PAGES);
-    CHECK_INT(members[1]->size, 11);
-    CHECK_INT(members[1]->stored, 11);
-    CHECK_INT(members[1]->offset, 512);
-    CHECK_INT(members[2]->member_class, CR_CLASS_CONFIGURATION);
+    CHECK_STRING(members[2]->name, "checkpoint/pages-1.img");
+    CHECK_INT(members[2]->kind, CR_MEMBER_REGULAR);
+    CHECK_INT(members[2]->member_class, CR_CLASS_MEMORY_PAGES);
+    CHECK_INT(members[2]->size, 11);
+    CHECK_INT(members[2]->stored, 11);
     CHECK_INT(members[2]->offset, 512 + 1024);
+    CHECK_INT(members[3]->member_class, CR_CLASS_CONFIGURATION);
+    CHECK_INT(members[3]->offset, 512 + 2 * 1024);
     CRImportFree(import);
 }
 

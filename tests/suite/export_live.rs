@@ -15,6 +15,7 @@ use crutils::watch::{WarningKind, Watch};
 
 use super::export::{Bundle, members, plain, said};
 use super::export_nested::of_directory;
+use crate::support::os::set_xattr;
 use crate::support::sandbox::Sandbox;
 
 type Told = Vec<(WarningKind, String)>;
@@ -212,6 +213,38 @@ fn a_file_of_which_one_name_stays_stays_and_what_replaces_another_name_is_no_lin
         told,
         [gone("c1"), changed("c2"), changed("d1"), changed("d2")]
     );
+}
+
+#[test]
+fn further_names_follow_a_file_that_no_longer_fits_whole_or_not_at_all() {
+    let (_sandbox, restored, told) = restored(
+        |volume| {
+            for (first, second) in [("b1", "b2"), ("c1", "c2")] {
+                fs::write(volume.join(first), first).unwrap();
+                fs::hard_link(volume.join(first), volume.join(second)).unwrap();
+            }
+        },
+        |volume| {
+            // A hole, whose map has no room, in a file with another mode; and an attribute that has none.
+            let file = File::options().write(true).open(volume.join("b1"));
+            file.unwrap().set_len(1 << 20).unwrap();
+            fs::set_permissions(volume.join("b1"), fs::Permissions::from_mode(0o600)).unwrap();
+            set_xattr(&volume.join("c1"), "user.long", &[b'x'; 2000]).unwrap();
+        },
+    );
+    let cut = [b"b1".as_slice(), &[0; 510]].concat();
+    assert_eq!(fs::read(restored.join("b1")).unwrap(), cut);
+    assert_eq!(fs::metadata(restored.join("b1")).unwrap().nlink(), 2);
+    for name in ["c1", "c2"] {
+        assert!(!restored.join(name).exists(), "{name}");
+    }
+    let told: Vec<_> = told
+        .iter()
+        .map(|(_, name)| name.rsplit('/').next())
+        .collect();
+    for name in ["b1", "c1", "c2"] {
+        assert!(told.contains(&Some(name)), "{name} in {told:?}");
+    }
 }
 
 #[test]

@@ -25,8 +25,9 @@ use crate::sys::Status;
 use crate::tar::{self, Member, MemberKind};
 use crate::watch::WarningKind;
 
-/// How often a file is cut until it fits: its header gets shorter with it, by a block or two.
-const ATTEMPTS: u32 = 4;
+/// How often a file is cut until it fits: its header gets shorter with it, by a block or two, and once it may have to give
+/// up its holes.
+const ATTEMPTS: u32 = 5;
 
 /// What is known of an archive of what lives.
 pub(super) struct Living<'l> {
@@ -36,7 +37,7 @@ pub(super) struct Living<'l> {
     overlay: OverlayState,
     /// The further names of files, by the first; found with the first file that is missed.
     names: OnceCell<HashMap<Vec<u8>, Vec<Vec<u8>>>>,
-    /// First names that others can't be links to, since another object is there or none.
+    /// First names that others can't be links to, since the archive has another object there or none.
     lost: HashSet<Vec<u8>>,
 }
 
@@ -90,8 +91,8 @@ impl<'l> Living<'l> {
             return self.write_found(finder, member, (node, status), mark, sink);
         }
         // Another name of the file may have stayed.
-        for name in self.names_of(member)? {
-            let other = finder.find(&RootPath::clean(name)?)?;
+        for name in self.names_of(member)?.to_vec() {
+            let other = finder.find(&RootPath::clean(&name)?)?;
             if let Some(node) = other {
                 let status = node.status()?;
                 if is_marked(&status, mark) {
@@ -116,7 +117,7 @@ impl<'l> Living<'l> {
 
     /// Writes the file that was measured.
     fn write_found(
-        &self,
+        &mut self,
         finder: &Finder<'_>,
         member: &Member,
         (node, status): (&Node, &Status),
@@ -149,7 +150,7 @@ impl<'l> Living<'l> {
 
     /// Writes what is in a member's place, as far as there is room.
     fn restate(
-        &self,
+        &mut self,
         finder: &Finder<'_>,
         member: &Member,
         (node, status): (&Node, &Status),
@@ -187,6 +188,7 @@ impl<'l> Living<'l> {
                 sink,
                 "has more attributes than there is room for: left out",
             );
+            self.lost.insert(member.path.clone());
             sink.fill(room);
             return Ok(());
         };
@@ -265,13 +267,17 @@ fn fit(member: Member, room: u64, sink: &Sink<'_>) -> Result<Option<Member>> {
         if length <= room {
             return Ok(Some(fitting));
         }
-        let over = length - room;
-        if fitting.stored < over || fitting.kind != MemberKind::Regular {
-            return Ok(None);
+        if fitting.kind != MemberKind::Regular {
+            break;
         }
-        // What is cut off a sparse file may be a hole: the rest is stored as data, holes and all.
-        let size = fitting.size.min(fitting.stored) - over;
-        let size = size / 512 * 512;
+        let size = if fitting.sparse.is_some() || fitting.size > room {
+            // What is cut off may be a hole: the rest is stored as data, holes and all.
+            fitting.size.min(room)
+        } else if let Some(size) = fitting.size.checked_sub(length - room) {
+            size / 512 * 512
+        } else {
+            break;
+        };
         fitting = Member {
             size,
             stored: size,
