@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::mem;
 
 use super::config::NO_TIME;
 use super::document::Kept as _;
@@ -95,10 +94,12 @@ impl Metadata {
         if engine == Engine::Unknown {
             return Err(Error::argument("engine", "is not a known engine"));
         }
+        let config = self.config_of(&self.draft, engine)?;
+        let spec = self.spec_of(&self.draft)?;
         let mut built = self.clone();
-        let draft = mem::take(&mut built.draft);
-        built.insert(DocumentKind::Config, self.config_of(&draft, engine)?)?;
-        if let Some(spec) = self.spec_of(&draft)? {
+        built.draft = Draft::default();
+        built.insert(DocumentKind::Config, config)?;
+        if let Some(spec) = spec {
             built.insert(DocumentKind::Spec, spec)?;
         }
         *self = built;
@@ -106,16 +107,23 @@ impl Metadata {
     }
 
     fn config_of(&self, draft: &Draft, engine: Engine) -> Result<Vec<u8>> {
+        // What isn't known is "", as engines write it.
         let known = |which: Text| {
             let set = draft.texts.get(&(which as u32)).map(String::as_str);
-            set.or_else(|| self.text(which))
-                .filter(|text| !text.is_empty())
+            set.or_else(|| self.text(which)).unwrap_or_default()
         };
-        let id = known(Text::Id).ok_or(Refusal::NoId)?;
+        let known_or = |which: Text, other| match known(which) {
+            "" => other,
+            text => text,
+        };
+        let id = known(Text::Id);
+        if id.is_empty() {
+            return Err(Refusal::NoId.into());
+        }
         let mut writer = Writer::default();
         writer.object(|writer| {
             writer.key("id").text(id);
-            writer.key("name").text(known(Text::Name).unwrap_or(id));
+            writer.key("name").text(known_or(Text::Name, id));
             let image = [
                 ("rootfsImage", Text::ImageName),
                 ("rootfsImageRef", Text::ImageRef),
@@ -123,11 +131,13 @@ impl Metadata {
                 ("runtime", Text::Runtime),
             ];
             for (key, which) in image {
-                if let Some(text) = known(which) {
-                    writer.key(key).text(text);
+                match known(which) {
+                    "" => {}
+                    text => writer.key(key).text(text),
                 }
             }
-            if let (Engine::Podman, Some(id)) = (engine, known(Text::ImageRef)) {
+            let id = known(Text::ImageRef);
+            if engine == Engine::Podman && !id.is_empty() {
                 // podman's own key, by which it finds the image first.
                 writer.key("rootfsImageID").text(id);
             }
@@ -137,9 +147,9 @@ impl Metadata {
                 ("restoredTime", Text::Restored),
             ];
             for (key, which) in times {
-                writer.key(key).text(known(which).unwrap_or(NO_TIME));
+                writer.key(key).text(known_or(which, NO_TIME));
             }
-            let restored = known(Text::Restored).is_some();
+            let restored = !known(Text::Restored).is_empty();
             writer.key("restored").plain(restored);
         });
         Ok(writer.finish().into_bytes())

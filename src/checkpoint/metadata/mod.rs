@@ -304,9 +304,8 @@ impl Metadata {
     }
 
     fn config_text(&self, text: impl FnOnce(&ContainerConfig) -> &String) -> Option<&str> {
-        self.config()
-            .map(|config| text(config).as_str())
-            .filter(|text| !text.is_empty())
+        let text = text(self.config()?);
+        (!text.is_empty()).then_some(text.as_str())
     }
 
     fn time(&self, text: impl FnOnce(&ContainerConfig) -> &String) -> Option<&str> {

@@ -6,6 +6,7 @@
 
 #define _GNU_SOURCE
 #include <crutils.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,18 +108,27 @@ static int diff(char **argument)
 static int changes(char **argument)
 {
     CRChangeList *list;
-    size_t lowers = 0;
+    CRPlace *lowers = NULL;
+    size_t count = 0;
 
-    while (argument[1 + lowers] != NULL)
-        lowers++;
+    while (argument[1 + count] != NULL)
+        count++;
+    lowers = reallocarray(NULL, count, sizeof *lowers);
+    if (lowers == NULL)
+        return 2;
+    for (size_t i = 0; i < count; i++)
+        lowers[i] = (CRPlace){ .at = AT_FDCWD, .path = argument[1 + i] };
     CRChangesOptions *options = CRChangesOptionsNew();
-    int result = CRChangesOptionsExcludeEngine(options, CR_EXCLUDE_PODMAN, &error);
+    int result = CRChangesOptionsExcludeEngine(options, CR_ENGINE_PODMAN, &error);
     if (result == 0)
-        result = CRChangesOverlay((const char *const *)&argument[1], lowers, argument[0], options, &list, &error);
+        result = CRChangesOverlay(lowers, count, AT_FDCWD, argument[0], options, NULL, &list, &error);
     CRChangesOptionsFree(options);
+    free(lowers);
     if (result == 0) {
-        for (size_t i = 0; i < CRChangeListLen(list); i++)
-            printf("%c %s\n", "CAD"[CRChangeListChanges(list)[i].kind], CRChangeListChanges(list)[i].path);
+        size_t len;
+        const CRChange *changes = CRChangeListChanges(list, &len);
+        for (size_t i = 0; i < len; i++)
+            printf("%c %s\n", "CAD"[changes[i].kind], changes[i].path);
         CRChangeListFree(list);
     }
     return status(result);
