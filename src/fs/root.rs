@@ -84,16 +84,21 @@ impl Root {
             Links::Followed => ResolverFlags::empty(),
             Links::Refused => ResolverFlags::NO_SYMLINKS,
         };
-        let handle = pathrs::RootRef::from_fd(self.0.as_fd())
-            .with_resolver_flags(flags)
-            .resolve(Path::new(relative))
-            .map_err(|error| match error.kind() {
-                ErrorKind::OsError(Some(code)) => Error::system(call(), Errno::from_raw(code)),
-                ErrorKind::SafetyViolation => {
-                    Error::new(Kind::Escape, format!("{}: {error}", call()))
-                }
-                _ => Error::new(Kind::Unsupported, format!("{}: {error}", call())),
-            })?;
+        let root = pathrs::RootRef::from_fd(self.0.as_fd()).with_resolver_flags(flags);
+        let mut result = root.resolve(Path::new(relative));
+        // A directory that is renamed meanwhile isn't where it was found, which looks like an escape.
+        for _ in 0..RACE_RETRIES {
+            match &result {
+                Err(error) if matches!(error.kind(), ErrorKind::SafetyViolation) => {}
+                _ => break,
+            }
+            result = root.resolve(Path::new(relative));
+        }
+        let handle = result.map_err(|error| match error.kind() {
+            ErrorKind::OsError(Some(code)) => Error::system(call(), Errno::from_raw(code)),
+            ErrorKind::SafetyViolation => Error::new(Kind::Escape, format!("{}: {error}", call())),
+            _ => Error::new(Kind::Unsupported, format!("{}: {error}", call())),
+        })?;
         // The dot makes the kernel check that it is a directory.
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         openat(&handle, ".", flags, Mode::empty()).called(call)
