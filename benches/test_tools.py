@@ -18,6 +18,15 @@ from benches.places import HERE, Place
 TOOLS = Path(__file__).parent / "tools"
 
 
+
+class Driver(unittest.TestCase):
+    @unittest.skipIf(shutil.which("cc") is None, "no cc")
+    def test_the_driver_calls_the_library_as_its_header_says(self):
+        include = Path(__file__).parent.parent / "include"
+        checked = ["cc", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-I", include, TOOLS / "driver.c"]
+        subprocess.run(checked, check=True)
+
+
 class Directory(unittest.TestCase):
     def setUp(self):
         directory = tempfile.TemporaryDirectory()

@@ -15,6 +15,7 @@
 #define _GNU_SOURCE
 #include <crutils.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
@@ -36,15 +37,15 @@ static int export(char **argument)
     uint32_t compression = strcmp(argument[0], "zstd") == 0   ? CR_COMPRESSION_ZSTD
                            : strcmp(argument[0], "gzip") == 0 ? CR_COMPRESSION_GZIP
                                                               : CR_COMPRESSION_NONE;
-    uint32_t layout = strcmp(argument[1], "crio") == 0 ? CR_LAYOUT_CRIO : CR_LAYOUT_PODMAN;
+    uint32_t engine = strcmp(argument[1], "crio") == 0 ? CR_ENGINE_CRIO : CR_ENGINE_PODMAN;
     CRExport *checkpoint = CRExportNew();
     CRExportOptions *options = CRExportOptionsNew();
-    int result = CRExportOptionsCompression(options, compression, 0, &error);
+    int result = CRExportOptionsSet(options, CR_EXPORT_COMPRESSION, compression, &error);
 
     if (result == 0)
-        result = CRExportAddBundle(checkpoint, argument[2], layout, &error);
+        result = CRExportAddBundle(checkpoint, AT_FDCWD, argument[2], engine, &error);
     if (result == 0)
-        result = CRExportToFile(checkpoint, argument[3], options, NULL, &error);
+        result = CRExportWrite(checkpoint, AT_FDCWD, argument[3], options, NULL, &error);
     CRExportOptionsFree(options);
     CRExportFree(checkpoint);
     return result;
@@ -101,8 +102,12 @@ static int diff(char **argument)
 
 static int count(int result, CRChangeList *list)
 {
-    if (result == 0)
-        printf("changes %zu\n", CRChangeListLen(list));
+    if (result == 0) {
+        size_t len = 0;
+
+        CRChangeListChanges(list, &len);
+        printf("changes %zu\n", len);
+    }
     CRChangeListFree(list);
     return result;
 }
@@ -110,7 +115,7 @@ static int count(int result, CRChangeList *list)
 static int changes_directories(char **argument)
 {
     CRChangeList *list = NULL;
-    int result = CRChangesDirectories(argument[0], argument[1], NULL, &list, &error);
+    int result = CRChangesDirectories(AT_FDCWD, argument[0], AT_FDCWD, argument[1], NULL, NULL, &list, &error);
 
     return count(result, list);
 }
@@ -118,12 +123,19 @@ static int changes_directories(char **argument)
 static int changes_overlay(char **argument)
 {
     CRChangeList *list = NULL;
-    size_t lower = 0;
+    size_t len = 0;
 
-    while (argument[1 + lower] != NULL)
-        lower++;
-    int result = CRChangesOverlay((const char *const *)&argument[1], lower, argument[0], NULL, &list, &error);
+    while (argument[1 + len] != NULL)
+        len++;
+    CRPlace *lower = calloc(len + 1, sizeof *lower);
 
+    if (lower == NULL)
+        return -errno;
+    for (size_t i = 0; i < len; i++)
+        lower[i] = (CRPlace){ AT_FDCWD, argument[1 + i] };
+    int result = CRChangesOverlay(lower, len, AT_FDCWD, argument[0], NULL, NULL, &list, &error);
+
+    free(lower);
     return count(result, list);
 }
 
