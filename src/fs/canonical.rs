@@ -21,9 +21,10 @@ use crate::error::{Called as _, Error, Kind, Result};
 /// How many symlinks are followed on one path, as in the kernel.
 const MAX_LINKS: usize = 40;
 /// How many components one work walks through symlinks. Links of links with long targets make a path of a few bytes
-/// cost tens of thousands of steps; honest archives need some for each directory. Where openat2 is missing, a step can
-/// take fifty microseconds.
-pub(super) const MAX_STEPS: u64 = 2_000_000;
+/// cost tens of thousands of steps; honest archives need some for each directory.
+const MAX_STEPS: u64 = 2_000_000;
+/// The same for one path alone: more than the kernel could take with [`MAX_LINKS`] targets of the greatest length.
+const MAX_STEPS_OF_ONE: u64 = 100_000;
 
 /// An open directory and how it was found.
 pub(crate) struct Resolved {
@@ -36,13 +37,38 @@ pub(crate) struct Resolved {
 
 /// Paths of symlinks upon symlinks would keep the library busy for hours.
 #[derive(Debug, ThisError)]
-#[error("more than {MAX_STEPS} steps through symlinks")]
-struct TooManySteps;
+#[error("more than {0} steps through symlinks")]
+struct TooManySteps(u64);
+
+/// How many steps through symlinks are left.
+pub(super) struct Steps {
+    left: u64,
+    limit: u64,
+}
+
+impl Steps {
+    /// As many as one work may take.
+    pub(super) fn of_a_work() -> Self {
+        Self::at_most(MAX_STEPS)
+    }
+
+    fn at_most(limit: u64) -> Self {
+        let left = limit;
+        Self { left, limit }
+    }
+
+    fn take(&mut self, number: u64) -> Result<()> {
+        let left = self.left.checked_sub(number);
+        self.left =
+            left.ok_or_else(|| Error::new(Kind::Limit, TooManySteps(self.limit).to_string()))?;
+        Ok(())
+    }
+}
 
 impl Root {
     /// The directory `path`, symlinks followed inside the root. Every step through a symlink's target is taken from
     /// `steps`; a path without symlinks costs none.
-    pub(super) fn resolve(&self, path: &RootPath, steps: &mut u64) -> Result<Resolved> {
+    pub(super) fn resolve(&self, path: &RootPath, steps: &mut Steps) -> Result<Resolved> {
         match self.directory_without_links(path) {
             Ok(fd) => Ok(Resolved {
                 fd,
@@ -62,7 +88,13 @@ impl Root {
         }
     }
 
-    fn follow(&self, path: &RootPath, steps: &mut u64) -> Result<(RootPath, Vec<RootPath>)> {
+    /// The directory `path` for hosts without openat2, symlinks followed inside the root.
+    pub(super) fn follow_in_steps(&self, path: &RootPath) -> Result<OwnedFd> {
+        let resolved = self.resolve(path, &mut Steps::at_most(MAX_STEPS_OF_ONE))?;
+        Ok(resolved.fd)
+    }
+
+    fn follow(&self, path: &RootPath, steps: &mut Steps) -> Result<(RootPath, Vec<RootPath>)> {
         let failed = |errno| Error::system(format!("resolve {}", path.quoted()), errno);
         let mut canonical = RootPath::root();
         let mut links = Vec::new();
@@ -72,7 +104,7 @@ impl Root {
         let mut ahead: Vec<Vec<u8>> = path.components().map(<[u8]>::to_vec).collect();
         ahead.reverse();
         while let Some(component) = ahead.pop() {
-            take(steps, 1)?;
+            steps.take(1)?;
             let Some(name) = Name::new(&component) else {
                 if component == b".." {
                     canonical = canonical
@@ -86,7 +118,7 @@ impl Root {
                 Some(directory) => directory,
                 None => {
                     // A deep directory costs as many steps to find again as it is deep.
-                    take(steps, canonical.components().count() as u64)?;
+                    steps.take(canonical.components().count() as u64)?;
                     Node::from_path_only(self.directory_without_links(&canonical)?)
                 }
             };
@@ -116,11 +148,4 @@ impl Root {
         }
         Ok((canonical, links))
     }
-}
-
-fn take(steps: &mut u64, number: u64) -> Result<()> {
-    *steps = steps
-        .checked_sub(number)
-        .ok_or_else(|| Error::new(Kind::Limit, TooManySteps.to_string()))?;
-    Ok(())
 }

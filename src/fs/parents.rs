@@ -10,7 +10,7 @@ use nix::sys::stat::{Mode, mkdirat};
 use once_cell::unsync::OnceCell;
 
 use super::acl::{has_default_acl, strip_inherited_acl};
-use super::canonical::{MAX_STEPS, Resolved};
+use super::canonical::{Resolved, Steps};
 use super::node::{Node, Owner, open_directory_at};
 use super::{Name, Root, RootPath};
 use crate::error::{Called as _, Error, Result};
@@ -26,7 +26,7 @@ const IMPLICIT_MODE: u32 = 0o755;
 pub(crate) struct Parents<'r> {
     root: &'r Root,
     last: Option<Rc<Parent>>,
-    steps_left: u64,
+    steps: Steps,
 }
 
 /// An open directory, by the path that led to it.
@@ -96,7 +96,7 @@ impl<'r> Parents<'r> {
         Self {
             root,
             last: None,
-            steps_left: MAX_STEPS,
+            steps: Steps::of_a_work(),
         }
     }
 
@@ -105,7 +105,7 @@ impl<'r> Parents<'r> {
         if let Some(last) = self.remembered(path) {
             return Ok(last);
         }
-        let resolved = self.root.resolve(path, &mut self.steps_left)?;
+        let resolved = self.root.resolve(path, &mut self.steps)?;
         Ok(self.remember(path, resolved))
     }
 
@@ -151,7 +151,7 @@ impl<'r> Parents<'r> {
 
     /// Walks down `path` from the root, and makes what is missing.
     fn create(&mut self, path: &RootPath, before: &mut BeforeMaking<'_>) -> Result<Resolved> {
-        let mut at = self.root.resolve(&RootPath::root(), &mut self.steps_left)?;
+        let mut at = self.root.resolve(&RootPath::root(), &mut self.steps)?;
         let mut making = None;
         for step in path.steps_down() {
             let Some((_, name)) = step.split() else {
@@ -169,7 +169,7 @@ impl<'r> Parents<'r> {
                 }
                 // A symlink, which leads elsewhere inside the root or nowhere.
                 Err(Errno::ENOTDIR | Errno::ELOOP) => {
-                    let resolved = self.root.resolve(&canonical, &mut self.steps_left);
+                    let resolved = self.root.resolve(&canonical, &mut self.steps);
                     at = resolved.map_err(|error| through_nothing(error, path, &step))?;
                     continue;
                 }

@@ -2,20 +2,18 @@
 
 #![forbid(unsafe_code)]
 
-use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
-use nix::sys::stat::Mode;
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
+use nix::sys::stat::{Mode, SFlag, fstatat};
 use once_cell::sync::OnceCell;
-use pathrs::error::ErrorKind;
-use pathrs::flags::ResolverFlags;
 
 use super::Place;
 use super::RootPath;
-use crate::error::{Called as _, Error, Kind, Result};
+use super::node::file_type;
+use crate::error::{Called as _, Error, Result};
 use crate::sys;
 
 /// How often a resolution that lost a race against a rename is tried again. The kernel asks for it only when a
@@ -34,32 +32,25 @@ impl Root {
     /// An O_PATH descriptor of the directory `path`, every symlink on the way and the last one followed inside
     /// the root.
     pub(crate) fn directory(&self, path: &RootPath) -> Result<OwnedFd> {
-        self.open(path, Links::Followed)
+        if path.is_root() {
+            self.walk(path)
+        } else if openat2_works() {
+            self.resolve_in_kernel(path, ResolveFlag::empty())
+        } else {
+            self.follow_in_steps(path)
+        }
     }
 
     /// Like [`Root::directory`], but ELOOP if there is any symlink on the way or at the end.
     pub(crate) fn directory_without_links(&self, path: &RootPath) -> Result<OwnedFd> {
-        self.open(path, Links::Refused)
+        if !path.is_root() && openat2_works() {
+            self.resolve_in_kernel(path, ResolveFlag::RESOLVE_NO_SYMLINKS)
+        } else {
+            self.walk(path)
+        }
     }
 
-    fn open(&self, path: &RootPath, links: Links) -> Result<OwnedFd> {
-        if path.is_root() {
-            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-            return openat(&self.0, ".", flags, Mode::empty()).called(|| "open the root");
-        }
-        let relative = path.as_os_str();
-        if openat2_works() {
-            let fd = self.resolve_in_kernel(relative, links);
-            return fd.called(|| format!("openat2 {}", path.quoted()));
-        }
-        self.resolve_in_steps(relative, path, links)
-    }
-
-    fn resolve_in_kernel(&self, path: &OsStr, links: Links) -> Result<OwnedFd, Errno> {
-        let resolve = match links {
-            Links::Followed => ResolveFlag::empty(),
-            Links::Refused => ResolveFlag::RESOLVE_NO_SYMLINKS,
-        };
+    fn resolve_in_kernel(&self, path: &RootPath, resolve: ResolveFlag) -> Result<OwnedFd> {
         let how = || {
             OpenHow::new()
                 .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
@@ -67,49 +58,37 @@ impl Root {
                     resolve | ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS,
                 )
         };
-        let mut result = openat2(&self.0, path, how());
+        let mut result = openat2(&self.0, path.as_os_str(), how());
         for _ in 0..RACE_RETRIES {
             if !matches!(result, Err(Errno::EAGAIN)) {
                 break;
             }
-            result = openat2(&self.0, path, how());
+            result = openat2(&self.0, path.as_os_str(), how());
         }
-        result
+        result.called(|| format!("openat2 {}", path.quoted()))
     }
 
-    /// Where openat2 is missing or blocked, libpathrs walks the path with O_PATH descriptors, one component a step.
-    fn resolve_in_steps(&self, relative: &OsStr, path: &RootPath, links: Links) -> Result<OwnedFd> {
-        let call = || format!("resolve {}", path.quoted());
-        let flags = match links {
-            Links::Followed => ResolverFlags::empty(),
-            Links::Refused => ResolverFlags::NO_SYMLINKS,
-        };
-        let root = pathrs::RootRef::from_fd(self.0.as_fd()).with_resolver_flags(flags);
-        let mut result = root.resolve(Path::new(relative));
-        // A directory that is renamed meanwhile isn't where it was found, which looks like an escape.
-        for _ in 0..RACE_RETRIES {
-            match &result {
-                Err(error) if matches!(error.kind(), ErrorKind::SafetyViolation) => {}
-                _ => break,
+    /// Where openat2 is missing or blocked: one name a step, each opened in the directory before and none followed, so
+    /// that nothing that is renamed or linked meanwhile leads out of the root. There is no `..` in such a path.
+    fn walk(&self, path: &RootPath) -> Result<OwnedFd> {
+        let failed = |errno| Error::system(format!("resolve {}", path.quoted()), errno);
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let mut here = openat(&self.0, ".", flags, Mode::empty()).map_err(failed)?;
+        for name in path.components() {
+            here = match openat(&here, name, flags, Mode::empty()) {
+                Err(Errno::ENOTDIR) if is_link(&here, name) => Err(Errno::ELOOP),
+                result => result,
             }
-            result = root.resolve(Path::new(relative));
+            .map_err(failed)?;
         }
-        let handle = result.map_err(|error| match error.kind() {
-            ErrorKind::OsError(Some(code)) => Error::system(call(), Errno::from_raw(code)),
-            ErrorKind::SafetyViolation => Error::new(Kind::Escape, format!("{}: {error}", call())),
-            _ => Error::new(Kind::Unsupported, format!("{}: {error}", call())),
-        })?;
-        // The dot makes the kernel check that it is a directory.
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        openat(&handle, ".", flags, Mode::empty()).called(call)
+        Ok(here)
     }
 }
 
-/// What a resolution does with symlinks.
-#[derive(Clone, Copy)]
-enum Links {
-    Followed,
-    Refused,
+/// Whether a symlink is why no directory could be opened here. What isn't known to be one is taken for a file.
+fn is_link(directory: &OwnedFd, name: &[u8]) -> bool {
+    let stat = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW);
+    stat.is_ok_and(|stat| file_type(&stat) == SFlag::S_IFLNK)
 }
 
 impl AsFd for Root {
@@ -135,4 +114,123 @@ pub(crate) fn openat2_works() -> bool {
 /// Opens the directory that the host path `path` names, symlinks followed; `what` is the argument's name in messages.
 pub(crate) fn open_directory_ambient(path: &Path, what: &str) -> Result<OwnedFd> {
     Place::from(path).open_directory_ambient(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::fs::symlink;
+    use std::{fs, iter};
+
+    use nix::errno::Errno;
+
+    use super::super::testing::Scratch;
+    use super::{ResolveFlag, Root, openat2_works};
+    use crate::error::Result;
+    use crate::fs::{Identity, RootPath};
+
+    /// Where symlinks lead: inside, out of the root, round in circles, through and to what is no directory.
+    const TARGETS: [&str; 16] = [
+        "/",
+        "a",
+        "a/b",
+        "/a/b",
+        "..",
+        "../..",
+        "../a/b",
+        "a/../a",
+        "b/..",
+        "./b/.",
+        "l",
+        "../l",
+        "x",
+        "f",
+        "f/..",
+        "/proc/self/root",
+    ];
+
+    fn found(result: Result<OwnedFd>) -> Result<Identity, Errno> {
+        result
+            .map(|fd| Identity::of(&fd).unwrap())
+            .map_err(|error| Errno::from_raw(error.errno()))
+    }
+
+    /// Every path of one to three of these names.
+    fn paths() -> Vec<RootPath> {
+        let longer = |paths: &Vec<String>| {
+            let below =
+                |path: &String| ["a", "b", "f", "l", "x"].map(|name| format!("{path}/{name}"));
+            Some(paths.iter().flat_map(below).collect())
+        };
+        let lengths = iter::successors(Some(vec![String::new()]), longer).take(4);
+        let paths = lengths.skip(1).flatten();
+        paths
+            .map(|path| RootPath::clean(path.as_bytes()).unwrap())
+            .collect()
+    }
+
+    fn skipped() -> bool {
+        if !openat2_works() {
+            println!("skipped: no openat2 to compare with");
+        }
+        !openat2_works()
+    }
+
+    #[test]
+    fn without_openat2_a_path_leads_where_it_leads_with_it() {
+        if skipped() {
+            return;
+        }
+        let paths = paths();
+        for (above, below) in TARGETS
+            .iter()
+            .flat_map(|above| TARGETS.map(|below| (above, below)))
+        {
+            let scratch = Scratch::new();
+            fs::create_dir_all(scratch.join("a/b")).unwrap();
+            fs::write(scratch.join("a/f"), "").unwrap();
+            fs::write(scratch.join("f"), "").unwrap();
+            symlink(above, scratch.join("l")).unwrap();
+            symlink(below, scratch.join("a/l")).unwrap();
+            let root = Root::new(scratch.directory());
+            for path in &paths {
+                let place = format!("{path:?} with l -> {above}, a/l -> {below}");
+                let by_kernel = root.resolve_in_kernel(path, ResolveFlag::empty());
+                let (expected, got) = (found(by_kernel), found(root.follow_in_steps(path)));
+                assert_eq!(got, expected, "{place}");
+                let by_kernel = root.resolve_in_kernel(path, ResolveFlag::RESOLVE_NO_SYMLINKS);
+                assert_eq!(
+                    found(root.walk(path)),
+                    found(by_kernel),
+                    "{place}, without links"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn without_openat2_as_many_symlinks_are_followed_as_with_it() {
+        if skipped() {
+            return;
+        }
+        let scratch = Scratch::new();
+        fs::create_dir(scratch.join("0")).unwrap();
+        for number in 1..=45 {
+            symlink(
+                format!("{}", number - 1),
+                scratch.join(&format!("{number}")),
+            )
+            .unwrap();
+        }
+        let root = Root::new(scratch.directory());
+        for number in 0..=45 {
+            let path = RootPath::clean(format!("{number}").as_bytes()).unwrap();
+            let expected = found(root.resolve_in_kernel(&path, ResolveFlag::empty()));
+            assert_eq!(
+                found(root.follow_in_steps(&path)),
+                expected,
+                "{number} links"
+            );
+        }
+    }
 }
