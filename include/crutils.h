@@ -40,10 +40,10 @@
  * **Places.** A file or a directory of the host is named as openat(2) has it: by a descriptor of a
  * directory and a path that starts there. (AT_FDCWD, "/run/bundle") is a path; (fd, "rootfs") starts at a
  * descriptor; (fd, "") is what the descriptor itself refers to: a directory, also one that was opened with
- * O_PATH, or, where an archive is meant, a file, a pipe or a socket. AT_FDCWD is in <fcntl.h> (with _POSIX_C_SOURCE 200809L). Symbolic
- * links on the way and at the end are followed. The descriptor stays the caller's, who may close it after
- * the call. Nothing outside of the directory that is named is read, made, changed or removed, whatever an
- * archive holds, and whoever changes that directory meanwhile.
+ * O_PATH, or, where an archive is meant, a file, a pipe or a socket. AT_FDCWD is in <fcntl.h> (with
+ * _POSIX_C_SOURCE 200809L). Symbolic links on the way and at the end are followed. The descriptor stays
+ * the caller's, who may close it after the call. Nothing outside of the directory that is named is read,
+ * made, changed or removed, whatever an archive holds, and whoever changes that directory meanwhile.
  *
  * **Ownership.** A pointer that a function returns, or stores through a pointer, belongs to the object that
  * it came from, and lives as long as that object unless the comment says otherwise. The caller owns what a
@@ -68,9 +68,8 @@
  * export or options. The library's own threads compress, and decode what is more than a MiB; they take no
  * signals, call no function of the caller's, and are gone when the call returns. The working directory,
  * umask, root, environment and signal dispositions of the process are not touched, and no descriptor is
- * inherited by a child; one of /proc may stay open where openat2 can't be used. Only the two functions
- * that ask a runtime start a process. Calls that work on the same directory at the same time may fail with
- * ENOENT, EEXIST or ESTALE.
+ * inherited by a child. Only the two functions that ask a runtime start a process. Calls that work on the
+ * same directory at the same time may fail with ENOENT, EEXIST or ESTALE.
  *
  * **User namespaces.** "In a user namespace" means a process that isn't root, lacks CAP_SYS_ADMIN, doesn't
  * see all user ids, or has _CONTAINERS_ROOTLESS_UID or _CONTAINERS_USERNS_CONFIGURED in its environment,
@@ -210,10 +209,10 @@ int CRErrorErrno(const struct CRError *error);
 uint32_t CRErrorKind(const struct CRError *error);
 
 /**
- * Returns the name of a kind for logs, such as "malformed", or "none" for CR_ERROR_NONE. The string is static; NULL for a number
- * that isn't one of CR_ERROR_*.
+ * Returns the name of a kind for logs, such as "malformed", or "none" for CR_ERROR_NONE. The string is
+ * static; NULL for a number that isn't one of CR_ERROR_*.
  *
- * @param kind one of CR_ERROR_*
+ * @param kind One of CR_ERROR_*.
  */
 const char *CRErrorKindName(uint32_t kind);
 
@@ -824,8 +823,8 @@ struct CRImportOptions *CRImportOptionsNew(void);
 void CRImportOptionsFree(struct CRImportOptions *options);
 
 /**
- * Sets an option of an import. When a limit is exceeded, the import fails with E2BIG, the message names the limit,
- * and nothing is touched for the member that exceeds it.
+ * Sets an option of an import. When a limit is exceeded, the import fails with E2BIG, the message names
+ * the limit, and nothing is touched for the member that exceeds it.
  *
  * @param option One of CR_IMPORT_*.
  * @param value The value, as the option's comment says.
@@ -1107,8 +1106,9 @@ const struct CRImported *CRImportResult(const struct CRImport *import);
 
 /**
  * Extracts a chain of incremental dumps, each into a directory of its own in a bundle: the archives that
- * podman and runc make with a pre-checkpoint. A dump's link "parent" may lead to "../NAME", the directory of an
- * earlier dump, so that CRIU restores from the last one. config.dump and spec.dump stay in the archives.
+ * podman and runc make with a pre-checkpoint. A dump's link "parent" may lead to "../NAME", the directory
+ * of an earlier dump, so that CRIU restores from the last one. config.dump and spec.dump stay in the
+ * archives.
  *
  * Directories that this call has made are removed after a failure, unless CR_IMPORT_KEEP_FAILED is set.
  *
@@ -1149,8 +1149,8 @@ int CRImportChain(int at,
 #define CR_COMPRESSION_ZSTD 3
 
 /**
- * Sets the compression: one of CR_COMPRESSION_*, CR_COMPRESSION_ZSTD by default. The same content becomes the same bytes, on
- * any number of cores.
+ * Sets the compression: one of CR_COMPRESSION_*, CR_COMPRESSION_ZSTD by default. The same content becomes
+ * the same bytes, on any number of cores.
  */
 #define CR_EXPORT_COMPRESSION 1
 
@@ -1191,16 +1191,16 @@ int CRImportChain(int at,
 #define CR_EXPORT_LIVE 7
 
 /**
- * Stores the extended attributes in which overlays keep their state in a rootfs diff, where the mounted root
- * file system shows any: 0 or 1. Otherwise they are left out with a warning. Directories that are archives within the
- * archive have them in any case.
+ * Stores the extended attributes in which overlays keep their state in a rootfs diff, where the mounted
+ * root file system shows any: 0 or 1. Otherwise they are left out with a warning. Directories that are
+ * archives within the archive have them in any case.
  */
 #define CR_EXPORT_OVERLAY_XATTRS 8
 
 /**
- * Sets how many bytes of content a frame of zstd holds at most, from 64 KiB to 64 MiB; 0, the default, for a usual
- * size; UINT64_MAX for all content in one frame. Frames are compressed each by itself: several cores decode them
- * at the same time, and a table behind the last one tells where they are.
+ * Sets how many bytes of content a frame of zstd holds at most, from 64 KiB to 64 MiB; 0, the default, for
+ * a usual size; UINT64_MAX for all content in one frame. Frames are compressed each by itself: several
+ * cores decode them at the same time, and a table behind the last one tells where they are.
  */
 #define CR_EXPORT_FRAME_SIZE 9
 
@@ -1273,10 +1273,11 @@ int CRExportOptionsSpoolDirectory(struct CRExportOptions *options,
 
 /**
  * Leaves a path out of the archive, with everything below it: of a directory that is an archive within the
- * archive, or of a bundle's member. It may be called for any number of paths. What is left out isn't looked at.
+ * archive, or of a bundle's member. It may be called for any number of paths. What is left out isn't
+ * looked at.
  *
- * @param member The member's name, such as "volumes/data.tar" or "checkpoint". A member that the export doesn't
- * have is EINVAL when the archive is written.
+ * @param member The member's name, such as "volumes/data.tar" or "checkpoint". A member that the export
+ * doesn't have is EINVAL when the archive is written.
  * @param path The path below the member's directory.
  *
  * Errors:
@@ -1888,8 +1889,8 @@ int CRMetadataBuild(struct CRMetadata *metadata, uint32_t engine, struct CRError
 uint32_t CRMetadataEngine(const struct CRMetadata *metadata);
 
 /**
- * Returns the name of an engine, such as "cri-o", or "unknown" for CR_ENGINE_UNKNOWN. The string is static; NULL for a number that isn't one
- * of CR_ENGINE_*.
+ * Returns the name of an engine, such as "cri-o", or "unknown" for CR_ENGINE_UNKNOWN. The string is
+ * static; NULL for a number that isn't one of CR_ENGINE_*.
  *
  * @param engine One of CR_ENGINE_*.
  */
@@ -2009,8 +2010,8 @@ int CRMetadataJson(const struct CRMetadata *metadata, char **json, struct CRErro
 #define CR_WARNING_CHANGED 5
 
 /**
- * An extended attribute is left out: the file system, the type of the object or a user namespace can't have it,
- * or it is an overlay's own state.
+ * An extended attribute is left out: the file system, the type of the object or a user namespace can't
+ * have it, or it is an overlay's own state.
  */
 #define CR_WARNING_XATTR 6
 

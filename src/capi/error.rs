@@ -101,10 +101,10 @@ pub extern "C" fn CRErrorKind(error: Optional<CRError>) -> u32 {
     guard::value(CR_ERROR_NONE, || Ok(kind()))
 }
 
-/// Returns the name of a kind for logs, such as "malformed", or "none" for CR_ERROR_NONE. The string is static; NULL for a number
-/// that isn't one of CR_ERROR_*.
+/// Returns the name of a kind for logs, such as "malformed", or "none" for CR_ERROR_NONE. The string is
+/// static; NULL for a number that isn't one of CR_ERROR_*.
 ///
-/// @param kind one of CR_ERROR_*
+/// @param kind One of CR_ERROR_*.
 #[unsafe(no_mangle)]
 pub extern "C" fn CRErrorKindName(kind: u32) -> *const c_char {
     named(kind, kind_names())

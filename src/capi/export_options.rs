@@ -25,8 +25,8 @@ const COMPRESSIONS: [(u32, Compression); 3] = [
     (CR_COMPRESSION_ZSTD, Compression::Zstd),
 ];
 
-/// Sets the compression: one of CR_COMPRESSION_*, CR_COMPRESSION_ZSTD by default. The same content becomes the same bytes, on
-/// any number of cores.
+/// Sets the compression: one of CR_COMPRESSION_*, CR_COMPRESSION_ZSTD by default. The same content becomes
+/// the same bytes, on any number of cores.
 pub const CR_EXPORT_COMPRESSION: u32 = 1;
 /// Sets the level of the compression; 0, the default, for the compression's own. A level that the compression
 /// doesn't have is EINVAL when the archive is written.
@@ -48,13 +48,13 @@ pub const CR_EXPORT_TIME: u32 = 6;
 /// warning. Otherwise such a change fails the export (ESTALE). The members of a bundle must not change in
 /// any case.
 pub const CR_EXPORT_LIVE: u32 = 7;
-/// Stores the extended attributes in which overlays keep their state in a rootfs diff, where the mounted root
-/// file system shows any: 0 or 1. Otherwise they are left out with a warning. Directories that are archives within the
-/// archive have them in any case.
+/// Stores the extended attributes in which overlays keep their state in a rootfs diff, where the mounted
+/// root file system shows any: 0 or 1. Otherwise they are left out with a warning. Directories that are
+/// archives within the archive have them in any case.
 pub const CR_EXPORT_OVERLAY_XATTRS: u32 = 8;
-/// Sets how many bytes of content a frame of zstd holds at most, from 64 KiB to 64 MiB; 0, the default, for a usual
-/// size; UINT64_MAX for all content in one frame. Frames are compressed each by itself: several cores decode them
-/// at the same time, and a table behind the last one tells where they are.
+/// Sets how many bytes of content a frame of zstd holds at most, from 64 KiB to 64 MiB; 0, the default, for
+/// a usual size; UINT64_MAX for all content in one frame. Frames are compressed each by itself: several
+/// cores decode them at the same time, and a table behind the last one tells where they are.
 pub const CR_EXPORT_FRAME_SIZE: u32 = 9;
 
 /// How an export writes its archive. By default it is compressed with zstd on all cores, without a digest,
@@ -155,10 +155,11 @@ pub extern "C" fn CRExportOptionsSpoolDirectory(
 }
 
 /// Leaves a path out of the archive, with everything below it: of a directory that is an archive within the
-/// archive, or of a bundle's member. It may be called for any number of paths. What is left out isn't looked at.
+/// archive, or of a bundle's member. It may be called for any number of paths. What is left out isn't
+/// looked at.
 ///
-/// @param member The member's name, such as "volumes/data.tar" or "checkpoint". A member that the export doesn't
-/// have is EINVAL when the archive is written.
+/// @param member The member's name, such as "volumes/data.tar" or "checkpoint". A member that the export
+/// doesn't have is EINVAL when the archive is written.
 /// @param path The path below the member's directory.
 ///
 /// Errors:

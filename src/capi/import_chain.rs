@@ -34,8 +34,9 @@ impl Array<CRDump> {
 }
 
 /// Extracts a chain of incremental dumps, each into a directory of its own in a bundle: the archives that
-/// podman and runc make with a pre-checkpoint. A dump's link "parent" may lead to "../NAME", the directory of an
-/// earlier dump, so that CRIU restores from the last one. config.dump and spec.dump stay in the archives.
+/// podman and runc make with a pre-checkpoint. A dump's link "parent" may lead to "../NAME", the directory
+/// of an earlier dump, so that CRIU restores from the last one. config.dump and spec.dump stay in the
+/// archives.
 ///
 /// Directories that this call has made are removed after a failure, unless CR_IMPORT_KEEP_FAILED is set.
 ///

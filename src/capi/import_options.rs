@@ -175,8 +175,8 @@ pub extern "C" fn CRImportOptionsFree(options: Owned<CRImportOptions>) {
     guard::run(|| options.free());
 }
 
-/// Sets an option of an import. When a limit is exceeded, the import fails with E2BIG, the message names the limit,
-/// and nothing is touched for the member that exceeds it.
+/// Sets an option of an import. When a limit is exceeded, the import fails with E2BIG, the message names
+/// the limit, and nothing is touched for the member that exceeds it.
 ///
 /// @param option One of CR_IMPORT_*.
 /// @param value The value, as the option's comment says.

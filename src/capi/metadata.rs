@@ -334,8 +334,8 @@ pub extern "C" fn CRMetadataEngine(metadata: Optional<CRMetadata>) -> u32 {
     guard::value(CR_ENGINE_UNKNOWN, || Ok(engine() as u32))
 }
 
-/// Returns the name of an engine, such as "cri-o", or "unknown" for CR_ENGINE_UNKNOWN. The string is static; NULL for a number that isn't one
-/// of CR_ENGINE_*.
+/// Returns the name of an engine, such as "cri-o", or "unknown" for CR_ENGINE_UNKNOWN. The string is
+/// static; NULL for a number that isn't one of CR_ENGINE_*.
 ///
 /// @param engine One of CR_ENGINE_*.
 #[unsafe(no_mangle)]

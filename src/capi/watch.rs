@@ -44,8 +44,8 @@ pub const CR_WARNING_DEVICE: u32 = 3;
 pub const CR_WARNING_IGNORED: u32 = 4;
 /// An object changed while it was stored: it isn't what it was when its size was measured.
 pub const CR_WARNING_CHANGED: u32 = 5;
-/// An extended attribute is left out: the file system, the type of the object or a user namespace can't have it,
-/// or it is an overlay's own state.
+/// An extended attribute is left out: the file system, the type of the object or a user namespace can't
+/// have it, or it is an overlay's own state.
 pub const CR_WARNING_XATTR: u32 = 6;
 /// A restore will lack something: an image that CRIU needs, or the dump that another one builds on.
 pub const CR_WARNING_INCOMPLETE: u32 = 7;
