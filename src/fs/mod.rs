@@ -52,7 +52,7 @@ pub(crate) use quiet::{Quiet, set_len, write_all_at};
 pub(crate) use remove::{
     Keep, clear_directory_except, remove_tree, remove_tree_except, restore_times, times_of,
 };
-pub(crate) use root::{Root, open_directory_ambient, openat2_works};
+pub(crate) use root::{Root, openat2_works};
 pub(crate) use settle::{check_close, sync_file_system};
 pub(crate) use spool::spool_ambient;
 pub(crate) use travels::{OverlayState, is_overlay_state, travelling_xattrs, travels, xattrs_of};

@@ -3,14 +3,12 @@
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::{Mode, SFlag, fstatat};
 use once_cell::sync::OnceCell;
 
-use super::Place;
 use super::RootPath;
 use super::node::file_type;
 use crate::error::{Called as _, Error, Result};
@@ -109,11 +107,6 @@ pub(crate) fn openat2_works() -> bool {
             Err(errno) => !sys::is_missing(errno),
         }
     })
-}
-
-/// Opens the directory that the host path `path` names, symlinks followed; `what` is the argument's name in messages.
-pub(crate) fn open_directory_ambient(path: &Path, what: &str) -> Result<OwnedFd> {
-    Place::from(path).open_directory_ambient(what)
 }
 
 #[cfg(test)]

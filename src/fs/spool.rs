@@ -14,7 +14,7 @@ use nix::sys::stat::fchmod;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::output::{PRIVATE, create_named, create_unnamed};
-use super::{Name, open_directory_ambient};
+use super::{Name, Place};
 use crate::error::{Called as _, Context as _, Error, Result};
 
 /// Where a spool goes if nobody says where.
@@ -37,9 +37,10 @@ pub(crate) fn spool_ambient(directory: Option<BorrowedFd<'_>>) -> Result<File> {
 /// A spool in the directory that `chosen` names, or else in `default`, or else in memory.
 fn spool_by(chosen: Option<&OsStr>, default: &Path) -> Result<File> {
     if let Some(chosen) = chosen.map(Path::new).filter(|path| path.is_absolute()) {
-        return spool_at(&open_directory_ambient(chosen, "TMPDIR")?);
+        return spool_at(&Place::from(chosen).open_directory_ambient("TMPDIR")?);
     }
-    match open_directory_ambient(default, "directory").and_then(spool_at) {
+    let default = Place::from(default).open_directory_ambient("directory");
+    match default.and_then(spool_at) {
         Err(error)
             if error.is_any(&[
                 Errno::ENOENT,

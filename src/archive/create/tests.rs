@@ -12,7 +12,7 @@ use nix::errno::Errno;
 
 use super::*;
 use crate::archive::Sink;
-use crate::fs::open_directory_ambient;
+use crate::fs::Place;
 use crate::tar::Time;
 use crate::watch::{WarningKind, Watch};
 
@@ -34,7 +34,11 @@ impl Scratch {
     }
 
     fn root(&self) -> Root {
-        Root::new(open_directory_ambient(&self.at(""), "root").unwrap())
+        Root::new(
+            Place::from(&self.at(""))
+                .open_directory_ambient("root")
+                .unwrap(),
+        )
     }
 
     fn file(&self, name: &str) -> File {

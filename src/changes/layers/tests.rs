@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::fs::open_directory_ambient;
+use crate::fs::Place;
 
 struct Temp(PathBuf);
 
@@ -29,7 +29,7 @@ impl Drop for Temp {
 }
 
 fn layers(path: &Path) -> Vec<Layer> {
-    let root = open_directory_ambient(path, "layer").unwrap();
+    let root = Place::from(path).open_directory_ambient("layer").unwrap();
     vec![Layer::new(Root::new(root)).unwrap()]
 }
 

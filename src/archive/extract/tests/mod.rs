@@ -20,7 +20,7 @@ use nix::unistd::{getegid, geteuid};
 use super::*;
 use crate::archive::Reading;
 use crate::error::Kind;
-use crate::fs::{Node, open_directory_ambient};
+use crate::fs::{Node, Place};
 use crate::tar::{self, END_OF_ARCHIVE, Extent, Time, Xattr};
 
 /// When everything in the archives was changed, and what was there before.
@@ -309,7 +309,11 @@ impl<'s> Setup<'s> {
     fn extract_stream(&self, stream: &[u8]) -> Result<()> {
         let archive = self.temp.0.join("archive.tar");
         fs::write(&archive, stream).unwrap();
-        let root = Root::new(open_directory_ambient(&self.root, "root").unwrap());
+        let root = Root::new(
+            Place::from(&self.root)
+                .open_directory_ambient("root")
+                .unwrap(),
+        );
         let policy = Policy {
             judge: self.judge,
             protected: self.protected,
