@@ -11,7 +11,7 @@ use crutils::checkpoint::{Export, Import, ImportOptions};
 use crutils::watch::Watch;
 
 use super::export::{Bundle, content, members, plain, said};
-use crate::support::mutate::Dice;
+use crate::support::mutate::{Dice, noise};
 use crate::support::os;
 use crate::support::sandbox::{Fs, Sandbox};
 use crate::support::tree::{Aspects, Snapshot};
@@ -22,20 +22,6 @@ const SHARING: [Fs; 2] = [Fs::Xfs, Fs::Btrfs];
 const PAGES: usize = (10 << 20) + 123;
 /// How many blocks of it can be shared.
 const BLOCKS: u64 = PAGES as u64 / 4096;
-
-/// Bytes that no compression or deduplication could make fewer.
-fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed | 1;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend(state.to_le_bytes());
-    }
-    bytes.truncate(len);
-    bytes
-}
 
 /// How many whole blocks of 4096 bytes of a file are shared with others.
 fn shared(path: &Path) -> u64 {

@@ -1,23 +1,12 @@
 //! What is made of each compression, and of streams that are damaged or end oddly.
 
 use crate::support::compressor::{Compression, filter};
+use crate::support::mutate::noise;
 use crate::support::process::Within;
 use crate::support::sandbox::Sandbox;
 use crate::support::script;
 use crate::support::stage::{Stage, assert_errno};
 use crate::support::tarball::{archive, file, hardlink, member, unended};
-
-/// Bytes that no compression makes shorter, the same every time.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1du64;
-    let mut step = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
-    (0..length).map(|_| step()).collect()
-}
 
 /// A zstd frame of one raw block that declares a window of two to the power of `log` bytes.
 fn frame(log: u8, content: &[u8]) -> Vec<u8> {
@@ -34,19 +23,19 @@ api_tests! {
     fn every_compression_is_recognised_whatever_the_file_is_called(t) {
         for compression in Compression::ALL {
             let stage = Stage::new(t);
-            let content = noise(300_000);
+            let content = noise(300_000, 1);
             stage.apply_bytes(&compression.pack(&archive([file("f", &content)]))).unwrap();
             assert!(std::fs::read(stage.at("f")).unwrap() == content, "{compression:?}");
         }
     }
 
     fn members_of_a_compressed_stream_are_joined_even_inside_a_file(t) {
-        let whole = archive([file("f", noise(5000)), file("g", "x")]);
+        let whole = archive([file("f", noise(5000, 1)), file("g", "x")]);
         for compression in Compression::REAL {
             let stage = Stage::new(t);
             let parts: Vec<u8> = whole.chunks(1700).flat_map(|part| compression.pack(part)).collect();
             stage.apply_bytes(&parts).unwrap();
-            assert!(std::fs::read(stage.at("f")).unwrap() == noise(5000), "{compression:?}");
+            assert!(std::fs::read(stage.at("f")).unwrap() == noise(5000, 1), "{compression:?}");
             assert_eq!(stage.read("g"), "x");
         }
     }
@@ -75,7 +64,7 @@ api_tests! {
     }
 
     fn a_damaged_or_cut_stream_is_an_error_even_behind_the_end_of_the_archive(t) {
-        let whole = archive([file("f", noise(100_000))]);
+        let whole = archive([file("f", noise(100_000, 1))]);
         for compression in Compression::REAL {
             let packed = compression.pack(&whole);
             for cut in [1, 4, 11, packed.len() / 2] {
@@ -105,7 +94,7 @@ api_tests! {
     }
 
     fn what_is_no_archive_is_an_error(t) {
-        let inputs = [b"short".to_vec(), vec![b'x'; 511], noise(4096), b"BZh".to_vec(), b"\x1f\x8b\x08".to_vec()];
+        let inputs = [b"short".to_vec(), vec![b'x'; 511], noise(4096, 1), b"BZh".to_vec(), b"\x1f\x8b\x08".to_vec()];
         for bytes in inputs.into_iter().chain([filter(&["xz", "-c", "--format=lzma"], &archive([file("f", "x")]))]) {
             let stage = Stage::new(t);
             assert_errno(stage.apply_bytes(&bytes), libc::EBADMSG);
@@ -129,7 +118,7 @@ api_tests! {
             archive([member(b'Z', "f")]),
             archive([hardlink("l", "nothing")]),
             [vec![1; 512], vec![0; 1024]].concat(),
-            archive([file("big", noise(3_000_000)), member(b'Z', "f")]),
+            archive([file("big", noise(3_000_000, 1)), member(b'Z', "f")]),
         ];
         for body in bodies {
             for compression in Compression::ALL {

@@ -8,8 +8,9 @@ use std::process::Command;
 use crutils::checkpoint::{Compression, Export, ExportOptions, FrameSize, Presence};
 use crutils::watch::Watch;
 
-use crate::session::{CONFIG, noise};
+use crate::session::CONFIG;
 use crate::support::compressor::filter;
+use crate::support::mutate::noise;
 use crate::support::sandbox::Sandbox;
 
 /// A bundle with the configuration, small images, and pages of five mebibytes.
@@ -18,7 +19,12 @@ fn bundle(sandbox: &Sandbox) -> std::path::PathBuf {
     fs::create_dir(bundle.join("checkpoint")).unwrap();
     fs::write(bundle.join("config.dump"), CONFIG).unwrap();
     fs::write(bundle.join("spec.dump"), "{}").unwrap();
-    let pages = [noise(2 << 20), vec![0; 1 << 20], noise((2 << 20) + 77)].concat();
+    let pages = [
+        noise(2 << 20, 1),
+        vec![0; 1 << 20],
+        noise((2 << 20) + 77, 1),
+    ]
+    .concat();
     fs::write(bundle.join("checkpoint/pages-1.img"), pages).unwrap();
     for n in 0..50 {
         let image = bundle.join(format!("checkpoint/core-{n}.img"));

@@ -19,25 +19,14 @@ use super::export::{Bundle, plain, said};
 use crate::support::api::Rust;
 use crate::support::compressor;
 use crate::support::mebibytes;
+use crate::support::mutate::noise;
 use crate::support::os;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::{Fs, Sandbox};
 
-/// Bytes that don't compress well and don't repeat.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 1u64;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 56) as u8
-    };
-    (0..length).map(|_| next()).collect()
-}
-
 /// An export of the required members, with memory pages of this length.
 fn with_pages(bundle: &Bundle, length: usize) -> Export {
-    bundle.write("checkpoint/pages-1.img", noise(length));
+    bundle.write("checkpoint/pages-1.img", noise(length, 1));
     let mut export = Export::new();
     export.add_bundle(&bundle.path, Engine::Crio).unwrap();
     export
@@ -454,7 +443,7 @@ fn peak() -> u64 {
 /// Writes a file of this many MiB without ever holding it in memory.
 fn large(path: &Path, mebibytes: u64) {
     let mut file = File::create(path).unwrap();
-    let piece = noise(1 << 20);
+    let piece = noise(1 << 20, 1);
     (0..mebibytes).for_each(|_| file.write_all(&piece).unwrap());
 }
 

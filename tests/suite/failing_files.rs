@@ -10,6 +10,7 @@ use crutils::watch::Watch;
 use crate::support::api::add;
 use crate::support::fuse::{Fuse, Manner};
 use crate::support::gate::Gate;
+use crate::support::mutate::noise;
 use crate::support::process::Within;
 use crate::support::sandbox::Sandbox;
 use crate::support::session::{Options, Place, Source};
@@ -139,15 +140,8 @@ session_tests! {
 /// A directory with files that together are more than 64 KiB, whatever compresses them.
 fn large(sandbox: &Sandbox) -> Export {
     let directory = sandbox.dir("large");
-    let mut state = 1u64;
     for number in 0..12 {
-        let mut next = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (state >> 56) as u8
-        };
-        let noise: Vec<u8> = (0..50 << 10).map(|_| next()).collect();
+        let noise = noise(50 << 10, number);
         fs::write(directory.join(format!("f{number}")), noise).unwrap();
     }
     let mut export = Export::new();

@@ -7,9 +7,9 @@ use std::os::unix::fs::{FileExt, symlink as make_symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::session::noise;
 use crate::support::api::Rust;
 use crate::support::compressor::Compression;
+use crate::support::mutate::noise;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::Sandbox;
 use crate::support::stage::Stage;
@@ -143,7 +143,7 @@ fn podmans(compression: Compression) -> Vec<u8> {
     compression.pack(&archive([
         file("config.dump", r#"{"runtime":"crun"}"#),
         file("spec.dump", "{}"),
-        file("checkpoint/pages-1.img", noise(8 << 20)),
+        file("checkpoint/pages-1.img", noise(8 << 20, 1)),
     ]))
 }
 

@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::support::api::{LIMIT, SYSTEM};
 use crate::support::compressor::Compression;
+use crate::support::mutate::noise;
 use crate::support::sandbox::Sandbox;
 use crate::support::session::{ID, Options, Session};
 use crate::support::stage::assert_errno;
@@ -182,20 +183,6 @@ impl Stream {
     }
 }
 
-/// Bytes that no compressor makes smaller.
-pub(crate) fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend(state.to_le_bytes());
-    }
-    bytes.truncate(len);
-    bytes
-}
-
 /// A member of CRIU's with these bytes, whose number is one of whole blocks.
 fn large(bytes: Vec<u8>) -> Vec<u8> {
     let header = file("checkpoint/pages-1.img", "").size(bytes.len() as i64);
@@ -279,7 +266,7 @@ session_tests! {
     }
 
     fn metadata_takes_little_more_out_of_a_stream_than_it_needs(t, door) {
-        let bytes = [unended(configuration()), large(noise(4 << 20)), archive([])].concat();
+        let bytes = [unended(configuration()), large(noise(4 << 20, 1)), archive([])].concat();
         for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
             let bytes = compression.pack(&bytes);
             let (reader, out, writer) = Stream::Pipe.feed(&bytes);

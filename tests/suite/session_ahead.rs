@@ -6,8 +6,9 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::thread::{self, Builder};
 
-use crate::session::{CONFIG, Places, Stream, configuration, noise};
+use crate::session::{CONFIG, Places, Stream, configuration};
 use crate::support::compressor::Compression;
+use crate::support::mutate::noise;
 use crate::support::process::Within;
 use crate::support::sandbox::Sandbox;
 use crate::support::session::{Options, Source};
@@ -27,9 +28,9 @@ fn large() -> Vec<Entry> {
 
 fn pages() -> Vec<u8> {
     [
-        noise(2 * MEBIBYTE),
+        noise(2 * MEBIBYTE, 1),
         vec![0; MEBIBYTE],
-        noise(2 * MEBIBYTE + 77),
+        noise(2 * MEBIBYTE + 77, 1),
     ]
     .concat()
 }

@@ -6,9 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::session::noise;
 use crate::support::compressor::{Compression, filter};
 use crate::support::mebibytes;
+use crate::support::mutate::noise;
 use crate::support::process::Within;
 use crate::support::sandbox::Sandbox;
 use crate::support::session::{ID, Listed, NAME, Options, RUNTIME};
@@ -168,7 +168,7 @@ session_tests! {
             let (input, packed) = (sandbox.path().join("input"), sandbox.path().join("packed"));
             let mut output = File::create(&input).unwrap();
             output.write_all(&unended([file("checkpoint/pages-1.img", "").size(size as i64)])).unwrap();
-            let piece = noise(1 << 20);
+            let piece = noise(1 << 20, 1);
             for _ in 0..size >> 20 {
                 output.write_all(&piece).unwrap();
             }

@@ -39,6 +39,15 @@ impl Dice {
     }
 }
 
+/// Bytes that nothing makes fewer, the same for the same seed.
+pub fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut dice = Dice::new(seed);
+    let words = std::iter::repeat_with(|| dice.next().to_le_bytes());
+    let mut bytes: Vec<u8> = words.take(len.div_ceil(8)).flatten().collect();
+    bytes.truncate(len);
+    bytes
+}
+
 /// Few, so that what was there before is often met again.
 const NAMES: &[&[u8]] = &[
     b"a", b"b", b"c", b"d", b"e", b"a-b", b"with space", b"line\nfeed", b"\xff\xfe", "\u{e9}".as_bytes(), b"..x", b"...",
