@@ -40,7 +40,7 @@ pub(crate) use put_back::PutBack;
 pub(crate) use reader::Decode;
 use reader::Decoder;
 pub(crate) use split::{Decoded, Frames, Next, Splitter};
-pub(crate) use worker::spawn_quiet;
+pub(crate) use worker::{spawn_quiet, spawn_quiet_in};
 
 /// How a stream is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
