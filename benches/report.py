@@ -13,6 +13,7 @@ GROUPS = (
     "Uncompressed bundles",
     "Compressed bundles",
     "Finding the runtime",
+    "Parts of an archive",
     "Small files",
     "Real archives",
     "Finding changes",

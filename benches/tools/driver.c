@@ -9,12 +9,15 @@
  *     driver changes-directories NEW OLD
  *     driver changes-overlay UPPER LOWER...
  *     driver runtime ARCHIVE TIMES                again and again in this process; prints the median in seconds
+ *     driver list ARCHIVE TIMES                   the same: all members
  *     driver import-again ARCHIVE BUNDLE TIMES    the same; the bundle is removed in between, which isn't counted
+ *     driver member ARCHIVE BUNDLE TIMES NAME     the same, of one member
  */
 
 #define _GNU_SOURCE
 #include <crutils.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
@@ -36,15 +39,15 @@ static int export(char **argument)
     uint32_t compression = strcmp(argument[0], "zstd") == 0   ? CR_COMPRESSION_ZSTD
                            : strcmp(argument[0], "gzip") == 0 ? CR_COMPRESSION_GZIP
                                                               : CR_COMPRESSION_NONE;
-    uint32_t layout = strcmp(argument[1], "crio") == 0 ? CR_LAYOUT_CRIO : CR_LAYOUT_PODMAN;
+    uint32_t engine = strcmp(argument[1], "crio") == 0 ? CR_ENGINE_CRIO : CR_ENGINE_PODMAN;
     CRExport *checkpoint = CRExportNew();
     CRExportOptions *options = CRExportOptionsNew();
-    int result = CRExportOptionsCompression(options, compression, 0, &error);
+    int result = CRExportOptionsSet(options, CR_EXPORT_COMPRESSION, compression, &error);
 
     if (result == 0)
-        result = CRExportAddBundle(checkpoint, argument[2], layout, &error);
+        result = CRExportAddBundle(checkpoint, AT_FDCWD, argument[2], engine, &error);
     if (result == 0)
-        result = CRExportToFile(checkpoint, argument[3], options, NULL, &error);
+        result = CRExportWrite(checkpoint, AT_FDCWD, argument[3], options, NULL, &error);
     CRExportOptionsFree(options);
     CRExportFree(checkpoint);
     return result;
@@ -101,8 +104,12 @@ static int diff(char **argument)
 
 static int count(int result, CRChangeList *list)
 {
-    if (result == 0)
-        printf("changes %zu\n", CRChangeListLen(list));
+    if (result == 0) {
+        size_t len = 0;
+
+        CRChangeListChanges(list, &len);
+        printf("changes %zu\n", len);
+    }
     CRChangeListFree(list);
     return result;
 }
@@ -110,7 +117,7 @@ static int count(int result, CRChangeList *list)
 static int changes_directories(char **argument)
 {
     CRChangeList *list = NULL;
-    int result = CRChangesDirectories(argument[0], argument[1], NULL, &list, &error);
+    int result = CRChangesDirectories(AT_FDCWD, argument[0], AT_FDCWD, argument[1], NULL, NULL, &list, &error);
 
     return count(result, list);
 }
@@ -118,12 +125,19 @@ static int changes_directories(char **argument)
 static int changes_overlay(char **argument)
 {
     CRChangeList *list = NULL;
-    size_t lower = 0;
+    size_t len = 0;
 
-    while (argument[1 + lower] != NULL)
-        lower++;
-    int result = CRChangesOverlay((const char *const *)&argument[1], lower, argument[0], NULL, &list, &error);
+    while (argument[1 + len] != NULL)
+        len++;
+    CRPlace *lower = calloc(len + 1, sizeof *lower);
 
+    if (lower == NULL)
+        return -errno;
+    for (size_t i = 0; i < len; i++)
+        lower[i] = (CRPlace){ AT_FDCWD, argument[1 + i] };
+    int result = CRChangesOverlay(lower, len, AT_FDCWD, argument[0], NULL, NULL, &list, &error);
+
+    free(lower);
     return count(result, list);
 }
 
@@ -181,6 +195,38 @@ static int runtime(char **argument)
     return again(look_up, NULL, argument, argument[1]);
 }
 
+static int list_members(char **argument)
+{
+    const CRMember *const *members;
+    CRImport *import = NULL;
+    size_t len = 0;
+    int result = CRImportOpen(AT_FDCWD, argument[0], NULL, NULL, &import, &error);
+
+    if (result == 0)
+        result = CRImportMembers(import, &members, &len, &error);
+    CRImportFree(import);
+    return result;
+}
+
+static int list(char **argument)
+{
+    return again(list_members, NULL, argument, argument[1]);
+}
+
+static int extract_member(char **argument)
+{
+    const char *name = argument[3];
+    CRImport *import = NULL;
+    int result = CRImportOpen(AT_FDCWD, argument[0], NULL, NULL, &import, &error);
+
+    if (result == 0)
+        result = CRImportToBundleOnly(import, AT_FDCWD, argument[1], &name, 1, &error);
+    if (result == 0)
+        result = CRImportExtract(import, &error);
+    CRImportFree(import);
+    return result;
+}
+
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
 {
     (void)status, (void)type, (void)where;
@@ -198,6 +244,11 @@ static int import_again(char **argument)
     return again(import, remove_bundle, argument, argument[2]);
 }
 
+static int member(char **argument)
+{
+    return again(extract_member, remove_bundle, argument, argument[2]);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -212,7 +263,9 @@ int main(int argc, char **argv)
         { "changes-directories", changes_directories, 2 },
         { "changes-overlay", changes_overlay, 2 },
         { "runtime", runtime, 2 },
+        { "list", list, 2 },
         { "import-again", import_again, 3 },
+        { "member", member, 4 },
     };
 
     for (size_t i = 0; argc > 1 && i < sizeof operations / sizeof *operations; i++) {
