@@ -64,12 +64,15 @@ def operation_contenders(settings, operation, layout):
     def contenders(place):
         data = Data(settings, place)
         found = []
-        # A bundle that is made has to be absolute.
-        words_of = {"list": [PART_TIMES], "runtime": [PART_TIMES]}
-        words_of["member"] = [place.path("out/bundle"), PART_TIMES, MEMBER]
         for mib in settings.series[-1], settings.series[0]:
-            words = ["driver", operation, data.archive(mib, "zstd", layout), *words_of[operation]]
-            found.append(Contender(name_of(mib), LIBRARY, words, directories=("out",)))
+            archive = data.archive(mib, "zstd", layout)
+            words = {
+                "list": ["driver", "list", archive, PART_TIMES],
+                "runtime": ["driver", "runtime", archive, PART_TIMES],
+                # A bundle that is made has to be absolute.
+                "member": ["driver", "member", archive, place.path("out/bundle"), PART_TIMES, MEMBER],
+            }[operation]
+            found.append(Contender(name_of(mib), LIBRARY, words))
         archive = data.archive(settings.series[-1], "zstd", layout)
         if operation == "runtime":
             found.append(podman("runtime", archive, 1, directories=()))
