@@ -35,6 +35,16 @@ def first_contenders(settings, compression):
             look(large, name_of(settings.series[-1])),
             look(small, name_of(settings.series[0])),
             podman("runtime", large, 1, directories=()),
+            *(
+                Contender(
+                    f"GNU tar {' '.join([*option, '-xO'])}",
+                    PEER,
+                    ["tar", *option, "-xOf", large, "config.dump"],
+                    directories=(),
+                )
+                for kind, option in (("none", []), ("zstd", ["--zstd"]))
+                if kind == compression
+            ),
             Contender("open, read 64 KiB, close", LIMIT, ["limits", "look", large, TIMES], directories=()),
         ]
 
