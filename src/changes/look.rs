@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::compare::Comparison;
+use super::compare::{At, Comparison};
 use super::layers::{Object, Open, Origin, Stack, View};
 use super::list::Explained;
 use super::{ChangeKind, Exclude};
@@ -148,11 +148,24 @@ impl Look<'_> {
                 }
                 self.go_on(new, None, &mut findings)
             }
-            (Some(new), Some(old)) => self.look_at_both(new, old, &mut findings),
+            (Some(new), Some(old)) => {
+                let places = self
+                    .new
+                    .single(&opened.new)
+                    .zip(self.old.single(&opened.old));
+                let at = places.map(|(new, old)| At { new, old, name });
+                self.look_at_both(new, old, at, &mut findings)
+            }
         }
     }
 
-    fn look_at_both(&self, new: Object, old: Object, findings: &mut Findings<'_>) -> Result<()> {
+    fn look_at_both(
+        &self,
+        new: Object,
+        old: Object,
+        at: Option<At<'_>>,
+        findings: &mut Findings<'_>,
+    ) -> Result<()> {
         if file_type(&new.stat) != file_type(&old.stat) {
             findings.add(What::Changed(ChangeKind::Modify));
             return self.go_on(new, None, findings);
@@ -160,7 +173,7 @@ impl Look<'_> {
         if new.mounted || old.mounted {
             return Ok(());
         }
-        if self.is_modified(&new, &old)? {
+        if self.is_modified(&new, &old, at)? {
             findings.add(What::Changed(ChangeKind::Modify));
             if is_directory(&new.stat)
                 && !self.hides_lower(&new, &old)
@@ -173,19 +186,19 @@ impl Look<'_> {
     }
 
     /// Whether two objects of the same type and path differ.
-    fn is_modified(&self, new: &Object, old: &Object) -> Result<bool> {
+    fn is_modified(&self, new: &Object, old: &Object, at: Option<At<'_>>) -> Result<bool> {
         if is_directory(&new.stat) {
             if new.stack.is_same(&old.stack) {
                 return Ok(false);
             }
-            return Ok(self.hides_lower(new, old) || self.comparison.differ(new, old)?);
+            return Ok(self.hides_lower(new, old) || self.comparison.differ(new, old, at)?);
         }
         if new.identity() == old.identity() {
             return Ok(false);
         }
         // A name of a lower file that was copied up doesn't belong to the others any more; or it does, and all changed.
         let parted = self.is_upper(new) && (new.stat.st_nlink > 1 || old.stat.st_nlink > 1);
-        Ok(parted || self.comparison.differ(new, old)?)
+        Ok(parted || self.comparison.differ(new, old, at)?)
     }
 
     /// Whether it is a directory of the upper layer that hides the lower ones: it was made anew, or came from elsewhere.

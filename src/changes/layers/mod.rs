@@ -8,7 +8,7 @@ mod origin;
 mod route;
 mod search;
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -211,6 +211,14 @@ impl<'l> View<'l> {
         match self.markers {
             Some(markers) => markers.subject(name),
             None => Some(name),
+        }
+    }
+
+    /// The directory that all names are in, if the view has but one layer and no markers.
+    pub(super) fn single<'o>(&self, open: &'o [Open]) -> Option<BorrowedFd<'o>> {
+        match (self.markers, open) {
+            (None, [only]) => Some(only.fd.as_fd()),
+            _ => None,
         }
     }
 

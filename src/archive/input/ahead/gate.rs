@@ -9,9 +9,9 @@ pub(super) const BUDGET: usize = 32 << 20;
 /// What anything costs at least.
 const LEAST: usize = 64 << 10;
 /// How much memory is kept to be used again. It is for what is let in next, and so it is rarely there besides.
-const KEPT: usize = 16 << 20;
+const KEPT: usize = 8 << 20;
 /// Larger memory isn't kept.
-const LARGE: usize = 8 << 20;
+const LARGE: usize = 4 << 20;
 
 /// Lets in no more than the [`BUDGET`], and no more than some number of things.
 pub(super) struct Gate {
