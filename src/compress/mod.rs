@@ -34,7 +34,9 @@ use nix::errno::Errno;
 use crate::watch::Watch;
 use crate::{Error, Kind, Result};
 pub(crate) use encode::{Encode, Encoding, Framing, encoder};
-pub(crate) use frame_file::{Frame, Hops, decode_frame, decoder_between, has_seek_table};
+pub(crate) use frame_file::{
+    FoundFrames, Frame, Hops, decode_frame, decoder_between, has_seek_table,
+};
 pub(crate) use pool::{Died, Threads};
 pub(crate) use put_back::PutBack;
 pub(crate) use reader::Decode;
