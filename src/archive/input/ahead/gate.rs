@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(gate.spare(Use::Compressed).capacity(), 0);
         assert_eq!(gate.spare(Use::Content).capacity(), 15 << 20);
         assert_eq!(gate.spare(Use::Content).capacity(), 0);
-        let mut pass = gate.enter(BUDGET).unwrap();
+        let pass = gate.enter(BUDGET).unwrap();
         gate.keep(Use::Content, Vec::with_capacity(KEPT + 1));
         assert_eq!(gate.spare(Use::Content).capacity(), 0);
         gate.keep(Use::Content, Vec::with_capacity(KEPT));
