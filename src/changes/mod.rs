@@ -112,6 +112,9 @@ pub struct Options {
 /// something else, the content isn't listed. A directory with a change in it is listed as modified, too. So are all names
 /// of a file with several, if one of them is listed or they belong together otherwise than before.
 ///
+/// As many threads look into directories as the process may use cores, up to 16; what is found, and what fails, is what
+/// one thread would meet. Progress is told by the caller's.
+///
 /// # Errors
 ///
 /// ENOENT and ENOTDIR for what is no directory, E2BIG for more than 4 million changes, or 256 MiB of them, or a path above 4095 bytes, and the
