@@ -9,5 +9,6 @@ model.py        a case, its contenders, what it is to reach, and what was measur
 cases/          the cases
 runner.py       runs the contenders of a case in alternation
 judge.py        medians, ratios, goals, and what became slower than the committed figures
+summary.py      what the report opens with
 report.py       BENCHMARKS.md, made of results.json alone; plot.py its pictures
 """

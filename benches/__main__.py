@@ -60,6 +60,17 @@ def build(settings, tar_crate):
         link.symlink_to(tar_crate.resolve())
 
 
+def build_podman(settings, skip):
+    """Builds podman's own code, if it can be had."""
+    program = settings.programs / "podman-crutils"
+    program.unlink(missing_ok=True)
+    command = [ROOT / "scripts/podman-crutils", "build", program]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        words = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+        skip("podman's own code", words[-1])
+
+
 def wanted(case, names):
     return not names or any(name in case.name for name in names)
 
@@ -108,6 +119,8 @@ def run_all(settings, names):
         tell("")
         print(f"skipped: {name}: {why}", flush=True)
         skipped.append([name, why])
+
+    build_podman(settings, skip)
 
     for name in cases.PLACES:
         chosen = [case for case in cases.of_place(name, settings) if wanted(case, names)]

@@ -9,6 +9,8 @@ import tarfile
 
 ARCHIVES = "tests/data"
 EPOCH = 1_767_225_600
+# A member of 1 MiB of every bundle's.
+MEMBER = "checkpoint/pages-2.img"
 
 
 class Data:
@@ -48,6 +50,8 @@ class Data:
             with open(f"{path}.making/dump.log", "w") as log:
                 log.write("(00.000000) Version: 3.17.1\n")
             self.pages(f"{path}.making/checkpoint/pages-1.img", mib)
+            # Another process's, small and behind the large ones.
+            self.pages(f"{path}.making/{MEMBER}", 1)
             os.rename(f"{path}.making", path)
 
         return self._once(f"bundle-{mib}", make)
@@ -65,15 +69,23 @@ class Data:
         bundle = self.bundle(mib)
         return self._once(f"gnu-{mib}.tar", lambda path: self._run("tar", "-C", bundle, "-cf", path, "."))
 
-    def packed(self, mib, tool, ending):
-        """CRI-O's archive, packed by a tool that the library can't replace for writing."""
-        plain = self.archive(mib, layout="crio")
+    def packed(self, mib, tool, ending, layout="crio"):
+        """An engine's archive, packed by a tool."""
+        plain = self.archive(mib, layout=layout)
 
         def make(path):
             with open(path, "wb") as file:
                 subprocess.run([*tool, "-c", self.place.path(plain)], stdout=file, check=True)
 
         return self._once(f"{plain}.{ending}", make)
+
+    def of_podman(self, mib):
+        """podman's archive as its own code compresses it, in one frame; by zstd where that can't be had."""
+        tool = self.tool("podman-crutils")
+        if not tool.exists():
+            return self.packed(mib, ["zstd"], "one.zst", "podman")
+        plain = self.archive(mib)
+        return self._once(f"{plain}.one.zst", lambda path: self._run(tool, "pack", plain, path))
 
     def small_files(self, files):
         """A root file system of small files: 20 a directory, from 100 bytes to 16 KiB, most of them small."""

@@ -97,7 +97,8 @@ def compressed_ratio(case, name, peer):
 
 
 def updated(results, later):
-    """Results with the cases of a later run in place of their own, which they name."""
+    """Results with the cases of a later run in place of their own, and new ones behind them; they name both."""
     found = {case["name"]: case for case in later["cases"]}
     names = sorted({*results.get("later", []), *found})
-    return {**results, "later": names, "cases": [found.get(case["name"], case) for case in results["cases"]]}
+    own = [found.pop(case["name"], case) for case in results["cases"]]
+    return {**results, "later": names, "cases": [*own, *found.values()]}

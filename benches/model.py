@@ -33,6 +33,8 @@ class Contender:
     statuses: tuple = (0,)
     # Programs that have to be there, beside the first of the command.
     needs: tuple = ()
+    # How many cores it may use, if not all.
+    cores: int = None
 
 
 @dataclass

@@ -4,7 +4,7 @@
 import textwrap
 from pathlib import Path
 
-from . import judge
+from . import judge, summary as short
 from .model import INSIDE, LIBRARY, LIMIT, PEER, SIZE, WALL
 from .plot import duration
 
@@ -13,6 +13,7 @@ GROUPS = (
     "Uncompressed bundles",
     "Compressed bundles",
     "Finding the runtime",
+    "Parts of an archive",
     "Small files",
     "Real archives",
     "Finding changes",
@@ -201,6 +202,9 @@ def case_rows(case, libraries, metric):
 REACHED = {None: "not measured", True: "reached", False: "not reached"}
 
 
+AIMS = "What the authors want to reach"
+
+
 def wrapped(text):
     return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
@@ -237,6 +241,15 @@ def machine(results):
     )
 
 
+def opening(results):
+    """What a reader wants to know first."""
+    rows = short.compared(results)
+    if not rows:
+        return []
+    cells = [short.cells(row, times) for row in rows]
+    return ["## In short\n", wrapped(f"{short.WORDS} {short.conclusion(rows)}") + "\n", table(short.HEADER, cells, 1) + "\n"]
+
+
 def markdown(results, pictures):
     """The whole report. `pictures`: {subject: path of its plot, as seen from the report}."""
     parts = [
@@ -249,7 +262,7 @@ def markdown(results, pictures):
         parts.append(wrapped(f"Measured once more since then, in a run without the others: {later}.") + "\n")
     if results["quick"]:
         parts.append("**Sizes are reduced: these figures check the harness, not the library.**\n")
-    parts += ["## What is to be reached\n", goals(results["cases"]) + "\n", LIMITS + "\n"]
+    parts += opening(results)
     parts += ["Memory, in all cases:\n", memory(results) + "\n"]
     if pictures:
         parts += ["## Time against size\n"]
@@ -257,6 +270,7 @@ def markdown(results, pictures):
     parts += ["## How it is measured\n", METHOD + "\n"]
     for group, members in grouped(results["cases"]):
         parts += [f"## {group}\n", *(case_section(case) for case in members)]
+    parts += [f"## {AIMS}\n", goals(results["cases"]) + "\n", LIMITS + "\n"]
     parts += ["## What was chosen\n", CHOICES.read_text(encoding="utf-8")]
     if results["skipped"]:
         parts += ["## What didn't run\n", "\n".join(f"- {name}: {why}" for name, why in results["skipped"]) + "\n"]

@@ -28,7 +28,8 @@ def available(contender, settings):
 
 def shown(contender):
     """A contender's command as a person would type it."""
-    return " ".join(f"'{word}'" if " " in word or "*" in word else word for word in map(str, contender.command))
+    words = [*(["taskset", "-c", f"0-{contender.cores - 1}"] if contender.cores else []), *map(str, contender.command)]
+    return " ".join(f"'{word}'" if " " in word or "*" in word else word for word in words)
 
 
 def remove(path):
@@ -107,7 +108,8 @@ class Runner:
         """Runs a command under `measure`: what it said, if that is the library's or a limit's, and measure's line."""
         program = self.settings.programs / contender.command[0]
         command = [str(program) if program.exists() else contender.command[0], *map(str, contender.command[1:])]
-        speaks = contender.command[0] in ("driver", "limits")
+        speaks = contender.command[0] in ("driver", "limits", "podman-crutils")
+        own = sorted(os.sched_getaffinity(0))[: contender.cores]
         process = subprocess.Popen(
             [self.settings.programs / "measure", self.result, *command],
             cwd=self.place.directory,
@@ -116,6 +118,7 @@ class Runner:
             stderr=subprocess.PIPE,
             start_new_session=True,
             env={**os.environ, "LC_ALL": "C.UTF-8"},
+            preexec_fn=(lambda: os.sched_setaffinity(0, own)) if contender.cores else None,
         )
         try:
             output, errors = process.communicate()

@@ -104,6 +104,10 @@ class Updated(unittest.TestCase):
         again = judge.updated(new, {"cases": [case([7], [8], name="a")]})
         self.assertEqual(again["later"], ["a", "b"])
 
+    def test_a_new_case_of_a_later_run_comes_last(self):
+        new = judge.updated({"cases": [case([1], [2], name="a")]}, {"cases": [case([5], [6], name="b")]})
+        self.assertEqual([one["name"] for one in new["cases"]], ["a", "b"])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -6,7 +6,7 @@ import os
 from ..data import Data
 from ..model import LIMIT, PEER, Case, Contender, Goal
 from ..places import CLONING
-from .peers import GNU_TAR, LIBCRUTILS, REFLINK, archiver, copier, exporter, extractor, importer, kernel_limit
+from .peers import GNU_TAR, LIBCRUTILS, REFLINK, archiver, copier, exporter, extractor, importer, kernel_limit, podman
 
 GROUP = "Uncompressed bundles"
 # What the table of goals says of the data.
@@ -35,6 +35,7 @@ def import_contenders(settings, name):
             extractor(archive),
             Contender("bsdtar", PEER, ["bsdtar", "-xf", archive, "-C", "out"]),
             Contender("tar crate", PEER, ["tar-crate", archive, "out"]),
+            podman("import", archive, "out"),
             copier(bundle),
         ]
         if name in CLONING:

@@ -4,7 +4,7 @@
 import os
 import subprocess
 
-from ..model import LIBRARY, PEER, Case, Contender
+from ..model import LIBRARY, PEER, Case, Contender, Goal
 
 OVERLAY, DIRECTORIES = "CRChangesOverlay", "CRChangesDirectories"
 
@@ -37,6 +37,9 @@ def cases(settings):
             Contender(OVERLAY, LIBRARY, ["driver", "changes-overlay", "upper", "lower"], directories=()),
             Contender(DIRECTORIES, LIBRARY, ["driver", "changes-directories", "merged", "lower"], directories=()),
             Contender(
+                "rsync -na", PEER, ["rsync", "-na", "--itemize-changes", "--delete", "merged/", "lower/"], directories=()
+            ),
+            Contender(
                 "rsync -naX",
                 PEER,
                 ["rsync", "-naX", "--itemize-changes", "--delete", "merged/", "lower/"],
@@ -58,8 +61,12 @@ def cases(settings):
             "Changes of a container",
             f"{settings.files * 5:,} files, {settings.files // 20:,} of them rewritten through an overlay on a tmpfs",
             contenders,
+            [
+                Goal(f"changes of {settings.files * 5:,} files: faster than `{peer}`", DIRECTORIES, peer=peer, factor=1)
+                for peer in ("rsync -na", "diff -rq")
+            ],
             note="`CRChangesDirectories` reads the xattrs of both sides of every object and asks whether something is "
-            "mounted on it; `diff` looks at neither, `rsync` at the former.",
+            "mounted on it; `diff` looks at neither, `rsync` at the former with `X`.",
             group="Finding changes",
             size=settings.files,
         )

@@ -6,6 +6,8 @@ from ..model import LIBRARY, LIMIT, PEER, Contender
 LIBCRUTILS = "libcrutils"
 GNU_TAR = "GNU tar"
 REFLINK = "cp -a --reflink=always"
+# The package that podman and CRI-O do it with.
+PODMAN = "podman's crutils"
 
 
 def importer(archive, name=LIBCRUTILS):
@@ -45,3 +47,7 @@ def copier(directory, *options, name=None):
 
 def kernel_limit(manifest, directories):
     return Contender("the system calls alone", LIMIT, ["limits", "kernel", manifest], directories=directories)
+
+
+def podman(*command, directories=("out",), archive=None):
+    return Contender(PODMAN, PEER, ["podman-crutils", *command], directories=directories, archive=archive)

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finding out which runtime made an archive."""
 
-from ..data import Data
+from ..data import MEMBER, Data
 from ..model import INSIDE, LIBRARY, LIMIT, PEER, Case, Contender, Goal
-from .peers import LIBCRUTILS
+from .peers import LIBCRUTILS, podman
 
 GROUP = "Finding the runtime"
+GROUP_PARTS = "Parts of an archive"
 MILLISECOND = 1e-3
 # What counts as the same: more than what two runs of the same differ in.
 SAME = 1.25
 TIMES = 201
+PART_TIMES = 21
 # What has the configuration after the pages: how it's packed, by what, and at most how much of the tool's time.
 TOOLS = {
     "gzip": ("gz", ["gzip"], 0.6),
@@ -32,6 +34,17 @@ def first_contenders(settings, compression):
         return [
             look(large, name_of(settings.series[-1])),
             look(small, name_of(settings.series[0])),
+            podman("runtime", large, 1, directories=()),
+            *(
+                Contender(
+                    f"GNU tar {' '.join([*option, '-xO'])}",
+                    PEER,
+                    ["tar", *option, "-xOf", large, "config.dump"],
+                    directories=(),
+                )
+                for kind, option in (("none", []), ("zstd", ["--zstd"]))
+                if kind == compression
+            ),
             Contender("open, read 64 KiB, close", LIMIT, ["limits", "look", large, TIMES], directories=()),
         ]
 
@@ -53,6 +66,86 @@ def last_contenders(settings, kind, mib):
         ]
 
     return contenders
+
+
+def operation_contenders(settings, operation, layout):
+    """The library alone, in archives of all the sizes, and podman's code where it has the operation."""
+
+    def contenders(place):
+        data = Data(settings, place)
+        found = []
+        for mib in settings.series[-1], settings.series[0]:
+            archive = data.archive(mib, "zstd", layout)
+            words = {
+                "list": ["driver", "list", archive, PART_TIMES],
+                "runtime": ["driver", "runtime", archive, PART_TIMES],
+                # A bundle that is made has to be absolute.
+                "member": ["driver", "member", archive, place.path("out/bundle"), PART_TIMES, MEMBER],
+            }[operation]
+            found.append(Contender(name_of(mib), LIBRARY, words))
+        archive = data.archive(settings.series[-1], "zstd", layout)
+        if operation == "runtime":
+            found.append(podman("runtime", archive, 1, directories=()))
+        else:
+            words = {"list": ["-tf"], "member": ["-C", "out", "-xf"]}[operation]
+            members = [MEMBER] if operation == "member" else []
+            found.append(Contender("GNU tar --zstd", PEER, ["tar", "--zstd", *words, archive, *members]))
+        return found
+
+    return contenders
+
+
+def part_cases(settings):
+    """What is wanted of a zstd archive is little, and lies anywhere."""
+    large, small = (name_of(mib) for mib in (settings.series[-1], settings.series[0]))
+    size = large.split(", ")[1]
+    rows = [
+        (
+            "list-zstd",
+            "The list of a zstd archive's members",
+            "list",
+            operation_contenders(settings, "list", "podman"),
+            10,
+        ),
+        (
+            "runtime-after-pages-zstd-large",
+            "The runtime of a large zstd archive with the configuration after the pages",
+            "runtime after the pages",
+            operation_contenders(settings, "runtime", "crio"),
+            5,
+        ),
+        (
+            "member-zstd",
+            "A member of 1 MiB of a zstd archive",
+            "one member of 1 MiB",
+            operation_contenders(settings, "member", "podman"),
+            20,
+        ),
+    ]
+    return [
+        Case(
+            name,
+            title,
+            f"bundles of {small.split(', ')[1]} and {size}; the median of {PART_TIMES} calls a process",
+            contenders,
+            [
+                Goal(
+                    f"{words}, zstd, {size}: under {limit} ms in the process", large, INSIDE, limit=limit * MILLISECOND
+                ),
+                *(
+                    [Goal(f"{words}, zstd: the same for {size}", large, INSIDE, peer=small, factor=SAME)]
+                    if operation == "list"
+                    else []
+                ),
+            ],
+            group=GROUP_PARTS,
+            size=settings.series[-1],
+            metric=INSIDE,
+            memory="reading",
+        )
+        for name, title, words, contenders, limit in rows
+        for operation in [name.split("-")[0]]
+    ]
 
 
 def cases(settings):
@@ -108,4 +201,4 @@ def cases(settings):
                 memory="reading",
             )
         )
-    return found
+    return [*found, *part_cases(settings)]

@@ -5,7 +5,7 @@ import os
 
 from ..data import Data
 from ..model import INSIDE, LIBRARY, LIMIT, PEER, Case, Contender, Goal, Skipped
-from .peers import GNU_TAR, LIBCRUTILS, archiver, copier
+from .peers import GNU_TAR, LIBCRUTILS, archiver, copier, podman
 
 GROUP, GROUP_REAL = "Small files", "Real archives"
 ATTRIBUTES = ["--xattrs", "--xattrs-include=*", "--acls"]
@@ -32,6 +32,7 @@ def apply_contenders(settings):
             Contender(WITH_ATTRIBUTES, PEER, ["tar", *ATTRIBUTES, "--numeric-owner", "-xpf", archive, "-C", "out"]),
             Contender("bsdtar", PEER, ["bsdtar", "--numeric-owner", "-xpf", archive, "-C", "out"]),
             Contender("tar crate", PEER, ["tar-crate", archive, "out"]),
+            podman("apply", base, "out"),
             copier(root),
             *limits(data.extraction(archive, "small-extraction")),
         ]
@@ -48,6 +49,7 @@ def diff_contenders(settings):
             archiver(root, "--numeric-owner"),
             archiver(root, *ATTRIBUTES, "--numeric-owner", name=WITH_ATTRIBUTES),
             Contender("bsdtar", PEER, ["bsdtar", "-C", root, "-cf", "out.tar", "."], directories=(), archive="out.tar"),
+            podman("diff", changes, root, "out", archive="out/rootfs-diff.tar"),
             *limits(data.collection(root, "small-collection", 512, 1536), directories=()),
         ]
 

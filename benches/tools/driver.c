@@ -9,7 +9,9 @@
  *     driver changes-directories NEW OLD
  *     driver changes-overlay UPPER LOWER...
  *     driver runtime ARCHIVE TIMES                again and again in this process; prints the median in seconds
+ *     driver list ARCHIVE TIMES                   the same: all members
  *     driver import-again ARCHIVE BUNDLE TIMES    the same; the bundle is removed in between, which isn't counted
+ *     driver member ARCHIVE BUNDLE TIMES NAME     the same, of one member
  */
 
 #define _GNU_SOURCE
@@ -193,6 +195,38 @@ static int runtime(char **argument)
     return again(look_up, NULL, argument, argument[1]);
 }
 
+static int list_members(char **argument)
+{
+    const CRMember *const *members;
+    CRImport *import = NULL;
+    size_t len = 0;
+    int result = CRImportOpen(AT_FDCWD, argument[0], NULL, NULL, &import, &error);
+
+    if (result == 0)
+        result = CRImportMembers(import, &members, &len, &error);
+    CRImportFree(import);
+    return result;
+}
+
+static int list(char **argument)
+{
+    return again(list_members, NULL, argument, argument[1]);
+}
+
+static int extract_member(char **argument)
+{
+    const char *name = argument[3];
+    CRImport *import = NULL;
+    int result = CRImportOpen(AT_FDCWD, argument[0], NULL, NULL, &import, &error);
+
+    if (result == 0)
+        result = CRImportToBundleOnly(import, AT_FDCWD, argument[1], &name, 1, &error);
+    if (result == 0)
+        result = CRImportExtract(import, &error);
+    CRImportFree(import);
+    return result;
+}
+
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
 {
     (void)status, (void)type, (void)where;
@@ -210,6 +244,11 @@ static int import_again(char **argument)
     return again(import, remove_bundle, argument, argument[2]);
 }
 
+static int member(char **argument)
+{
+    return again(extract_member, remove_bundle, argument, argument[2]);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -224,7 +263,9 @@ int main(int argc, char **argv)
         { "changes-directories", changes_directories, 2 },
         { "changes-overlay", changes_overlay, 2 },
         { "runtime", runtime, 2 },
+        { "list", list, 2 },
         { "import-again", import_again, 3 },
+        { "member", member, 4 },
     };
 
     for (size_t i = 0; argc > 1 && i < sizeof operations / sizeof *operations; i++) {

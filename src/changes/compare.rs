@@ -2,13 +2,15 @@
 
 #![forbid(unsafe_code)]
 
+use std::os::fd::BorrowedFd;
+
 use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, SFlag};
 
 use super::content;
 use super::layers::Object;
 use crate::error::{Called as _, Result};
-use crate::fs::{Node, file_type, travelling_xattrs};
+use crate::fs::{Name, Node, file_type, surely_lacks_travelling_xattrs, travelling_xattrs};
 use crate::watch::Watch;
 
 /// How closely is looked.
@@ -30,9 +32,18 @@ pub(super) enum Content {
     Compared,
 }
 
+/// Where the two objects are.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) new: BorrowedFd<'a>,
+    pub(super) old: BorrowedFd<'a>,
+    pub(super) name: &'a Name,
+}
+
 impl Comparison<'_> {
-    /// Whether the two, which are of the same type, differ in anything that a restore brings back.
-    pub(super) fn differ(self, new: &Object, old: &Object) -> Result<bool> {
+    /// Whether the two, which are of the same type and are found `at` these places, if that is known, differ in anything
+    /// that a restore brings back.
+    pub(super) fn differ(self, new: &Object, old: &Object, at: Option<At<'_>>) -> Result<bool> {
         let (a, b) = (&new.stat, &old.stat);
         if (a.st_mode, a.st_uid, a.st_gid) != (b.st_mode, b.st_uid, b.st_gid)
             || !self.same_time(a, b)
@@ -45,7 +56,15 @@ impl Comparison<'_> {
             SFlag::S_IFLNK => target(&new.node)? != target(&old.node)?,
             _ => false,
         };
-        if differ || travelling_xattrs(&new.node)? != travelling_xattrs(&old.node)? {
+        if differ {
+            return Ok(true);
+        }
+        // Most objects have none, and to ask for those of an object that is held takes as long as all else.
+        let lack = at.is_some_and(|at| {
+            surely_lacks_travelling_xattrs(at.new, at.name)
+                && surely_lacks_travelling_xattrs(at.old, at.name)
+        });
+        if !lack && travelling_xattrs(&new.node)? != travelling_xattrs(&old.node)? {
             return Ok(true);
         }
         if file_type(a) == SFlag::S_IFREG && self.content == Content::Compared {

@@ -17,27 +17,36 @@
 //! | `layers::index`, `layers::origin` | which upper file stands for which lower one under all its names |
 //! | `layers::route` | where the layers below have an object that was renamed |
 //! | `walk` | goes through both views at once, one directory at a time |
+//! | `board` | has other threads look into directories before their turn |
+//! | `look` | what both views have in a directory |
 //! | `compare` | whether two objects of one type differ |
 //! | `content` | whether two files' bytes differ |
 //! | `links` | names of one file that belong together: if one is listed, all are |
 //! | `list` | the result: sorted, unique, with the directories on the way |
 //! | `exclude` | what isn't to be listed, and the engines' own lists of it |
 //!
-//! A directory is processed as a whole before the next one is opened: descriptors are open for one pair of directories
-//! at a time, one for each layer that has it. Nothing is followed: an object is opened by its name in the directory above,
+//! Two directories are compared by as many threads as the process may use cores, with the result of one. A thread
+//! processes a directory as a whole before it opens the next one: descriptors are open for one pair of directories at a
+//! time and a thread, one for each layer that has it. Nothing is followed: an object is opened by its name in the directory above,
 //! in its own layer, and the path to a directory has to lead to the very directory that was found there. What lies below a mount point isn't looked into. What vanishes meanwhile counts as not there.
 
 #![forbid(unsafe_code)]
 
+mod board;
 mod compare;
 mod content;
 mod exclude;
 mod layers;
 mod links;
 mod list;
+mod look;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
 
 pub use exclude::Exclude;
 pub use layers::OverlayXattrs;
@@ -48,7 +57,11 @@ use crate::watch::Watch;
 use compare::{Comparison, Content};
 use layers::{Layer, MAX_LAYERS, Markers, View, indexed_files};
 use list::OnTheWay;
+use look::Look;
 use walk::Walk;
+
+/// More threads than this wait for each other, and for the file system.
+const MAX_HELPERS: usize = 15;
 
 /// One changed object of a root file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +112,9 @@ pub struct Options {
 /// something else, the content isn't listed. A directory with a change in it is listed as modified, too. So are all names
 /// of a file with several, if one of them is listed or they belong together otherwise than before.
 ///
+/// As many threads look into directories as the process may use cores, up to 16; what is found, and what fails, is what
+/// one thread would meet. Progress is told by the caller's.
+///
 /// # Errors
 ///
 /// ENOENT and ENOTDIR for what is no directory, E2BIG for more than 4 million changes, or 256 MiB of them, or a path above 4095 bytes, and the
@@ -109,30 +125,42 @@ pub fn directories_ambient<'n>(
     options: &Options,
     watch: &Watch,
 ) -> Result<Vec<Change>> {
-    let new = [open_layer_ambient(new.into(), "new_directory")?];
+    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+    let helpers = MAX_HELPERS.min(cores - 1);
+    directories_with(helpers, new.into(), old, options, watch)
+}
+
+/// As [`directories_ambient`], with up to so many threads beside the caller's.
+fn directories_with(
+    helpers: usize,
+    new: Place<'_>,
+    old: Option<Place<'_>>,
+    options: &Options,
+    watch: &Watch,
+) -> Result<Vec<Change>> {
+    let new = [open_layer_ambient(new, "new_directory")?];
     let old = match old {
         Some(old) => vec![open_layer_ambient(old, "old_directory")?],
         None => Vec::new(),
     };
-    let comparison = Comparison {
-        exact_times: options.exact_times,
-        content: if options.compare_content {
-            Content::Compared
-        } else {
-            Content::Trusted
+    let look = Look {
+        new: View::new(&new, 0, None),
+        old: View::new(&old, 0, None),
+        comparison: Comparison {
+            exact_times: options.exact_times,
+            content: if options.compare_content {
+                Content::Compared
+            } else {
+                Content::Trusted
+            },
+            watch,
         },
-        watch,
+        exclude: &options.exclude,
     };
-    Walk::new(
-        View::new(&new, 0, None),
-        View::new(&old, 0, None),
-        comparison,
-        &options.exclude,
-        OnTheWay::ToAnyChange,
-        watch,
-    )
-    .run()
-    .context(|| "compare directories")
+    Walk::new(look, OnTheWay::ToAnyChange, watch)
+        .with_helpers(helpers)
+        .run()
+        .context(|| "compare directories")
 }
 
 /// Finds what an overlay's `upper` directory changes in its `lower` directories, the top one first. The overlay needn't
@@ -166,10 +194,15 @@ pub fn overlay_ambient<'l, 'u>(
         layers.push(open_layer_ambient(directory, "lower_directories")?);
     }
     let markers = Markers::new(options.overlay_xattrs, in_user_namespace());
-    let comparison = Comparison {
-        exact_times: true,
-        content: Content::Compared,
-        watch,
+    let look = Look {
+        new: View::new(&layers, 0, Some(markers)),
+        old: View::new(&layers, 1, Some(markers)),
+        comparison: Comparison {
+            exact_times: true,
+            content: Content::Compared,
+            watch,
+        },
+        exclude: &options.exclude,
     };
     let indexed = match &options.work_directory {
         Some(work) => {
@@ -178,17 +211,10 @@ pub fn overlay_ambient<'l, 'u>(
         }
         None => Vec::new(),
     };
-    Walk::new(
-        View::new(&layers, 0, Some(markers)),
-        View::new(&layers, 1, Some(markers)),
-        comparison,
-        &options.exclude,
-        OnTheWay::ToAddedAndDeleted,
-        watch,
-    )
-    .with_indexed(indexed)
-    .run()
-    .context(|| "compare the layers of an overlay")
+    Walk::new(look, OnTheWay::ToAddedAndDeleted, watch)
+        .with_indexed(indexed)
+        .run()
+        .context(|| "compare the layers of an overlay")
 }
 
 fn open_layer_ambient(directory: Place<'_>, what: &str) -> Result<Layer> {

@@ -1,58 +1,124 @@
 //! Both views gone through at once.
+//!
+//! One thread goes through them, directory by directory, and keeps what was found. Others look into directories before
+//! their turn, which is where the time goes; their findings are taken in the order in which one thread would have come to
+//! them, so that the result, and an error, is that of one thread.
 
 #![forbid(unsafe_code)]
 
-use crate::error::{Context as _, Error, Result};
-use crate::fs::{Identity, Name, Owner, RootPath, file_type, is_directory, travelling_xattrs};
+use std::ops::Range;
+use std::sync::Arc;
+use std::thread::{Scope, scope};
+use std::time::Duration;
 
-use super::compare::Comparison;
-use super::layers::{Object, Open, Origin, Stack, View};
+use nix::errno::Errno;
+
+use super::Change;
+use super::board::{Board, Size, Turn};
+use super::layers::{Origin, Stack};
 use super::links::Links;
-use super::list::{Explained, List, OnTheWay};
-use super::{Change, ChangeKind, Exclude};
+use super::list::{List, OnTheWay};
+use super::look::{Finding, Look, Opened, Pair, What};
+use crate::compress::spawn_quiet_in;
+use crate::error::{Context as _, Error, Result};
+use crate::fs::{Identity, Name, RootPath, is_directory};
 use crate::watch::{Phase, Watch};
+
+/// How many names of a directory are looked at in one go; one that has more is shared.
+const NAMES: usize = 256;
+/// How many names are looked at before helpers are worth their start.
+const WORTH_HELPERS: usize = 1024;
+/// How long a helper is waited for between two looks at the watch.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// A search for changes.
 pub(super) struct Walk<'w> {
-    new: View<'w>,
-    old: View<'w>,
-    comparison: Comparison<'w>,
-    exclude: &'w Exclude,
+    look: Look<'w>,
     on_the_way: OnTheWay,
     watch: &'w Watch,
     list: List<'w>,
     links: Links,
-    /// Directories that are still to be looked in; the last comes next.
-    pending: Vec<Pair>,
+    /// Directories found in the one that is being looked in.
+    entered: Vec<Pair>,
+    helpers: Helpers,
 }
 
-/// A directory that is in the new view, and what is there in the old one.
-struct Pair {
-    path: RootPath,
-    new: Stack,
-    old: Stack,
+/// Who looks before their turn.
+enum Helpers {
+    /// Nobody.
+    None,
+    /// Up to so many threads, once so many names were looked at.
+    Later { most: usize, after: usize },
+    /// Some.
+    There,
+}
+
+/// What is to be looked at.
+enum Work {
+    /// All that is in a directory.
+    Directory(Pair),
+    /// Some of the names in a large one.
+    Names(Arc<Shared>, Range<usize>),
+    /// Nothing: all names of a large directory are behind.
+    End,
+}
+
+/// A large directory.
+struct Shared {
+    opened: Opened,
+    names: Vec<Name>,
+}
+
+/// What a helper has found.
+enum Found {
+    All(Vec<Finding>),
+    /// The directory is to be shared by whoever's turn it is.
+    Large,
+}
+
+impl Size for Found {
+    fn size(&self) -> usize {
+        match self {
+            Found::All(findings) => findings.len(),
+            Found::Large => 0,
+        }
+    }
+}
+
+type Works = Board<Work, Found>;
+
+/// Ends the help, whatever ends the walk.
+struct Ending<'b>(&'b Works);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl<'w> Walk<'w> {
-    pub(super) fn new(
-        new: View<'w>,
-        old: View<'w>,
-        comparison: Comparison<'w>,
-        exclude: &'w Exclude,
-        on_the_way: OnTheWay,
-        watch: &'w Watch,
-    ) -> Self {
+    pub(super) fn new(look: Look<'w>, on_the_way: OnTheWay, watch: &'w Watch) -> Self {
         Self {
             watch,
-            new,
-            old,
-            comparison,
-            exclude,
+            look,
             on_the_way,
-            list: List::new(exclude),
+            list: List::new(look.exclude),
             links: Links::default(),
-            pending: Vec::new(),
+            entered: Vec::new(),
+            helpers: Helpers::None,
         }
+    }
+
+    /// Lets up to so many threads help, if there is much to be looked at.
+    pub(super) fn with_helpers(mut self, most: usize) -> Self {
+        self.helpers = match most {
+            0 => Helpers::None,
+            most => Helpers::Later {
+                most,
+                after: WORTH_HELPERS,
+            },
+        };
+        self
     }
 
     /// Lists what belongs to these upper files, which stand for lower ones under all names of those.
@@ -66,11 +132,15 @@ impl<'w> Walk<'w> {
     pub(super) fn run(mut self) -> Result<Vec<Change>> {
         self.watch.begin(Phase::Comparing, None);
         let root = RootPath::root();
-        if !self.exclude.closes(&root) {
-            self.enter(root, self.new.root(), self.old.root());
-        }
-        while let Some(pair) = self.pending.pop() {
-            self.look_in(&pair)?;
+        if !self.look.exclude.closes(&root) {
+            let (new, old) = (self.look.new.root(), self.look.old.root());
+            self.enter(root, new, old);
+            let works = Works::new();
+            works.push(self.entered.drain(..).map(Work::Directory));
+            scope(|scope| {
+                let _ending = Ending(&works);
+                self.go_through(&works, scope)
+            })?;
         }
         if self.links.may_have_more_names(&self.list) {
             self.find_more_names()?;
@@ -84,154 +154,167 @@ impl<'w> Walk<'w> {
     /// Notes a directory to be looked in, unless there can be no change.
     fn enter(&mut self, path: RootPath, new: Stack, old: Stack) {
         if !new.is_same(&old) {
-            self.pending.push(Pair { path, new, old });
+            self.entered.push(Pair { path, new, old });
         }
     }
 
-    fn look_in(&mut self, pair: &Pair) -> Result<()> {
-        let at = || pair.path.as_bytes();
-        self.watch.at(at());
-        let new = self.new.open(&pair.new, &[]).at_entry(at())?;
-        let old = self.old.open(&pair.old, &new).at_entry(at())?;
-        let top_alone = pair.new.is_on_top_of(&pair.old);
-        let mut names = self.new.names(&new, top_alone).at_entry(at())?;
-        if !top_alone {
-            names.extend(self.old.names(&old, false).at_entry(at())?);
-            names.sort_unstable();
-            names.dedup();
+    /// Takes all works in their order.
+    fn go_through<'s>(&mut self, works: &'s Works, scope: &'s Scope<'s, '_>) -> Result<()>
+    where
+        'w: 's,
+    {
+        loop {
+            match works.turn() {
+                Turn::End => return Ok(()),
+                Turn::Own(work) => self.take(works, &work, None)?,
+                Turn::Done(work, found) => self.take(works, &work, Some(found))?,
+                Turn::Busy => {
+                    self.watch.step(0)?;
+                    if !works.help(|work| find(self.look, self.watch, work)) {
+                        works.wait(PATIENCE);
+                    }
+                }
+            }
+            self.call_helpers(works, scope);
         }
-        for name in names {
-            self.watch.step(0)?;
-            let path = pair.path.join(&name).map_err(Error::from).at_entry(at())?;
-            self.look_at(&path, &name, &new, &old)
-                .at_entry(path.as_bytes())?;
+    }
+
+    /// Starts helpers once they are worth it. Where there may be no threads, it goes on without.
+    fn call_helpers<'s>(&mut self, works: &'s Works, scope: &'s Scope<'s, '_>)
+    where
+        'w: 's,
+    {
+        let Helpers::Later { most, after: 0 } = self.helpers else {
+            return;
+        };
+        self.helpers = Helpers::There;
+        let (look, watch) = (self.look, self.watch);
+        for _ in 0..most {
+            let help = move || works.serve(|work| find(look, watch, work));
+            if spawn_quiet_in(scope, "crutils-changes", help).is_err() {
+                return;
+            }
         }
+    }
+
+    /// Takes what was found of a work, or finds it.
+    fn take(&mut self, works: &Works, work: &Work, found: Option<Found>) -> Result<()> {
+        match (work, found) {
+            (Work::Directory(pair), Some(Found::All(findings))) => {
+                self.watch.at(pair.path.as_bytes());
+                self.watch.step(0)?;
+                self.note_all(findings)?;
+            }
+            (Work::Names(..), Some(Found::All(findings))) => {
+                self.watch.step(0)?;
+                return self.note_all(findings);
+            }
+            (Work::Directory(pair), _) => {
+                self.watch.at(pair.path.as_bytes());
+                if self.look_in(works, pair)? {
+                    return Ok(());
+                }
+            }
+            (Work::Names(shared, range), _) => {
+                let names = shared.names.get(range.clone()).unwrap_or_default();
+                return self.look_at(works, &shared.opened, names);
+            }
+            (Work::End, _) => {}
+        }
+        works.push(self.entered.drain(..).map(Work::Directory));
         Ok(())
     }
 
-    fn look_at(&mut self, path: &RootPath, name: &Name, new: &[Open], old: &[Open]) -> Result<()> {
-        let new = self.new.find(new, name)?;
-        if self.exclude.closes(path) {
-            if let Some(new) = &new {
-                self.list.open_up(path);
-                if self.old.find(old, name)?.is_none() {
-                    self.list.note_made(path, owner(new))?;
-                }
+    /// Looks into a directory, or has it shared. Answers whether it is shared.
+    fn look_in(&mut self, works: &Works, pair: &Pair) -> Result<bool> {
+        let look = self.look;
+        let (opened, names) = with_descriptors(works, || {
+            let opened = look.open(pair)?;
+            let names = look.names(pair, &opened)?;
+            Ok((opened, names))
+        })?;
+        if matches!(self.helpers, Helpers::None) || names.len() <= NAMES {
+            for names in names.chunks(NAMES) {
+                self.look_at(works, &opened, names)?;
             }
-            return Ok(());
-        }
-        match (new, self.old.find(old, name)?) {
-            (None, None) => Ok(()),
-            (None, Some(_)) => self.list.push(path, ChangeKind::Delete),
-            (Some(new), None) => {
-                self.list.push(path, ChangeKind::Add)?;
-                if self.exclude.leaves_out(path) {
-                    self.list.note_made(path, owner(&new))?;
-                } else if is_plain_directory(&new)? {
-                    let by = Explained::OnTheWay(owner(&new));
-                    self.list.note_explained(path, by)?;
-                }
-                self.go_on(path, new, None)
-            }
-            (Some(new), Some(old)) => self.look_at_both(path, new, old),
-        }
-    }
-
-    fn look_at_both(&mut self, path: &RootPath, new: Object, old: Object) -> Result<()> {
-        if file_type(&new.stat) != file_type(&old.stat) {
-            self.list.push(path, ChangeKind::Modify)?;
-            return self.go_on(path, new, None);
-        }
-        if new.mounted || old.mounted {
-            return Ok(());
-        }
-        if self.is_modified(&new, &old)? {
-            self.list.push(path, ChangeKind::Modify)?;
-            if is_directory(&new.stat)
-                && !self.hides_lower(&new, &old)
-                && Comparison::differ_in_times_alone(&new, &old)?
-            {
-                self.list.note_explained(path, Explained::InTimesAlone)?;
-            }
-        }
-        self.go_on(path, new, Some(old))
-    }
-
-    /// Whether two objects of the same type and path differ.
-    fn is_modified(&self, new: &Object, old: &Object) -> Result<bool> {
-        if is_directory(&new.stat) {
-            if new.stack.is_same(&old.stack) {
-                return Ok(false);
-            }
-            return Ok(self.hides_lower(new, old) || self.comparison.differ(new, old)?);
-        }
-        if new.identity() == old.identity() {
             return Ok(false);
         }
-        // A name of a lower file that was copied up doesn't belong to the others any more; or it does, and all changed.
-        let parted = self.is_upper(new) && (new.stat.st_nlink > 1 || old.stat.st_nlink > 1);
-        Ok(parted || self.comparison.differ(new, old)?)
+        let ends = (0..names.len()).step_by(NAMES).rev();
+        let len = names.len();
+        let shared = Arc::new(Shared { opened, names });
+        works.push([Work::End]);
+        works.push(ends.map(|start| {
+            let range = start..len.min(start + NAMES);
+            Work::Names(Arc::clone(&shared), range)
+        }));
+        Ok(true)
     }
 
-    /// Whether it is a directory of the upper layer that hides the lower ones: it was made anew, or came from elsewhere.
-    fn hides_lower(&self, new: &Object, old: &Object) -> bool {
-        self.is_upper(new) && !new.stack.is_on_top_of(&old.stack)
-    }
-
-    /// Whether the object comes from an overlay's upper directory.
-    fn is_upper(&self, object: &Object) -> bool {
-        self.new.is_overlay() && object.layer == 0
-    }
-
-    /// What follows once an object itself was looked at: its content, or its other names.
-    fn go_on(&mut self, path: &RootPath, new: Object, old: Option<Object>) -> Result<()> {
-        if !is_directory(&new.stat) {
-            return self.note(path, &new, old.as_ref());
+    /// Looks at some names, and notes what is found.
+    fn look_at(&mut self, works: &Works, opened: &Opened, names: &[Name]) -> Result<()> {
+        if let Helpers::Later { after, .. } = &mut self.helpers {
+            *after = after.saturating_sub(names.len());
         }
-        if !new.mounted {
-            let old = old.map(|old| old.stack).unwrap_or_default();
-            self.enter(path.clone(), new.stack, old);
+        let (look, watch) = (self.look, self.watch);
+        let mut findings = Vec::new();
+        let result = with_descriptors(works, || {
+            findings.clear();
+            look.look_at_all(opened, names, || watch.step(0), &mut findings)
+        });
+        self.note_all(findings)?;
+        result
+    }
+
+    fn note_all(&mut self, findings: Vec<Finding>) -> Result<()> {
+        for Finding { path, what } in findings {
+            self.note(&path, what).at_entry(path.as_bytes())?;
         }
         Ok(())
     }
 
-    /// Remembers a name of a file with several, before or now.
-    fn note(&mut self, path: &RootPath, new: &Object, old: Option<&Object>) -> Result<()> {
-        let had_several = old.is_some_and(|old| self.old.may_have_several_names(old));
-        if !self.new.may_have_several_names(new) && !had_several {
-            return Ok(());
+    fn note(&mut self, path: &RootPath, what: What) -> Result<()> {
+        match what {
+            What::Changed(kind) => self.list.push(path, kind),
+            What::Closed => {
+                self.list.open_up(path);
+                Ok(())
+            }
+            What::Made(owner) => self.list.note_made(path, owner),
+            What::Explained(by) => self.list.note_explained(path, by),
+            What::Named {
+                new,
+                old,
+                lower,
+                origin,
+            } => self.links.note(path, new, old, lower, origin),
+            What::Directory { new, old } => {
+                self.enter(path.clone(), new, old);
+                Ok(())
+            }
         }
-        let origin = self.new.indexed_origin(new)?;
-        let lower = self.new.is_overlay() && !self.is_upper(new);
-        self.links.note(
-            path,
-            new.identity(),
-            old.map(Object::identity),
-            lower,
-            origin,
-        )
     }
 
     /// Goes through the whole new view for names that haven't been looked at, of files that are listed under others.
     fn find_more_names(&mut self) -> Result<()> {
-        let mut pending = vec![(RootPath::root(), self.new.root())];
+        let view = self.look.new;
+        let mut pending = vec![(RootPath::root(), view.root())];
         while let Some((directory, stack)) = pending.pop() {
             let at = || directory.as_bytes();
-            let open = self.new.open(&stack, &[]).at_entry(at())?;
-            for name in self.new.names(&open, false).at_entry(at())? {
+            let open = view.open(&stack, &[]).at_entry(at())?;
+            for name in view.names(&open, false).at_entry(at())? {
                 self.watch.step(0)?;
                 let path = directory.join(&name).map_err(Error::from).at_entry(at())?;
-                if self.exclude.closes(&path) {
+                if self.look.exclude.closes(&path) {
                     continue;
                 }
-                let Some(object) = self.new.find(&open, &name).at_entry(path.as_bytes())? else {
+                let Some(object) = view.find(&open, &name).at_entry(path.as_bytes())? else {
                     continue;
                 };
                 if is_directory(&object.stat) {
                     if !object.mounted {
                         pending.push((path, object.stack));
                     }
-                } else if self.new.may_have_several_names(&object) && !self.is_upper(&object) {
+                } else if view.may_have_several_names(&object) && !self.look.is_upper(&object) {
                     self.links.note_more(&path, &object)?;
                 }
             }
@@ -240,13 +323,36 @@ impl<'w> Walk<'w> {
     }
 }
 
-fn owner(object: &Object) -> Owner {
-    (object.stat.st_uid, object.stat.st_gid)
+/// What a helper does. An error is found again by the one whose turn it is.
+fn find(look: Look<'_>, watch: &Watch, work: &Work) -> Option<Found> {
+    let mut findings = Vec::new();
+    match work {
+        Work::Directory(pair) => {
+            let opened = look.open(pair).ok()?;
+            let names = look.names(pair, &opened).ok()?;
+            if names.len() > NAMES {
+                return Some(Found::Large);
+            }
+            look.look_at_all(&opened, &names, || watch.check(), &mut findings)
+                .ok()?;
+        }
+        Work::Names(shared, range) => {
+            let names = shared.names.get(range.clone())?;
+            look.look_at_all(&shared.opened, names, || watch.check(), &mut findings)
+                .ok()?;
+        }
+        Work::End => {}
+    }
+    Some(Found::All(findings))
 }
 
-/// Whether it is a directory as engines make them on the way to what they mount.
-fn is_plain_directory(object: &Object) -> Result<bool> {
-    Ok(is_directory(&object.stat)
-        && object.stat.st_mode & 0o7777 == 0o755
-        && travelling_xattrs(&object.node)?.is_empty())
+/// Does something that needs descriptors; once more and alone, if they run out while others help.
+fn with_descriptors<T>(works: &Works, mut act: impl FnMut() -> Result<T>) -> Result<T> {
+    match act() {
+        Err(error) if error.is(Errno::EMFILE) || error.is(Errno::ENFILE) => {
+            works.close();
+            act()
+        }
+        result => result,
+    }
 }

@@ -1,12 +1,15 @@
 //! The frames of a zstd archive in a regular file, found by hopping from one header to the next.
 //!
 //! A seek table tells that there are several frames; where they are is never believed of it: a table that lies would make
-//! content appear that a reader of the whole stream doesn't see. A hop reads a few bytes for each 128 KiB of content.
+//! content appear that a reader of the whole stream doesn't see. A hop reads a few bytes for each block, which has 128 KiB
+//! of content at most. The table tells where several threads can begin to hop: what they find from a place on is so
+//! whoever has named the place.
 
 #![forbid(unsafe_code)]
 
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::thread::scope;
 
 use zstd::zstd_safe::DCtx;
 
@@ -15,6 +18,7 @@ use super::put_back::PutBack;
 use super::reader::{Decode, Decoder};
 use super::seek_table;
 use super::split::MOST;
+use super::worker::spawn_quiet_in;
 use super::zstd::Zstd;
 use crate::Result;
 use crate::watch::Watch;
@@ -22,6 +26,9 @@ use crate::watch::Watch;
 /// How much is read for a header, where the next one is near, and where it is far.
 const NEAR: usize = 4 << 10;
 const FAR: usize = 32;
+
+/// A larger table isn't looked at: it would tell of half a terabyte in frames of 4 MiB, and of less in smaller ones.
+const MAX_TABLE: u64 = 1 << 20;
 
 /// A frame in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +68,19 @@ impl Hops {
     /// The frame at an offset of a file. None if there is no whole one, or it doesn't say how much content it has, or has
     /// more than is decoded at once.
     pub(crate) fn frame(&mut self, file: &impl FileExt, start: u64) -> io::Result<Option<Frame>> {
+        self.frame_before(file, start, u64::MAX)
+    }
+
+    /// The same, if it ends before another offset or there.
+    fn frame_before(
+        &mut self,
+        file: &impl FileExt,
+        start: u64,
+        before: u64,
+    ) -> io::Result<Option<Frame>> {
         let mut walk = Walk::new();
         while let Some((at, wanted)) = walk.wants() {
-            let Some(at) = start.checked_add(at) else {
+            let Some(at) = start.checked_add(at).filter(|at| *at < before) else {
                 return Ok(None);
             };
             if let Err(Unfit) = walk.see(self.read(file, at, wanted)?) {
@@ -107,6 +124,88 @@ impl Hops {
         let end = wanted.min(self.bytes.len());
         Ok(&self.bytes[..end])
     }
+}
+
+/// Frames of a file, by where they begin.
+#[derive(Default)]
+pub(crate) struct FoundFrames(Vec<Frame>);
+
+impl FoundFrames {
+    /// Looks for the frames that a table tells of, with several threads, and keeps those that are there. What the table
+    /// says apart from where they begin isn't kept. An error is met again by whoever goes there.
+    pub(crate) fn look(
+        file: &(impl FileExt + Sync),
+        len: u64,
+        workers: usize,
+        watch: &Watch,
+    ) -> Self {
+        let claims = claims(file, len).unwrap_or_default();
+        let part = claims.len().div_ceil(workers.max(1)).max(1);
+        let mut parts = claims.chunks(part);
+        let own = parts.next().unwrap_or_default();
+        let frames = scope(|scope| {
+            let others = parts.map(|part| {
+                let look = move || look_for(file, part, watch);
+                spawn_quiet_in(scope, "crutils-frames", look)
+            });
+            // Where there may be no thread its frames aren't looked for.
+            let others: Vec<_> = others.flatten().collect();
+            let mut frames = look_for(file, own, watch);
+            for other in others {
+                frames.extend(other.join().unwrap_or_default());
+            }
+            frames
+        });
+        FoundFrames(frames)
+    }
+
+    /// The frame that begins there, if it was found.
+    pub(crate) fn at(&self, start: u64) -> Option<Frame> {
+        let found = self.0.binary_search_by_key(&start, |frame| frame.start);
+        found.ok().and_then(|at| self.0.get(at)).copied()
+    }
+}
+
+/// Those of the claimed frames that are there. As what is claimed doesn't overlap, no place is looked at twice.
+fn look_for(file: &impl FileExt, claims: &[(u64, u64)], watch: &Watch) -> Vec<Frame> {
+    let mut hops = Hops::default();
+    let mut frames = Vec::new();
+    for &(start, end) in claims {
+        if watch.check().is_err() {
+            break;
+        }
+        if let Ok(Some(frame)) = hops.frame_before(file, start, end) {
+            frames.push(frame);
+        }
+    }
+    frames
+}
+
+/// Where frames begin and end as the table says it; none if there is no table, or a very large one.
+fn claims(file: &impl FileExt, len: u64) -> io::Result<Vec<(u64, u64)>> {
+    let mut footer = [0; seek_table::FOOTER];
+    let end = len.saturating_sub(footer.len() as u64);
+    if read_some(file, &mut footer, end)? < footer.len() {
+        return Ok(Vec::new());
+    }
+    let table = seek_table::length(&footer).filter(|table| *table <= MAX_TABLE);
+    let Some((table, start)) = table.and_then(|table| Some((table, len.checked_sub(table)?)))
+    else {
+        return Ok(Vec::new());
+    };
+    let mut bytes = vec![0; usize::try_from(table).unwrap_or(0)];
+    let read = read_some(file, &mut bytes, start)?;
+    bytes.truncate(read);
+    let mut at = 0_u64;
+    let mut claims = Vec::new();
+    for compressed in seek_table::compressed_sizes(&bytes, &footer) {
+        let next = at.saturating_add(compressed).min(start);
+        if next > at {
+            claims.push((at, next));
+        }
+        at = next;
+    }
+    Ok(claims)
 }
 
 /// Decodes a frame of a file; the memory of `content` is used again. None if it doesn't decode at once to what it

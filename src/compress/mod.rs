@@ -34,13 +34,15 @@ use nix::errno::Errno;
 use crate::watch::Watch;
 use crate::{Error, Kind, Result};
 pub(crate) use encode::{Encode, Encoding, Framing, encoder};
-pub(crate) use frame_file::{Frame, Hops, decode_frame, decoder_between, has_seek_table};
+pub(crate) use frame_file::{
+    FoundFrames, Frame, Hops, decode_frame, decoder_between, has_seek_table,
+};
 pub(crate) use pool::{Died, Threads};
 pub(crate) use put_back::PutBack;
 pub(crate) use reader::Decode;
 use reader::Decoder;
 pub(crate) use split::{Decoded, Frames, Next, Splitter};
-pub(crate) use worker::spawn_quiet;
+pub(crate) use worker::{spawn_quiet, spawn_quiet_in};
 
 /// How a stream is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

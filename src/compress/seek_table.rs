@@ -55,13 +55,29 @@ impl SeekTable {
     }
 }
 
+/// The compressed sizes that a table with this footer has, with its header; none beyond its end.
+pub(super) fn compressed_sizes<'t>(
+    table: &'t [u8],
+    footer: &[u8; FOOTER],
+) -> impl Iterator<Item = u64> + 't {
+    let entries = table.get(HEADER..table.len().saturating_sub(FOOTER));
+    let sizes = entries.unwrap_or_default().chunks_exact(entry_len(footer));
+    sizes.filter_map(|entry| Some(u64::from(u32::from_le_bytes(*entry.first_chunk()?))))
+}
+
+/// How long an entry is: with a checksum if the descriptor says so.
+fn entry_len(footer: &[u8; FOOTER]) -> usize {
+    let [_, _, _, _, descriptor, ..] = footer;
+    if descriptor & 0x80 == 0 { 8 } else { 12 }
+}
+
 /// How long the table is that ends with this footer, with its header. None if it is no footer.
 pub(super) fn length(footer: &[u8; FOOTER]) -> Option<u64> {
     let [frames @ .., descriptor, _, _, _, _] = footer;
     let frames = u32::from_le_bytes(*frames);
     let (magic, descriptor) = (footer.last_chunk()?, *descriptor);
     let is_footer = u32::from_le_bytes(*magic) == FOOTER_MAGIC && descriptor & 0b0111_1100 == 0;
-    let entry = if descriptor & 0x80 == 0 { 8 } else { 12 };
+    let entry = entry_len(footer) as u64;
     is_footer.then_some(u64::from(frames) * entry + (HEADER + FOOTER) as u64)
 }
 

@@ -162,13 +162,20 @@ impl Frames {
         (self.compressed.len(), self.bound)
     }
 
-    /// Decodes them; `content` is memory that can be used.
-    pub(crate) fn decode(self, mut content: Vec<u8>, watch: &Watch) -> Decoded {
+    /// Memory for what comes of them: `content`, if that fits. Where there is none, decoding finds that out again.
+    pub(crate) fn room(&self, mut content: Vec<u8>) -> Vec<u8> {
         content.clear();
-        if content.capacity() / 4 > self.bound {
-            // What is kept until it is taken shouldn't be much larger.
+        if content.capacity() / 4 > self.bound || content.capacity() < self.bound {
+            // What is kept until it is taken shouldn't be much larger, and what was there need not be copied.
             content = Vec::new();
         }
+        let _ = content.try_reserve_exact(self.bound);
+        content
+    }
+
+    /// Decodes them; `content` is memory for that, as [`Frames::room`] gives it.
+    pub(crate) fn decode(self, mut content: Vec<u8>, watch: &Watch) -> Decoded {
+        content.clear();
         let at_once = content.try_reserve_exact(self.bound).is_ok()
             && DCtx::try_create().is_some_and(|mut context| {
                 context.decompress(&mut content, &self.compressed).is_ok()

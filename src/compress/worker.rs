@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::thread::{Builder, JoinHandle};
+use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
@@ -33,6 +33,24 @@ pub(crate) fn spawn_quiet<T: Send + 'static>(
 ) -> Result<JoinHandle<T>> {
     quietly(|| Builder::new().name(name.to_owned()).spawn(work))?
         .map_err(|error| Error::io("pthread_create", error))
+}
+
+/// The same with a thread that ends with a scope.
+///
+/// # Errors
+///
+/// As those of [`spawn_quiet`].
+pub(crate) fn spawn_quiet_in<'s, T: Send + 's>(
+    scope: &'s Scope<'s, '_>,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 's,
+) -> Result<ScopedJoinHandle<'s, T>> {
+    quietly(|| {
+        Builder::new()
+            .name(name.to_owned())
+            .spawn_scoped(scope, work)
+    })?
+    .map_err(|error| Error::io("pthread_create", error))
 }
 
 /// Runs `start` while the calling thread blocks all signals but [`FAULTS`]; threads started by it inherit that, from

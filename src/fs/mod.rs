@@ -55,5 +55,8 @@ pub(crate) use remove::{
 pub(crate) use root::{Root, openat2_works};
 pub(crate) use settle::{check_close, sync_file_system};
 pub(crate) use spool::spool_ambient;
-pub(crate) use travels::{OverlayState, is_overlay_state, travelling_xattrs, travels, xattrs_of};
+pub(crate) use travels::{
+    OverlayState, is_overlay_state, surely_lacks_travelling_xattrs, travelling_xattrs, travels,
+    xattrs_of,
+};
 pub(crate) use userns::in_user_namespace;

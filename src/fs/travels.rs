@@ -9,11 +9,15 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::CString;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::NixPath as _;
 use nix::errno::Errno;
 
-use super::Node;
+use super::{Name, Node};
 use crate::error::{Error, Result, quote};
+use crate::sys;
 
 /// Prefixes that overlay file systems keep their own state under. (Kernel overlayfs documentation; fuse-overlayfs.)
 const OVERLAY_STATE: [&[u8]; 3] = [
@@ -48,6 +52,30 @@ pub(crate) fn travels(name: &[u8], overlay: OverlayState) -> bool {
 /// All attributes of an object that travel where an overlay's state doesn't, with their values, sorted by name.
 pub(crate) fn travelling_xattrs(node: &Node) -> Result<Xattrs> {
     xattrs_of(node, OverlayState::LeftOut).map(|(found, _)| found)
+}
+
+/// Whether the object `name` in `directory` has no attribute that travels. False if that can't be told so quickly.
+pub(crate) fn surely_lacks_travelling_xattrs(directory: impl AsFd, name: &Name) -> bool {
+    /// A kernel that lacks the call isn't asked again.
+    static IS_MISSING: AtomicBool = AtomicBool::new(false);
+    if IS_MISSING.load(Ordering::Relaxed) {
+        return false;
+    }
+    let mut names = [0; 256];
+    let directory = directory.as_fd();
+    let listed = name.with_nix_path(|name| sys::list_xattrs_at(directory, name, &mut names));
+    match listed.and_then(|listed| listed) {
+        Ok(len) => names[..len]
+            .split(|&byte| byte == 0)
+            .filter(|name| !name.is_empty())
+            .all(|name| !travels(name, OverlayState::LeftOut)),
+        Err(errno) => {
+            if sys::is_missing(errno) {
+                IS_MISSING.store(true, Ordering::Relaxed);
+            }
+            false
+        }
+    }
 }
 
 /// All attributes of an object that travel, with their values, sorted by name; and whether an overlay's state was left out.

@@ -26,7 +26,7 @@ pub(crate) use proc::{Descriptors, reopen};
 pub(crate) use signal::{is_pending, take_pending};
 pub(crate) use statx::{Status, mount_id, status};
 pub(crate) use times::{Timestamp, set_times};
-pub(crate) use xattr::{Handle, get_xattr, list_xattrs, remove_xattr, set_xattr};
+pub(crate) use xattr::{Handle, get_xattr, list_xattrs, list_xattrs_at, remove_xattr, set_xattr};
 
 /// Whether the kernel lacks a call or a filter keeps it from the process.
 ///

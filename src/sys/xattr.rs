@@ -73,6 +73,39 @@ pub(crate) fn list_xattrs(handle: Handle<'_>, buffer: &mut [u8]) -> Result<usize
     }
 }
 
+/// The number of listxattrat(2), which came with Linux 6.13 and is the same everywhere but on Alpha and MIPS.
+#[cfg(not(any(target_arch = "mips", target_arch = "mips64")))]
+const LISTXATTRAT: libc::c_long = 465;
+
+/// Reads the names of the attributes of `name` in `directory`, which isn't followed, as [`list_xattrs`] does: there is
+/// no way through `/proc`. ENOSYS where the kernel doesn't know the call.
+#[cfg(not(any(target_arch = "mips", target_arch = "mips64")))]
+pub(crate) fn list_xattrs_at(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    buffer: &mut [u8],
+) -> Result<usize, Errno> {
+    // SAFETY: `name` is NUL-terminated and `buffer` writable for its length; both are borrowed for the call. A kernel
+    // that doesn't know the number does nothing.
+    let result = unsafe {
+        libc::syscall(
+            LISTXATTRAT,
+            directory.as_raw_fd(),
+            name.as_ptr(),
+            libc::AT_SYMLINK_NOFOLLOW,
+            buffer.as_mut_ptr(),
+            buffer.len(),
+        )
+    };
+    usize::try_from(result).map_err(|_| Errno::last())
+}
+
+/// The same where the call has another number.
+#[cfg(any(target_arch = "mips", target_arch = "mips64"))]
+pub(crate) fn list_xattrs_at(_: BorrowedFd<'_>, _: &CStr, _: &mut [u8]) -> Result<usize, Errno> {
+    Err(Errno::ENOSYS)
+}
+
 /// Removes the attribute `name`; ENODATA if there is none.
 pub(crate) fn remove_xattr(handle: Handle<'_>, name: &CStr) -> Result<(), Errno> {
     match handle {

@@ -5,7 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
 
-use crutils::checkpoint::{Compression, Export, ExportOptions, FrameSize, Presence};
+use crutils::checkpoint::{
+    Compression, Export, ExportOptions, FrameSize, Import, ImportOptions, Presence,
+};
 use crutils::watch::Watch;
 
 use crate::session::CONFIG;
@@ -206,4 +208,114 @@ fn python_s_readers_read_what_is_written_and_find_a_place_in_it() {
         let script = format!("import {module}; plain = open('plain','rb').read(); assert {check}");
         run(&["python3", "-c", &script], sandbox.path());
     }
+}
+
+/// Runs something on one core, in a thread of its own.
+fn on_one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            // SAFETY: all zeros are an empty set of cores.
+            let mut cores: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+            let size = std::mem::size_of_val(&cores);
+            // SAFETY: the set is valid for as many bytes as are said; 0 means the calling thread.
+            let got = unsafe { libc::sched_getaffinity(0, size, &raw mut cores) };
+            assert_eq!(got, 0);
+            let most = usize::try_from(libc::CPU_SETSIZE).unwrap();
+            // SAFETY: the set is valid, and the number is below what it has room for.
+            let mut all = (0..most).filter(|&core| unsafe { libc::CPU_ISSET(core, &cores) });
+            let first = all.next().unwrap();
+            // SAFETY: as above.
+            unsafe { libc::CPU_ZERO(&mut cores) };
+            // SAFETY: as above.
+            unsafe { libc::CPU_SET(first, &mut cores) };
+            // SAFETY: as above.
+            let set = unsafe { libc::sched_setaffinity(0, size, &raw const cores) };
+            assert_eq!(set, 0);
+            assert_eq!(std::thread::available_parallelism().unwrap().get(), 1);
+            work()
+        });
+        thread.join().unwrap()
+    })
+}
+
+/// What an import makes of the archive: the files, or the error.
+fn imported(archive: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let sandbox = Sandbox::new();
+    let path = sandbox.path().join("archive");
+    fs::write(&path, archive).unwrap();
+    let target = sandbox.dir("target");
+    let options = ImportOptions::new();
+    let result = Import::open(&path, &options, &Watch::new()).and_then(|mut import| {
+        import.to_bundle(&target)?;
+        import.extract()
+    });
+    let told = |error: &crutils::Error| {
+        let entry = error.entry().map(|entry| entry.escape_ascii().to_string());
+        let root = sandbox.path().display().to_string();
+        let message = error.to_string().replace(&root, "");
+        format!("{} {entry:?} {:?} {message}", error.errno(), error.offset())
+    };
+    result.map_err(|error| told(&error))?;
+    let files = fs::read_dir(target.join("checkpoint")).unwrap();
+    let mut files: Vec<(String, Vec<u8>)> = files
+        .map(|file| file.unwrap())
+        .map(|file| {
+            let name = file.file_name().into_string().unwrap();
+            (name, fs::read(file.path()).unwrap())
+        })
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+#[test]
+fn skippable_frames_are_passed_over_wherever_they_are() {
+    let sandbox = Sandbox::new();
+    let bundle = bundle(&sandbox);
+    let archive = export(&bundle, &framed(FrameSize::Bytes(1 << 20), 2));
+    let expected = imported(&archive).unwrap();
+    assert_eq!(expected.len(), 51);
+    let skippable = b"\x57\x2a\x4d\x18\x04\0\0\0skip\x50\x2a\x4d\x18\0\0\0\0";
+    let table = 17 + 8 * frame_sizes(&archive).len();
+    let (frames, table) = archive.split_at(archive.len() - table);
+    let first = zstd::zstd_safe::find_frame_compressed_size(frames).unwrap();
+    let (first, others) = frames.split_at(first);
+    for (what, parts) in [
+        ("first", [&skippable[..], first, others, table]),
+        ("between", [first, skippable, others, table]),
+        ("before the table", [first, others, skippable, table]),
+        ("last", [first, others, table, skippable]),
+        (
+            "instead of the table",
+            [first, others, skippable, skippable],
+        ),
+    ] {
+        let stream = parts.concat();
+        assert!(imported(&stream).as_ref() == Ok(&expected), "{what}");
+        let path = sandbox.path().join("stream");
+        fs::write(&path, &stream).unwrap();
+        let mut import = Import::open(&path, &ImportOptions::new(), &Watch::new()).unwrap();
+        let members = import.members().unwrap();
+        let names = members.iter().filter(|member| member.size > 0).count();
+        assert_eq!(names, 53, "{what}");
+    }
+}
+
+#[test]
+fn a_damaged_archive_fails_on_one_core_as_on_all() {
+    let sandbox = Sandbox::new();
+    let archive = export(&bundle(&sandbox), &framed(FrameSize::Bytes(256 << 10), 2));
+    let whole = imported(&archive);
+    assert_eq!(on_one_core(|| imported(&archive)), whole);
+    let mut failures = std::collections::HashSet::new();
+    for at in (0..archive.len()).step_by(archive.len() / 12) {
+        let mut changed = archive.clone();
+        changed[at] ^= 0x55;
+        for stream in [&archive[..at], &changed] {
+            let all = imported(stream);
+            assert!(on_one_core(|| imported(stream)) == all, "{at}");
+            failures.extend(all.err());
+        }
+    }
+    assert!(failures.len() >= 4, "{failures:?}");
 }

@@ -114,6 +114,57 @@ mod importing_a_compressed_archive_takes_under_64_mebibytes {
     }
 }
 
+/// Frames of so much content, half of which no compressor makes smaller.
+fn frames(sandbox: &Sandbox, content: usize, number: usize) -> PathBuf {
+    let path = sandbox.path().join("frames.tar.zst");
+    let pack = |bytes: &[u8]| zstd::bulk::compress(bytes, 1).unwrap();
+    let mut part = noise(content / 2);
+    part.resize(content, 7);
+    let pages = file("checkpoint/pages-1.img", "")
+        .size((content * number) as i64)
+        .dialect(Dialect::Gnu);
+    let mut output = BufWriter::new(File::create(&path).unwrap());
+    output.write_all(&pack(&unended([pages]))).unwrap();
+    let part = pack(&part);
+    for _ in 0..number {
+        output.write_all(&part).unwrap();
+    }
+    output
+        .write_all(&pack(&archive([file("ctr.log", "x")])))
+        .unwrap();
+    output.flush().unwrap();
+    path
+}
+
+mod importing_an_archive_of_frames_takes_under_64_mebibytes {
+    use super::*;
+
+    #[test]
+    fn rust() {
+        Test::run(module_path!(), "rust", &Rust, |t| {
+            t.within(Within::Process, || {
+                // Those of ours, those of pzstd, and the largest that are decoded at once.
+                for mib in [4, 8, 15, 16] {
+                    let sandbox = Sandbox::new();
+                    let archive = frames(&sandbox, mib << 20, 200 / mib);
+                    // What the test has taken itself counts, too, and the most that there was once.
+                    let before = number_in("/proc/self/status", "VmRSS:") << 10;
+                    fs::write("/proc/self/clear_refs", "5").unwrap();
+                    t.import_without_config(&sandbox.path().join("bundle"), &archive)
+                        .unwrap();
+                    let taken = peak() - before.min(peak());
+                    assert!(
+                        taken < LIMIT,
+                        "{mib} MiB a frame: {} MiB of memory",
+                        taken >> 20
+                    );
+                    println!("{mib} MiB a frame: {} MiB", taken >> 20);
+                }
+            });
+        });
+    }
+}
+
 mod finding_the_runtime_in_a_plain_archive_reads_little {
     use super::*;
 

@@ -8,15 +8,22 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::mem;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use super::buffered::Buffered;
 use super::raw::{FromStart, Watched};
 use super::stream::{ANY_RATIO, copy_through};
 use super::{Reading, Refusal, read_up_to};
-use crate::compress::{Decode, Frame, Hops, decode_frame, decoder_between};
+use crate::compress::{Decode, FoundFrames, Frame, Hops, decode_frame, decoder_between};
 use crate::error::Result;
 use crate::watch::Watch;
+
+/// How much content has to be passed over before threads are worth their start.
+const WORTH_THREADS: u64 = 128 << 20;
+/// How many of them there are at most.
+const MAX_WORKERS: usize = 16;
 
 /// A tar stream in frames.
 pub(crate) struct SeekInput {
@@ -24,6 +31,8 @@ pub(crate) struct SeekInput {
     /// How long the file is.
     len: u64,
     hops: Hops,
+    /// What several threads have found, once much is passed over.
+    found: Option<FoundFrames>,
     /// The frame that was found last, and where its content begins and ends in the stream.
     frame: Frame,
     from: u64,
@@ -50,6 +59,7 @@ impl SeekInput {
             file: Arc::clone(file),
             len,
             hops,
+            found: None,
             frame,
             from: 0,
             to: frame.content,
@@ -79,6 +89,9 @@ impl SeekInput {
     pub(super) fn skip(&mut self, bytes: u64) -> io::Result<()> {
         let target = self.position.checked_add(bytes);
         let target = target.ok_or(io::ErrorKind::UnexpectedEof)?;
+        if target.saturating_sub(self.to) >= WORTH_THREADS {
+            self.look_for_frames();
+        }
         // Each turn goes on by a frame, or reads some of the rest.
         while self.position < target {
             if self.rest.is_none() && (self.position < self.to || self.next_frame()?) {
@@ -103,11 +116,25 @@ impl SeekInput {
         Ok(())
     }
 
+    /// Has several threads look for the frames that are still to come. None of it is needed.
+    fn look_for_frames(&mut self) {
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+        if self.found.is_none() && cores > 1 {
+            let workers = cores.min(MAX_WORKERS);
+            let found = FoundFrames::look(&*self.file, self.len, workers, &self.watch);
+            self.found = Some(found);
+        }
+    }
+
     /// Goes on to the next frame. False if there is no further one of a moderate size: what there is comes from the rest.
     fn next_frame(&mut self) -> io::Result<bool> {
         self.watch.check()?;
         let (start, from) = (self.frame.end, self.to);
-        let next = self.hops.frame(&*self.file, start)?;
+        let found = self.found.as_ref().and_then(|found| found.at(start));
+        let next = match found {
+            Some(frame) => Some(frame),
+            None => self.hops.frame(&*self.file, start)?,
+        };
         let Some(frame) = next.filter(|frame| frame.end <= self.len) else {
             self.begin_rest(start, from, 0)?;
             return Ok(false);

@@ -8,8 +8,8 @@ mod origin;
 mod route;
 mod search;
 
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::rc::Rc;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::stat::FileStat;
@@ -84,7 +84,7 @@ fn same(a: &[Place], b: &[Place]) -> bool {
 /// A directory that is being looked in.
 pub(super) struct Open {
     place: Place,
-    fd: Rc<OwnedFd>,
+    fd: Arc<OwnedFd>,
 }
 
 /// An object as a view shows it.
@@ -167,9 +167,9 @@ impl<'l> View<'l> {
                 .iter()
                 .find(|other| other.place.identity == place.identity);
             let fd = match known {
-                Some(known) => Rc::clone(&known.fd),
+                Some(known) => Arc::clone(&known.fd),
                 None => match self.open_one(place).at_entry(place.path.as_bytes())? {
-                    Some(fd) => Rc::new(fd),
+                    Some(fd) => Arc::new(fd),
                     None => continue,
                 },
             };
@@ -211,6 +211,14 @@ impl<'l> View<'l> {
         match self.markers {
             Some(markers) => markers.subject(name),
             None => Some(name),
+        }
+    }
+
+    /// The directory that all names are in, if the view has but one layer and no markers.
+    pub(super) fn single<'o>(&self, open: &'o [Open]) -> Option<BorrowedFd<'o>> {
+        match (self.markers, open) {
+            (None, [only]) => Some(only.fd.as_fd()),
+            _ => None,
         }
     }
 

@@ -54,6 +54,9 @@ struct Plan {
 
 struct Job {
     frames: Frames,
+    /// Memory for what comes of them. The thread that gives the jobs gets all of it: an allocator that keeps a store for
+    /// each thread would keep what is given back in as many places.
+    content: Vec<u8>,
     read: u64,
     pass: Pass,
 }
@@ -205,10 +208,12 @@ impl Filler {
 
     fn give(&mut self, frames: Frames, gate: &Arc<Gate>) -> Option<Unit> {
         let (compressed, content) = frames.cost();
+        let pass = gate.enter(compressed + content)?;
         let job = Job {
+            content: frames.room(gate.spare(Use::Content)),
             frames,
             read: self.tally.bytes(),
-            pass: gate.enter(compressed + content)?,
+            pass,
         };
         if let Hands::Possible(plan) = &self.hands {
             let (plan, work) = (plan.clone(), plan.clone());
@@ -240,9 +245,7 @@ impl Plan {
             content: bytes,
             refused,
             compressed,
-        } = job
-            .frames
-            .decode(self.gate.spare(Use::Content), &self.watch);
+        } = job.frames.decode(job.content, &self.watch);
         self.gate.keep(Use::Compressed, compressed);
         job.pass.reduce_to(bytes.capacity());
         Piece {

@@ -8,10 +8,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 pub(super) const BUDGET: usize = 32 << 20;
 /// What anything costs at least.
 const LEAST: usize = 64 << 10;
-/// How much memory is kept to be used again. It is for what is let in next, and so it is rarely there besides.
-const KEPT: usize = 16 << 20;
-/// Larger memory isn't kept.
-const LARGE: usize = 8 << 20;
+/// How much memory there may be besides that is kept to be used again. What isn't kept goes back to the allocator, which
+/// may keep as much again.
+const KEPT: usize = 8 << 20;
 
 /// Lets in no more than the [`BUDGET`], and no more than some number of things.
 pub(super) struct Gate {
@@ -71,6 +70,8 @@ impl Gate {
         }
         state.inside += cost;
         state.number += 1;
+        // What is let in uses some of it.
+        state.trim((BUDGET + KEPT).saturating_add(cost));
         Some(Pass {
             cost,
             gate: Arc::clone(self),
@@ -95,10 +96,23 @@ impl Gate {
     pub(super) fn keep(&self, what: Use, bytes: Vec<u8>) {
         let size = bytes.capacity();
         let mut state = self.lock();
-        let has_room = state.kept + size <= KEPT;
-        if has_room && (1..=LARGE).contains(&size) && state.spare[what as usize].len() < self.most {
+        let has_room = state.inside + state.kept + size <= BUDGET + KEPT;
+        if has_room && size > 0 && state.spare[what as usize].len() < self.most {
             state.kept += size;
             state.spare[what as usize].push(bytes);
+        }
+    }
+}
+
+impl State {
+    /// Keeps less memory if with it there would be more than this.
+    fn trim(&mut self, most: usize) {
+        for spare in &mut self.spare {
+            while self.inside + self.kept > most
+                && let Some(bytes) = spare.pop()
+            {
+                self.kept -= bytes.capacity();
+            }
         }
     }
 }
@@ -168,15 +182,25 @@ mod tests {
     #[test]
     fn memory_goes_around_unless_it_is_too_much() {
         let gate = Gate::new(9);
-        gate.keep(Use::Content, Vec::with_capacity(4 << 20));
+        gate.keep(Use::Content, Vec::with_capacity(15 << 20));
         assert_eq!(gate.spare(Use::Compressed).capacity(), 0);
-        assert_eq!(gate.spare(Use::Content).capacity(), 4 << 20);
+        assert_eq!(gate.spare(Use::Content).capacity(), 15 << 20);
         assert_eq!(gate.spare(Use::Content).capacity(), 0);
-        gate.keep(Use::Content, Vec::with_capacity(LARGE + 1));
+        let pass = gate.enter(BUDGET).unwrap();
+        gate.keep(Use::Content, Vec::with_capacity(KEPT + 1));
         assert_eq!(gate.spare(Use::Content).capacity(), 0);
-        gate.keep(Use::Content, Vec::with_capacity(LARGE));
-        gate.keep(Use::Compressed, Vec::with_capacity(LARGE));
-        gate.keep(Use::Content, Vec::with_capacity(1));
-        assert_eq!(gate.lock().kept, 2 * LARGE, "there is no room for more");
+        gate.keep(Use::Content, Vec::with_capacity(KEPT));
+        gate.keep(Use::Compressed, Vec::with_capacity(1));
+        assert_eq!(gate.lock().kept, KEPT, "there is no room for more");
+        drop(pass);
+        gate.keep(Use::Compressed, Vec::with_capacity(BUDGET));
+        assert_eq!(gate.lock().kept, BUDGET + KEPT);
+        let _uses_it = gate.enter(BUDGET / 2).unwrap();
+        assert_eq!(gate.lock().kept, BUDGET + KEPT);
+        let _has_its_own = gate.enter(BUDGET / 2).unwrap();
+        assert!(
+            gate.lock().kept <= KEPT,
+            "it is given back for what is let in"
+        );
     }
 }

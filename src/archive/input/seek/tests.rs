@@ -207,6 +207,65 @@ fn a_table_that_lies_makes_no_content_appear() {
     );
 }
 
+/// The archive with the frames that threads find by its table.
+fn found(stream: &[u8]) -> Box<SeekInput> {
+    let reading = Reading::default();
+    match origin(stream).look(&reading, Hash::Never, None).unwrap() {
+        Input::Frames(mut input) => {
+            let found = FoundFrames::look(&*input.file, input.len, 3, &input.watch);
+            input.found = Some(found);
+            input
+        }
+        _ => panic!("there is no table"),
+    }
+}
+
+#[test]
+fn what_threads_find_is_what_is_there() {
+    let content = content(20 * FRAME + 77);
+    let stream = framed(&content);
+    let mut input = found(&stream);
+    let frames = input.found.take().unwrap();
+    let (mut start, mut number) = (0, 0);
+    while let Some(frame) = frames.at(start) {
+        assert_eq!(Some(frame), input.hops.frame(&*input.file, start).unwrap());
+        (start, number) = (frame.end, number + 1);
+    }
+    assert_eq!((number, start), (21, stream.len() as u64 - 21 * 8 - 17));
+}
+
+#[test]
+fn what_threads_find_makes_no_content_appear_whatever_the_table_says() {
+    let content = content(3 * FRAME);
+    let parts: Vec<Vec<u8>> = content
+        .chunks(FRAME)
+        .map(|part| zstd::bulk::compress(part, 1).unwrap())
+        .collect();
+    let mut streams = vec![lying(&content)];
+    let size = |part: usize| u32::try_from(parts[part].len()).unwrap();
+    for sizes in [
+        // Within frames, across them, and beyond the file.
+        [size(0) - 9, 9, size(1)],
+        [size(0), size(1) + size(2), 0],
+        [size(0) + size(1), size(2), u32::MAX],
+        [u32::MAX; 3],
+        [0, 0, 1],
+    ] {
+        let mut stream = parts.concat();
+        let entries = sizes.map(|size| [size.to_le_bytes(), [7; 4]].concat());
+        append_table(&mut stream, &entries.concat(), 3);
+        streams.push(stream);
+    }
+    for (number, stream) in streams.iter().enumerate() {
+        for skips in [&[0][..], &[FRAME as u64], &[10, 2 * FRAME as u64]] {
+            let [_, whole] = both(stream).map(|input| outcome(input, skips, 512));
+            assert!(whole.1.is_empty(), "{number}: {}", whole.1);
+            let found = outcome(Input::Frames(found(stream)), skips, 512);
+            assert!(found == whole, "{number} {skips:?}: {}", found.1);
+        }
+    }
+}
+
 #[test]
 fn damage_ends_both_at_the_same_place_with_the_same_error() {
     let content = content(6 * FRAME);
