@@ -129,11 +129,20 @@ typedef struct CRExport CRExport;
  */
 typedef struct CRExportOptions CRExportOptions;
 
+/** A host on which a checkpoint may be restored, as far as it is known. */
+typedef struct CRHost CRHost;
+
 /** An archive that is open for import. One thread at a time uses it. */
 typedef struct CRImport CRImport;
 
 /** What an import heeds. By default it does what the functions without options do. */
 typedef struct CRImportOptions CRImportOptions;
+
+/** What an inspection heeds. */
+typedef struct CRInspectOptions CRInspectOptions;
+
+/** What a checkpoint holds. One thread at a time uses it. */
+typedef struct CRInspection CRInspection;
 
 /**
  * What a checkpoint tells of its container. It comes from the archive: only its form is checked.
@@ -1959,6 +1968,310 @@ int CRMetadataDocument(const struct CRMetadata *metadata,
  */
 int CRMetadataJson(const struct CRMetadata *metadata, char **json, struct CRError **error)
     CRUTILS_MUST_USE CRUTILS_NONNULL((1, 2));
+
+/** @} */
+
+/**
+ * @defgroup inspection Inspection
+ * What is in a checkpoint: processes, files, sockets, memory; and whether it can be restored on a
+ * host.
+ * @{
+ */
+
+/**
+ * Reads arguments and environments of processes, which lie in their memory: 0 or 1, which is the default.
+ */
+#define CR_INSPECT_TEXT 1
+
+/**
+ * Limits how many bytes may come of one byte of a compressed archive, once they are more than 1 MiB. There is no limit by
+ * default.
+ */
+#define CR_INSPECT_LIMIT_RATIO 2
+
+/** The restore fails. */
+#define CR_SEVERITY_BLOCKS 1
+
+/** The restore fails unless it is given what is named. */
+#define CR_SEVERITY_NEEDS 2
+
+/** It is good to know. */
+#define CR_SEVERITY_NOTE 3
+
+/** The checkpoint doesn't tell the state. */
+#define CR_TASK_UNKNOWN 0
+
+/** The process ran or slept. */
+#define CR_TASK_ALIVE 1
+
+/** The process was stopped by a signal. */
+#define CR_TASK_STOPPED 2
+
+/** The process had ended and wasn't waited for yet. */
+#define CR_TASK_ZOMBIE 3
+
+/** The process was dead. */
+#define CR_TASK_DEAD 4
+
+/** Something that a restore depends on. Later versions may add fields at the end. */
+typedef struct CRFinding {
+    /** One of CR_SEVERITY_*. Later versions may have more. */
+    uint32_t severity;
+    /** 0. */
+    uint32_t flags;
+    /**
+     * What it is, in a word for programs, such as "external-mount". docs/inspect.md lists them; later versions may have
+     * more.
+     */
+    const char *code;
+    /** What it is about: a member, a mount, an address; or NULL. Any bytes. */
+    const char *subject;
+    /** What it is, in a sentence for people, without the subject. */
+    const char *reason;
+} CRFinding;
+
+/** Memory in bytes. Later versions may add fields at the end. */
+typedef struct CRMemoryUse {
+    /** All mappings. */
+    uint64_t mapped;
+    /** Mappings that belong to a process alone. */
+    uint64_t mapped_private;
+    /** Mappings that are shared with other processes, or with files. */
+    uint64_t mapped_shared;
+    /** Pages that this checkpoint holds. */
+    uint64_t present;
+    /** Pages that a previous checkpoint holds. */
+    uint64_t parent;
+    /** Pages that went to a server for lazy pages. */
+    uint64_t lazy;
+    /** How many bytes the pages that this checkpoint holds take in it. */
+    uint64_t stored;
+    /** How many bytes of pages are compressed. */
+    uint64_t compressed;
+} CRMemoryUse;
+
+/** A process of a checkpoint. Later versions may add fields at the end. */
+typedef struct CRProcess {
+    /** Its number in the container. */
+    uint32_t pid;
+    /** Its parent's number; 0 for the first process. */
+    uint32_t ppid;
+    /** Its process group. */
+    uint32_t pgid;
+    /** Its session. */
+    uint32_t sid;
+    /** One of CR_TASK_*. Later versions may have more. */
+    uint32_t state;
+    /** How many threads it has, itself included. */
+    uint32_t threads;
+    /** The name that the kernel has for it, up to 15 bytes. */
+    const char *comm;
+    /** The file that it executes; NULL if it isn't known. */
+    const char *executable;
+    /**
+     * Its command line as an array of arguments_len strings; NULL if it wasn't read, or can't be.
+     */
+    const char *const *arguments;
+    /** The number of arguments. */
+    size_t arguments_len;
+    /** Its memory. */
+    const struct CRMemoryUse *memory;
+} CRProcess;
+
+/** Makes options with the defaults. The caller frees them with CRInspectOptionsFree. */
+struct CRInspectOptions *CRInspectOptionsNew(void);
+
+/** Frees options. Inspections that were made with them are not affected. */
+void CRInspectOptionsFree(struct CRInspectOptions *options);
+
+/**
+ * Sets an option of an inspection.
+ *
+ * @param option One of CR_INSPECT_*.
+ * @param value The value, as the option's comment says.
+ *
+ * Errors:
+ * - EINVAL: the option is 0, or doesn't take this value.
+ * - EOPNOTSUPP: this version of the library doesn't know the option.
+ */
+int CRInspectOptionsSet(struct CRInspectOptions *options,
+                        uint32_t option,
+                        uint64_t value,
+                        struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1));
+
+/**
+ * Names the previous checkpoint, whose memory this one needs. Called again, it names the one before that. A
+ * pre-checkpoint in the same archive or bundle needn't be named.
+ *
+ * @param at,parent The previous checkpoint, as for CRInspectionOpen.
+ *
+ * Errors:
+ * - EMFILE: there is no descriptor left for a copy of at.
+ */
+int CRInspectOptionsParent(struct CRInspectOptions *options,
+                           int at,
+                           const char *parent,
+                           struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 3));
+
+/**
+ * Makes this host, of which nothing is known but its architecture. The caller frees it with CRHostFree.
+ */
+struct CRHost *CRHostNew(void);
+
+/** Frees a host. Findings that were made with it are not affected. */
+void CRHostFree(struct CRHost *host);
+
+/**
+ * Sets the architecture of a host, if it isn't this one's.
+ *
+ * @param architecture The name that uname(1) has for it, such as "x86_64" or "aarch64".
+ *
+ * Errors:
+ * - EINVAL: the architecture is empty, or not UTF-8.
+ */
+int CRHostArchitecture(struct CRHost *host, const char *architecture, struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 2));
+
+/**
+ * Sets what `criu --version` says on a host. This library doesn't start it.
+ *
+ * @param version The text, such as "Version: 3.17.1"; NULL if there is no CRIU.
+ *
+ * Errors:
+ * - EINVAL: the text is not UTF-8.
+ */
+int CRHostCriu(struct CRHost *host, const char *version, struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1));
+
+/**
+ * Sets whether an OCI runtime is there and can restore, as CRRuntimeSupportsCheckpointRestore tells it.
+ *
+ * @param runtime The runtime's name, as CR_TEXT_RUNTIME_NAME has it.
+ * @param value 1 if it can, otherwise 0.
+ *
+ * Errors:
+ * - EINVAL: the name is not UTF-8, or the value neither 0 nor 1.
+ */
+int CRHostRuntime(struct CRHost *host, const char *runtime, uint64_t value, struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 2));
+
+/**
+ * Inspects a checkpoint where it lies: nothing is unpacked, and of the memory of processes only arguments and
+ * environments are read. The checkpoint is an archive, plain or compressed with gzip, bzip2, xz or zstd, as a file, a pipe
+ * or a socket; the directory of a bundle; or a directory of CRIU's images. A pipe or a socket is read once.
+ *
+ * @param at,checkpoint The archive or the directory.
+ * @param options NULL for the defaults.
+ * @param watch NULL for none. It holds for all that is done with the inspection.
+ * @param inspection Receives the inspection, which the caller frees with CRInspectionFree.
+ *
+ * Errors:
+ * - ENOENT: the checkpoint is missing.
+ * - EBADF: the descriptor is not open, or can't be read from.
+ * - EBADMSG: the archive or an image is malformed; CRErrorEntry returns the image's name.
+ * - E2BIG: the images would take more than 256 MiB of memory.
+ * - ECANCELED, ETIMEDOUT: the watch ended the work.
+ */
+int CRInspectionOpen(int at,
+                     const char *checkpoint,
+                     const struct CRInspectOptions *options,
+                     const struct CRWatch *watch,
+                     struct CRInspection **inspection,
+                     struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((2, 5));
+
+/**
+ * Inspects the archive of an import before it is extracted. A pipe or a socket is read once: what it yields is kept until
+ * CRImportExtract, up to 32 MiB in memory and the rest in the directory of CRImportOptionsSpoolDirectory.
+ *
+ * @param options NULL for the defaults.
+ * @param inspection Receives the inspection, which the caller frees with CRInspectionFree. It may live longer than the
+ * import.
+ *
+ * Errors:
+ * - As for CRInspectionOpen.
+ * - E2BIG: a pipe yields more than 32 MiB, and there is no spool directory.
+ * - ESPIPE: a pipe was extracted already.
+ */
+int CRImportInspect(struct CRImport *import,
+                    const struct CRInspectOptions *options,
+                    struct CRInspection **inspection,
+                    struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 3));
+
+/** Frees an inspection, and all that was borrowed from it. */
+void CRInspectionFree(struct CRInspection *inspection);
+
+/**
+ * Returns everything as one JSON object: processes with threads, credentials, open files and mappings; pipes, sockets,
+ * deleted files, mounts, statistics, and what is wrong with the checkpoint. docs/inspect.md describes each key, and
+ * docs/inspect.schema.json is its schema. Environments are in it, with the secrets that they hold.
+ *
+ * @param json Receives the text, in UTF-8, which the caller frees with CRStringFree.
+ */
+int CRInspectionJson(const struct CRInspection *inspection, char **json, struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 2));
+
+/**
+ * Lists the processes in the order of the checkpoint: parents before their children.
+ *
+ * @param processes Receives an array of pointers to the processes, which is never NULL. It belongs to the inspection, and
+ * so do the processes.
+ * @param processes_len Receives the number of processes.
+ */
+int CRInspectionProcesses(const struct CRInspection *inspection,
+                          const struct CRProcess *const **processes,
+                          size_t *processes_len,
+                          struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 2, 3));
+
+/**
+ * Returns the memory of all processes, with that which they share counted once, except that mappings count for each
+ * process. It belongs to the inspection. NULL for NULL.
+ */
+const struct CRMemoryUse *CRInspectionMemory(const struct CRInspection *inspection);
+
+/**
+ * Reads memory of a process as it was when it was checkpointed, shared memory and previous checkpoints included. Memory
+ * that was mapped and never written is zeros.
+ *
+ * @param pid The process.
+ * @param address The first address.
+ * @param buffer An array of buffer_len bytes, which receives the memory.
+ * @param read Receives how many bytes were read: fewer than buffer_len if what follows isn't mapped, or can't be read.
+ *
+ * Errors:
+ * - ENODATA: there is no such process, or nothing mapped at the address; or the content isn't in the checkpoint, but in a
+ *   file that is mapped unchanged, or in a previous checkpoint that isn't there.
+ * - EBADMSG: pages are damaged.
+ * - EOPNOTSUPP: the archive came through a pipe or a socket.
+ */
+int CRInspectionReadMemory(struct CRInspection *inspection,
+                           uint32_t pid,
+                           uint64_t address,
+                           void *buffer,
+                           size_t buffer_len,
+                           size_t *read,
+                           struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 6));
+
+/**
+ * Lists what a restore of the checkpoint on a host depends on, the worst first. The checkpoint can't be restored there if
+ * a finding has the severity CR_SEVERITY_BLOCKS. That there is none doesn't prove that it can: CRIU finds out for itself.
+ *
+ * @param host NULL for this host, of which nothing is known but its architecture.
+ * @param findings Receives an array of pointers to the findings, which is never NULL. It belongs to the inspection, with
+ * the findings, and lives until the next call of this function with it.
+ * @param findings_len Receives the number of findings.
+ */
+int CRInspectionFindings(struct CRInspection *inspection,
+                         const struct CRHost *host,
+                         const struct CRFinding *const **findings,
+                         size_t *findings_len,
+                         struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 3, 4));
 
 /** @} */
 

@@ -29,7 +29,7 @@ pub(crate) fn open(
 ) -> Result<Inspection, Failure> {
     let mut options = InspectOptions::new();
     for parent in &parents.parents {
-        options.parent(parent);
+        options.parent(parent)?;
     }
     if archive.as_os_str() == "-" {
         use std::os::fd::AsFd as _;

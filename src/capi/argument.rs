@@ -98,6 +98,16 @@ impl OptionalText {
         text.map(|text| Path::new(OsStr::from_bytes(text.to_bytes())))
     }
 
+    /// The string as UTF-8; none for NULL.
+    pub(super) fn str(&self, name: &str) -> Result<Option<&str>> {
+        let Some(path) = self.path() else {
+            return Ok(None);
+        };
+        let text = path.to_str();
+        text.map(Some)
+            .ok_or_else(|| Error::argument(name, "is not UTF-8"))
+    }
+
     /// A string of this library's for C to borrow, or NULL.
     pub(super) fn lent(text: Option<&CStr>) -> Self {
         OptionalText(text.map_or(std::ptr::null(), CStr::as_ptr))
@@ -283,6 +293,25 @@ impl Bytes {
     pub(super) fn to_vec(&self, len: usize, name: &str) -> Result<Vec<u8>> {
         let bytes = Array(self.0.cast::<u8>());
         bytes.slice(len, name).map(<[u8]>::to_vec)
+    }
+}
+
+/// An array of bytes that is written to: bytes that are initialized and that nobody else uses during the call. It may be
+/// NULL if the length is 0.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct BytesMut(*mut c_void);
+
+impl BytesMut {
+    /// The bytes. What no array can be is EINVAL.
+    pub(super) fn slice(&mut self, len: usize, name: &str) -> Result<&mut [u8]> {
+        // What holds for an array that is read holds here.
+        Array(self.0.cast::<u8>().cast_const()).slice(len, name)?;
+        if len == 0 {
+            return Ok(&mut []);
+        }
+        // SAFETY: the array isn't NULL and is no longer than a slice may be, as was checked; the type says the rest.
+        Ok(unsafe { slice::from_raw_parts_mut(self.0.cast::<u8>(), len) })
     }
 }
 

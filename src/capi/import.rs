@@ -10,7 +10,7 @@ use super::members::{CRMember, Members};
 use super::metadata::CRMetadata;
 use super::string::digits;
 use super::watch::{CRWatch, watch};
-use crate::checkpoint::{Import, Imported};
+use crate::checkpoint::{Import, Imported, InspectOptions, Inspection};
 use crate::error::Result;
 
 /// An archive that is open for import. One thread at a time uses it.
@@ -53,6 +53,11 @@ impl CRImport {
             members: None,
             result: None,
         }
+    }
+
+    /// Inspects the archive. What the session has told before is told anew.
+    pub(super) fn inspect(&mut self, options: &InspectOptions) -> Result<Inspection> {
+        self.import.inspect(options)
     }
 
     fn extract(&mut self) -> Result<()> {

@@ -33,12 +33,15 @@ pub mod guard;
 pub mod import;
 pub mod import_chain;
 pub mod import_options;
+pub mod inspect_options;
+pub mod inspection;
 pub mod library;
 pub mod members;
 pub mod metadata;
 pub mod nine;
 pub mod nine_at;
 pub mod place;
+pub mod restorable;
 pub mod string;
 pub mod watch;
 

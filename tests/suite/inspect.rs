@@ -291,7 +291,7 @@ fn memory_that_a_previous_checkpoint_holds_is_read_through_the_chain() {
     .unwrap();
     for previous in [previous, plain] {
         let mut options = InspectOptions::new();
-        options.parent(&previous);
+        options.parent(&previous).unwrap();
         let mut both = Inspection::open(&with, &options, &Watch::new()).unwrap();
         assert_eq!(both.criu().parents_found, 1);
         let shell = both.process(1).unwrap();

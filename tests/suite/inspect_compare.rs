@@ -32,7 +32,7 @@ fn two_checkpoints_of_one_container_are_compared_page_by_page() {
     assert!(shell.changed.is_empty() && shell.mappings.is_empty());
     // Pages that the second one has anew are what its page map says.
     let mut options = InspectOptions::new();
-    options.parent(&previous);
+    options.parent(&previous).unwrap();
     let mut both = Inspection::open(&with, &options, &Watch::new()).unwrap();
     let mut rich = inspect(&archives().join("rich.tar.zst"));
     let apart = both.compare(&mut rich).unwrap();

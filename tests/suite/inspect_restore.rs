@@ -84,12 +84,14 @@ fn memory_in_a_previous_checkpoint_has_to_be_there() {
     let finding = &findings[0];
     assert_eq!(finding.subject.as_ref().unwrap(), &"../pre-checkpoint");
     let mut options = InspectOptions::new();
-    options.parent(&archives().join("plain.pre.tar.zst"));
+    options
+        .parent(&archives().join("plain.pre.tar.zst"))
+        .unwrap();
     let both = Inspection::open(&with, &options, &Watch::new()).unwrap();
     assert!(blocking(&both.findings(&good())).is_empty());
     // Any other checkpoint isn't the one.
     let mut options = InspectOptions::new();
-    options.parent(&archives().join("rich.tar.zst"));
+    options.parent(&archives().join("rich.tar.zst")).unwrap();
     let wrong = Inspection::open(&with, &options, &Watch::new()).unwrap();
     assert_eq!(blocking(&wrong.findings(&good())), ["parent"]);
 }

@@ -67,6 +67,7 @@ mod import;
 mod inspect;
 mod inspect_compare;
 mod inspect_crit;
+mod inspect_doors;
 mod inspect_hostile;
 mod inspect_images;
 mod inspect_json;

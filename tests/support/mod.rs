@@ -5,6 +5,7 @@ pub mod api;
 pub mod compressor;
 pub mod fuse;
 pub mod gate;
+pub mod inspection;
 pub mod mutate;
 pub mod os;
 pub mod overlay;

@@ -189,6 +189,7 @@ pub trait Session {
     fn to_shm(&mut self, place: Place<'_>) -> Outcome;
     /// The digest, if it was asked for.
     fn extract(&mut self) -> Outcome<Option<String>>;
+    fn inspect(&mut self) -> Outcome<super::inspection::Looked>;
 }
 
 /// Where all files of a container go.
@@ -210,6 +211,12 @@ pub trait Door: Sync {
         options: &Options,
         watch: Option<&dyn Watched>,
     ) -> Outcome<Box<dyn Session>>;
+    /// Inspects a checkpoint, with a previous one.
+    fn look(
+        &self,
+        source: Source<'_>,
+        asked: &super::inspection::Asked<'_>,
+    ) -> Outcome<super::inspection::Looked>;
 }
 
 impl dyn Door + '_ {
@@ -380,6 +387,10 @@ fn told(metadata: &Metadata) -> Told {
 }
 
 impl Session for Import {
+    fn inspect(&mut self) -> Outcome<super::inspection::Looked> {
+        super::inspection::rust_inspect(self)
+    }
+
     fn metadata(&mut self) -> Outcome<Told> {
         Ok(told(Import::metadata(self)?))
     }
@@ -424,6 +435,14 @@ impl Session for Import {
 }
 
 impl Door for Rust {
+    fn look(
+        &self,
+        source: Source<'_>,
+        asked: &super::inspection::Asked<'_>,
+    ) -> Outcome<super::inspection::Looked> {
+        super::inspection::rust_look(source, asked)
+    }
+
     fn watch(&self, deadline: Option<u64>) -> Arc<dyn Watched> {
         let (watch, log) = (Watch::new(), Arc::new(Log::default()));
         if let Some(deadline) = deadline {

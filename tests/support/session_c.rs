@@ -63,7 +63,7 @@ struct CRImported {
     flags: u32,
 }
 
-type Error = *mut *mut CRError;
+pub type Error = *mut *mut CRError;
 type OnProgress = unsafe extern "C" fn(*mut c_void, *const CRProgress);
 type OnWarning = unsafe extern "C" fn(*mut c_void, *const CRWarning);
 
@@ -99,7 +99,7 @@ unsafe extern "C" {
     fn CRWatchDeadline(watch: *const Opaque, milliseconds: u64, error: Error) -> c_int;
 }
 
-fn call(function: impl FnOnce(Error) -> c_int) -> Outcome {
+pub fn call(function: impl FnOnce(Error) -> c_int) -> Outcome {
     let mut error = ptr::null_mut();
     let result = function(&raw mut error);
     outcome(result, error)
@@ -288,6 +288,10 @@ fn document(metadata: *const Opaque, which: u32) -> Option<Vec<u8>> {
 }
 
 impl Session for CSession {
+    fn inspect(&mut self) -> Outcome<super::inspection::Looked> {
+        super::inspection::c_inspect(self.0)
+    }
+
     fn metadata(&mut self) -> Outcome<Told> {
         let mut metadata = ptr::null();
         // SAFETY: see above.
@@ -374,6 +378,14 @@ impl Session for CSession {
 }
 
 impl Door for C {
+    fn look(
+        &self,
+        source: Source<'_>,
+        asked: &super::inspection::Asked<'_>,
+    ) -> Outcome<super::inspection::Looked> {
+        super::inspection::c_look(source, asked)
+    }
+
     fn watch(&self, deadline: Option<u64>) -> Arc<dyn Watched> {
         // SAFETY: see above. The log is in a box of its own, which the watch outlives only unused.
         unsafe {

@@ -277,6 +277,14 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// Begins again with the first byte, as [`rewind`](Self::rewind), and goes on keeping what is yielded.
+    pub(crate) fn begin_again(&mut self) -> bool {
+        match self {
+            Input::File(_) | Input::Frames(_) => false,
+            Input::Stream(input) => input.begin_again(),
+        }
+    }
+
     /// How many bytes of the archive were read so far.
     pub(crate) fn consumed(&self) -> u64 {
         match self {

@@ -41,6 +41,8 @@ enum State {
     Keeping,
     /// What was kept is yielded again, from this byte on.
     Replaying(u64),
+    /// The same, and what comes after it is kept too.
+    Repeating(u64),
     /// Nothing is kept, and what was is over.
     Off,
 }
@@ -70,11 +72,24 @@ impl Record {
 
     /// Yields everything again, if it is still all there.
     pub(super) fn rewind(&mut self) -> bool {
-        let all = self.state == State::Keeping;
+        let all = self.has_all();
         if all {
             self.state = State::Replaying(0);
         }
         all
+    }
+
+    /// Yields everything again, if it is still all there, and keeps it all the same.
+    pub(super) fn begin_again(&mut self) -> bool {
+        let all = self.has_all();
+        if all {
+            self.state = State::Repeating(0);
+        }
+        all
+    }
+
+    fn has_all(&self) -> bool {
+        matches!(self.state, State::Keeping | State::Repeating(_))
     }
 
     /// Takes in what the stream has just yielded.
@@ -107,8 +122,10 @@ impl Record {
 
     /// Yields some of what was kept, while there is any left to yield again.
     pub(super) fn replay(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        let State::Replaying(at) = self.state else {
-            return Ok(None);
+        let (at, keeps) = match self.state {
+            State::Replaying(at) => (at, false),
+            State::Repeating(at) => (at, true),
+            State::Keeping | State::Off => return Ok(None),
         };
         let in_memory = usize::try_from(at)
             .ok()
@@ -132,8 +149,16 @@ impl Record {
             _ => 0,
         };
         if count > 0 || buffer.is_empty() {
-            self.state = State::Replaying(at + count as u64);
+            let at = at + count as u64;
+            self.state = match keeps {
+                true => State::Repeating(at),
+                false => State::Replaying(at),
+            };
             return Ok(Some(count));
+        }
+        if keeps {
+            self.state = State::Keeping;
+            return Ok(None);
         }
         self.state = State::Off;
         self.memory = Vec::new();
@@ -177,6 +202,23 @@ mod tests {
         assert_eq!(all(&mut record), b"abc");
         record.keep(b"d").unwrap();
         assert!(!record.rewind());
+    }
+
+    #[test]
+    fn what_is_kept_is_yielded_as_often_as_it_is_begun_again() {
+        for overflow in [Overflow::Refuse, spool()] {
+            let mut record = Record::new(overflow);
+            record.keep(b"ab").unwrap();
+            assert!(record.begin_again());
+            assert_eq!(record.replay(&mut [0; 1]).unwrap(), Some(1));
+            assert!(record.begin_again());
+            assert_eq!(all(&mut record), b"ab");
+            record.keep(b"c").unwrap();
+            assert!(record.begin_again());
+            assert!(record.rewind());
+            assert_eq!(all(&mut record), b"abc");
+            assert!(!record.begin_again());
+        }
     }
 
     #[test]

@@ -111,6 +111,11 @@ impl<'a> StreamInput<'a> {
         self.record.rewind()
     }
 
+    /// Begins again with the first byte, if all that was yielded is still there, and goes on keeping.
+    pub(super) fn begin_again(&mut self) -> bool {
+        self.record.begin_again()
+    }
+
     /// Lets a thread decode what comes, once it is much.
     pub(super) fn decode_ahead(&mut self) {
         self.may_run_ahead = true;

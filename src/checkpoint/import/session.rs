@@ -394,6 +394,41 @@ impl Import {
         Ok(Reader::new(input))
     }
 
+    /// What an inspection reads.
+    pub(in crate::checkpoint) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    pub(in crate::checkpoint) fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
+    pub(in crate::checkpoint) fn step(&self) -> &str {
+        &self.step
+    }
+
+    /// Lets `look` read a pipe to its end, from its first byte on, and keeps what it yields: afterwards the session is where
+    /// it began.
+    pub(in crate::checkpoint) fn look_from_beginning<T>(
+        &mut self,
+        look: impl FnOnce(&mut Reader<Input<'static>>) -> Result<T>,
+    ) -> Result<T> {
+        let seen = self.reader.take().map(Reader::into_source);
+        let mut reader = match seen.and_then(|mut seen| seen.begin_again().then_some(seen)) {
+            Some(seen) => Reader::new(seen),
+            None => self.begin_to_look()?,
+        };
+        let looked = look(&mut reader)?;
+        self.reading.watch.end();
+        let mut seen = reader.into_source();
+        if seen.begin_again() {
+            self.reader = Some(Reader::new(seen));
+            (self.metadata, self.contents) = Default::default();
+            self.complete = false;
+        }
+        Ok(looked)
+    }
+
     fn take_in(&mut self, member: &Member, reader: &mut Reader<Input<'static>>) -> Result<()> {
         let path = RootPath::clean(&member.path)?;
         self.reading.watch.at(path.as_bytes());

@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::images::RawPagemap;
 use super::store::{Located, PagesKey, Set, Source, Store};
+use super::{Inspection, MemoryUse};
 use crate::archive::Content;
 use crate::criu::{Pagemap, Piece, Place};
 use crate::error::{Context as _, Error, Kind, Result};
@@ -103,6 +104,41 @@ pub(super) fn find(levels: &[Level], owner: Owner, address: u64, end: u64) -> Fo
         }
     }
     Found::Missing(end)
+}
+
+impl Inspection {
+    /// The memory of all processes, with that which they share counted once. What is mapped counts for each process.
+    #[must_use]
+    pub fn total_memory(&self) -> MemoryUse {
+        let mut total = MemoryUse::default();
+        let add = |sum: &mut u64, bytes: u64| *sum = sum.saturating_add(bytes);
+        for MemoryUse {
+            mapped,
+            private,
+            shared,
+            present,
+            parent,
+            lazy,
+            stored,
+            compressed,
+        } in self.processes().iter().map(|process| process.memory)
+        {
+            add(&mut total.mapped, mapped);
+            add(&mut total.private, private);
+            add(&mut total.shared, shared);
+            add(&mut total.present, present);
+            add(&mut total.parent, parent);
+            add(&mut total.lazy, lazy);
+            add(&mut total.stored, stored);
+            add(&mut total.compressed, compressed);
+        }
+        for shared in self.shared_memory() {
+            add(&mut total.present, shared.present);
+            add(&mut total.parent, shared.parent);
+            add(&mut total.stored, shared.stored);
+        }
+        total
+    }
 }
 
 /// Reads a piece of a file of pages.

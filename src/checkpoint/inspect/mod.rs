@@ -25,6 +25,7 @@ mod text;
 mod text_pages;
 mod texts;
 mod tree;
+mod under_way;
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::Arc;
@@ -160,9 +161,20 @@ impl Inspection {
     ) -> Result<Self> {
         let reading = options.reading(watch);
         let mut items = Items::default();
-        let mut stores = vec![open_store(checkpoint.into(), &reading, &mut items)?];
+        let store = open_store(checkpoint.into(), &reading, &mut items)?;
+        Self::of(store, options, &reading, items)
+    }
+
+    /// Inspects what was read of a checkpoint, with the previous ones that the options name.
+    fn of(
+        store: Store,
+        options: &InspectOptions,
+        reading: &Reading,
+        mut items: Items,
+    ) -> Result<Self> {
+        let mut stores = vec![store];
         for parent in options.parents() {
-            stores.push(open_store(parent.into(), &reading, &mut items)?);
+            stores.push(open_store(parent.get(), reading, &mut items)?);
         }
         Self::assemble(stores, options)
     }

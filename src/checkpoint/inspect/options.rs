@@ -2,15 +2,15 @@
 
 #![forbid(unsafe_code)]
 
-use std::path::{Path, PathBuf};
-
 use crate::archive::Reading;
+use crate::error::Result;
+use crate::fs::{Place, PlaceBuf};
 use crate::watch::Watch;
 
 /// How a checkpoint is inspected.
 #[derive(Clone, Debug)]
 pub struct InspectOptions {
-    parents: Vec<PathBuf>,
+    parents: Vec<PlaceBuf>,
     text: bool,
     max_ratio: u64,
 }
@@ -34,9 +34,13 @@ impl InspectOptions {
 
     /// Names the previous checkpoint, an archive or a directory, whose memory this one needs. Called again, it names the
     /// one before that. One in the input itself (`pre-checkpoint`) needn't be named.
-    pub fn parent(&mut self, path: &Path) -> &mut Self {
-        self.parents.push(path.to_owned());
-        self
+    ///
+    /// # Errors
+    ///
+    /// EMFILE if a descriptor is named and there is none left for a copy of it.
+    pub fn parent<'p>(&mut self, parent: impl Into<Place<'p>>) -> Result<&mut Self> {
+        self.parents.push(PlaceBuf::new(parent)?);
+        Ok(self)
     }
 
     /// Whether arguments and environments of processes are read, which lie in their memory.
@@ -51,7 +55,7 @@ impl InspectOptions {
         self
     }
 
-    pub(super) fn parents(&self) -> &[PathBuf] {
+    pub(super) fn parents(&self) -> &[PlaceBuf] {
         &self.parents
     }
 

@@ -138,14 +138,33 @@ impl Store {
             (Origin::Stream(_), _) => Source::Spent,
         };
         let mut store = Self::new(step, source, reading);
-        let mut reader = Reader::new(input);
-        while let Some(member) = reader.next_member()? {
-            let taken = store.take_member(&member, &mut reader, items);
-            taken.at_entry(&member.path)?;
-        }
-        reader.finish()?;
+        store.take_members(&mut Reader::new(input), items)?;
         reading.watch.end();
         Ok(store)
+    }
+
+    /// Reads an archive that comes past once.
+    pub(super) fn stream(
+        step: &str,
+        reader: &mut Reader<Input<'static>>,
+        reading: &Reading,
+        items: &mut Items,
+    ) -> Result<Self> {
+        let mut store = Self::new(step, Source::Spent, reading);
+        store.take_members(reader, items)?;
+        Ok(store)
+    }
+
+    fn take_members(
+        &mut self,
+        reader: &mut Reader<Input<'static>>,
+        items: &mut Items,
+    ) -> Result<()> {
+        while let Some(member) = reader.next_member()? {
+            let taken = self.take_member(&member, reader, items);
+            taken.at_entry(&member.path)?;
+        }
+        reader.finish()
     }
 
     fn take_member(
