@@ -11,7 +11,9 @@
 #                   BENCHFLAGS=--quick reduces sizes: then it writes build/bench/BENCHMARKS.md
 #   make install    installs the libraries, the header and the pkg-config file; the command crutils with its manual and
 #                   completions; make uninstall removes exactly these
-#   make check-faults  has every system call of the operations fail once, which takes some minutes
+#   make check-faults  has every system call of the operations fail once, kills them, takes them room, descriptors and
+#                   memory, and attacks the directories that they work in, which takes half an hour
+#   make check-corpora  unpacks public test archives of Debian's packages and of crates, and compares with other programs
 #   make fuzz       runs the fuzz targets, SECONDS=60 each, or TARGETS='...'; it needs cargo-fuzz and a nightly toolchain
 #   make docs       renders the header: HTML in build/docs, pages of the manual in build/man
 #   make header     writes include/crutils.h anew from src/capi
@@ -70,7 +72,7 @@ CBINDGEN         := build/tools/cbindgen-$(CBINDGEN_VERSION)/bin/cbindgen
 export CARGO CARGOFLAGS CC AR NM OBJCOPY
 
 .PHONY: all install uninstall stage demo check bench check-large check-vm header check-header abi check-abi \
-    check-reproducible check-faults docs fuzz clean
+    check-reproducible check-faults check-corpora docs fuzz clean
 
 all: $(BUILT)/libcrutils.so $(if $(filter yes,$(COMMAND)),$(BUILT)/command/crutils)
 
@@ -191,6 +193,9 @@ docs:
 
 check-faults:
 	@scripts/check-faults
+
+check-corpora:
+	@scripts/check-corpora
 
 fuzz:
 	@scripts/fuzz $(or $(SECONDS),60) $(TARGETS)

@@ -404,9 +404,16 @@ impl<S: Source> Reader<S> {
     }
 }
 
-/// A global header may say what concerns no member: a comment, and GNU's name of the archive.
+/// A global header may say what concerns no member: a comment, GNU's name of the archive, and what star, which begins all
+/// of its pax archives so, tells of itself and of the volume.
 fn check_global(records: &Records) -> Result<(), Refusal> {
-    let says = |key: &&[u8]| *key != b"comment" && *key != b"GNU.volume.label";
+    const ARCHIVE: [&[u8]; 4] = [
+        b"comment",
+        b"GNU.volume.label",
+        b"SCHILY.archtype",
+        b"SCHILY.release",
+    ];
+    let says = |key: &&[u8]| !ARCHIVE.contains(key) && !key.starts_with(b"SCHILY.volhdr.");
     match records.iter().map(|(key, _)| key).find(says) {
         Some(key) => Err(Refusal::Global(key.to_vec())),
         None => Ok(()),

@@ -6,7 +6,7 @@ use crate::support::api::{ESCAPE, MALFORMED, UNSUPPORTED};
 use crate::support::os;
 use crate::support::stage::{Stage, assert_errno};
 use crate::support::tarball::{
-    Dialect, Entry, archive, block_device, char_device, dir, fifo, file, hardlink, member,
+    Dialect, Entry, archive, block_device, char_device, dir, fifo, file, global, hardlink, member,
     pax_header, symlink, unended,
 };
 use crate::support::{acl, sandbox::Sandbox};
@@ -75,6 +75,17 @@ api_tests! {
         for (key, value) in [("size", "+1"), ("mtime", "+5"), ("uid", "+0")] {
             let stage = Stage::new(t);
             assert_errno(stage.apply([file("a", "x").pax(key, value)]), libc::EBADMSG);
+        }
+    }
+
+    fn a_global_header_may_tell_of_the_archive_and_not_of_members(t) {
+        let stage = Stage::new(t);
+        let with = |key: &str| archive([global("g", key, "7"), file("f", "x")]);
+        for key in ["comment", "GNU.volume.label", "SCHILY.release", "SCHILY.archtype", "SCHILY.volhdr.volno"] {
+            stage.apply_bytes(&with(key)).unwrap();
+        }
+        for key in ["mtime", "uid", "size", "path", "SCHILY.acl.access", "SCHILY.xattr.user.a"] {
+            assert_errno(stage.apply_bytes(&with(key)), libc::EOPNOTSUPP);
         }
     }
 

@@ -23,7 +23,7 @@ use crate::support::tarball::{archive, dir, file, hardlink, symlink};
 use crate::support::tree::{Aspects, Snapshot};
 
 /// Tells the test that it is the traced process, and in which directory it works.
-const FAULTY: &str = "CRUTILS_TEST_FAULTY";
+pub const FAULTY: &str = "CRUTILS_TEST_FAULTY";
 /// How many cases there are to one that is done in a sample.
 const SAMPLE: usize = 23;
 /// What is looked up before and after the operation, so that the trace tells which calls are its own.
@@ -66,15 +66,15 @@ const FAULTS: [(&str, &[&str]); 32] = [
 ];
 
 /// One operation: what there is before, what is done, and what may be found after a failure.
-struct Operation {
-    name: &'static str,
-    prepare: fn(&Path),
-    work: fn(&Path) -> crutils::Result<()>,
+pub struct Operation {
+    pub name: &'static str,
+    pub prepare: fn(&Path),
+    pub work: fn(&Path) -> crutils::Result<()>,
     /// What is wrong with what a failure has left, whose message this is.
-    wrong: fn(&Path, &str) -> Option<String>,
+    pub wrong: fn(&Path, &str) -> Option<String>,
 }
 
-const OPERATIONS: [Operation; 6] = [
+pub const OPERATIONS: [Operation; 6] = [
     Operation {
         name: "create",
         prepare: tree,
@@ -343,7 +343,7 @@ fn own_calls(log: &str) -> BTreeMap<String, (usize, usize)> {
 }
 
 /// What the directory is like when all went well.
-fn state(directory: &Path) -> Snapshot {
+pub fn state(directory: &Path) -> Snapshot {
     Snapshot::without(directory, &["said", "log"])
 }
 
@@ -359,9 +359,9 @@ fn is_made_anew(difference: &str) -> bool {
 }
 
 /// What is wrong with the outcome of an operation of which a call has failed.
-fn fault_of(
+pub fn fault_of(
     operation: &Operation,
-    sandbox: &Sandbox,
+    directory: &Path,
     log: &Path,
     right: &Snapshot,
     said: Result<String, String>,
@@ -369,7 +369,7 @@ fn fault_of(
     match said {
         Err(end) => Some(format!("no answer: {end}")),
         Ok(said) if said == "ok" => {
-            let found = right.differences(&state(sandbox.path()), Aspects::RESTORE);
+            let found = right.differences(&state(directory), Aspects::RESTORE);
             let found = Vec::from_iter(found.iter().filter(|line| !is_made_anew(line)));
             let log = fs::read_to_string(log).unwrap_or_default();
             let line = log.lines().find(|line| line.contains("INJECTED"));
@@ -377,7 +377,7 @@ fn fault_of(
                 .then(|| format!("success, and {found:?}\n    {}", line.unwrap_or_default()))
         }
         Ok(said) => {
-            let left = (operation.wrong)(sandbox.path(), &said)?;
+            let left = (operation.wrong)(directory, &said)?;
             Some(format!("{said}: left: {left}"))
         }
     }
@@ -420,7 +420,7 @@ fn check(operation: &Operation) {
             let log = sandbox.path().join("log");
             let options = ["-o", log.to_str().unwrap(), "-e", &trace, "-e", &inject];
             let said = traced(operation, sandbox.path(), &options);
-            let fault = fault_of(operation, &sandbox, &log, &right, said);
+            let fault = fault_of(operation, sandbox.path(), &log, &right, said);
             wrong.extend(fault.map(|fault| format!("{case}: {fault}")));
         }
     }

@@ -2,16 +2,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-
-use crutils::checkpoint::{Import, ImportOptions, Imported, UnsettableXattrs};
-use crutils::watch::{Warning, WarningKind, Watch};
 
 use crate::support::acl;
+use crate::support::api::Outcome;
 use crate::support::os;
 use crate::support::process::Within;
-use crate::support::sandbox::{Fs, Sandbox, run};
-use crate::support::session::{Options, Place, Source};
+use crate::support::sandbox::{Fs, Sandbox};
+use crate::support::session::{
+    CROSS_MOUNTS, Door, FAIL, IGNORE_OWNERSHIP, OVERLAY_XATTRS, Options, Place, SKIP_ALL, SYNC,
+    Source, USABLE_MODES, XATTRS,
+};
 use crate::support::tarball::{Entry, archive, dir, fifo, file, symlink};
 use crate::support::tree::Snapshot;
 
@@ -126,212 +126,168 @@ session_tests! {
 
 /// Applies these members to the root, as options say; what was told.
 fn import(
+    door: &'static dyn Door,
     sandbox: &Sandbox,
     entries: &[Entry],
-    options: &ImportOptions,
-) -> (crutils::Result<Imported>, Vec<(WarningKind, String)>) {
-    let (told, watch) = (Arc::new(Mutex::new(Vec::new())), Watch::new());
-    let record = Arc::clone(&told);
-    watch.on_warning(move |warning: &Warning<'_>| {
-        let member = String::from_utf8_lossy(warning.member).into_owned();
-        record.lock().unwrap().push((warning.kind, member));
-    });
+    options: &Options,
+) -> (Outcome, Vec<(u32, String)>) {
+    let watch = door.watch(None);
     let input = checkpoint(sandbox.path(), &archive(entries.to_vec()));
-    let mut import = Import::open(&input, options, &watch).unwrap();
-    import.to_root(&sandbox.dir("root")).unwrap();
-    let imported = import.extract();
-    let told = told.lock().unwrap().clone();
+    let mut session = door
+        .open(Source::Path(&input), options, Some(&*watch))
+        .unwrap();
+    session.to_root(Place::from(&sandbox.dir("root"))).unwrap();
+    let imported = session.extract().map(drop);
+    let text = |member: Vec<u8>| String::from_utf8(member).unwrap();
+    let told = watch.log().warnings().into_iter();
+    let told = told.map(|(kind, member, _)| (kind, text(member))).collect();
     (imported, told)
 }
 
-#[test]
-fn attributes_that_cannot_be_set_fail_the_import_if_that_is_asked_for() {
-    let mut options = ImportOptions::new();
-    options.unsettable_xattrs(UnsettableXattrs::Fail);
-    for (entry, errno) in [
-        (symlink("l", "x").xattr("user.a", "1"), libc::EPERM),
-        (file("f", "x").xattr("foo.bar", "1"), libc::EOPNOTSUPP),
-    ] {
-        let (imported, told) = import(&Sandbox::new(), &[entry], &options);
-        assert_eq!((imported.unwrap_err().errno(), told), (errno, vec![]));
+session_tests! {
+    fn attributes_that_cannot_be_set_fail_the_import_if_that_is_asked_for(t, door) {
+        let options = Options::none().with(XATTRS, FAIL);
+        for (entry, errno) in [
+            (symlink("l", "x").xattr("user.a", "1"), libc::EPERM),
+            (file("f", "x").xattr("foo.bar", "1"), libc::EOPNOTSUPP),
+        ] {
+            let (imported, told) = import(door, &Sandbox::new(), &[entry], &options);
+            assert_eq!((imported.unwrap_err().errno, told), (errno, vec![]));
+        }
     }
-}
 
-#[test]
-fn attributes_that_cannot_be_set_are_all_left_out_if_that_is_asked_for() {
-    crate::needs_root!("tell a refusal from a lack of privilege");
-    let entries = [
-        file("capability", "x").xattr("security.capability", "nonsense"),
-        file("acl", "x").xattr(ACCESS, [2, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0]),
-        file("large", "x").xattr("user.large", vec![b'v'; 65_537]),
-        dir("d").xattr(ACCESS, "x"),
-        file("whole", "x").xattr("user.a", "1"),
-    ];
-    let mut options = ImportOptions::new();
-    for entry in &entries[..4] {
-        import(&Sandbox::new(), std::slice::from_ref(entry), &options)
-            .0
-            .unwrap_err();
+    fn attributes_that_cannot_be_set_are_all_left_out_if_that_is_asked_for(t, door) {
+        needs_root!("tell a refusal from a lack of privilege");
+        let entries = [
+            file("capability", "x").xattr("security.capability", "nonsense"),
+            file("acl", "x").xattr(ACCESS, [2, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0]),
+            file("large", "x").xattr("user.large", vec![b'v'; 65_537]),
+            dir("d").xattr(ACCESS, "x"),
+            file("whole", "x").xattr("user.a", "1"),
+        ];
+        for entry in &entries[..4] {
+            let one = std::slice::from_ref(entry);
+            import(door, &Sandbox::new(), one, &Options::none()).0.unwrap_err();
+        }
+        let sandbox = Sandbox::new();
+        let options = Options::none().with(XATTRS, SKIP_ALL);
+        let (imported, told) = import(door, &sandbox, &entries, &options);
+        imported.unwrap();
+        let expected = ["capability", "acl", "large", "d"];
+        assert_eq!(told, expected.map(|member| (XATTR, member.to_owned())));
+        let tree = Snapshot::of(&sandbox.path().join("root"));
+        assert_eq!(tree.get("whole").xattrs.len(), 1);
+        assert!(expected.iter().all(|path| tree.get(path).xattrs.is_empty()));
     }
-    options.unsettable_xattrs(UnsettableXattrs::SkipAll);
-    let sandbox = Sandbox::new();
-    let (imported, told) = import(&sandbox, &entries, &options);
-    imported.unwrap();
-    let expected = ["capability", "acl", "large", "d"];
-    assert_eq!(
-        told,
-        expected.map(|member| (WarningKind::Xattr, member.to_owned()))
-    );
-    let tree = Snapshot::of(&sandbox.path().join("root"));
-    assert_eq!(tree.get("whole").xattrs.len(), 1);
-    assert!(expected.iter().all(|path| tree.get(path).xattrs.is_empty()));
-}
 
-#[test]
-fn an_overlays_state_is_kept_in_a_root_if_that_is_asked_for() {
-    crate::needs_root!("set trusted attributes");
-    let Some(sandbox) = Sandbox::on(Fs::Tmpfs) else {
-        return;
-    };
-    let mut options = ImportOptions::new();
-    options.overlay_xattrs(true);
-    let entry = dir("d")
-        .xattr("trusted.overlay.opaque", "y")
-        .xattr("user.overlay.redirect", "/x");
-    let (imported, told) = import(&sandbox, &[entry], &options);
-    imported.unwrap();
-    assert_eq!(told, []);
-    let expected = ["trusted.overlay.opaque", "user.overlay.redirect"];
-    assert_eq!(names(&sandbox.path().join("root/d")), expected);
-}
+    fn an_overlays_state_is_kept_in_a_root_if_that_is_asked_for(t, door) {
+        needs_root!("set trusted attributes");
+        let Some(sandbox) = Sandbox::on(Fs::Tmpfs) else { return };
+        let entry = dir("d").xattr("trusted.overlay.opaque", "y").xattr("user.overlay.redirect", "/x");
+        let (imported, told) = import(door, &sandbox, &[entry], &Options::on(OVERLAY_XATTRS));
+        imported.unwrap();
+        assert_eq!(told, []);
+        let expected = ["trusted.overlay.opaque", "user.overlay.redirect"];
+        assert_eq!(names(&sandbox.path().join("root/d")), expected);
+    }
 
-#[test]
-fn what_is_mounted_below_the_root_is_written_to_if_that_is_asked_for() {
-    crate::needs_root!("mount file systems");
-    let mut sandbox = Sandbox::new();
-    let mount = sandbox.dir("root/data");
-    sandbox.mount_tmpfs(&mount);
-    let entries = [
-        dir("data").mode(0o711),
-        file("data/keep", "x"),
-        file("data/new/f", "x"),
-    ];
-    let mut options = ImportOptions::new();
-    let (refused, _) = import(&sandbox, &entries, &options);
-    assert_eq!(refused.unwrap_err().errno(), libc::EXDEV);
-    options.cross_mounts(true);
-    import(&sandbox, &entries, &options).0.unwrap();
-    assert_eq!(fs::read_to_string(mount.join("keep")).unwrap(), "x");
-    assert_eq!(Snapshot::of(&mount).get("").mode, 0o711);
-    // What is there is no reason to remove anything.
-    let over = [file("data", "a file")];
-    import(&sandbox, &over, &options).0.unwrap_err();
-    assert_eq!(fs::read_to_string(mount.join("keep")).unwrap(), "x");
-}
+    fn what_is_mounted_below_the_root_is_written_to_if_that_is_asked_for(t, door) {
+        needs_root!("mount file systems");
+        let mut sandbox = Sandbox::new();
+        let mount = sandbox.dir("root/data");
+        sandbox.mount_tmpfs(&mount);
+        let entries = [dir("data").mode(0o711), file("data/keep", "x"), file("data/new/f", "x")];
+        let (refused, _) = import(door, &sandbox, &entries, &Options::none());
+        assert_eq!(refused.unwrap_err().errno, libc::EXDEV);
+        let options = Options::on(CROSS_MOUNTS);
+        import(door, &sandbox, &entries, &options).0.unwrap();
+        assert_eq!(fs::read_to_string(mount.join("keep")).unwrap(), "x");
+        assert_eq!(Snapshot::of(&mount).get("").mode, 0o711);
+        // What is there is no reason to remove anything.
+        let over = [file("data", "a file")];
+        import(door, &sandbox, &over, &options).0.unwrap_err();
+        assert_eq!(fs::read_to_string(mount.join("keep")).unwrap(), "x");
+    }
 
-#[test]
-fn modes_are_such_that_their_owner_can_work_if_that_is_asked_for() {
-    let sandbox = Sandbox::new();
-    let entries = [
-        dir("d").mode(0o600),
-        file("d/none", "x").mode(0),
-        file("d/x", "x").mode(0o011),
-        file("d/acl", "x").mode(0o070).xattr(ACCESS, {
-            let mut list = acl(&[1234]);
-            // The owner's entry is the first one.
-            list[6] = 0;
-            list
-        }),
-        fifo("p").mode(0o040),
-        symlink("l", "x"),
-    ];
-    let mut options = ImportOptions::new();
-    options.usable_modes(true);
-    import(&sandbox, &entries, &options).0.unwrap();
-    let tree = Snapshot::of(&sandbox.path().join("root"));
-    let mode = |path| tree.get(path).mode;
-    assert_eq!(
-        [mode("d"), mode("d/none"), mode("d/x"), mode("p")],
-        [0o700, 0o600, 0o711, 0o640]
-    );
-    assert_eq!(mode("d/acl") & 0o700, 0o700);
-}
+    fn modes_are_such_that_their_owner_can_work_if_that_is_asked_for(t, door) {
+        let sandbox = Sandbox::new();
+        let entries = [
+            dir("d").mode(0o600),
+            file("d/none", "x").mode(0),
+            file("d/x", "x").mode(0o011),
+            file("d/acl", "x").mode(0o070).xattr(ACCESS, {
+                let mut list = acl(&[1234]);
+                // The owner's entry is the first one.
+                list[6] = 0;
+                list
+            }),
+            fifo("p").mode(0o040),
+            symlink("l", "x"),
+        ];
+        import(door, &sandbox, &entries, &Options::on(USABLE_MODES)).0.unwrap();
+        let tree = Snapshot::of(&sandbox.path().join("root"));
+        let mode = |path| tree.get(path).mode;
+        assert_eq!([mode("d"), mode("d/none"), mode("d/x"), mode("p")], [0o700, 0o600, 0o711, 0o640]);
+        assert_eq!(mode("d/acl") & 0o700, 0o700);
+    }
 
-mod a_user_can_enter_what_an_engine_has_closed {
-    use super::*;
-    use crate::support::api::Rust;
-    use crate::support::process::Test;
-
-    #[test]
-    fn rust() {
-        Test::run(module_path!(), "rust", &Rust, |t| {
-            t.within(Within::User, || {
-                let sandbox = Sandbox::new();
-                let input = sandbox.path().join("input");
-                let entries = [
-                    dir("checkpoint").mode(0o600),
-                    file("checkpoint/inventory.img", "x").mode(0o400),
-                ];
-                fs::write(&input, archive(entries.map(|entry| entry.owner(0, 0)))).unwrap();
-                let bundle = sandbox.path().join("bundle");
-                let mut options = ImportOptions::new();
-                options.usable_modes(true).ignore_ownership(true);
-                let mut import = Import::open(&input, &options, &Watch::new()).unwrap();
-                import.to_bundle(&bundle).unwrap();
-                import.extract().unwrap();
-                let inventory = bundle.join("checkpoint/inventory.img");
-                assert_eq!(fs::read_to_string(inventory).unwrap(), "x");
-            });
+    fn a_user_can_enter_what_an_engine_has_closed(t, door) {
+        t.within(Within::User, || {
+            let sandbox = Sandbox::new();
+            let input = sandbox.path().join("input");
+            let entries = [
+                dir("checkpoint").mode(0o600),
+                file("checkpoint/inventory.img", "x").mode(0o400),
+            ];
+            fs::write(&input, archive(entries.map(|entry| entry.owner(0, 0)))).unwrap();
+            let bundle = sandbox.path().join("bundle");
+            let mut session = door.file(&input, &Options::on(USABLE_MODES).and(IGNORE_OWNERSHIP));
+            session.to_bundle(Place::from(&bundle)).unwrap();
+            session.extract().unwrap();
+            let inventory = bundle.join("checkpoint/inventory.img");
+            assert_eq!(fs::read_to_string(inventory).unwrap(), "x");
         });
     }
 }
 
-#[test]
-fn what_was_written_lasts_if_that_is_asked_for() {
-    const TRACED: &str = "CRUTILS_TEST_SYNCED";
-    if let Some(directory) = std::env::var_os(TRACED) {
-        let directory = Path::new(&directory);
-        let mut options = ImportOptions::new();
-        options.sync(true);
-        let input = directory.join("input");
-        let mut import = Import::open(&input, &options, &Watch::new()).unwrap();
-        import.to_root(&directory.join("root")).unwrap();
-        import.to_volume("v", &directory.join("volume")).unwrap();
-        import.to_bundle(&directory.join("bundle")).unwrap();
-        import.extract().unwrap();
-        return;
+/// What the traced process does.
+fn import_synced(door: &dyn Door, directory: &Path) {
+    let mut session = door.file(&directory.join("input"), &Options::on(SYNC));
+    let [root, volume, bundle] = ["root", "volume", "bundle"].map(|name| directory.join(name));
+    session.to_root(Place::from(&root)).unwrap();
+    session.to_volume("v", Place::from(&volume)).unwrap();
+    session.to_bundle(Place::from(&bundle)).unwrap();
+    session.extract().unwrap();
+}
+
+session_tests! {
+    fn what_was_written_lasts_if_that_is_asked_for(t, door) {
+        const TRACED: &str = "CRUTILS_TEST_SYNCED";
+        if let Some(directory) = std::env::var_os(TRACED) {
+            return import_synced(door, Path::new(&directory));
+        }
+        if let Some(reason) = crate::system_calls::untraceable() {
+            skip!("{reason}");
+        }
+        let sandbox = Sandbox::new();
+        for name in ["root", "volume"] {
+            sandbox.dir(name);
+        }
+        checkpoint(sandbox.path(), &archive([file("f", "x")]));
+        let trace = sandbox.path().join("trace");
+        let output = std::process::Command::new("strace")
+            .args(["-f", "-e", "trace=syncfs,pwrite64", "-o"])
+            .arg(&trace)
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", t.name(), "--nocapture"])
+            .env(TRACED, sandbox.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        let trace = fs::read_to_string(trace).unwrap();
+        let lines: Vec<&str> = trace.lines().filter(|line| line.contains("= 0")).collect();
+        let syncs = lines.iter().filter(|line| line.contains("syncfs(")).count();
+        assert_eq!(syncs, 3, "{trace}");
+        assert!(trace.rfind("syncfs(") > trace.rfind("pwrite64("), "{trace}");
     }
-    if let Some(reason) = crate::system_calls::untraceable() {
-        crate::skip!("{reason}");
-    }
-    let sandbox = Sandbox::new();
-    for name in ["root", "volume"] {
-        sandbox.dir(name);
-    }
-    checkpoint(sandbox.path(), &archive([file("f", "x")]));
-    let trace = sandbox.path().join("trace");
-    let name = "session_choices::what_was_written_lasts_if_that_is_asked_for";
-    let line = format!(
-        "strace -f -e trace=syncfs,pwrite64 -o {} {} --exact {name} --nocapture",
-        trace.display(),
-        std::env::current_exe().unwrap().display()
-    );
-    let words: Vec<&str> = line.split(' ').collect();
-    let mut command = std::process::Command::new(words[0]);
-    let output = command
-        .args(&words[1..])
-        .env(TRACED, sandbox.path())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
-    let trace = fs::read_to_string(trace).unwrap();
-    let lines: Vec<&str> = trace.lines().filter(|line| line.contains("= 0")).collect();
-    let syncs = lines.iter().filter(|line| line.contains("syncfs(")).count();
-    assert_eq!(syncs, 3, "{trace}");
-    assert!(trace.rfind("syncfs(") > trace.rfind("pwrite64("), "{trace}");
-    let _ = run("true");
 }

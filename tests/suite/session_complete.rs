@@ -8,7 +8,7 @@ use crutils::checkpoint::{Import, ImportOptions};
 use crutils::watch::Watch;
 
 use crate::support::sandbox::Sandbox;
-use crate::support::session::{Options, Place, Source};
+use crate::support::session::{Options, Place, REQUIRE_COMPLETE, Source};
 use crate::support::stage::assert_errno;
 use crate::support::tarball::{Entry, archive, dir, file, symlink};
 use crate::support::tree::Snapshot;
@@ -137,27 +137,22 @@ session_tests! {
     }
 }
 
-#[test]
-fn what_a_restore_would_miss_is_refused_if_that_is_asked_for() {
-    for (entries, missing) in incomplete() {
-        let sandbox = Sandbox::new();
-        let (input, bundle) = (input(&sandbox, entries), sandbox.path().join("bundle"));
-        let mut options = ImportOptions::new();
-        options.require_complete(true);
-        let mut import = Import::open(&input, &options, &Watch::new()).unwrap();
-        import.to_bundle(&bundle).unwrap();
-        let outcome = import.extract();
-        let Some(first) = missing.first() else {
-            outcome.unwrap();
-            continue;
-        };
-        let error = outcome.unwrap_err();
-        assert_eq!(
-            (error.errno(), error.entry()),
-            (libc::ENODATA, Some(first.as_bytes())),
-            "{error}"
-        );
-        assert!(!bundle.exists());
+session_tests! {
+    fn what_a_restore_would_miss_is_refused_if_that_is_asked_for(t, door) {
+        for (entries, missing) in incomplete() {
+            let sandbox = Sandbox::new();
+            let (input, bundle) = (input(&sandbox, entries), sandbox.path().join("bundle"));
+            let mut session = door.file(&input, &Options::on(REQUIRE_COMPLETE));
+            session.to_bundle((&bundle).into()).unwrap();
+            let outcome = session.extract();
+            let Some(first) = missing.first() else {
+                outcome.unwrap();
+                continue;
+            };
+            let error = outcome.unwrap_err();
+            assert_eq!((error.errno, error.entry.as_deref()), (libc::ENODATA, Some(first.as_bytes())), "{error:?}");
+            assert!(!bundle.exists());
+        }
     }
 }
 

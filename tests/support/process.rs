@@ -83,6 +83,11 @@ impl Test {
         drop(done);
     }
 
+    /// The test's name, as the harness knows it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Runs the body in a process as `within` says; that a test does nothing outside of `body` is its own business.
     #[track_caller]
     pub fn within(&self, within: Within, body: impl FnOnce()) {

@@ -24,6 +24,8 @@ pub enum Fs {
     OverlayAcross,
     /// A tmpfs with room for 64 KiB.
     Tiny,
+    /// A tmpfs with room for 4 MiB.
+    Small,
 }
 
 impl Fs {
@@ -108,6 +110,7 @@ impl Sandbox {
         match fs {
             Fs::Host => {}
             Fs::Tmpfs => run(&format!("mount -t tmpfs tmpfs {path}"))?,
+            Fs::Small => run(&format!("mount -t tmpfs -o size=4m tmpfs {path}"))?,
             Fs::Tiny => run(&format!("mount -t tmpfs -o size=64k tmpfs {path}"))?,
             Fs::Overlay | Fs::OverlayAcross => self.mount_overlay(fs == Fs::OverlayAcross)?,
             Fs::Ext4 | Fs::Xfs | Fs::Btrfs => {

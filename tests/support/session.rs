@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crutils::checkpoint::{
     DocumentKind, IdRange, Import, ImportOptions, KNOWN_MEMBERS, Limit, MemberType, Metadata, Text,
+    UnsettableXattrs,
 };
 use crutils::watch::Watch;
 use crutils::{Place as HostPlace, PlaceBuf};
@@ -38,6 +39,16 @@ pub const PATH_BYTES: u32 = 14;
 pub const DEPTH: u32 = 15;
 pub const XATTR_BYTES: u32 = 16;
 pub const RATIO: u32 = 17;
+
+pub const SYNC: u32 = 18;
+pub const XATTRS: u32 = 19;
+pub const OVERLAY_XATTRS: u32 = 20;
+pub const CROSS_MOUNTS: u32 = 21;
+pub const REQUIRE_COMPLETE: u32 = 22;
+pub const USABLE_MODES: u32 = 23;
+/// Values of [`XATTRS`].
+pub const SKIP_ALL: u64 = 2;
+pub const FAIL: u64 = 3;
 
 pub const TEXTS: u32 = 14;
 pub const ID: usize = 1;
@@ -96,6 +107,11 @@ impl Options {
 
     pub fn and(mut self, what: u32) -> Self {
         self.set.push((what, 1));
+        self
+    }
+
+    pub fn with(mut self, what: u32, value: u64) -> Self {
+        self.set.push((what, value));
         self
     }
 
@@ -305,10 +321,16 @@ impl Watched for RustWatch {
     }
 }
 
-fn rust_watch(watch: Option<&dyn Watched>) -> Watch {
+pub fn rust_watch(watch: Option<&dyn Watched>) -> Watch {
     let own = watch.map(|watch| watch.as_any().downcast_ref::<RustWatch>().unwrap());
     own.map_or_else(Watch::new, |own| own.watch.clone())
 }
+
+const UNSETTABLE: [UnsettableXattrs; 3] = [
+    UnsettableXattrs::SkipUnsupported,
+    UnsettableXattrs::SkipAll,
+    UnsettableXattrs::Fail,
+];
 
 const LIMITS: [Limit; 7] = [
     Limit::Members,
@@ -334,6 +356,12 @@ fn rust_options(from: &Options) -> Outcome<ImportOptions> {
             IGNORE_OWNERSHIP => options.ignore_ownership(true),
             NO_DEVICES => options.devices(false),
             KNOWN_NAMES => options.names(&KNOWN_MEMBERS)?,
+            SYNC => options.sync(true),
+            XATTRS => options.unsettable_xattrs(UNSETTABLE[*value as usize - 1]),
+            OVERLAY_XATTRS => options.overlay_xattrs(true),
+            CROSS_MOUNTS => options.cross_mounts(true),
+            REQUIRE_COMPLETE => options.require_complete(true),
+            USABLE_MODES => options.usable_modes(true),
             limit => options.limit(LIMITS[(limit - MEMBERS) as usize], *value),
         };
     }

@@ -185,7 +185,7 @@ unsafe extern "C" fn on_warning(to: *mut c_void, warning: *const CRWarning) {
     warnings.push((warning.kind, member.to_bytes().to_vec(), message));
 }
 
-fn c_watch(watch: Option<&dyn Watched>) -> *const Opaque {
+pub fn c_watch(watch: Option<&dyn Watched>) -> *const Opaque {
     watch.map_or(ptr::null(), |watch| {
         watch.as_any().downcast_ref::<CWatch>().unwrap().watch
     })

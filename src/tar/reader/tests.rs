@@ -244,7 +244,16 @@ fn a_member_begins_with_the_first_of_its_headers() {
 
 #[test]
 fn a_global_header_may_hold_what_concerns_no_member() {
-    let global = extended(b'g', &[("comment", b"c"), ("GNU.volume.label", b"backup")]);
+    let global = extended(
+        b'g',
+        &[
+            ("comment", b"c"),
+            ("GNU.volume.label", b"backup"),
+            ("SCHILY.release", b"star 1.5.3"),
+            ("SCHILY.archtype", b"exustar"),
+            ("SCHILY.volhdr.blocksize", b"20"),
+        ],
+    );
     let file = Block::ustar(b'0', b"a", 0).bytes();
     assert_eq!(read_one(&[&global[..], &file].concat()).path, b"a");
     // Between an extended header and its member, too, and at the end.
@@ -267,6 +276,7 @@ fn a_global_header_that_says_something_of_members_is_refused() {
         "mtime",
         "size",
         "SCHILY.xattr.user.a",
+        "SCHILY.volhdr",
         "hdrcharset",
         "odd",
     ] {
