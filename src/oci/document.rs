@@ -230,6 +230,14 @@ pub(crate) fn parse<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Re
     if bytes.len() as u64 > MAX_DOCUMENT {
         return Err(Refusal::DocumentSize(what, bytes.len() as u64));
     }
+    // A list of values would pass for an object.
+    if bytes
+        .trim_ascii_start()
+        .first()
+        .is_some_and(|first| *first != b'{')
+    {
+        return Err(Refusal::Document(what, "it is no object".to_owned()));
+    }
     // Where the error is tells enough; what stands there may be hostile.
     serde_json::from_slice(bytes).map_err(|error| {
         let kind = if error.is_eof() {
