@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use crutils::checkpoint::inspect::RawText;
 use crutils::checkpoint::{
-    Export, ExportOptions, Image as Opened, ImageForm, ImageOptions, WrittenImage,
+    Export, ExportOptions, Image as Opened, ImageForm, ImageOptions, ImportOptions, WrittenImage,
     image_from_archive, images,
 };
 use crutils::watch::Watch;
@@ -204,7 +204,10 @@ fn inspect(options: &Inspect, output: &mut Output, watch: &Watch) -> Result<Exit
     } else {
         Named::image(&options.image)?
     };
-    let spool = options.spool.as_ref().map(PlaceBuf::new).transpose()?;
+    let mut wanted = ImportOptions::new();
+    if let Some(spool) = &options.spool {
+        wanted.spool_directory(PlaceBuf::new(spool)?);
+    }
     let stdin = io::stdin();
     let place = if named.is_standard() {
         Place::from(stdin.as_fd())
@@ -212,9 +215,9 @@ fn inspect(options: &Inspect, output: &mut Output, watch: &Watch) -> Result<Exit
         Place::from(&named.path)
     };
     if options.list {
-        return list(place, spool.as_ref(), output, watch);
+        return list(place, &wanted, output, watch);
     }
-    let image = Opened::open(place, named.reference.as_deref(), spool.as_ref(), watch)?;
+    let image = Opened::open(place, named.reference.as_deref(), &wanted, watch)?;
     if options.json {
         output.line(serde_json::to_string(&told(&image))?)?;
     } else {
@@ -225,11 +228,11 @@ fn inspect(options: &Inspect, output: &mut Output, watch: &Watch) -> Result<Exit
 
 fn list(
     place: Place<'_>,
-    spool: Option<&PlaceBuf>,
+    wanted: &ImportOptions,
     output: &mut Output,
     watch: &Watch,
 ) -> Result<ExitCode, Failure> {
-    for image in images(place, spool, watch)? {
+    for image in images(place, wanted, watch)? {
         let name = image.name.as_deref().unwrap_or_default();
         let digest = RawText::from(image.digest.as_str());
         output.line(format_args!("{digest}  {}", RawText::from(name)))?;

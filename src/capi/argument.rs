@@ -98,6 +98,17 @@ impl OptionalText {
         text.map(|text| Path::new(OsStr::from_bytes(text.to_bytes())))
     }
 
+    /// The string as UTF-8; none for NULL.
+    pub(super) fn str(&self, name: &str) -> Result<Option<&str>> {
+        if self.0.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: it isn't NULL, and the type says the rest.
+        let text = unsafe { CStr::from_ptr(self.0) }.to_str();
+        let text = text.map_err(|_| Error::argument(name, "is not UTF-8"));
+        text.map(Some)
+    }
+
     /// A string of this library's for C to borrow, or NULL.
     pub(super) fn lent(text: Option<&CStr>) -> Self {
         OptionalText(text.map_or(std::ptr::null(), CStr::as_ptr))

@@ -385,7 +385,7 @@ fn other_images_of_a_layout_stay_and_one_of_the_same_name_goes() {
     zstd.compression(Some(Compression::Zstd));
     build(&sandbox, &archive(members()), &zstd).unwrap();
     let again = build(&sandbox, &archive(members()), &named("second")).unwrap();
-    let listed = images(&layout, None, &Watch::new()).unwrap();
+    let listed = images(&layout, &ImportOptions::new(), &Watch::new()).unwrap();
     let listed: Vec<_> = listed
         .into_iter()
         .map(|one| (one.name.unwrap(), one.digest))

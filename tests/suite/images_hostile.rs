@@ -145,7 +145,7 @@ fn documents_that_are_not_as_they_say_are_refused() {
     layout.image(&[archive(members())]);
     let index = layout.0.join("index.json");
     let whole = fs::read_to_string(&index).unwrap();
-    let opened = || Image::open(&layout.0, None, None, &Watch::new());
+    let opened = || Image::open(&layout.0, None, &ImportOptions::new(), &Watch::new());
     opened().unwrap();
     let expect = |kind: Kind, what: &str| {
         let error = opened().expect_err(what);
@@ -185,7 +185,7 @@ fn indexes_end_at_some_depth() {
     for depth in 1..20 {
         inner = layout.json(INDEX, &json!({"schemaVersion": 2, "manifests": [inner]}));
         layout.index(std::slice::from_ref(&inner));
-        let opened = Image::open(&layout.0, None, None, &Watch::new());
+        let opened = Image::open(&layout.0, None, &ImportOptions::new(), &Watch::new());
         match opened {
             Ok(_) => assert!(depth <= 4, "{depth}"),
             Err(error) => {

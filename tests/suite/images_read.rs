@@ -56,12 +56,18 @@ fn an_archive_is_written_to_files_and_pipes_and_skopeo_reads_both() {
         let from_pipe = sandbox.path().join("two.tar");
         fs::write(&from_pipe, piped(&tar, &sandbox, &options)).unwrap();
         for archive in [&path, &from_pipe] {
-            let read = Image::open(archive, Some("localhost/counter:1"), None, &Watch::new());
+            let read = Image::open(
+                archive,
+                Some("localhost/counter:1"),
+                &ImportOptions::new(),
+                &Watch::new(),
+            );
             assert_eq!(read.unwrap(), written.image);
             let copied = sandbox.path().join("copied");
             let from = format!("oci-archive:{}:localhost/counter:1", archive.display());
             if skopeo(&sandbox, &from, &format!("oci:{}:x", copied.display())) {
-                let copy = Image::open(&copied, Some("x"), None, &Watch::new()).unwrap();
+                let copy =
+                    Image::open(&copied, Some("x"), &ImportOptions::new(), &Watch::new()).unwrap();
                 assert_eq!(copy.digest, written.image.digest);
             }
         }
@@ -137,7 +143,7 @@ fn what_has_to_be_kept_needs_a_place() {
         .unwrap();
     drop(writer);
     let reader = OwnedFd::from(reader);
-    let error = Image::open(&reader, None, None, &Watch::new()).unwrap_err();
+    let error = Image::open(&reader, None, &ImportOptions::new(), &Watch::new()).unwrap_err();
     assert_eq!(error.kind(), Kind::Limit);
 }
 
@@ -304,10 +310,10 @@ fn of_an_index_the_image_of_this_machine_is_taken() {
     let digest = mine["digest"].clone();
     let inner = json!({"schemaVersion": 2, "manifests": [other.clone(), mine]});
     layout.index(&[layout.json(INDEX, &inner)]);
-    let image = Image::open(&layout.0, None, None, &Watch::new()).unwrap();
+    let image = Image::open(&layout.0, None, &ImportOptions::new(), &Watch::new()).unwrap();
     assert_eq!(format!("sha256:{}", image.digest), digest.as_str().unwrap());
     let inner = json!({"schemaVersion": 2, "manifests": [other]});
     layout.index(&[layout.json(INDEX, &inner)]);
-    let error = Image::open(&layout.0, None, None, &Watch::new()).unwrap_err();
+    let error = Image::open(&layout.0, None, &ImportOptions::new(), &Watch::new()).unwrap_err();
     assert_eq!(error.kind(), Kind::NotInArchive);
 }

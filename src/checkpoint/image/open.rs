@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::{Image, ImageLayer};
 use crate::archive::{Make, Origin, Reading};
-use crate::checkpoint::{ROOTFS_DIFF_TAR, SPEC_DUMP};
+use crate::checkpoint::{ImportOptions, ROOTFS_DIFF_TAR, SPEC_DUMP};
 use crate::error::{Context as _, Error, Kind, Result, quote};
 use crate::fs::{Place, PlaceBuf, spool_ambient};
 use crate::oci::{
@@ -41,11 +41,11 @@ pub struct ListedImage {
 /// As [`Image::open`].
 pub fn images<'p>(
     place: impl Into<Place<'p>>,
-    spool_directory: Option<&PlaceBuf>,
+    options: &ImportOptions,
     watch: &Watch,
 ) -> Result<Vec<ListedImage>> {
     let place = place.into();
-    let listed = open_store(place, spool_directory, &reading(watch)).and_then(|store| {
+    let listed = open_store(place, options.spool_place(), &reading(watch)).and_then(|store| {
         let all = candidates(&store)?.into_iter();
         Ok(all
             .map(|one| ListedImage {
@@ -65,7 +65,7 @@ impl Image {
     /// The image is in a layout (a directory) or in an oci-archive (a file, a pipe or a socket). `reference` is its name,
     /// or `sha256:` and its digest; without one the only image is meant. Of an index of several platforms that image is
     /// meant that is for this machine. What isn't plain or isn't a regular file is copied into an unnamed file in
-    /// `spool_directory` first.
+    /// [`ImportOptions::spool_directory`] first; no other option counts.
     ///
     /// # Errors
     ///
@@ -77,11 +77,11 @@ impl Image {
     pub fn open<'p>(
         place: impl Into<Place<'p>>,
         reference: Option<&str>,
-        spool_directory: Option<&PlaceBuf>,
+        options: &ImportOptions,
         watch: &Watch,
     ) -> Result<Self> {
         let place = place.into();
-        open(place, reference, spool_directory, &reading(watch)).map(|open| open.image)
+        open(place, reference, options.spool_place(), &reading(watch)).map(|open| open.image)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::fs::PlaceBuf;
 use crate::oci::{Platform, check_name};
 
-/// In which form an image lies in a file system. The numbers are those of the C ABI (`CR_IMAGE_FORM_*`).
+/// In which form an image lies in a file system. The numbers are those of the C ABI (`CR_FORM_*`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[repr(u32)]

@@ -39,7 +39,7 @@ impl Import {
             watch: watch.clone(),
             max_ratio: options.max_ratio,
         };
-        let opened = image::open(place, reference, options.spool_directory.as_ref(), &reading)?;
+        let opened = image::open(place, reference, options.spool_place(), &reading)?;
         let mut own = options.clone();
         own.layer = true;
         let expected = own.expected_digest.take();

@@ -295,6 +295,11 @@ impl ImportOptions {
         self
     }
 
+    /// Where to keep what can't be read again.
+    pub(in crate::checkpoint) fn spool_place(&self) -> Option<&PlaceBuf> {
+        self.spool_directory.as_ref()
+    }
+
     /// What holds for the bundle, whose owners and top directory are the engine's.
     pub(super) fn bundle_rules(&self) -> Rules {
         Rules {
