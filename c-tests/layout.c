@@ -214,6 +214,9 @@ static void what_was_exported_keeps_its_layout(void)
     FIELD(CRExported, lacking, 3 * P + 16, P);
     FIELD(CRExported, lacking_len, 4 * P + 16, P);
     CHECK_INT(sizeof(CRExported), 5 * P + 16);
+    FIELD(CRImageLayer, media_type, 0, P);
+    FIELD(CRImageLayer, digest, P, P);
+    FIELD(CRImageLayer, diff_id, 2 * P, P);
 }
 
 static void a_bind_mount_keeps_its_layout(void)

@@ -153,6 +153,16 @@ func OpenImportStream(ctx context.Context, archive io.Reader, options *ImportOpt
 }
 
 func openImport(ctx context.Context, options *ImportOptions, place func(*Import) (Place, error)) (*Import, error) {
+	open := func(at C.int, path *C.char, made *C.CRImportOptions, watch *C.CRWatch, handle **C.CRImport, failure **C.CRError) C.int {
+		return C.CRImportOpen(at, path, made, watch, handle, failure)
+	}
+	return openImportWith(ctx, "archive", options, place, open)
+}
+
+// opening is a function of C's that opens an import.
+type opening func(at C.int, path *C.char, made *C.CRImportOptions, watch *C.CRWatch, handle **C.CRImport, failure **C.CRError) C.int
+
+func openImportWith(ctx context.Context, what string, options *ImportOptions, place func(*Import) (Place, error), open opening) (*Import, error) {
 	if options == nil {
 		options = &ImportOptions{}
 	}
@@ -180,14 +190,14 @@ func openImport(ctx context.Context, options *ImportOptions, place func(*Import)
 	}
 	var args arguments
 	defer args.release()
-	at, path := args.place("archive", archive)
+	at, path := args.place(what, archive)
 	if args.err != nil {
 		return nil, args.err
 	}
 	err = i.watch.during(ctx, func(watch *C.CRWatch) error {
 		var failure *C.CRError
 		var handle *C.CRImport
-		err := result(C.CRImportOpen(at, path, made, watch, &handle, &failure), failure)
+		err := result(open(at, path, made, watch, &handle, &failure), failure)
 		state.handle = handle
 		return err
 	})

@@ -38,6 +38,7 @@ var numbers = map[string]uint32{
 	"CLASS_VOLUME": uint32(ClassVolume), "CLASS_SHM": uint32(ClassShm), "CLASS_LOG": uint32(ClassLog),
 
 	"COMPRESSION_NONE": uint32(CompressionNone), "COMPRESSION_GZIP": uint32(CompressionGzip), "COMPRESSION_ZSTD": uint32(CompressionZstd),
+	"FORM_LAYOUT": uint32(ImageLayout), "FORM_ARCHIVE": uint32(ImageArchive),
 	"PRESENCE_REQUIRED": uint32(Required), "PRESENCE_OPTIONAL": uint32(Optional),
 
 	"DOCUMENT_CONFIG": uint32(DocumentConfig), "DOCUMENT_SPEC": uint32(DocumentSpec), "DOCUMENT_NETWORK_STATUS": uint32(DocumentNetworkStatus),
@@ -71,9 +72,10 @@ func header(t *testing.T) string {
 }
 
 func TestEachNumberOfTheHeaderIsHere(t *testing.T) {
-	options := map[string]map[uint32]bool{"IMPORT": {}, "EXPORT": {}, "CHANGES": {}}
+	options := map[string]map[uint32]bool{"IMPORT": {}, "EXPORT": {}, "CHANGES": {}, "IMAGE": {}}
 	for family, settings := range map[string][]setting{
 		"IMPORT": (&ImportOptions{}).settings(), "EXPORT": (&ExportOptions{}).settings(), "CHANGES": (&ChangesOptions{}).settings(),
+		"IMAGE": (&ImageOptions{}).settings(),
 	} {
 		for _, each := range settings {
 			options[family][uint32(each.option)] = true

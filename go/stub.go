@@ -225,3 +225,28 @@ func engineName(uint32) string {
 func className(uint32) string {
 	return ""
 }
+
+// ImageFromArchive fails with [ErrUnsupported] here.
+func ImageFromArchive(ctx context.Context, archive, image Place, options *ImageOptions) (*Image, error) {
+	return nil, ErrUnsupported
+}
+
+// WriteImage fails with [ErrUnsupported] here.
+func (*Export) WriteImage(ctx context.Context, image Place, imageOptions *ImageOptions, options *ExportOptions) (*Image, error) {
+	return nil, ErrUnsupported
+}
+
+// OpenImage fails with [ErrUnsupported] here.
+func OpenImage(ctx context.Context, image Place, reference string, options *ImportOptions) (*Image, error) {
+	return nil, ErrUnsupported
+}
+
+// OpenImportImage fails with [ErrUnsupported] here.
+func OpenImportImage(ctx context.Context, image Place, reference string, options *ImportOptions) (*Import, error) {
+	return nil, ErrUnsupported
+}
+
+// Image is nil here.
+func (*Import) Image() *Image {
+	return nil
+}

@@ -132,6 +132,12 @@ typedef struct CRExportOptions CRExportOptions;
 /** A host on which a checkpoint may be restored, as far as it is known. */
 typedef struct CRHost CRHost;
 
+/** An image that was written or looked at. */
+typedef struct CRImage CRImage;
+
+/** How an image is written. By default it has no name, goes into a layout, and isn't synced. */
+typedef struct CRImageOptions CRImageOptions;
+
 /** An archive that is open for import. One thread at a time uses it. */
 typedef struct CRImport CRImport;
 
@@ -1494,6 +1500,325 @@ int CRExportWrite(struct CRExport *checkpoint,
  * next CRExportWrite. NULL if no archive was written, or if that failed, and for NULL.
  */
 const struct CRExported *CRExportResult(const struct CRExport *checkpoint);
+
+/** @} */
+
+/**
+ * @defgroup images Images
+ * Checkpoints as OCI images: written from exports and archives, and imported.
+ * @{
+ */
+
+/** An OCI image layout: a directory, which may hold several images. */
+#define CR_FORM_LAYOUT 1
+
+/** An oci-archive: a tar of a layout with one image. */
+#define CR_FORM_ARCHIVE 2
+
+/** Sets the form: one of CR_FORM_*, CR_FORM_LAYOUT by default. */
+#define CR_IMAGE_FORM 1
+
+/**
+ * Sets the compression of the layer: CR_COMPRESSION_GZIP or CR_COMPRESSION_ZSTD; 0, the default, for gzip, which every
+ * tool reads, unless an archive is a stream of one of the two already: it becomes the layer as it is. A choice
+ * holds for such an archive, too. CR_COMPRESSION_NONE is EINVAL when the image is written: a push would compress
+ * the layer and change the image's digest.
+ */
+#define CR_IMAGE_COMPRESSION 2
+
+/** Sets the level of the compression; 0, the default, for the compression's own. */
+#define CR_IMAGE_LEVEL 3
+
+/** Sets how many bytes of content a frame of zstd holds at most, as CR_EXPORT_FRAME_SIZE. */
+#define CR_IMAGE_FRAME_SIZE 4
+
+/** Sets how many threads compress; 0, the default, for as many as the process may use cores. */
+#define CR_IMAGE_WORKERS 5
+
+/** Syncs the image and its names before it is done: 0 or 1. A descriptor is never synced. */
+#define CR_IMAGE_SYNC 6
+
+/**
+ * Lets the link "parent" of an incremental dump into the image: 0 or 1. Otherwise it is EPERM: the dump that it leads
+ * to is in another image, and containerd restores no image with a symbolic link.
+ */
+#define CR_IMAGE_PARENT_LINKS 7
+
+/** A layer of an image. Later versions may add fields at the end. */
+typedef struct CRImageLayer {
+    /** The layer's media type. */
+    const char *media_type;
+    /** The SHA-256 of the layer's bytes, as they are stored, as 64 hexadecimal digits. */
+    const char *digest;
+    /** The SHA-256 of the layer's content; NULL for an image that containerd's ctr has made. */
+    const char *diff_id;
+    /** How many bytes are stored. */
+    uint64_t size;
+} CRImageLayer;
+
+/**
+ * What is known of an image. Its texts come from the image. Later versions may add fields at the end.
+ */
+typedef struct CRImageInfo {
+    /**
+     * The SHA-256 of the image's manifest, by which registries know it, as 64 hexadecimal digits. Of an image that
+     * containerd's ctr has made, that of its index.
+     */
+    const char *digest;
+    /** The image's name in its layout; NULL if it has none. */
+    const char *name;
+    /**
+     * The SHA-256 of the image's config, which is its ID to engines; NULL for an image that containerd's ctr has made.
+     */
+    const char *config;
+    /** The architecture that the image is for in Go's words, such as "amd64"; possibly empty. */
+    const char *architecture;
+    /** The variant of the architecture; NULL if it has none. */
+    const char *variant;
+    /** The operating system that the image is for: "linux". */
+    const char *os;
+    /** When the checkpoint was made, as RFC 3339; NULL if that isn't known. */
+    const char *created;
+    /** An array of the keys of the manifest's annotations, sorted. Never NULL. */
+    const char *const *annotation_keys;
+    /** An array of their values, in the same order. Never NULL. */
+    const char *const *annotation_values;
+    /** How many annotations there are. */
+    size_t annotations_len;
+    /** An array of pointers to the layers, from the lowest on. Never NULL. */
+    const struct CRImageLayer *const *layers;
+    /** How many layers there are. */
+    size_t layers_len;
+    /**
+     * How many members the layer of an image that was written has; 0 for an image that was looked at.
+     */
+    uint64_t members;
+    /**
+     * 1 if the layer of an image that was written is the archive as it was, byte by byte; otherwise 0.
+     */
+    uint32_t kept;
+    /** 0. */
+    uint32_t flags;
+} CRImageInfo;
+
+/** Makes options with the defaults. The caller frees them with CRImageOptionsFree. */
+struct CRImageOptions *CRImageOptionsNew(void);
+
+/** Frees options. */
+void CRImageOptionsFree(struct CRImageOptions *options);
+
+/**
+ * Sets an option of an image.
+ *
+ * @param option One of CR_IMAGE_*.
+ * @param value The value, as the option's comment says.
+ *
+ * Errors:
+ * - EINVAL: the option is 0, or doesn't take this value.
+ * - EOPNOTSUPP: this version of the library doesn't know the option.
+ */
+int CRImageOptionsSet(struct CRImageOptions *options,
+                      uint32_t option,
+                      uint64_t value,
+                      struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1));
+
+/**
+ * Sets the image's name (org.opencontainers.image.ref.name): a tag such as "latest", or a full name such as
+ * "registry.example/c/counter:1", which podman load gives the image. Another image of this name in the layout loses
+ * it. An image without a name is found if it is the only one.
+ *
+ * @param name Letters and digits, single separators of -._:@+ between them, and slashes; at most 512 bytes.
+ *
+ * Errors:
+ * - EINVAL: the name has another form.
+ */
+int CRImageOptionsName(struct CRImageOptions *options, const char *name, struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 2));
+
+/**
+ * Adds an annotation to the image's manifest, instead of one of the same key that the checkpoint's metadata gives.
+ *
+ * @param key The key, in UTF-8 and not empty.
+ * @param text The value, in UTF-8.
+ *
+ * Errors:
+ * - EINVAL: the key is empty, or one of the two is not UTF-8.
+ */
+int CRImageOptionsAnnotation(struct CRImageOptions *options,
+                             const char *key,
+                             const char *text,
+                             struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 2, 3));
+
+/**
+ * Sets the architecture that the image is for. By default that is the one of CRIU's images, or this machine's.
+ *
+ * @param architecture The name that Go gives it, such as "amd64"; a variant follows behind a slash, as in "arm/v7".
+ *
+ * Errors:
+ * - EINVAL: it has another form.
+ */
+int CRImageOptionsArchitecture(struct CRImageOptions *options,
+                               const char *architecture,
+                               struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 2));
+
+/**
+ * Sets when the image was created. By default that is when the checkpoint was made according to config.dump, or else
+ * the time of modification of that file, so that the same checkpoint becomes the same bytes.
+ *
+ * @param time The time as RFC 3339.
+ *
+ * Errors:
+ * - EINVAL: it is no such time.
+ */
+int CRImageOptionsCreated(struct CRImageOptions *options, const char *time, struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 2));
+
+/**
+ * Sets the directory for the unnamed file that holds the layer while an oci-archive is written to a pipe or a socket.
+ * By default that is the directory that TMPDIR names, or else /var/tmp.
+ *
+ * @param at,directory An existing directory. It is opened when an image is written.
+ *
+ * Errors:
+ * - EMFILE: no descriptor is left.
+ */
+int CRImageOptionsSpoolDirectory(struct CRImageOptions *options,
+                                 int at,
+                                 const char *directory,
+                                 struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 3));
+
+/** Frees an image. What was written stays. */
+void CRImageFree(struct CRImage *image);
+
+/** Returns what is known of an image. It belongs to the image. NULL for NULL. */
+const struct CRImageInfo *CRImageGetInfo(const struct CRImage *image);
+
+/**
+ * Makes an OCI image of a checkpoint archive. An archive that is a gzip or zstd stream becomes the layer as it is,
+ * unless the options choose another compression; where the file system can, the layer shares the archive's blocks.
+ * Anything else is compressed on the way. The archive is read once, and the layer written once.
+ *
+ * A layout is a directory that is made if it is missing. The image appears in its index when all of it is there; until
+ * then, and after a failure, the layout has the images that it had. An oci-archive takes the place of a file, as
+ * CRExportWrite has it; with a descriptor it is written from where that is, to a pipe or a socket once its layer is
+ * complete.
+ *
+ * The manifest has the annotations by which CRI-O and containerd recognise a checkpoint, those of podman if config.dump
+ * is podman's, and others that describe the container.
+ *
+ * @param at,archive The archive: a file, a pipe or a socket.
+ * @param image_at,image The layout's directory, or the file of an oci-archive.
+ * @param options NULL for the defaults.
+ * @param watch NULL for none.
+ * @param written Receives the image, which the caller frees with CRImageFree.
+ *
+ * Errors:
+ * - EINVAL: the directory is neither empty nor a layout; or an option can't be heeded.
+ * - EBADMSG: the archive is malformed.
+ * - EPERM: the archive has what no bundle may hold, a name that begins with ".wh.", or a link "parent".
+ * - EXDEV: it has another link, or a name that is absolute or has a "..".
+ * - ENODATA: it has no config.dump.
+ * - E2BIG: there are more than 4 MiB of annotations, or of the layout's index.
+ * - ECANCELED, ETIMEDOUT: the watch ended the work.
+ */
+int CRImageFromArchive(int at,
+                       const char *archive,
+                       int image_at,
+                       const char *image,
+                       const struct CRImageOptions *options,
+                       const struct CRWatch *watch,
+                       struct CRImage **written,
+                       struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((2, 4, 7));
+
+/**
+ * Writes an export as an OCI image, whose one layer is the archive that CRExportWrite would write. Each byte is read once
+ * and written once. For the rest, see CRImageFromArchive.
+ *
+ * @param at,image The layout's directory, or the file of an oci-archive.
+ * @param image_options NULL for the defaults.
+ * @param options How members are stored; NULL for the defaults. What is said there of compression, threads, digest
+ * and sync doesn't count: image_options say it.
+ * @param watch NULL for none.
+ * @param written Receives the image, which the caller frees with CRImageFree.
+ *
+ * Errors:
+ * - As for CRExportWrite and CRImageFromArchive.
+ */
+int CRExportWriteImage(const struct CRExport *checkpoint,
+                       int at,
+                       const char *image,
+                       const struct CRImageOptions *image_options,
+                       const struct CRExportOptions *options,
+                       const struct CRWatch *watch,
+                       struct CRImage **written,
+                       struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 3, 7));
+
+/**
+ * Reads what an image says of itself: its manifest and its config, whose digests are verified. Its layers aren't read.
+ *
+ * @param at,image A layout's directory, or an oci-archive: a file, a pipe or a socket.
+ * @param reference The image's name, or "sha256:" and the digest of its manifest; NULL or "" for the only image. Of
+ * an index of several platforms the image for this machine is meant.
+ * @param options NULL for the defaults. CRImportOptionsSpoolDirectory says where an oci-archive is kept that is
+ * compressed or comes through a pipe.
+ * @param watch NULL for none.
+ * @param opened Receives the image, which the caller frees with CRImageFree.
+ *
+ * Errors:
+ * - EINVAL: the reference is malformed.
+ * - ENOENT: there is no such file or directory.
+ * - ENODATA: there is no such image; or there are several, and no reference.
+ * - EBADMSG: it is no layout; or a document is malformed, or not as its descriptor says.
+ * - E2BIG: a document is larger than 4 MiB, there are more than 127 layers, or indexes are nested deeply; or an
+ *   archive has to be kept, and there is no directory for it.
+ * - EOPNOTSUPP: a layer is encrypted; or a media type or an algorithm of digests isn't supported.
+ */
+int CRImageOpen(int at,
+                const char *image,
+                const char *reference,
+                const struct CRImportOptions *options,
+                const struct CRWatch *watch,
+                struct CRImage **opened,
+                struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((2, 6));
+
+/**
+ * Opens the checkpoint in an OCI image for import. What the image says of itself is verified here; its layers are when
+ * CRImportExtract begins, by size, digest and the digest of their content, before anything is made or changed.
+ * Several layers are taken in their order, with what they remove of each other. CR_IMPORT_DIGEST and
+ * CRImportOptionsExpectDigest are about the digest of the image's manifest. The index that containerd's ctr makes is
+ * read, too.
+ *
+ * @param at,image As for CRImageOpen.
+ * @param reference As for CRImageOpen.
+ * @param options NULL for the defaults.
+ * @param watch NULL for none. It holds for all that is done with the import.
+ * @param import Receives the import, which the caller frees with CRImportFree.
+ *
+ * Errors:
+ * - As for CRImageOpen.
+ * - EBADMSG: the image has another digest than expected.
+ */
+int CRImportOpenImage(int at,
+                      const char *image,
+                      const char *reference,
+                      const struct CRImportOptions *options,
+                      const struct CRWatch *watch,
+                      struct CRImport **import,
+                      struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((2, 6));
+
+/**
+ * Returns what the image says of itself that an import is of. It belongs to the import. NULL for an import of an
+ * archive, and for NULL.
+ */
+const struct CRImageInfo *CRImportImageInfo(const struct CRImport *import);
 
 /** @} */
 

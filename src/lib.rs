@@ -70,6 +70,7 @@
 //! | --- | --- | --- |
 //! | 4 | `capi` | the C ABI: convert, call one public Rust function, return |
 //! | 3 | [`checkpoint`] | what is in a checkpoint archive and what engines do with it |
+//! | 2 | `oci` | images in the form of the OCI specification: their documents, layouts and archives; no checkpoint |
 //! | 2 | `archive` | a tar stream into a root directory, and a root directory into a tar stream |
 //! | 2 | [`changes`] | what differs between two states of a root file system |
 //! | 1 | `tar` | the bytes of a tar stream; no file system |
@@ -92,6 +93,7 @@ mod compress;
 mod criu;
 mod error;
 mod fs;
+mod oci;
 mod sys;
 mod tar;
 pub mod watch;

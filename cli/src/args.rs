@@ -9,6 +9,7 @@ use clap::{Args, ColorChoice, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::engine_args::{Apply, Diff, Export, Extract, Import};
+use crate::image_args::Image;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 used wrongly, 3 the archive is refused (malformed, hostile, \
 incomplete or beyond a limit), 130 stopped by Ctrl-C, 143 stopped by SIGTERM.";
@@ -16,7 +17,8 @@ incomplete or beyond a limit), 130 stopped by Ctrl-C, 143 stopped by SIGTERM.";
 /// Looks into checkpoints of containers, writes their archives and reads them.
 ///
 /// ARCHIVE is a checkpoint archive, plain or compressed with gzip, bzip2, xz or zstd, and - is standard input. Where a
-/// checkpoint is looked into, it may also be the directory of a bundle or of CRIU's images.
+/// checkpoint is looked into, it may also be the directory of a bundle or of CRIU's images. Where an archive is listed,
+/// extracted or imported, it may also be an OCI image: oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME].
 #[derive(Parser)]
 #[command(name = "crutils", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -57,6 +59,9 @@ pub(crate) enum Command {
     Import(Import),
     /// Makes an archive of a bundle and of what belongs to its container
     Export(Export),
+    /// Makes OCI images of checkpoints, and tells what is in one
+    #[command(subcommand)]
+    Image(Image),
     /// Lists the changes of a container's root file system, and makes its diff
     Diff(Diff),
     /// Applies a root file system's diff, and removes what was deleted

@@ -183,7 +183,7 @@ pub(crate) struct Apply {
 
 /// Reads `NAME=DIR`, either of which may be any bytes.
 #[derive(Clone)]
-struct ParseVolume;
+pub(crate) struct ParseVolume;
 
 impl clap::builder::TypedValueParser for ParseVolume {
     type Value = Volume;
@@ -210,7 +210,7 @@ impl clap::builder::TypedValueParser for ParseVolume {
 }
 
 /// Reads `none`, `gzip:9`, `zstd` and the like; the library knows which levels there are.
-fn parse_compression(text: &str) -> Result<Compress, String> {
+pub(crate) fn parse_compression(text: &str) -> Result<Compress, String> {
     let (name, level) = match text.split_once(':') {
         Some((name, level)) => {
             let level: i32 = level

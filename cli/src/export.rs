@@ -5,6 +5,7 @@
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crutils::changes::overlay_ambient;
@@ -13,7 +14,7 @@ use crutils::checkpoint::{Export as Archive, ExportOptions, Exported};
 use crutils::watch::Watch;
 
 use crate::diff::changes_options;
-use crate::engine_args::Export;
+use crate::engine_args::{BundleOf, Export, Overlay, Volume};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::text::{count, size};
@@ -24,7 +25,15 @@ pub(crate) fn run(
     watch: &Watch,
 ) -> Result<ExitCode, Failure> {
     let mut archive = Archive::new();
-    add_all(options, &mut archive, watch)?;
+    let parts = Parts {
+        bundle: &options.bundle,
+        engine: options.engine,
+        rootfs: options.rootfs.as_deref(),
+        overlay: &options.overlay,
+        volumes: &options.volumes,
+        shm: options.shm.as_deref(),
+    };
+    add_all(&parts, &mut archive, watch)?;
     let mut wanted = ExportOptions::new();
     wanted
         .compression(options.compress.kind)
@@ -40,18 +49,32 @@ pub(crate) fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-fn add_all(options: &Export, archive: &mut Archive, watch: &Watch) -> Result<(), Failure> {
-    archive.add_bundle(&options.bundle, options.engine.into())?;
-    if let (Some(root), Some(upper)) = (&options.rootfs, &options.overlay.upper) {
-        let wanted = changes_options(options.engine, &options.overlay)?;
+/// A bundle and what belongs to its container.
+pub(crate) struct Parts<'p> {
+    pub(crate) bundle: &'p Path,
+    pub(crate) engine: BundleOf,
+    pub(crate) rootfs: Option<&'p Path>,
+    pub(crate) overlay: &'p Overlay,
+    pub(crate) volumes: &'p [Volume],
+    pub(crate) shm: Option<&'p Path>,
+}
+
+pub(crate) fn add_all(
+    options: &Parts<'_>,
+    archive: &mut Archive,
+    watch: &Watch,
+) -> Result<(), Failure> {
+    archive.add_bundle(options.bundle, options.engine.into())?;
+    if let (Some(root), Some(upper)) = (options.rootfs, &options.overlay.upper) {
+        let wanted = changes_options(options.engine, options.overlay)?;
         let changes = overlay_ambient(&options.overlay.lower, upper, &wanted, watch)?;
         archive.add_rootfs_diff(changes, root)?;
     }
-    for volume in &options.volumes {
+    for volume in options.volumes {
         let name = [b"volumes/", volume.name.as_bytes(), b".tar"].concat();
         archive.add_directory_tar(std::ffi::OsStr::from_bytes(&name), &volume.directory)?;
     }
-    if let Some(shm) = &options.shm {
+    if let Some(shm) = options.shm {
         archive.add_directory_tar("devshm-checkpoint.tar", shm)?;
     }
     Ok(())

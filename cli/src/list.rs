@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::args::List;
 use crate::failure::Failure;
+use crate::image::Named;
 use crate::output::Output;
 use crate::table::{Left, Right, Rows};
 use crate::text::{count, size};
@@ -31,7 +32,7 @@ struct Listed {
     offset: u64,
 }
 
-/// Opens an archive; `-` is standard input.
+/// Opens an archive, or an image in `oci:` or `oci-archive:`; `-` is standard input.
 pub(crate) fn open(
     archive: &Path,
     options: &ImportOptions,
@@ -39,6 +40,10 @@ pub(crate) fn open(
 ) -> Result<Import, Failure> {
     if archive.as_os_str() == "-" {
         return Ok(Import::open(io::stdin().as_fd(), options, watch)?);
+    }
+    if let Some(image) = Named::of(archive)? {
+        let (path, reference) = (image.path.as_path(), image.reference.as_deref());
+        return Ok(Import::open_image(path, reference, options, watch)?);
     }
     Ok(Import::open(archive, options, watch)?)
 }

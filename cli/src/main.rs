@@ -14,6 +14,8 @@ mod export;
 mod failure;
 mod files;
 mod html;
+mod image;
+mod image_args;
 mod import;
 mod inspect;
 mod list;
@@ -72,6 +74,7 @@ fn run(
         Command::Extract(options) => import::extract(options, &watch),
         Command::Import(options) => import::run(options, output, &watch),
         Command::Export(options) => export::run(options, output, &watch),
+        Command::Image(options) => image::run(options, output, &watch),
         Command::Diff(options) => diff::run(options, output, &watch),
         Command::Apply(options) => diff::apply(options),
         Command::Completions { shell } => {

@@ -78,12 +78,12 @@ fn set(options: &mut ExportOptions, option: u32, value: u64) -> Result<()> {
     Ok(())
 }
 
-fn compression(value: u64) -> Result<Compression> {
+pub(super) fn compression(value: u64) -> Result<Compression> {
     let number = u32::try_from(value).unwrap_or(u32::MAX);
     member_of("CR_COMPRESSION_", &COMPRESSIONS, number, "value")
 }
 
-fn frame_size(value: u64) -> Result<FrameSize> {
+pub(super) fn frame_size(value: u64) -> Result<FrameSize> {
     match value {
         0 => Ok(FrameSize::Usual),
         u64::MAX => Ok(FrameSize::Whole),
@@ -91,12 +91,12 @@ fn frame_size(value: u64) -> Result<FrameSize> {
     }
 }
 
-fn level(value: u64) -> Result<Option<i32>> {
+pub(super) fn level(value: u64) -> Result<Option<i32>> {
     let level = in_range(value)?;
     Ok(Some(level).filter(|level| *level != 0))
 }
 
-fn in_range<T: TryFrom<u64>>(value: u64) -> Result<T> {
+pub(super) fn in_range<T: TryFrom<u64>>(value: u64) -> Result<T> {
     let too_large = |_| Error::argument("value", format!("{value} is too large"));
     T::try_from(value).map_err(too_large)
 }

@@ -5,6 +5,7 @@ use std::ptr;
 
 use super::argument::{Array, At, New, ObjectMut, Optional, OptionalText, Out, Owned, Text};
 use super::guard::{self, Slot, Status};
+use super::image::Told;
 use super::import_options::CRImportOptions;
 use super::members::{CRMember, Members};
 use super::metadata::CRMetadata;
@@ -19,6 +20,7 @@ pub struct CRImport {
     metadata: Option<Box<CRMetadata>>,
     members: Option<Members>,
     result: Option<Box<Extracted>>,
+    image: Option<Box<Told>>,
 }
 
 /// What an extraction has done. Later versions may add fields at the end.
@@ -46,8 +48,10 @@ struct Extracted {
 }
 
 impl CRImport {
-    fn new(import: Import) -> Self {
+    pub(super) fn new(import: Import) -> Self {
+        let image = import.image().map(|image| Told::of(image, 0, false));
         CRImport {
+            image,
             import,
             metadata: None,
             members: None,
@@ -58,6 +62,11 @@ impl CRImport {
     /// Inspects the archive. What the session has told before is told anew.
     pub(super) fn inspect(&mut self, options: &InspectOptions) -> Result<Inspection> {
         self.import.inspect(options)
+    }
+
+    /// What is known of the image that it is of.
+    pub(super) fn image(&self) -> Option<&Told> {
+        self.image.as_deref()
     }
 
     fn extract(&mut self) -> Result<()> {

@@ -30,6 +30,8 @@ pub mod export;
 pub mod export_members;
 pub mod export_options;
 pub mod guard;
+pub mod image;
+pub mod image_options;
 pub mod import;
 pub mod import_chain;
 pub mod import_options;

@@ -15,7 +15,7 @@ use nix::sys::stat::{Mode, mkdirat};
 
 use super::*;
 use crate::Kind;
-use crate::fs::open_directory_ambient;
+use crate::fs::Place;
 
 /// How many threads help: none, as many as there are cores here, and more.
 const HELPERS: [usize; 4] = [0, 1, 3, 9];
@@ -254,7 +254,7 @@ fn any_number_of_threads_treats_links_and_exclusions_as_one_does() {
 
 /// Makes directories one in another, as far as a path below the root may go, and one further.
 fn make_too_deep(root: &Path, name: &str) {
-    let mut at = open_directory_ambient(root, "root").unwrap();
+    let mut at = Place::from(root).open_directory_ambient("root").unwrap();
     for component in [name].into_iter().chain(["n"; 17]) {
         let component = component.repeat(250 / component.len());
         mkdirat(&at, component.as_str(), Mode::S_IRWXU).unwrap();

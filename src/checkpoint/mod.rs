@@ -17,6 +17,7 @@ mod deleted_list;
 mod export;
 mod feature;
 mod held;
+mod image;
 mod import;
 pub mod inspect;
 mod label;
@@ -31,6 +32,10 @@ pub use crate::archive::{IdRange, Sha256Digest, UnsettableXattrs};
 pub use deleted_files::remove_deleted_files;
 pub use export::{Compression, Export, ExportOptions, Exported, FrameSize, Presence};
 pub use feature::Feature;
+pub use image::{
+    Image, ImageForm, ImageLayer, ImageOptions, ListedImage, WrittenImage, image_from_archive,
+    images,
+};
 pub use import::{
     Import, ImportOptions, Imported, KNOWN_MEMBERS, Limit, MemberInfo, MemberType, import_chain,
     import_checkpoint_config_only, import_checkpoint_without_config,

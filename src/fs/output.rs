@@ -62,6 +62,16 @@ impl Output {
         &self.file
     }
 
+    /// Gives the file another name to be published under.
+    pub(crate) fn rename(&mut self, name: &Name) {
+        self.name = name.clone();
+    }
+
+    /// The directory that it will be in.
+    pub(crate) fn directory(&self) -> &OwnedFd {
+        &self.directory
+    }
+
     /// The file, which a walk through the directory may meet under its temporary name.
     pub(crate) fn identity(&self) -> Result<Identity> {
         Identity::of(&self.file)

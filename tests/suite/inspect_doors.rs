@@ -5,7 +5,6 @@ use std::io::{PipeReader, Write as _};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use crate::session_tests;
 use crate::support::api::{LIMIT, MALFORMED, NOT_IN_ARCHIVE, SYSTEM, UNSUPPORTED};
 use crate::support::compressor::Compression;
 use crate::support::inspection::{Asked, Looked};

@@ -118,7 +118,7 @@ mod importing_a_compressed_archive_takes_under_64_mebibytes {
 fn frames(sandbox: &Sandbox, content: usize, number: usize) -> PathBuf {
     let path = sandbox.path().join("frames.tar.zst");
     let pack = |bytes: &[u8]| zstd::bulk::compress(bytes, 1).unwrap();
-    let mut part = noise(content / 2);
+    let mut part = noise(content / 2, 1);
     part.resize(content, 7);
     let pages = file("checkpoint/pages-1.img", "")
         .size((content * number) as i64)

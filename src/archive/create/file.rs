@@ -29,6 +29,11 @@ impl OpenFile {
         Self { file, shared }
     }
 
+    /// The file.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Stores the file as `name`, with its own attributes.
     pub(crate) fn store<T: Target>(
         &self,

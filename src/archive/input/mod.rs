@@ -102,7 +102,12 @@ pub(crate) enum Origin {
     File(Arc<File>),
     /// In a pipe or a socket; nothing once it is being read.
     Stream(Option<Peer>),
+    /// Made anew as often as need be, and how long it is, if that is known.
+    Made(Arc<Make>, Option<u64>),
 }
+
+/// What makes an archive's bytes, from the first on.
+pub(crate) type Make = dyn Fn() -> Result<Box<dyn Read + Send>> + Send + Sync;
 
 /// A pipe or a socket that an archive comes out of.
 pub(crate) struct Peer {
@@ -156,6 +161,7 @@ impl Origin {
                 Ok(Some(metadata.len()))
             }
             Origin::Stream(_) => Ok(None),
+            Origin::Made(_, len) => Ok(*len),
         }
     }
 
@@ -199,6 +205,13 @@ impl Origin {
             }
             Origin::Stream(peer) => {
                 let peer = peer.take().ok_or(Refusal::Consumed)?;
+                stream(peer, reading, hash, overflow)
+            }
+            Origin::Made(make, _) => {
+                let peer = Peer {
+                    reader: make()?,
+                    abandoned: Cancellation::new(),
+                };
                 stream(peer, reading, hash, overflow)
             }
         }

@@ -30,6 +30,9 @@ pub(super) struct Found<'e> {
     pub total: Option<u64>,
 }
 
+/// Lets a member into the archive, or refuses it.
+pub(super) type Judge = fn(&RootPath, &Member) -> Result<()>;
+
 /// Storing members.
 pub(super) struct Storing<'s> {
     pub export: &'s Export,
@@ -46,6 +49,8 @@ pub(super) struct Storing<'s> {
     pub overlay: OverlayState,
     /// Whether what is stored lives.
     pub lives: bool,
+    /// What may be in the archive.
+    pub judge: Judge,
     /// Makes a file for what is noted while measuring.
     pub spool: &'s dyn Fn() -> Result<File>,
 }
@@ -166,12 +171,12 @@ impl<'s> Storing<'s> {
             Content::Bundle(root, need) => self.store_bundle(root, *need, name, measure)?,
             Content::Bytes(bytes) => {
                 let member = self.made(name.as_bytes(), bytes.len() as u64);
-                judge(name, &member)?;
+                (self.judge)(name, &member)?;
                 measure.add(&member)?;
                 Stored::Object
             }
             Content::File(file) => {
-                file.store(name, &judge, measure)?;
+                file.store(name, &self.judge, measure)?;
                 Stored::Object
             }
             Content::Directory(root) => {
@@ -223,7 +228,7 @@ impl<'s> Storing<'s> {
         match &entry.content {
             Content::Bundle(root, need) => return self.store_bundle(root, *need, name, sink),
             Content::Bytes(bytes) => self.store_bytes(name.as_bytes(), bytes, sink)?,
-            Content::File(file) => file.store(name, &judge, sink)?,
+            Content::File(file) => file.store(name, &self.judge, sink)?,
             Content::Directory(root) => {
                 let store = |measure: &mut Measure<'_>| self.store_directory(name, root, measure);
                 let spool = (self.spool)()?;
@@ -278,7 +283,7 @@ impl<'s> Storing<'s> {
             except: Some(&except),
             own: self.own,
             overlay: OverlayState::LeftOut,
-            judge: Some(&judge),
+            judge: Some(&self.judge),
         };
         let mut creation = Creation::new(root, target, manner)?;
         if need == Need::ContentAlone {
@@ -370,7 +375,7 @@ fn nested(measure: &Measure<'_>) -> u64 {
 }
 
 /// Lets nothing into the archive that no import would take out of it: found there, it would be too late.
-fn judge(path: &RootPath, member: &Member) -> Result<()> {
+pub(super) fn judge(path: &RootPath, member: &Member) -> Result<()> {
     if [CONFIG_DUMP, SPEC_DUMP]
         .map(str::as_bytes)
         .contains(&path.as_bytes())

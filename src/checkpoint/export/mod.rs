@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod completeness;
+mod layer;
 mod layout;
 mod members;
 mod options;
@@ -32,7 +33,9 @@ use crate::sys::mount_id;
 use layout::Need;
 use source::open_source_ambient;
 
+pub(in crate::checkpoint) use layer::LayerTarget;
 pub use options::{Compression, ExportOptions, Exported, FrameSize};
+pub(in crate::checkpoint) use output::check_place;
 
 /// What an import refuses at the top of a bundle.
 const CONFIG_JSON: &[u8] = b"config.json";

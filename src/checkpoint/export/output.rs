@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 
-use super::members::Storing;
+use super::members::{self, Judge, Storing};
 use super::{Export, ExportOptions, Exported};
 use crate::archive::{Hashing, Sha256Digest, Sink};
 use crate::compress::{Encoding, encoder};
@@ -71,7 +71,7 @@ impl Export {
             parts.and_then(|(directory, name)| Some((directory, Name::new(name.as_bytes())?)));
         let (directory, name) = parts.ok_or_else(|| Error::argument("archive", "names no file"))?;
         let directory = directory.open_directory_ambient("archive")?;
-        check_place(&directory, &name)?;
+        check_place("archive", &directory, &name)?;
         let output = Output::create(&directory, &name)?;
         let chosen = open_spool_directory(options)?;
         let chosen = chosen.as_ref().unwrap_or(&directory);
@@ -82,6 +82,7 @@ impl Export {
             watch,
             output: None,
             own: &[output.identity()?],
+            judge: members::judge,
             spool: &|| spool_ambient(Some(chosen.as_fd())),
         };
         let exported = match job
@@ -114,6 +115,7 @@ impl Export {
             watch,
             output: channel.is_regular().then(|| Identity::of(fd)).transpose()?,
             own: &[],
+            judge: members::judge,
             spool: &|| spool_ambient(chosen.as_ref().map(|directory| directory.as_fd())),
         };
         let exported = match offset {
@@ -135,16 +137,17 @@ impl Export {
 }
 
 /// One writing of an archive.
-struct Job<'j> {
-    export: &'j Export,
-    options: &'j ExportOptions,
-    encoding: Encoding,
-    watch: &'j Watch,
+pub(super) struct Job<'j> {
+    pub(super) export: &'j Export,
+    pub(super) options: &'j ExportOptions,
+    pub(super) encoding: Encoding,
+    pub(super) watch: &'j Watch,
     /// The caller's file that the archive goes to, if it goes to one.
-    output: Option<Identity>,
+    pub(super) output: Option<Identity>,
     /// The files of the export's own that it goes to.
-    own: &'j [Identity],
-    spool: &'j dyn Fn() -> Result<File>,
+    pub(super) own: &'j [Identity],
+    pub(super) judge: Judge,
+    pub(super) spool: &'j dyn Fn() -> Result<File>,
 }
 
 impl<'j> Job<'j> {
@@ -200,7 +203,7 @@ impl<'j> Job<'j> {
         })
     }
 
-    fn storing(&self) -> Storing<'j> {
+    pub(super) fn storing(&self) -> Storing<'j> {
         Storing {
             export: self.export,
             watch: self.watch,
@@ -214,13 +217,14 @@ impl<'j> Job<'j> {
                 OverlayState::LeftOut
             },
             lives: self.options.live,
+            judge: self.judge,
             spool: self.spool,
         }
     }
 }
 
 /// What takes the bytes of the archive, and counts them.
-struct Outlet<'o> {
+pub(super) struct Outlet<'o> {
     writer: Outgoing<'o>,
     bytes: u64,
 }
@@ -231,7 +235,7 @@ enum Outgoing<'o> {
 }
 
 impl<'o> Outlet<'o> {
-    fn new(writer: Box<dyn Write + Send + 'o>, digest: bool) -> Self {
+    pub(super) fn new(writer: Box<dyn Write + Send + 'o>, digest: bool) -> Self {
         let writer = if digest {
             Outgoing::Hashed(Hashing::new(writer))
         } else {
@@ -240,7 +244,7 @@ impl<'o> Outlet<'o> {
         Self { writer, bytes: 0 }
     }
 
-    fn finish(self) -> (u64, Option<Sha256Digest>) {
+    pub(super) fn finish(self) -> (u64, Option<Sha256Digest>) {
         match self.writer {
             Outgoing::Plain(_) => (self.bytes, None),
             Outgoing::Hashed(hashing) => (self.bytes, Some(hashing.finish().1)),
@@ -267,7 +271,11 @@ impl Write for Outlet<'_> {
 }
 
 /// Refuses a name that no file can take the place of; hours later it would be as much in the way.
-fn check_place(directory: &OwnedFd, name: &Name) -> Result<()> {
+pub(in crate::checkpoint) fn check_place(
+    argument: &str,
+    directory: &OwnedFd,
+    name: &Name,
+) -> Result<()> {
     let Some(node) = Node::find_at(directory, name)? else {
         return Ok(());
     };
@@ -275,13 +283,13 @@ fn check_place(directory: &OwnedFd, name: &Name) -> Result<()> {
         SFlag::S_IFREG | SFlag::S_IFLNK => Ok(()),
         SFlag::S_IFDIR => Err(Error::system(name.quoted(), Errno::EISDIR)),
         _ => Err(Error::argument(
-            "archive",
+            argument,
             "is a fifo, a socket or a device, which a file would replace; a descriptor of it can be written to",
         )),
     }
 }
 
-fn open_spool_directory(options: &ExportOptions) -> Result<Option<OwnedFd>> {
+pub(super) fn open_spool_directory(options: &ExportOptions) -> Result<Option<OwnedFd>> {
     let directory = options.spool_directory.as_ref();
     directory
         .map(|directory| directory.get().open_directory_ambient("directory"))

@@ -7,6 +7,7 @@ mod chain;
 mod completeness;
 mod contents;
 mod extract;
+mod image;
 mod options;
 mod session;
 mod targets;
@@ -40,6 +41,9 @@ enum Refusal {
     /// Whoever named the members that may be there expects harm from others.
     #[error("is not among the names that are allowed")]
     Name,
+    /// Engines remove another file instead of making this one: the image isn't what it seems to be.
+    #[error("can't be in a layer: a name that begins with .wh. removes a file there")]
+    Whiteout,
     /// A directory was named for it, or it was named itself: an engine would go on without it.
     #[error("is not in the archive")]
     Missing,
@@ -48,7 +52,7 @@ enum Refusal {
     Nothing,
     /// Whoever is told that a file is missing looks for the file, and not for the layer that has it.
     #[error(
-        "no config.dump in the archive: it is an OCI image layout, and a checkpoint is a layer of the image"
+        "no config.dump in the archive: it is an OCI image layout, whose image can be imported as such"
     )]
     Layout,
 }
@@ -58,7 +62,7 @@ impl From<Refusal> for Error {
         let kind = match refusal {
             Refusal::Twice | Refusal::Nothing => Kind::Malformed,
             Refusal::NotRegular => Kind::Escape,
-            Refusal::Name => Kind::Forbidden,
+            Refusal::Name | Refusal::Whiteout => Kind::Forbidden,
             Refusal::Missing | Refusal::Layout => Kind::NotInArchive,
         };
         Error::new(kind, refusal.to_string())

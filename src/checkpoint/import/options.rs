@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use super::contents::MemberType;
 use super::{Refusal, member_path};
 use crate::archive::{IdMap, IdRange, Rules, Sha256Digest, Types, UnsettableXattrs};
+use crate::checkpoint::image::has_whiteout;
 use crate::error::{Error, Result};
 use crate::fs::{OverlayState, PlaceBuf, RootPath};
 use crate::tar::MemberKind;
@@ -79,6 +80,8 @@ pub struct ImportOptions {
     pub(super) require_complete: bool,
     pub(super) sync: bool,
     pub(super) rules: Rules,
+    /// Whether the archive is the layer of an image.
+    pub(super) layer: bool,
     names: Option<Vec<RootPath>>,
 }
 
@@ -94,6 +97,7 @@ impl Default for ImportOptions {
             require_complete: false,
             sync: false,
             rules: Rules::default(),
+            layer: false,
             names: None,
         }
     }
@@ -291,6 +295,11 @@ impl ImportOptions {
         self
     }
 
+    /// Where to keep what can't be read again.
+    pub(in crate::checkpoint) fn spool_place(&self) -> Option<&PlaceBuf> {
+        self.spool_directory.as_ref()
+    }
+
     /// What holds for the bundle, whose owners and top directory are the engine's.
     pub(super) fn bundle_rules(&self) -> Rules {
         Rules {
@@ -313,6 +322,9 @@ impl ImportOptions {
 
     /// Whether a member of this name may be in the archive.
     pub(super) fn check_name(&self, path: &RootPath) -> Result<(), Refusal> {
+        if self.layer && has_whiteout(path.as_bytes()) {
+            return Err(Refusal::Whiteout);
+        }
         let allowed = |name: &RootPath| path.is_within(name) || name.is_within(path);
         match &self.names {
             Some(names) if !names.iter().any(allowed) => Err(Refusal::Name),

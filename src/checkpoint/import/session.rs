@@ -17,6 +17,7 @@ use super::targets::{Selection, Targets};
 use crate::archive::{
     Content, Hash, Input, Meter, Origin, Overflow, Peer, Reading, Sha256Digest, digest_of,
 };
+use crate::checkpoint::image::{OpenImage, Unchanged};
 use crate::checkpoint::{CONFIG_DUMP, DocumentKind, MAX_CONFIG, Metadata, SPEC_DUMP};
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Channel, Place, RootPath, open_input_ambient, spool_ambient};
@@ -49,6 +50,9 @@ pub struct Import {
     metadata: Metadata,
     contents: Contents,
     pub(super) targets: Targets,
+    /// The image that the archive is in, and the digest that is told of it.
+    pub(super) image: Option<Box<OpenImage>>,
+    pub(super) told: Option<Sha256Digest>,
 }
 
 impl Import {
@@ -100,8 +104,23 @@ impl Import {
             let reader = Box::new(channel);
             Origin::Stream(Some(Peer { reader, abandoned }))
         };
-        Ok(Self {
-            step: "archive".to_owned(),
+        Ok(Self::of_origin(
+            origin,
+            "archive".to_owned(),
+            options,
+            watch,
+        ))
+    }
+
+    /// One of an archive that comes from there; `step` is what messages call it.
+    pub(super) fn of_origin(
+        origin: Origin,
+        step: String,
+        options: &ImportOptions,
+        watch: &Watch,
+    ) -> Self {
+        Self {
+            step,
             origin,
             options: options.clone(),
             reading: Reading {
@@ -116,7 +135,9 @@ impl Import {
             metadata: Metadata::default(),
             contents: Contents::default(),
             targets: Targets::default(),
-        })
+            image: None,
+            told: None,
+        }
     }
 
     /// What the archive says of the container. Reads as far as it must, which is to config.dump and spec.dump, and to
@@ -267,6 +288,8 @@ impl Import {
     fn run(&mut self) -> Result<Imported> {
         // Nothing is made for options that contradict each other.
         self.options.rules.check()?;
+        let layers = self.image.as_ref().map(|image| image.verify(&self.reading));
+        let layers = layers.transpose()?;
         let verified = self.verify()?;
         let hash = match verified {
             None if self.wants_digest() => Hash::Always,
@@ -280,7 +303,11 @@ impl Import {
         let meter = Meter::default();
         let pass = Pass::new(&self.targets, &self.options, &self.reading, &meter);
         let pass = pass.accepting_nothing(self.accepts_nothing);
-        let imported = pass.run(&mut reader, |reader| self.check_digest(reader, verified))?;
+        let imported = pass.run(&mut reader, |reader| {
+            let digest = self.check_digest(reader, verified)?;
+            layers.as_ref().map_or(Ok(()), Unchanged::check)?;
+            Ok(digest.or(self.told))
+        })?;
         watch.end();
         Ok(imported)
     }
@@ -375,7 +402,7 @@ impl Import {
         self.reading.watch.begin(Phase::Reading, self.origin.len()?);
         let overflow = match (&self.origin, &self.options.spool_directory) {
             _ if !self.keeps => None,
-            (Origin::File(_), _) => Some(Overflow::Forget),
+            (Origin::File(_) | Origin::Made(..), _) => Some(Overflow::Forget),
             (Origin::Stream(_), None) => Some(Overflow::Refuse),
             (Origin::Stream(_), Some(directory)) => {
                 let directory = directory.get().open_directory_ambient("directory")?;

@@ -132,7 +132,7 @@ impl Store {
         let input = origin.read(reading, Hash::Never, None)?;
         let source = match (&origin, &input) {
             (Origin::File(file), Input::File(_)) => Source::Plain(Arc::clone(file)),
-            (Origin::File(_), Input::Stream(_) | Input::Frames(_)) => {
+            (Origin::File(_), Input::Stream(_) | Input::Frames(_)) | (Origin::Made(..), _) => {
                 Source::Compressed(Cursors::new(origin, reading.clone()))
             }
             (Origin::Stream(_), _) => Source::Spent,

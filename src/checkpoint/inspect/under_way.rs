@@ -12,7 +12,7 @@ use crate::criu::Items;
 use crate::error::{Context as _, Result};
 
 impl Import {
-    /// Inspects the archive before it is extracted. A file is read from its beginning. A pipe or a socket is read once: what
+    /// Inspects the archive before it is extracted. A file or an image is read from its beginning. A pipe or a socket is read once: what
     /// it yields is kept until it is extracted, up to 32 MiB in memory and the rest in
     /// [`ImportOptions::spool_directory`](crate::checkpoint::ImportOptions::spool_directory); of its processes' memory
     /// arguments and environments alone are read. The ratio of compression that the import allows holds for the archive,
@@ -26,12 +26,14 @@ impl Import {
         let step = format!("inspect {}", self.step());
         let mut items = Items::default();
         let reading = self.reading().clone();
-        let store = match self.origin() {
-            Origin::File(file) => {
-                let origin = Origin::File(Arc::clone(file));
-                Store::archive(&step, origin, &reading, &mut items)
-            }
-            Origin::Stream(_) => self
+        let again = match self.origin() {
+            Origin::File(file) => Some(Origin::File(Arc::clone(file))),
+            Origin::Made(make, len) => Some(Origin::Made(Arc::clone(make), *len)),
+            Origin::Stream(_) => None,
+        };
+        let store = match again {
+            Some(origin) => Store::archive(&step, origin, &reading, &mut items),
+            None => self
                 .look_from_beginning(|reader| Store::stream(&step, reader, &reading, &mut items)),
         };
         let store = store.context(|| step.clone())?;

@@ -50,6 +50,11 @@ impl DocumentKind {
             .find(|kind| kind.name().as_bytes() == path.as_bytes())
     }
 
+    /// Whether an image tells what it says of the container.
+    pub(crate) fn is_of_image(self) -> bool {
+        matches!(self, DocumentKind::Config | DocumentKind::Spec)
+    }
+
     /// The name of its member.
     #[must_use]
     pub fn name(self) -> &'static str {

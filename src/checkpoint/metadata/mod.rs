@@ -36,6 +36,7 @@ pub(super) use spec::parse_mounts;
 pub use spec::{Mount, Spec};
 pub use status::ContainerdStatus;
 pub use text::Text;
+pub(super) use time::is_rfc3339;
 
 use std::fmt;
 
@@ -194,6 +195,11 @@ impl Metadata {
             None | Some(Engine::Unknown) => self.names.engine(),
             Some(engine) => engine,
         }
+    }
+
+    /// Whether config.dump has the keys that podman's own has, without which podman restores nothing.
+    pub(crate) fn has_podmans_config(&self) -> bool {
+        self.podmans.is_podmans
     }
 
     /// The container's ID.

@@ -4,7 +4,7 @@
 
 /// Whether `text` is a time of RFC 3339 as engines read it: upper case `T` and `Z`, any number of digits in the
 /// fraction, a comma instead of its point, an hour of one digit, and zones up to 24:60. Leap seconds are not taken.
-pub(super) fn is_rfc3339(text: &str) -> bool {
+pub(in crate::checkpoint) fn is_rfc3339(text: &str) -> bool {
     read(text.as_bytes()).is_some()
 }
 
