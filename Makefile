@@ -16,6 +16,11 @@
 #   make header     writes include/crutils.h anew from src/capi
 #   make abi        writes the description of the ABI anew from the header: include/crutils.symbols and include/crutils.abi
 #   make check-reproducible  builds in another directory, and compares the libraries
+#   make licences   writes the licences of all that is linked in, and a list of it (CycloneDX), to build/licences
+#   make dist       makes the source tarball with vendored crates, in build/dist, from the last commit
+#   make deb        makes packages for Debian of it, in build/deb; make rpm makes RPMs, in build/rpm
+#   make check-packages  installs the Debian packages in a directory tree of their own, uses, upgrades and removes them
+#   make check-podman  builds podman on the library, and runs its checkpoint tests and more in the virtual machine
 #
 # What a packager sets, here with what holds otherwise. SELINUX=no builds without libselinux and libclang: files are not
 # labelled then. VENDORED=no takes zstd and xz from the system, through pkg-config. CC, CFLAGS and LDFLAGS hold for the
@@ -28,6 +33,7 @@ LIBDIR       = $(PREFIX)/lib
 INCLUDEDIR   = $(PREFIX)/include
 PKGCONFIGDIR = $(LIBDIR)/pkgconfig
 MANDIR       = $(PREFIX)/share/man
+DOCDIR       = $(PREFIX)/share/doc/libcrutils
 DESTDIR      =
 CARGO        = cargo
 CARGOFLAGS   = --locked
@@ -52,6 +58,7 @@ TARGET    := $(abspath $(or $(CARGO_TARGET_DIR),target)/$(CARGO_BUILD_TARGET)/re
 VARIANT   := selinux-$(SELINUX).vendored-$(VENDORED)
 BUILT     := build/$(VARIANT)
 STAGE     := $(CURDIR)/build/prefix
+NOTICES    = $(wildcard build/licences/*)
 PAGES      = $(wildcard build/man/man3/*.3)
 
 # The header's text depends on the version of its generator.
@@ -61,7 +68,7 @@ CBINDGEN         := build/tools/cbindgen-$(CBINDGEN_VERSION)/bin/cbindgen
 export CARGO CARGOFLAGS CC AR NM OBJCOPY
 
 .PHONY: all install uninstall stage demo check bench check-large check-vm header check-header abi check-abi \
-    check-reproducible check-faults docs fuzz clean
+    check-reproducible check-faults docs fuzz clean licences dist deb rpm check-packages check-podman
 
 all: $(BUILT)/libcrutils.so
 
@@ -97,17 +104,24 @@ ifneq ($(PAGES),)
 	install -d '$(DESTDIR)$(MANDIR)/man3'
 	install -m 644 $(PAGES) '$(DESTDIR)$(MANDIR)/man3'
 endif
+# After `make licences`.
+ifneq ($(NOTICES),)
+	install -d '$(DESTDIR)$(DOCDIR)'
+	install -m 644 LICENSE $(NOTICES) '$(DESTDIR)$(DOCDIR)'
+endif
 
 uninstall:
 	rm -f '$(DESTDIR)$(LIBDIR)/libcrutils.so' '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(SOVERSION)' \
 	    '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(RELEASE)' '$(DESTDIR)$(LIBDIR)/libcrutils.a' \
 	    '$(DESTDIR)$(INCLUDEDIR)/crutils.h' '$(DESTDIR)$(PKGCONFIGDIR)/crutils.pc'
+	for file in LICENSE $(notdir $(NOTICES)); do rm -f '$(DESTDIR)$(DOCDIR)/'$$file; done
 	for page in $(notdir $(PAGES)); do rm -f '$(DESTDIR)$(MANDIR)/man3/'$$page; done
 
 # What the demo and the checks link against: an installation of its own.
 stage: all
 	@$(MAKE) --no-print-directory -s install DESTDIR= PREFIX='$(STAGE)' LIBDIR='$(STAGE)/lib' \
-	    INCLUDEDIR='$(STAGE)/include' PKGCONFIGDIR='$(STAGE)/lib/pkgconfig' MANDIR='$(STAGE)/share/man'
+	    INCLUDEDIR='$(STAGE)/include' PKGCONFIGDIR='$(STAGE)/lib/pkgconfig' MANDIR='$(STAGE)/share/man' \
+	    DOCDIR='$(STAGE)/share/doc/libcrutils'
 
 demo:
 	@scripts/setup demo
@@ -165,6 +179,24 @@ fuzz:
 
 check-reproducible: all
 	SELINUX=$(SELINUX) VENDORED=$(VENDORED) scripts/check-reproducible $(BUILT)
+
+licences:
+	@scripts/licences build/licences --features '$(FEATURES)'
+
+dist:
+	@scripts/dist build/dist
+
+deb: dist
+	@scripts/deb build/dist build/deb
+
+rpm: dist
+	@scripts/rpm build/dist build/rpm
+
+check-packages: deb
+	@scripts/check-packages build/deb
+
+check-podman:
+	@tests/vm/run engine && cat build/vm/engine/engine/table
 
 # What the demo left in a user namespace belongs to ids that only a namespace may remove.
 clean:

@@ -1,0 +1,305 @@
+# shellcheck shell=bash
+# boots: engine
+# short: no
+# needs: podman
+# podman 4.3.1 on this library, beside Debian's own: podman's checkpoint tests, and what else people do with checkpoints. The
+# table of both is build/vm/engine/engine/table.
+. /vm/containers.sh
+[ -e /vm/podman/podman.dynamic ] || { skip 'podman on the library' "it wasn't built" && return 0; }
+printf '[containers]\nlabel = false\nlog_driver = "k8s-file"\n[engine]\nevents_logger = "file"\ncgroup_manager = "cgroupfs"\n' \
+    >/etc/containers/containers.conf
+# What this system lacks of it.
+tar -xf /vm/podman/bats.tar -C / --keep-directory-symlink --skip-old-files
+ldconfig
+modprobe -a bridge br_netfilter 2>/dev/null
+
+declare -A engines=([plain]=/usr/bin/podman [dynamic]=/vm/podman/podman.dynamic [static]=/vm/podman/podman.static)
+engine=plain
+podman() { command "${engines[$engine]}" --runtime runc --log-level error "$@"; }
+
+# attempt ENGINE NAME COMMAND...: passed or failed, in $result
+attempt() {
+    local log name=$2
+    engine=$1
+    log=$LOGS/$engine-${name//[^[:alnum:]]/-}.log
+    (set -e && "${@:3}") >"$log" 2>&1 </dev/null && result=passed || result=failed
+}
+# row NAME PLAIN DYNAMIC [STATIC]
+row() { echo "| $1 | $2 | $3 | ${4:-} |" >>"$LOGS/table"; }
+# verdict NAME PLAIN OURS...: what only plain podman passes is a failure; what neither passes is told
+verdict() {
+    local name=$1 plain=$2
+    shift 2
+    if [[ " $* " != *' failed '* ]]; then
+        echo "ok $PART ($BOOT): $name (plain podman: $plain)" >&3
+    elif [ "$plain" = failed ]; then
+        echo "note $PART ($BOOT): neither passes: $name" >&3
+    else
+        echo "FAILED $PART ($BOOT): $name: passes with plain podman alone" >&3
+    fi
+}
+clean() {
+    podman rm --all --force --time 0
+    podman volume prune --force
+    rm -rf /tmp/e.tar /tmp/pre.tar /tmp/victim /tmp/h
+} >/dev/null 2>&1
+# both [--static] NAME COMMAND...: plain podman, and ours
+both() {
+    local plain dynamic static=
+    local with_static=
+    [ "$1" != --static ] || { with_static=yes && shift; }
+    attempt plain "$@"
+    clean
+    plain=$result
+    attempt dynamic "$@" && clean
+    dynamic=$result
+    [ -z "$with_static" ] || { attempt static "$@" && static=$result && clean; }
+    row "$1" "$plain" "$dynamic" "$static"
+    # shellcheck disable=SC2086 # none is no argument
+    verdict "$1" "$plain" "$dynamic" $static
+}
+
+goes_on() {
+    local root && root=$(podman mount "$1")
+    await counts_beyond "$root" "$2"
+    counted_on "$root"
+}
+# exported WORK OPTION...: a container c becomes /tmp/e.tar, and is no more; $before is how far it counted
+exported() {
+    start c "$1"
+    checkpoint "${@:2}" --export /tmp/e.tar c
+    before=$(counter "$(merged c)")
+    podman rm --force --time 0 c
+}
+restored() { podman container restore --import /tmp/e.tar "$@"; }
+
+with_compression() { exported podman --compress "$1" && restored && goes_on c "$before"; }
+in_place() {
+    start c podman
+    checkpoint c
+    before=$(counter "$(merged c)")
+    podman container restore c
+    goes_on c "$before"
+}
+leave_running() {
+    start c podman
+    checkpoint --leave-running --export /tmp/e.tar c
+    same 'it runs' "$(podman inspect --format '{{.State.Running}}' c)" true
+    podman rm --force --time 0 c
+    restored
+    goes_on c 1
+}
+previous() {
+    start c quiet
+    checkpoint --pre-checkpoint --export /tmp/pre.tar c
+    checkpoint --with-previous --export /tmp/e.tar c
+    before=$(counter "$(merged c)")
+    podman rm --force --time 0 c
+    restored --import-previous /tmp/pre.tar
+    goes_on c "$before"
+}
+volume() {
+    start c quiet --volume named:/volume
+    checkpoint --export /tmp/e.tar c
+    before=$(counter "$(merged c)")
+    podman rm --force --time 0 c
+    podman volume rm named
+    restored
+    goes_on c "$before"
+    same volume "$(cat "$(podman volume inspect --format '{{.Mountpoint}}' named)/file")" content
+}
+bind_mount() {
+    mkdir -p /tmp/bound
+    start c quiet --volume /tmp/bound:/volume
+    checkpoint --export /tmp/e.tar c
+    before=$(counter "$(merged c)")
+    podman rm --force --time 0 c
+    restored
+    goes_on c "$before"
+    same 'bound file' "$(cat /tmp/bound/file)" content
+}
+ignore_rootfs() {
+    podman run --detach --name c --network none image /bin/sleep 100000
+    checkpoint --ignore-rootfs --export /tmp/e.tar c
+    podman rm --force --time 0 c
+    fails tar -tf /tmp/e.tar rootfs-diff.tar
+    restored --ignore-rootfs
+    same 'it runs' "$(podman inspect --format '{{.State.Running}}' c)" true
+}
+three_names() {
+    exported podman
+    for name in one two three; do restored --name $name; done
+    for name in one two three; do goes_on $name "$before"; done
+}
+four_at_once() {
+    local name process processes=()
+    exported podman
+    for name in one two three four; do
+        restored --name $name &
+        processes+=($!)
+    done
+    for process in "${processes[@]}"; do wait "$process"; done
+    for name in one two three four; do goes_on $name "$before"; done
+}
+keep() {
+    start c podman
+    checkpoint --keep c
+    before=$(counter "$(merged c)")
+    podman container restore --keep c
+    goes_on c "$before"
+    [ -e "$(podman inspect --format '{{.StaticDir}}' c)/checkpoint/inventory.img" ]
+}
+removed_at_exit() {
+    podman run --detach --rm --name c --network none image /bin/workload podman
+    until_ready c
+    checkpoint --export /tmp/e.tar c
+    await fails podman container exists c
+    restored
+    goes_on c 1
+}
+tcp_established() {
+    # shellcheck disable=SC2016 # of the container's shell
+    podman run --detach --name c --network none image /bin/sh -c 'busybox nc -l -p 99 >/tmp/got & sleep 1
+        (i=0; while :; do i=$((i + 1)); echo $i; sleep 0.1; done) | busybox nc 127.0.0.1 99'
+    root=$(podman mount c)
+    await grep -qx 5 "$root/tmp/got"
+    checkpoint --tcp-established --export /tmp/e.tar c
+    before=$(tail -n 1 "$root/tmp/got")
+    podman rm --force --time 0 c
+    restored --tcp-established
+    await grep -qx $((before + 9)) "$(podman mount c)/tmp/got"
+}
+create_image() {
+    start c podman
+    checkpoint --create-image checkpoint-image c
+    before=$(counter "$(merged c)")
+    podman rm --force --time 0 c
+    podman container restore checkpoint-image
+    goes_on c "$before"
+}
+second_export() {
+    exported podman
+    restored
+    goes_on c "$before"
+    podman mount c >/tmp/c.mount
+    checkpoint --export /tmp/e.tar c
+    before=$(counter "$(merged c)")
+    podman rm --force --time 0 c
+    restored
+    goes_on c "$before"
+    same 'a new file' "$(cat "$(podman mount c)/data/hard")" content
+}
+
+# hostile FUNCTION: an archive that the function has changed in /tmp/h can't touch /tmp/victim, whether it is restored or not
+hostile() {
+    exported podman
+    mkdir -p /tmp/victim /tmp/h
+    echo precious >/tmp/victim/file
+    tar -xpf /tmp/e.tar -C /tmp/h
+    "$1"
+    rm /tmp/e.tar
+    (cd /tmp/h && tar -cf /tmp/e.tar -- *)
+    restored || true
+    same 'the file outside' "$(cat /tmp/victim/file)" precious
+}
+deletes_through_symlink() {
+    mkdir /tmp/h/diff && tar -xpf /tmp/h/rootfs-diff.tar -C /tmp/h/diff
+    ln -s /tmp/victim /tmp/h/diff/evil
+    tar -cf /tmp/h/rootfs-diff.tar -C /tmp/h/diff . && rm -r /tmp/h/diff
+    echo '["/evil/file"]' >/tmp/h/deleted.files
+}
+deletes_above_root() {
+    echo '["/../../../../../../../../../../../tmp/victim/file"]' >/tmp/h/deleted.files
+}
+log_is_symlink() {
+    rm -f /tmp/h/restore.log
+    ln -s /tmp/victim/file /tmp/h/restore.log
+}
+
+# What is lost between checkpoint and restore: one of each engine is looked at, and stays until all have been.
+lose() {
+    start c podman
+    checkpoint --export /tmp/e.tar c
+    rm -rf "/tmp/seen.$engine" "/tmp/got.$engine"
+    cp -a "$(merged c)" "/tmp/seen.$engine"
+    podman rm --force --time 0 c
+    restored
+    cp -a "$(podman mount c)" "/tmp/got.$engine"
+    differences "/tmp/seen.$engine" "/tmp/got.$engine" | grep -v '^"data/growing"' >"$LOGS/lost-$engine" || true
+    wc -l "$LOGS/lost-$engine"
+}
+agrees() { same "$1" "$(cd "/tmp/got.$engine" && $2 "$1")" "$(cd "/tmp/seen.$engine" && $2 "$1")"; }
+mode_of() { stat -c %a "$1"; }
+owner_of() { stat -c %u:%g "$1"; }
+time_of() { stat -c %y "$1"; }
+attributes_of() { getfattr -d -m - "$1" && getfacl --numeric "$1"; }
+kept() {
+    local plain dynamic
+    attempt plain "$@" && plain=$result
+    attempt dynamic "$@" && dynamic=$result
+    row "$1" "$plain" "$dynamic"
+    verdict "$1" "$plain" "$dynamic"
+}
+
+# podmans_tests ENGINE: of test/system
+podmans_tests() {
+    engine=$1
+    clean
+    podman image exists quay.io/libpod/testimage:20220615 || {
+        rm -rf /tmp/testimage
+        mkdir -p /tmp/testimage/{bin,dev,proc,sys,tmp,etc,run}
+        cp /usr/bin/busybox /tmp/testimage/bin
+        for name in sh cat top flock rm mv sleep touch true echo; do ln -s busybox /tmp/testimage/bin/$name; done
+        ln -s busybox /tmp/testimage/bin/busybox-extras
+        tar -C /tmp/testimage -c . | podman import --quiet - quay.io/libpod/testimage:20220615
+    }
+    (cd /vm/podman/system && PODMAN="${engines[$engine]} --runtime runc" PODMAN_TIMEOUT=300 bats --tap 520-checkpoint.bats) \
+        >"$LOGS/bats-$engine.log" 2>&1
+}
+
+printf '| | plain podman | on libcrutils | with the static library |\n| --- | --- | --- | --- |\n' >"$LOGS/table"
+engine=plain
+check 'an image is made' make_image
+both --static 'export without compression' with_compression none
+both 'export with gzip' with_compression gzip
+both 'export with zstd' with_compression zstd
+both --static 'checkpoint and restore in place' in_place
+both '--leave-running' leave_running
+both '--pre-checkpoint and --with-previous' previous
+both 'a volume' volume
+both 'a bind mount' bind_mount
+both '--ignore-rootfs' ignore_rootfs
+both 'three names from one archive' three_names
+both 'four restores at once' four_at_once
+both '--keep' keep
+both 'run --rm' removed_at_exit
+both '--tcp-established' tcp_established
+both '--create-image' create_image
+both 'a second export' second_export
+both 'hostile: a deletion through a symbolic link' hostile deletes_through_symlink
+both 'hostile: a deletion above the root' hostile deletes_above_root
+both 'hostile: restore.log is a symbolic link' hostile log_is_symlink
+for engine in plain dynamic; do
+    attempt $engine 'what is lost' lose
+    clean
+    note "$engine podman: $(wc -l <"$LOGS/lost-$engine") objects differ after export and import"
+done
+row 'objects that differ after export and import' "$(wc -l <"$LOGS/lost-plain")" "$(wc -l <"$LOGS/lost-dynamic")"
+kept 'a modified file' agrees etc/app/main.conf cat
+kept 'a directory deleted and made again' agrees opt/again ls
+kept 'the mode of a directory' agrees etc/app/conf.d mode_of
+kept 'the mode of a file' agrees etc/app/mode mode_of
+kept 'the owner of a file' agrees etc/app/owner owner_of
+kept 'the time of a file' agrees etc/app/time time_of
+kept 'extended attributes and an ACL of a directory' agrees data/shared attributes_of
+kept 'an extended attribute of a file' agrees data/old attributes_of
+for engine in plain dynamic static; do podmans_tests $engine; done
+for number in 1 2 3 4; do
+    name=$(sed -n "s/^\(not \)\?ok $number //p" "$LOGS/bats-dynamic.log" | head -n 1)
+    found=()
+    for engine in plain dynamic static; do
+        if grep -q "^ok $number " "$LOGS/bats-$engine.log"; then found+=(passed); else found+=(failed); fi
+    done
+    row "podman's test/system: ${name:-number $number}" "${found[@]}"
+    verdict "podman's test/system: ${name:-number $number}" "${found[@]}"
+done
