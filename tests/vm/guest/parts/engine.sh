@@ -1,48 +1,11 @@
 # shellcheck shell=bash
 # boots: engine
 # short: no
-# needs: podman
-# podman 4.3.1 on this library, beside Debian's own: podman's checkpoint tests, and what else people do with checkpoints. The
-# table of both is build/vm/engine/engine/table.
-. /vm/containers.sh
+# podman 4.3.1 on this library, beside Debian's own: what people do with checkpoints. The table of both is
+# build/vm/engine/engine/table.
 [ -e /vm/podman/podman.dynamic ] || { skip 'podman on the library' "it wasn't built" && return 0; }
-printf '[containers]\nlabel = false\nlog_driver = "k8s-file"\n[engine]\nevents_logger = "file"\ncgroup_manager = "cgroupfs"\n' \
-    >/etc/containers/containers.conf
-# What this system lacks of it.
-tar -xf /vm/podman/bats.tar -C / --keep-directory-symlink --skip-old-files
-ldconfig
-modprobe -a bridge br_netfilter 2>/dev/null
+. /vm/engines.sh
 
-declare -A engines=([plain]=/usr/bin/podman [dynamic]=/vm/podman/podman.dynamic [static]=/vm/podman/podman.static)
-engine=plain
-podman() { command "${engines[$engine]}" --runtime runc --log-level error "$@"; }
-
-# attempt ENGINE NAME COMMAND...: passed or failed, in $result
-attempt() {
-    local log name=$2
-    engine=$1
-    log=$LOGS/$engine-${name//[^[:alnum:]]/-}.log
-    (set -e && "${@:3}") >"$log" 2>&1 </dev/null && result=passed || result=failed
-}
-# row NAME PLAIN DYNAMIC [STATIC]
-row() { echo "| $1 | $2 | $3 | ${4:-} |" >>"$LOGS/table"; }
-# verdict NAME PLAIN OURS...: what only plain podman passes is a failure; what neither passes is told
-verdict() {
-    local name=$1 plain=$2
-    shift 2
-    if [[ " $* " != *' failed '* ]]; then
-        echo "ok $PART ($BOOT): $name (plain podman: $plain)" >&3
-    elif [ "$plain" = failed ]; then
-        echo "note $PART ($BOOT): neither passes: $name" >&3
-    else
-        echo "FAILED $PART ($BOOT): $name: passes with plain podman alone" >&3
-    fi
-}
-clean() {
-    podman rm --all --force --time 0
-    podman volume prune --force
-    rm -rf /tmp/e.tar /tmp/pre.tar /tmp/victim /tmp/h
-} >/dev/null 2>&1
 # both [--static] NAME COMMAND...: plain podman, and ours
 both() {
     local plain dynamic static=
@@ -241,23 +204,6 @@ kept() {
     verdict "$1" "$plain" "$dynamic"
 }
 
-# podmans_tests ENGINE: of test/system
-podmans_tests() {
-    engine=$1
-    clean
-    podman image exists quay.io/libpod/testimage:20220615 || {
-        rm -rf /tmp/testimage
-        mkdir -p /tmp/testimage/{bin,dev,proc,sys,tmp,etc,run}
-        cp /usr/bin/busybox /tmp/testimage/bin
-        for name in sh cat top flock rm mv sleep touch true echo; do ln -s busybox /tmp/testimage/bin/$name; done
-        ln -s busybox /tmp/testimage/bin/busybox-extras
-        tar -C /tmp/testimage -c . | podman import --quiet - quay.io/libpod/testimage:20220615
-    }
-    (cd /vm/podman/system && PODMAN="${engines[$engine]} --runtime runc" PODMAN_TIMEOUT=300 bats --tap 520-checkpoint.bats) \
-        >"$LOGS/bats-$engine.log" 2>&1
-}
-
-printf '| | plain podman | on libcrutils | with the static library |\n| --- | --- | --- | --- |\n' >"$LOGS/table"
 engine=plain
 check 'an image is made' make_image
 both --static 'export without compression' with_compression none
@@ -293,13 +239,3 @@ kept 'the owner of a file' agrees etc/app/owner owner_of
 kept 'the time of a file' agrees etc/app/time time_of
 kept 'extended attributes and an ACL of a directory' agrees data/shared attributes_of
 kept 'an extended attribute of a file' agrees data/old attributes_of
-for engine in plain dynamic static; do podmans_tests $engine; done
-for number in 1 2 3 4; do
-    name=$(sed -n "s/^\(not \)\?ok $number //p" "$LOGS/bats-dynamic.log" | head -n 1)
-    found=()
-    for engine in plain dynamic static; do
-        if grep -q "^ok $number " "$LOGS/bats-$engine.log"; then found+=(passed); else found+=(failed); fi
-    done
-    row "podman's test/system: ${name:-number $number}" "${found[@]}"
-    verdict "podman's test/system: ${name:-number $number}" "${found[@]}"
-done
