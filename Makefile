@@ -9,7 +9,8 @@
 #   make bench      sets up, measures the library beside other programs and writes BENCHMARKS.md, which takes some 25
 #                   minutes, 30 GiB of disk, and root for most; CASES='xfs runtime' chooses by parts of names, and
 #                   BENCHFLAGS=--quick reduces sizes: then it writes build/bench/BENCHMARKS.md
-#   make install    installs the libraries, the header and the pkg-config file; make uninstall removes exactly these
+#   make install    installs the libraries, the header and the pkg-config file; the command crutils with its manual and
+#                   completions; make uninstall removes exactly these
 #   make check-faults  has every system call of the operations fail once, which takes some minutes
 #   make fuzz       runs the fuzz targets, SECONDS=60 each, or TARGETS='...'; it needs cargo-fuzz and a nightly toolchain
 #   make docs       renders the header: HTML in build/docs, pages of the manual in build/man
@@ -26,7 +27,7 @@
 # labelled then. VENDORED=no takes zstd and xz from the system, through pkg-config. CC, CFLAGS and LDFLAGS hold for the
 # shared library and for C sources of crates, RUSTFLAGS for Rust; AR, NM and OBJCOPY go with CC. For a package of debugging
 # information, CARGO_PROFILE_RELEASE_DEBUG=2 and CARGO_PROFILE_RELEASE_STRIP=none in the environment. For a build without
-# network, `cargo vendor` beforehand and CARGOFLAGS='--locked --offline'.
+# network, `cargo vendor` beforehand and CARGOFLAGS='--locked --offline'. COMMAND=no leaves the command out.
 
 PREFIX       = /usr/local
 LIBDIR       = $(PREFIX)/lib
@@ -34,6 +35,10 @@ INCLUDEDIR   = $(PREFIX)/include
 PKGCONFIGDIR = $(LIBDIR)/pkgconfig
 MANDIR       = $(PREFIX)/share/man
 DOCDIR       = $(PREFIX)/share/doc/libcrutils
+BINDIR       = $(PREFIX)/bin
+BASHDIR      = $(PREFIX)/share/bash-completion/completions
+ZSHDIR       = $(PREFIX)/share/zsh/site-functions
+FISHDIR      = $(PREFIX)/share/fish/vendor_completions.d
 DESTDIR      =
 CARGO        = cargo
 CARGOFLAGS   = --locked
@@ -41,9 +46,10 @@ NM           = nm
 OBJCOPY      = objcopy
 SELINUX      = yes
 VENDORED     = yes
+COMMAND      = yes
 
-ifneq ($(filter-out yes no,$(SELINUX) $(VENDORED)),)
-$(error SELINUX and VENDORED are yes or no)
+ifneq ($(filter-out yes no,$(SELINUX) $(VENDORED) $(COMMAND)),)
+$(error SELINUX, VENDORED and COMMAND are yes or no)
 endif
 
 # The number in the SONAME changes when the ABI breaks, which the version's numbers may do for other reasons.
@@ -60,6 +66,9 @@ BUILT     := build/$(VARIANT)
 STAGE     := $(CURDIR)/build/prefix
 NOTICES    = $(wildcard build/licences/*)
 PAGES      = $(wildcard build/man/man3/*.3)
+# The pages of section 1, which the command writes itself.
+SUBCOMMANDS := apply cat check compare diff export extract import inspect list memory
+MAN1        := crutils.1 $(SUBCOMMANDS:%=crutils-%.1)
 
 # The header's text depends on the version of its generator.
 CBINDGEN_VERSION := 0.29.2
@@ -70,7 +79,7 @@ export CARGO CARGOFLAGS CC AR NM OBJCOPY
 .PHONY: all install uninstall stage demo check bench check-large check-vm header check-header abi check-abi \
     check-reproducible check-faults docs fuzz clean licences dist deb rpm check-packages check-podman
 
-all: $(BUILT)/libcrutils.so
+all: $(BUILT)/libcrutils.so $(if $(filter yes,$(COMMAND)),$(BUILT)/command/crutils)
 
 # What rustc makes has the Rust runtime's symbols and those of zstd and xz; only for the next step.
 $(BUILT)/unsealed.a: $(SOURCES) scripts/compile
@@ -89,7 +98,14 @@ $(BUILT)/libcrutils.so: $(BUILT)/libcrutils.a $(BUILT)/crutils.map scripts/harde
 	    $$(scripts/hardening) $(LDFLAGS) -Wl,--whole-archive $(BUILT)/libcrutils.a -Wl,--no-whole-archive \
 	    $$(cat $(BUILT)/native-static-libs)
 
-# The pages of the manual are there after `make docs`.
+# It runs here, to write its manual and its completions.
+$(BUILT)/command/crutils: $(SOURCES) cli/Cargo.toml $(shell find cli/src -name '*.rs') scripts/compile scripts/document-command
+	scripts/check-rust
+	scripts/compile '$(FEATURES)' command
+	scripts/document-command $(TARGET)/crutils $(@D) $(MAN1)
+	cp $(TARGET)/crutils $@
+
+# The pages of section 3 are there after `make docs`.
 install: all
 	install -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(PKGCONFIGDIR)'
 	install -m 755 $(BUILT)/libcrutils.so '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(RELEASE)'
@@ -109,6 +125,15 @@ ifneq ($(NOTICES),)
 	install -d '$(DESTDIR)$(DOCDIR)'
 	install -m 644 LICENSE $(NOTICES) '$(DESTDIR)$(DOCDIR)'
 endif
+ifeq ($(COMMAND),yes)
+	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(BASHDIR)' '$(DESTDIR)$(ZSHDIR)' \
+	    '$(DESTDIR)$(FISHDIR)'
+	install -m 755 $(BUILT)/command/crutils '$(DESTDIR)$(BINDIR)/crutils'
+	install -m 644 $(MAN1:%=$(BUILT)/command/man/%) '$(DESTDIR)$(MANDIR)/man1'
+	install -m 644 $(BUILT)/command/crutils.bash '$(DESTDIR)$(BASHDIR)/crutils'
+	install -m 644 $(BUILT)/command/crutils.zsh '$(DESTDIR)$(ZSHDIR)/_crutils'
+	install -m 644 $(BUILT)/command/crutils.fish '$(DESTDIR)$(FISHDIR)/crutils.fish'
+endif
 
 uninstall:
 	rm -f '$(DESTDIR)$(LIBDIR)/libcrutils.so' '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(SOVERSION)' \
@@ -116,12 +141,19 @@ uninstall:
 	    '$(DESTDIR)$(INCLUDEDIR)/crutils.h' '$(DESTDIR)$(PKGCONFIGDIR)/crutils.pc'
 	for file in LICENSE $(notdir $(NOTICES)); do rm -f '$(DESTDIR)$(DOCDIR)/'$$file; done
 	for page in $(notdir $(PAGES)); do rm -f '$(DESTDIR)$(MANDIR)/man3/'$$page; done
+ifeq ($(COMMAND),yes)
+	rm -f '$(DESTDIR)$(BINDIR)/crutils' '$(DESTDIR)$(BASHDIR)/crutils' '$(DESTDIR)$(ZSHDIR)/_crutils' \
+	    '$(DESTDIR)$(FISHDIR)/crutils.fish'
+	for page in $(MAN1); do rm -f '$(DESTDIR)$(MANDIR)/man1/'$$page; done
+endif
 
 # What the demo and the checks link against: an installation of its own.
 stage: all
 	@$(MAKE) --no-print-directory -s install DESTDIR= PREFIX='$(STAGE)' LIBDIR='$(STAGE)/lib' \
 	    INCLUDEDIR='$(STAGE)/include' PKGCONFIGDIR='$(STAGE)/lib/pkgconfig' MANDIR='$(STAGE)/share/man' \
-	    DOCDIR='$(STAGE)/share/doc/libcrutils'
+	    DOCDIR='$(STAGE)/share/doc/libcrutils' \
+	    BINDIR='$(STAGE)/bin' BASHDIR='$(STAGE)/share/bash-completion/completions' \
+	    ZSHDIR='$(STAGE)/share/zsh/site-functions' FISHDIR='$(STAGE)/share/fish/vendor_completions.d'
 
 demo:
 	@scripts/setup demo
