@@ -37,4 +37,34 @@ clean() {
     rm -rf /tmp/e.tar /tmp/pre.tar /tmp/victim /tmp/h
 } >/dev/null 2>&1
 
+# both [--static] NAME COMMAND...: plain podman, and ours
+both() {
+    local plain dynamic static=
+    local with_static=
+    [ "$1" != --static ] || { with_static=yes && shift; }
+    attempt plain "$@"
+    clean
+    plain=$result
+    attempt dynamic "$@" && clean
+    dynamic=$result
+    [ -z "$with_static" ] || { attempt static "$@" && static=$result && clean; }
+    row "$1" "$plain" "$dynamic" "$static"
+    # shellcheck disable=SC2086 # none is no argument
+    verdict "$1" "$plain" "$dynamic" $static
+}
+
+goes_on() {
+    local root && root=$(podman mount "$1")
+    await counts_beyond "$root" "$2"
+    counted_on "$root"
+}
+# exported WORK OPTION...: a container c becomes /tmp/e.tar, and is no more; $before is how far it counted
+exported() {
+    start c "$1"
+    checkpoint "${@:2}" --export /tmp/e.tar c
+    before=$(counter "$(merged c)")
+    podman rm --force --time 0 c
+}
+restored() { podman container restore --import /tmp/e.tar "$@"; }
+
 printf '| | plain podman | on libcrutils | with the static library |\n| --- | --- | --- | --- |\n' >"$LOGS/table"

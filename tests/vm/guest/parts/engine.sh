@@ -6,36 +6,6 @@
 [ -e /vm/podman/podman.dynamic ] || { skip 'podman on the library' "it wasn't built" && return 0; }
 . /vm/engines.sh
 
-# both [--static] NAME COMMAND...: plain podman, and ours
-both() {
-    local plain dynamic static=
-    local with_static=
-    [ "$1" != --static ] || { with_static=yes && shift; }
-    attempt plain "$@"
-    clean
-    plain=$result
-    attempt dynamic "$@" && clean
-    dynamic=$result
-    [ -z "$with_static" ] || { attempt static "$@" && static=$result && clean; }
-    row "$1" "$plain" "$dynamic" "$static"
-    # shellcheck disable=SC2086 # none is no argument
-    verdict "$1" "$plain" "$dynamic" $static
-}
-
-goes_on() {
-    local root && root=$(podman mount "$1")
-    await counts_beyond "$root" "$2"
-    counted_on "$root"
-}
-# exported WORK OPTION...: a container c becomes /tmp/e.tar, and is no more; $before is how far it counted
-exported() {
-    start c "$1"
-    checkpoint "${@:2}" --export /tmp/e.tar c
-    before=$(counter "$(merged c)")
-    podman rm --force --time 0 c
-}
-restored() { podman container restore --import /tmp/e.tar "$@"; }
-
 with_compression() { exported podman --compress "$1" && restored && goes_on c "$before"; }
 in_place() {
     start c podman
@@ -153,57 +123,6 @@ second_export() {
     same 'a new file' "$(cat "$(podman mount c)/data/hard")" content
 }
 
-# hostile FUNCTION: an archive that the function has changed in /tmp/h can't touch /tmp/victim, whether it is restored or not
-hostile() {
-    exported podman
-    mkdir -p /tmp/victim /tmp/h
-    echo precious >/tmp/victim/file
-    tar -xpf /tmp/e.tar -C /tmp/h
-    "$1"
-    rm /tmp/e.tar
-    (cd /tmp/h && tar -cf /tmp/e.tar -- *)
-    restored || true
-    same 'the file outside' "$(cat /tmp/victim/file)" precious
-}
-deletes_through_symlink() {
-    mkdir /tmp/h/diff && tar -xpf /tmp/h/rootfs-diff.tar -C /tmp/h/diff
-    ln -s /tmp/victim /tmp/h/diff/evil
-    tar -cf /tmp/h/rootfs-diff.tar -C /tmp/h/diff . && rm -r /tmp/h/diff
-    echo '["/evil/file"]' >/tmp/h/deleted.files
-}
-deletes_above_root() {
-    echo '["/../../../../../../../../../../../tmp/victim/file"]' >/tmp/h/deleted.files
-}
-log_is_symlink() {
-    rm -f /tmp/h/restore.log
-    ln -s /tmp/victim/file /tmp/h/restore.log
-}
-
-# What is lost between checkpoint and restore: one of each engine is looked at, and stays until all have been.
-lose() {
-    start c podman
-    checkpoint --export /tmp/e.tar c
-    rm -rf "/tmp/seen.$engine" "/tmp/got.$engine"
-    cp -a "$(merged c)" "/tmp/seen.$engine"
-    podman rm --force --time 0 c
-    restored
-    cp -a "$(podman mount c)" "/tmp/got.$engine"
-    differences "/tmp/seen.$engine" "/tmp/got.$engine" | grep -v '^"data/growing"' >"$LOGS/lost-$engine" || true
-    wc -l "$LOGS/lost-$engine"
-}
-agrees() { same "$1" "$(cd "/tmp/got.$engine" && $2 "$1")" "$(cd "/tmp/seen.$engine" && $2 "$1")"; }
-mode_of() { stat -c %a "$1"; }
-owner_of() { stat -c %u:%g "$1"; }
-time_of() { stat -c %y "$1"; }
-attributes_of() { getfattr -d -m - "$1" && getfacl --numeric "$1"; }
-kept() {
-    local plain dynamic
-    attempt plain "$@" && plain=$result
-    attempt dynamic "$@" && dynamic=$result
-    row "$1" "$plain" "$dynamic"
-    verdict "$1" "$plain" "$dynamic"
-}
-
 engine=plain
 check 'an image is made' make_image
 both --static 'export without compression' with_compression none
@@ -222,20 +141,3 @@ both 'run --rm' removed_at_exit
 both '--tcp-established' tcp_established
 both '--create-image' create_image
 both 'a second export' second_export
-both 'hostile: a deletion through a symbolic link' hostile deletes_through_symlink
-both 'hostile: a deletion above the root' hostile deletes_above_root
-both 'hostile: restore.log is a symbolic link' hostile log_is_symlink
-for engine in plain dynamic; do
-    attempt $engine 'what is lost' lose
-    clean
-    note "$engine podman: $(wc -l <"$LOGS/lost-$engine") objects differ after export and import"
-done
-row 'objects that differ after export and import' "$(wc -l <"$LOGS/lost-plain")" "$(wc -l <"$LOGS/lost-dynamic")"
-kept 'a modified file' agrees etc/app/main.conf cat
-kept 'a directory deleted and made again' agrees opt/again ls
-kept 'the mode of a directory' agrees etc/app/conf.d mode_of
-kept 'the mode of a file' agrees etc/app/mode mode_of
-kept 'the owner of a file' agrees etc/app/owner owner_of
-kept 'the time of a file' agrees etc/app/time time_of
-kept 'extended attributes and an ACL of a directory' agrees data/shared attributes_of
-kept 'an extended attribute of a file' agrees data/old attributes_of
