@@ -19,6 +19,11 @@
 #   make header     writes include/crutils.h anew from src/capi
 #   make abi        writes the description of the ABI anew from the header: include/crutils.symbols and include/crutils.abi
 #   make check-reproducible  builds in another directory, and compares the libraries
+#   make licences   writes the licences of all that is linked in, and a list of it (CycloneDX), to build/licences
+#   make dist       makes the source tarball with vendored crates, in build/dist, from the last commit
+#   make deb        makes packages for Debian of it, in build/deb; make rpm makes RPMs, in build/rpm
+#   make check-packages  installs the Debian packages in a directory tree of their own, uses, upgrades and removes them
+#   make check-podman  builds podman on the library, and runs its checkpoint tests and more in the virtual machine
 #
 # What a packager sets, here with what holds otherwise. SELINUX=no builds without libselinux and libclang: files are not
 # labelled then. VENDORED=no takes zstd and xz from the system, through pkg-config. CC, CFLAGS and LDFLAGS hold for the
@@ -31,6 +36,7 @@ LIBDIR       = $(PREFIX)/lib
 INCLUDEDIR   = $(PREFIX)/include
 PKGCONFIGDIR = $(LIBDIR)/pkgconfig
 MANDIR       = $(PREFIX)/share/man
+DOCDIR       = $(PREFIX)/share/doc/libcrutils
 BINDIR       = $(PREFIX)/bin
 BASHDIR      = $(PREFIX)/share/bash-completion/completions
 ZSHDIR       = $(PREFIX)/share/zsh/site-functions
@@ -60,6 +66,7 @@ TARGET    := $(abspath $(or $(CARGO_TARGET_DIR),target)/$(CARGO_BUILD_TARGET)/re
 VARIANT   := selinux-$(SELINUX).vendored-$(VENDORED)
 BUILT     := build/$(VARIANT)
 STAGE     := $(CURDIR)/build/prefix
+NOTICES    = $(wildcard build/licences/*)
 PAGES      = $(wildcard build/man/man3/*.3)
 # The pages of section 1, which the command writes itself.
 SUBCOMMANDS := apply cat check compare diff export extract import inspect list memory
@@ -72,7 +79,7 @@ CBINDGEN         := build/tools/cbindgen-$(CBINDGEN_VERSION)/bin/cbindgen
 export CARGO CARGOFLAGS CC AR NM OBJCOPY
 
 .PHONY: all install uninstall stage demo check bench check-large check-vm header check-header abi check-abi \
-    check-reproducible check-faults check-corpora docs fuzz clean
+    check-reproducible check-faults check-corpora docs fuzz clean licences dist deb rpm check-packages check-podman
 
 all: $(BUILT)/libcrutils.so $(if $(filter yes,$(COMMAND)),$(BUILT)/command/crutils)
 
@@ -115,6 +122,11 @@ ifneq ($(PAGES),)
 	install -d '$(DESTDIR)$(MANDIR)/man3'
 	install -m 644 $(PAGES) '$(DESTDIR)$(MANDIR)/man3'
 endif
+# After `make licences`.
+ifneq ($(NOTICES),)
+	install -d '$(DESTDIR)$(DOCDIR)'
+	install -m 644 LICENSE $(NOTICES) '$(DESTDIR)$(DOCDIR)'
+endif
 ifeq ($(COMMAND),yes)
 	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(BASHDIR)' '$(DESTDIR)$(ZSHDIR)' \
 	    '$(DESTDIR)$(FISHDIR)'
@@ -129,6 +141,7 @@ uninstall:
 	rm -f '$(DESTDIR)$(LIBDIR)/libcrutils.so' '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(SOVERSION)' \
 	    '$(DESTDIR)$(LIBDIR)/libcrutils.so.$(RELEASE)' '$(DESTDIR)$(LIBDIR)/libcrutils.a' \
 	    '$(DESTDIR)$(INCLUDEDIR)/crutils.h' '$(DESTDIR)$(PKGCONFIGDIR)/crutils.pc'
+	for file in LICENSE $(notdir $(NOTICES)); do rm -f '$(DESTDIR)$(DOCDIR)/'$$file; done
 	for page in $(notdir $(PAGES)); do rm -f '$(DESTDIR)$(MANDIR)/man3/'$$page; done
 ifeq ($(COMMAND),yes)
 	rm -f '$(DESTDIR)$(BINDIR)/crutils' '$(DESTDIR)$(BASHDIR)/crutils' '$(DESTDIR)$(ZSHDIR)/_crutils' \
@@ -140,6 +153,7 @@ endif
 stage: all
 	@$(MAKE) --no-print-directory -s install DESTDIR= PREFIX='$(STAGE)' LIBDIR='$(STAGE)/lib' \
 	    INCLUDEDIR='$(STAGE)/include' PKGCONFIGDIR='$(STAGE)/lib/pkgconfig' MANDIR='$(STAGE)/share/man' \
+	    DOCDIR='$(STAGE)/share/doc/libcrutils' \
 	    BINDIR='$(STAGE)/bin' BASHDIR='$(STAGE)/share/bash-completion/completions' \
 	    ZSHDIR='$(STAGE)/share/zsh/site-functions' FISHDIR='$(STAGE)/share/fish/vendor_completions.d'
 
@@ -202,6 +216,24 @@ fuzz:
 
 check-reproducible: all
 	SELINUX=$(SELINUX) VENDORED=$(VENDORED) scripts/check-reproducible $(BUILT)
+
+licences:
+	@scripts/licences build/licences --features '$(FEATURES)'
+
+dist:
+	@scripts/dist build/dist
+
+deb: dist
+	@scripts/deb build/dist build/deb
+
+rpm: dist
+	@scripts/rpm build/dist build/rpm
+
+check-packages: deb
+	@scripts/check-packages build/deb
+
+check-podman:
+	@tests/vm/run engine engine-tests engine-losses && cat build/vm/engine*/engine*/table
 
 # What the demo left in a user namespace belongs to ids that only a namespace may remove.
 clean:

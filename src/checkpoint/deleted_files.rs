@@ -19,9 +19,9 @@ use super::{DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list};
 use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
 use crate::fs::{
     Name, Node, Parent, Parents, Place, Root, RootPath, file_type, open_regular_at,
-    remove_tree_except, restore_times, times_of,
+    remove_tree_except, restore_times, stat_at, times_of,
 };
-use crate::sys::mount_id;
+use crate::sys::{Timestamp, mount_id};
 use crate::watch::Watch;
 
 /// Why a list of deletions is refused as a whole.
@@ -126,12 +126,15 @@ impl DeletedFiles {
             watch.check()?;
             check_mount(&mut parents, spelled, mount).at_entry(spelled)?;
         }
-        for spelled in meant {
+        let mut edited = None;
+        let removed = meant.into_iter().try_for_each(|spelled| {
             watch.at(spelled);
             watch.step(0)?;
-            remove(&mut parents, spelled, &mut held, watch).at_entry(spelled)?;
-        }
-        Ok(())
+            remove(&mut parents, &mut edited, spelled, &mut held, watch).at_entry(spelled)
+        });
+        // Also after a failure: what was removed until then is all that shows.
+        let restored = edited.map_or(Ok(()), |edited: Edited| edited.restore());
+        removed.and(restored)
     }
 
     /// The listed objects that are there.
@@ -172,50 +175,92 @@ fn meant(spelled: &[u8]) -> Result<RootPath> {
 
 /// What is mounted below the root isn't part of the container's file system.
 fn check_mount(parents: &mut Parents<'_>, spelled: &[u8], mount: u64) -> Result<()> {
-    match find(parents, &meant(spelled)?)? {
-        Some((parent, ..)) if parent.mount()? != mount => Err(Refusal::OtherMount.into()),
-        _ => Ok(()),
+    let path = meant(spelled)?;
+    let Some((parent, name)) = parent_of(parents, &path)? else {
+        return Ok(());
+    };
+    // Asked once a directory. Whether the object is there matters only on another mount.
+    if parent.mount()? != mount && stat_at(&*parent, &name)?.is_some() {
+        return Err(Refusal::OtherMount.into());
     }
+    Ok(())
 }
 
-/// What `path` names, and where it is; a path that ends early isn't there.
-fn find(parents: &mut Parents<'_>, path: &RootPath) -> Result<Option<(Rc<Parent>, Name, Node)>> {
+/// The directory that `path` is in, and its name there; nothing if there is no such directory.
+fn parent_of(parents: &mut Parents<'_>, path: &RootPath) -> Result<Option<(Rc<Parent>, Name)>> {
     let Some((parent, name)) = path.split() else {
         return Ok(None);
     };
-    let parent = match parents.get(&parent) {
+    match parents.get(&parent) {
         // Nothing is behind symlinks that lead round in a circle, either.
-        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => {
-            return Ok(None);
-        }
-        result => result?,
-    };
-    let node = Node::find_at(&*parent, &name)?;
-    Ok(node.map(|node| (parent, name, node)))
+        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => Ok(None),
+        result => Ok(Some((result?, name))),
+    }
 }
 
-fn remove(parents: &mut Parents<'_>, spelled: &[u8], held: &mut Held, watch: &Watch) -> Result<()> {
-    let Some((parent, name, node)) = find(parents, &meant(spelled)?)? else {
+/// Where `path` is, and its type; a path that ends early isn't there.
+fn find(parents: &mut Parents<'_>, path: &RootPath) -> Result<Option<(Rc<Parent>, Name, SFlag)>> {
+    let Some((parent, name)) = parent_of(parents, path)? else {
+        return Ok(None);
+    };
+    let stat = stat_at(&*parent, &name)?;
+    Ok(stat.map(|stat| (parent, name, file_type(&stat))))
+}
+
+/// A directory that something is being removed from. Its times come back once for all that is removed in a row: they are
+/// asked for and set once a directory, not once a file.
+struct Edited {
+    parent: Rc<Parent>,
+    directory: Node,
+    times: (Timestamp, Timestamp),
+}
+
+impl Edited {
+    fn begin(parent: &Rc<Parent>) -> Result<Self> {
+        let directory = Node::dot(&**parent)?;
+        Ok(Self {
+            parent: Rc::clone(parent),
+            times: times_of(&directory.stat()?),
+            directory,
+        })
+    }
+
+    fn restore(self) -> Result<()> {
+        let (_, modified) = times_of(&self.directory.stat()?);
+        if (modified.tv_sec, modified.tv_nsec) == (self.times.1.tv_sec, self.times.1.tv_nsec) {
+            return Ok(());
+        }
+        restore_times(&self.directory, self.times)
+    }
+}
+
+fn remove(
+    parents: &mut Parents<'_>,
+    edited: &mut Option<Edited>,
+    spelled: &[u8],
+    held: &mut Held,
+    watch: &Watch,
+) -> Result<()> {
+    let Some((parent, name, kind)) = find(parents, &meant(spelled)?)? else {
         return Ok(());
     };
     let canonical = parent.canonical().join(&name)?;
     if held.is_cleared(&canonical) {
         return Ok(());
     }
-    let directory = Node::dot(&*parent)?;
-    let before = times_of(&directory.stat()?);
-    let kind = file_type(&node.stat()?);
+    let same = |last: &Edited| last.parent.canonical() == parent.canonical();
+    if !edited.as_ref().is_some_and(same) {
+        if let Some(last) = edited.take() {
+            last.restore()?;
+        }
+        *edited = Some(Edited::begin(&parent)?);
+    }
     if matches!(kind, SFlag::S_IFDIR | SFlag::S_IFLNK) {
-        // Paths through it lead elsewhere from now on.
-        parents.forget();
+        parents.forget_through(&canonical);
     }
     remove_tree_except(&*parent, &name, &canonical, held, watch)?;
     if kind == SFlag::S_IFDIR {
         held.remember_cleared(canonical);
     }
-    let after = times_of(&directory.stat()?);
-    if (after.1.tv_sec, after.1.tv_nsec) == (before.1.tv_sec, before.1.tv_nsec) {
-        return Ok(());
-    }
-    restore_times(&directory, before)
+    Ok(())
 }

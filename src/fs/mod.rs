@@ -43,7 +43,7 @@ pub(crate) use host::{create_empty_at, open_input_ambient, open_regular_at};
 pub(crate) use identity::Identity;
 pub(crate) use listing::{is_empty_directory, sorted_names};
 pub(crate) use name::Name;
-pub(crate) use node::{Node, Owner, file_type, is_directory};
+pub(crate) use node::{Node, Owner, file_type, is_directory, stat_at};
 pub(crate) use output::Output;
 pub(crate) use parents::{ImplicitOwner, Parent, Parents};
 pub(crate) use path::{RootPath, compare_paths, is_path_within, names_start};

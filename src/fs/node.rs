@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::unistd::{Gid, Uid, close, fchownat};
 
 use super::{Identity, Name};
@@ -179,6 +179,17 @@ impl AsFd for Node {
 impl From<Node> for OwnedFd {
     fn from(node: Node) -> Self {
         node.fd
+    }
+}
+
+/// What the object `name` in `parent` is, itself and not what it leads to; nothing if it isn't there.
+pub(crate) fn stat_at(parent: impl AsFd, name: &Name) -> Result<Option<FileStat>> {
+    let flags = AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_NO_AUTOMOUNT;
+    match fstatat(parent, name, flags) {
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+        result => result
+            .map(Some)
+            .called(|| format!("fstatat {}", name.quoted())),
     }
 }
 

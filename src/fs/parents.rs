@@ -130,6 +130,17 @@ impl<'r> Parents<'r> {
         self.last = None;
     }
 
+    /// Resolves anew next time, if the directory that is remembered is the object at this path without symlinks, is below
+    /// it, or was found through it: for who removes the object.
+    pub(crate) fn forget_through(&mut self, object: &RootPath) {
+        let leads = |path: &RootPath| path.is_within(object);
+        let leads_to =
+            |last: &Rc<Parent>| leads(last.canonical()) || last.links().iter().any(leads);
+        if self.last.as_ref().is_some_and(leads_to) {
+            self.forget();
+        }
+    }
+
     fn remembered(&self, path: &RootPath) -> Option<Rc<Parent>> {
         self.last
             .as_ref()

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, fstat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
+use once_cell::unsync::OnceCell;
 
 use super::listing::Listing;
 use super::node::{Node, is_directory, open_directory_at};
@@ -79,7 +80,7 @@ pub(crate) fn clear_directory_except(
     watch: &Watch,
 ) -> Result<()> {
     let fd = reopen_directory(&directory)?;
-    let mut removal = Removal::new(fd.as_fd(), Some(keep), watch)?;
+    let mut removal = Removal::new(directory.as_fd(), Some(keep), watch);
     removal.push(fd, None, Some(path.clone()), true)?;
     removal.run(directory.as_fd())
 }
@@ -91,14 +92,16 @@ fn remove(
     keep: Option<&dyn Keep>,
     watch: &Watch,
 ) -> Result<()> {
-    let mut removal = Removal::new(parent, keep, watch)?;
+    let mut removal = Removal::new(parent, keep, watch);
     removal.remove_child(parent, path, name)?;
     removal.run(parent)
 }
 
 /// A removal under way: the directories from the top of the tree down to the one being emptied.
 struct Removal<'k> {
-    mount: u64,
+    /// Tells which mount everything is on; asked only when a directory is met.
+    on: BorrowedFd<'k>,
+    mount: OnceCell<u64>,
     keep: Option<&'k dyn Keep>,
     watch: &'k Watch,
     levels: Vec<Level>,
@@ -176,14 +179,20 @@ impl Level {
 
 impl<'k> Removal<'k> {
     /// Of objects on the mount that `on` is on.
-    fn new(on: BorrowedFd<'_>, keep: Option<&'k dyn Keep>, watch: &'k Watch) -> Result<Self> {
-        Ok(Self {
-            mount: mount_id(on).called(|| "statx")?,
+    fn new(on: BorrowedFd<'k>, keep: Option<&'k dyn Keep>, watch: &'k Watch) -> Self {
+        Self {
+            on,
+            mount: OnceCell::new(),
             keep,
             watch,
             levels: Vec::new(),
             ahead: 0,
-        })
+        }
+    }
+
+    fn mount(&self) -> Result<u64> {
+        let ask = || mount_id(self.on).called(|| "statx");
+        self.mount.get_or_try_init(ask).copied()
     }
 
     fn run(&mut self, parent: BorrowedFd<'_>) -> Result<()> {
@@ -286,7 +295,7 @@ impl<'k> Removal<'k> {
             Err(Errno::ENOENT) => return Ok(()),
             result => result.called(call)?,
         };
-        if mount_id(fd.as_fd()).called(|| "statx")? != self.mount {
+        if mount_id(fd.as_fd()).called(|| "statx")? != self.mount()? {
             return Err(Error::system(
                 format!("remove mount point {}", name.quoted()),
                 Errno::EBUSY,

@@ -87,7 +87,8 @@ pub(super) fn merge(header: &Header, overrides: &Overrides) -> Result<Merged, Re
         major,
         minor,
         xattrs: xattr::from_records(records.iter())?,
-        xattrs_complete: records.get(b"CRUTILS.xattrs") == Some(b"complete"),
+        xattrs_complete: records.get(b"CRUTILS.xattrs") == Some(b"complete")
+            || records.get(b"comment") == Some(b"CRUTILS.xattrs=complete"),
         size: real_size(header, records, &map)?.unwrap_or(stored),
         stored,
         sparse: None,

@@ -25,8 +25,9 @@
 //!
 //! # Records of our own
 //!
-//! - `CRUTILS.xattrs=complete` says that the xattr records of this member are all xattrs that the object had. A reader
-//!   that merges a directory entry into an existing directory can then remove the others. Other readers ignore it.
+//! - `comment=CRUTILS.xattrs=complete`, or `CRUTILS.xattrs=complete` of large members and of earlier versions, says that
+//!   the xattr records of this member are all xattrs that the object had. A reader that merges a directory entry into an
+//!   existing directory can then remove the others. Other readers ignore a comment; GNU tar warns of a key of our own.
 //! - `SCHILY.xattr.NAME=VALUE` can't carry a name with a `=` in it, since a key ends at the first `=`. Such an xattr is
 //!   written as `LIBARCHIVE.xattr.<percent-encoded name>=<base64 of the value>`, which libarchive reads. Both forms are
 //!   read for any name; `SCHILY.xattr` counts where both are there.

@@ -65,7 +65,13 @@ fn encode_member(member: &Member, position: u64, out: &mut Vec<u8>) -> Result<()
         records.insert(key, value);
     }
     if member.xattrs_complete {
-        add(&mut records, "CRUTILS.xattrs", b"complete");
+        // The alignment of large members has the comment.
+        let (key, value): (&str, &[u8]) = if member.stored >= ALIGNED_FROM {
+            ("CRUTILS.xattrs", b"complete")
+        } else {
+            ("comment", b"CRUTILS.xattrs=complete")
+        };
+        add(&mut records, key, value);
     }
     if str::from_utf8(&member.path).is_err() || str::from_utf8(&member.link).is_err() {
         // POSIX: the names in these records are bytes, not UTF-8. Some readers refuse them otherwise.

@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::Command;
 
 use crutils::changes::{Change, ChangeKind};
-use crutils::checkpoint::{Export, apply_rootfs_diff_tar, create_rootfs_diff_tar};
+use crutils::checkpoint::{
+    Export, apply_rootfs_diff_tar, create_rootfs_diff_tar, remove_deleted_files,
+};
 use crutils::watch::Watch;
 
 use super::export::plain;
@@ -18,6 +20,12 @@ use crate::support::tarball::{Entry, archive, dir, file};
 
 /// Tells the test that it is the traced process, and in which directory it works.
 pub const TRACED: &str = "CRUTILS_TEST_TRACED";
+/// fstatat(2), as strace calls it on this architecture.
+const STAT_AT: &str = if cfg!(target_arch = "x86_64") {
+    "newfstatat"
+} else {
+    "fstatat"
+};
 /// How many files the smaller work has.
 const FILES: usize = 200;
 /// From how many calls on, in all, a call counts as one for each file. What is needed for many files at once (reads and
@@ -208,4 +216,44 @@ fn of_a_file_in_a_nested_diff() {
         export.write(&archive, &plain(), &Watch::new()).unwrap();
     };
     assert_costs("of_a_file_in_a_nested_diff", &each, prepare_store, store);
+}
+
+/// A root with some files in one directory, and the list that deletes all of them.
+fn prepare_delete(directory: &Path, files: usize, make: impl Fn(&Path)) {
+    let parent = directory.join("root/some/where");
+    fs::create_dir_all(&parent).unwrap();
+    let list: Vec<String> = (0..files)
+        .map(|number| {
+            make(&parent.join(number.to_string()));
+            format!("\"/some/where/{number}\"")
+        })
+        .collect();
+    let json = format!("[{}]", list.join(","));
+    fs::write(directory.join("deleted.files"), json).unwrap();
+}
+
+fn delete(directory: &Path) {
+    remove_deleted_files("c".as_ref(), directory, &directory.join("root")).unwrap();
+    let left = fs::read_dir(directory.join("root/some/where")).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn of_a_deleted_file() {
+    let each = [(STAT_AT, 2), ("unlinkat", 1)];
+    let prepare = |directory: &Path, files| {
+        prepare_delete(directory, files, |path| fs::write(path, "").unwrap());
+    };
+    assert_costs("of_a_deleted_file", &each, prepare, delete);
+}
+
+#[test]
+fn of_a_deleted_symlink() {
+    let each = [(STAT_AT, 2), ("unlinkat", 1)];
+    let prepare = |directory: &Path, files| {
+        prepare_delete(directory, files, |path| {
+            std::os::unix::fs::symlink("elsewhere", path).unwrap();
+        });
+    };
+    assert_costs("of_a_deleted_symlink", &each, prepare, delete);
 }

@@ -299,5 +299,8 @@ fn xattrs_are_sorted_and_told_complete() {
         (member.xattrs, member.xattrs_complete),
         (expected.to_vec(), true)
     );
-    assert!(!read_one(&with_records(&[("CRUTILS.xattrs", b"some")], 0)).xattrs_complete);
+    let complete = |key, value: &[u8]| read_one(&with_records(&[(key, value)], 0)).xattrs_complete;
+    assert!(complete("comment", b"CRUTILS.xattrs=complete"));
+    assert!(!complete("comment", b"complete"));
+    assert!(!complete("CRUTILS.xattrs", b"some"));
 }

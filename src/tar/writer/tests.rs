@@ -296,10 +296,10 @@ fn records_stand_in_the_order_of_their_keys() {
     let expected = extended(
         b'x',
         &[
-            ("CRUTILS.xattrs", b"complete"),
             ("LIBARCHIVE.xattr.user.a%3Db", b"aGk"),
             ("SCHILY.xattr.user.a", b"\0\n\xff"),
             ("SCHILY.xattr.user.b", b""),
+            ("comment", b"CRUTILS.xattrs=complete"),
             ("hdrcharset", b"BINARY"),
             ("path", b"\xff"),
             ("uid", b"3000000"),
