@@ -22,7 +22,7 @@ use images::{Scratch, crutils, done, expected, files, inspected, rich, skopeo, s
 use serde_json::Value;
 
 #[test]
-fn an_archive_becomes_an_image_that_is_told_of_and_imported() {
+fn an_archive_becomes_an_image_that_is_told_of() {
     let scratch = Scratch::new();
     let directory = scratch.0.as_path();
     let told = done(
@@ -57,6 +57,16 @@ fn an_archive_becomes_an_image_that_is_told_of_and_imported() {
     assert_eq!(
         list,
         format!("{}  counter\n", image["digest"].as_str().unwrap())
+    );
+}
+
+#[test]
+fn images_of_archives_and_of_bundles_are_imported() {
+    let scratch = Scratch::new();
+    let directory = scratch.0.as_path();
+    done(
+        directory,
+        &["image", "build", &rich(), "-o", "images:counter"],
     );
     let expected = expected(directory);
     done(

@@ -334,7 +334,7 @@ fn the_manifest_has_what_engines_look_for() {
     let read = Image::open(
         &layout,
         Some("registry.example/c/counter:1"),
-        None,
+        &ImportOptions::new(),
         &Watch::new(),
     );
     assert_eq!(read.unwrap(), image);
