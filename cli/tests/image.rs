@@ -1,4 +1,4 @@
-//! Images of checkpoints, made and read by the command: the recipes of docs/images.md, and what a kill leaves.
+//! Images of checkpoints, made and read by the command: the recipes of docs/images.md.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -8,121 +8,21 @@
     reason = "tests"
 )]
 
-use std::collections::BTreeMap;
+mod images;
+
 use std::fs;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use images::{Scratch, crutils, done, expected, files, inspected, rich, skopeo, succeeded, tool};
 use serde_json::Value;
 
-/// A directory that is removed with its content.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("crutils-image-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        let policy = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
-        fs::write(path.join("policy.json"), policy).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// An archive that podman has made.
-fn rich() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/rich.tar.zst");
-    path.to_str().unwrap().to_owned()
-}
-
-fn crutils(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_crutils"));
-    command.current_dir(directory);
-    command
-}
-
-fn done(directory: &Path, arguments: &[&str]) -> String {
-    let output = crutils(directory).args(arguments).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {errors}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Runs a tool; none, with a line that says so, if it isn't there.
-fn tool(directory: &Path, line: &[&str]) -> Option<Output> {
-    let mut command = Command::new(line[0]);
-    match command.current_dir(directory).args(&line[1..]).output() {
-        Ok(output) => Some(output),
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "skipped: {}: {error}", line[0]);
-            None
-        }
-    }
-}
-
-#[track_caller]
-fn succeeded(output: &Output) {
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-}
-
-/// skopeo with a policy of the test's own.
-fn skopeo(directory: &Path, arguments: &[&str]) -> Option<Output> {
-    let line = [&["skopeo", "--policy", "policy.json"], arguments].concat();
-    tool(directory, &line)
-}
-
-fn inspected(directory: &Path, image: &str) -> Value {
-    serde_json::from_str(&done(directory, &["image", "inspect", "--json", image])).unwrap()
-}
-
-/// The files below a directory.
-fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut left = vec![root.to_path_buf()];
-    while let Some(directory) = left.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let entry = entry.unwrap();
-            let path = entry.path();
-            if entry.file_type().unwrap().is_dir() {
-                left.push(path);
-            } else if path.is_file() {
-                let name = path
-                    .strip_prefix(root)
-                    .unwrap()
-                    .to_string_lossy()
-                    .into_owned();
-                found.insert(name, fs::read(path).unwrap());
-            }
-        }
-    }
-    found
-}
-
-/// What is in podman's archive.
-fn expected(directory: &Path) -> BTreeMap<String, Vec<u8>> {
-    done(
-        directory,
-        &["import", "--config", "--bundle", "expected", &rich()],
-    );
-    files(&directory.join("expected"))
-}
-
 #[test]
-fn an_archive_becomes_an_image_that_is_told_of_and_imported() {
+fn an_archive_becomes_an_image_that_is_told_of() {
     let scratch = Scratch::new();
     let directory = scratch.0.as_path();
     let told = done(
@@ -157,6 +57,16 @@ fn an_archive_becomes_an_image_that_is_told_of_and_imported() {
     assert_eq!(
         list,
         format!("{}  counter\n", image["digest"].as_str().unwrap())
+    );
+}
+
+#[test]
+fn images_of_archives_and_of_bundles_are_imported() {
+    let scratch = Scratch::new();
+    let directory = scratch.0.as_path();
+    done(
+        directory,
+        &["image", "build", &rich(), "-o", "images:counter"],
     );
     let expected = expected(directory);
     done(
@@ -435,74 +345,4 @@ fn buildah_s_image_of_the_kubernetes_recipe_is_imported() {
         &["import", "-c", "-b", "imported", "oci:built:x"],
     );
     assert!(files(&directory.join("imported")) == expected(directory));
-}
-
-/// A number below `most`, of a generator that anybody can start again.
-fn random(state: &mut u64, most: u64) -> u64 {
-    *state = state
-        .wrapping_mul(6_364_136_223_846_793_005)
-        .wrapping_add(1_442_695_040_888_963_407);
-    (*state >> 33) % most
-}
-
-#[test]
-fn a_kill_leaves_the_old_images_or_the_new_one() {
-    let scratch = Scratch::new();
-    let directory = scratch.0.as_path();
-    let bundle = directory.join("bundle/checkpoint");
-    fs::create_dir_all(&bundle).unwrap();
-    fs::write(
-        directory.join("bundle/config.dump"),
-        r#"{"id":"1","name":"n"}"#,
-    )
-    .unwrap();
-    fs::write(directory.join("bundle/spec.dump"), "{}").unwrap();
-    fs::write(bundle.join("inventory.img"), "i").unwrap();
-    let pages: Vec<u8> = (0..8_000_000_u32)
-        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect();
-    fs::write(bundle.join("pages-1.img"), pages).unwrap();
-    done(directory, &["image", "build", &rich(), "-o", "images:old"]);
-    let old = inspected(directory, "images:old");
-    let begun = Instant::now();
-    done(directory, &["image", "build", "bundle", "-o", "other:new"]);
-    let whole = begun.elapsed();
-    let new = inspected(directory, "other:new");
-    let seed = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap()
-        .as_nanos() as u64;
-    let _ = writeln!(std::io::stderr(), "seed {seed}");
-    let mut state = seed;
-    let (mut killed, mut finished) = (0, 0);
-    for _ in 0..40 {
-        let mut command = crutils(directory);
-        command.args(["image", "build", "bundle", "-q", "-o", "images:new"]);
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        // The time is what is random; nothing waits for it.
-        thread::sleep(whole.mul_f64(random(&mut state, 1300) as f64 / 1000.0));
-        let _ = child.kill();
-        match child.wait().unwrap().success() {
-            true => finished += 1,
-            false => killed += 1,
-        }
-        assert_eq!(inspected(directory, "images:old"), old);
-        let list = done(directory, &["image", "inspect", "--list", "images"]);
-        if list.contains("  new\n") {
-            assert_eq!(inspected(directory, "images:new"), new);
-            done(directory, &["list", "oci:images:new"]);
-        }
-        assert!(list.lines().count() <= 2, "{list}");
-        if let Some(raw) = skopeo(directory, &["inspect", "--raw", "oci:images:old"]) {
-            succeeded(&raw);
-        }
-    }
-    let _ = writeln!(std::io::stderr(), "{killed} killed, {finished} finished");
-    done(directory, &["image", "build", "bundle", "-o", "images:new"]);
-    assert_eq!(inspected(directory, "images:new"), new);
-    done(directory, &["import", "-b", "imported", "oci:images:new"]);
 }

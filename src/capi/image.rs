@@ -74,7 +74,7 @@ pub(super) struct Told {
     _texts: Vec<CString>,
     _keys: Vec<*const c_char>,
     _values: Vec<*const c_char>,
-    _layers: Vec<Box<CRImageLayer>>,
+    _layers: Vec<CRImageLayer>,
     _pointers: Vec<*const CRImageLayer>,
 }
 
@@ -109,13 +109,13 @@ impl Texts {
         self.optional(text.map(|text| until_nul(text.as_bytes())))
     }
 
-    fn layer(&mut self, layer: &ImageLayer) -> Box<CRImageLayer> {
-        Box::new(CRImageLayer {
+    fn layer(&mut self, layer: &ImageLayer) -> CRImageLayer {
+        CRImageLayer {
             media_type: self.of(&layer.media_type),
             digest: self.text(digits(&layer.digest)),
             diff_id: self.optional(layer.diff_id.as_ref().map(digits)),
             size: layer.size,
-        })
+        }
     }
 }
 
@@ -130,7 +130,7 @@ impl Told {
             .iter()
             .map(|layer| texts.layer(layer))
             .collect();
-        let pointers: Vec<_> = layers.iter().map(|layer| &raw const **layer).collect();
+        let pointers: Vec<_> = layers.iter().map(std::ptr::from_ref).collect();
         let info = CRImageInfo {
             digest: texts.text(digits(&image.digest)),
             name: texts.of_optional(image.name.as_deref()),

@@ -1,0 +1,117 @@
+//! What tests of images have in common.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test program uses some of it"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+
+/// A directory that is removed with its content.
+pub(crate) struct Scratch(pub(crate) PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("crutils-image-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        let policy = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
+        fs::write(path.join("policy.json"), policy).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An archive that podman has made.
+pub(crate) fn rich() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/rich.tar.zst");
+    path.to_str().unwrap().to_owned()
+}
+
+pub(crate) fn crutils(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crutils"));
+    command.current_dir(directory);
+    command
+}
+
+pub(crate) fn done(directory: &Path, arguments: &[&str]) -> String {
+    let output = crutils(directory).args(arguments).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs a tool; none, with a line that says so, if it isn't there.
+pub(crate) fn tool(directory: &Path, line: &[&str]) -> Option<Output> {
+    let mut command = Command::new(line[0]);
+    match command.current_dir(directory).args(&line[1..]).output() {
+        Ok(output) => Some(output),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "skipped: {}: {error}", line[0]);
+            None
+        }
+    }
+}
+
+#[track_caller]
+pub(crate) fn succeeded(output: &Output) {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+}
+
+/// skopeo with a policy of the test's own.
+pub(crate) fn skopeo(directory: &Path, arguments: &[&str]) -> Option<Output> {
+    let line = [&["skopeo", "--policy", "policy.json"], arguments].concat();
+    tool(directory, &line)
+}
+
+pub(crate) fn inspected(directory: &Path, image: &str) -> Value {
+    serde_json::from_str(&done(directory, &["image", "inspect", "--json", image])).unwrap()
+}
+
+/// The files below a directory.
+pub(crate) fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut left = vec![root.to_path_buf()];
+    while let Some(directory) = left.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let entry = entry.unwrap();
+            let path = entry.path();
+            if entry.file_type().unwrap().is_dir() {
+                left.push(path);
+            } else if path.is_file() {
+                let name = path
+                    .strip_prefix(root)
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned();
+                found.insert(name, fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// What is in podman's archive.
+pub(crate) fn expected(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    done(
+        directory,
+        &["import", "--config", "--bundle", "expected", &rich()],
+    );
+    files(&directory.join("expected"))
+}
