@@ -416,8 +416,7 @@ impl Import {
         };
         let input = self.origin.look(&self.reading, hash, overflow)?;
         // A look that failed, or that an extraction has ended, may have seen the same members before.
-        self.metadata = Metadata::default();
-        self.contents = Contents::default();
+        (self.metadata, self.contents) = Default::default();
         Ok(Reader::new(input))
     }
 
