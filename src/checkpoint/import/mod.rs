@@ -11,6 +11,7 @@ mod image;
 mod options;
 mod session;
 mod targets;
+mod verified;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;

@@ -6,7 +6,6 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
 use super::bundle::check_config;
@@ -14,6 +13,7 @@ use super::contents::{Contents, MemberInfo};
 use super::extract::{Imported, Pass};
 use super::options::ImportOptions;
 use super::targets::{Selection, Targets};
+use super::verified::{State, Verified};
 use crate::archive::{
     Content, Hash, Input, Meter, Origin, Overflow, Peer, Reading, Sha256Digest, digest_of,
 };
@@ -481,30 +481,6 @@ impl Import {
         let read = Content::new(member, &mut data).read_to_end(&mut bytes);
         read.map_err(|error| Error::io("read", error))?;
         self.metadata.insert(kind, bytes)
-    }
-}
-
-/// An archive whose digest was compared before anything was done with it.
-#[derive(Clone, Copy)]
-struct Verified {
-    digest: Sha256Digest,
-    state: State,
-}
-
-/// What changes when somebody writes to a file, unless he sets it back.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct State {
-    len: u64,
-    modified: (i64, i64),
-}
-
-impl State {
-    fn of(file: &File) -> Result<Self> {
-        let metadata = file.metadata().map_err(|error| Error::io("fstat", error))?;
-        Ok(Self {
-            len: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        })
     }
 }
 

@@ -1,0 +1,33 @@
+//! Whether an archive is still what its digest was computed of.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
+
+use crate::archive::Sha256Digest;
+use crate::error::{Error, Result};
+
+/// An archive whose digest was compared before anything was done with it.
+#[derive(Clone, Copy)]
+pub(super) struct Verified {
+    pub(super) digest: Sha256Digest,
+    pub(super) state: State,
+}
+
+/// What changes when somebody writes to a file, unless he sets it back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct State {
+    len: u64,
+    modified: (i64, i64),
+}
+
+impl State {
+    pub(super) fn of(file: &File) -> Result<Self> {
+        let metadata = file.metadata().map_err(|error| Error::io("fstat", error))?;
+        Ok(Self {
+            len: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+}
