@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benchmarks: what the library takes beside other programs, on the same data. `make bench` runs them all.
 
-tools/          programs in C that the benchmarks run: the library's operations, limits, data, measuring
+tools/          programs that the benchmarks run: operations of the library and of podman, limits, data, measuring
 tar-crate.rs    the tar crate's own unpacking, one of the peers
 places.py       the file systems that cases run on
 data.py         the data, always the same
