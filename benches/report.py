@@ -17,6 +17,7 @@ GROUPS = (
     "Small files",
     "Real archives",
     "Finding changes",
+    "Hostile archives",
 )
 TITLES = {
     "import": "Import, uncompressed: time against size",

@@ -2,7 +2,7 @@
 """All cases, by the place that they run in."""
 
 from ..places import HERE, MKFS, TMPFS
-from . import bundle, changes, compressed, runtime, series, small
+from . import bundle, changes, compressed, hostile, runtime, series, small
 
 
 def room(settings):
@@ -20,7 +20,7 @@ def of_place(name, settings):
             *series.look_ups(settings),
         ]
     if name == TMPFS:
-        return changes.cases(settings)
+        return [*changes.cases(settings), *hostile.cases(settings)]
     return [*bundle.cases(name, settings), *small.cases(name, settings), *series.cases(name, settings)]
 
 

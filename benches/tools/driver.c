@@ -62,6 +62,15 @@ static int apply(char **argument)
     return CRApplyRootFsDiffTar(argument[0], root, &error);
 }
 
+static int remove_deleted(char **argument)
+{
+    char root[PATH_MAX];
+
+    if (realpath(argument[1], root) == NULL)
+        return -errno;
+    return CRRemoveDeletedFiles("id", argument[0], root, &error);
+}
+
 /* Reads a list into changes, whose paths stay in the text that it returns. */
 static char *read_list(const char *name, CRChange **changes, size_t *len)
 {
@@ -259,6 +268,7 @@ int main(int argc, char **argv)
         { "import", import, 2 },
         { "export", export, 4 },
         { "apply", apply, 2 },
+        { "remove", remove_deleted, 2 },
         { "diff", diff, 3 },
         { "changes-directories", changes_directories, 2 },
         { "changes-overlay", changes_overlay, 2 },

@@ -7,11 +7,11 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crutils::PlaceBuf;
-use crutils::changes::{Change, ChangeKind, Options};
+use crutils::changes::{Change, ChangeKind, Options, OverlayXattrs};
 use crutils::checkpoint;
 
 use crate::archives::unpack;
@@ -27,9 +27,13 @@ fn number(name: &str, default: u64) -> u64 {
 
 /// Runs `trip` for each seed; it says what was wrong. Ends with the seeds that failed.
 fn round_trips(trip: impl Fn(u64) -> Result<(), String>) {
+    round_trips_of(number("CRUTILS_ROUND_TRIPS", 500), trip);
+}
+
+fn round_trips_of(count: u64, trip: impl Fn(u64) -> Result<(), String>) {
     let first = number("CRUTILS_ROUND_TRIP_SEED", 1);
     let mut failed = Vec::new();
-    for seed in first..first + number("CRUTILS_ROUND_TRIPS", 500) {
+    for seed in first..first + count {
         if let Err(what) = trip(seed) {
             eprintln!("seed {seed}: {what}\n");
             failed.push(seed);
@@ -203,6 +207,99 @@ fn compare(
 fn of_overlays() {
     needs_root!("mount overlays");
     round_trips(overlay_trip);
+}
+
+/// One change by what fuse-overlayfs holds up under: no names that are its markers, no devices, no attributes. Whatever
+/// fails, nothing of that name is there, or something of another type.
+fn plain_change(root: &Path, dice: &mut Dice, number: usize) -> String {
+    let mut any = || {
+        let directory = ["", "d0", "d1", "d2", "d0/d0", "d1/d4"][dice.below(6)];
+        let name = ["f0", "f1", "f2", "f3", "d3", "new"][dice.below(6)];
+        root.join(directory).join(name)
+    };
+    let (one, other) = (any(), any());
+    let what = dice.below(8);
+    let result = match what {
+        0 => fs::write(&one, format!("content {number}")),
+        1 => fs::remove_file(&one),
+        2 => fs::remove_dir_all(&one),
+        3 => fs::create_dir(&one),
+        4 => fs::hard_link(&one, &other),
+        5 => std::os::unix::fs::symlink("f0", &one),
+        6 if one.is_file() => fs::rename(&one, &other),
+        _ => fs::metadata(&one).and_then(|meta| {
+            let mut permissions = meta.permissions();
+            permissions.set_mode(0o700 + number as u32 % 8);
+            fs::set_permissions(&one, permissions)
+        }),
+    };
+    format!("{what} {one:?} {other:?}: {result:?}")
+}
+
+/// The same with Debian's fuse-overlayfs, which rootless engines use: it is FUSE, counts only the names that it has seen,
+/// and keeps its state in attributes of its own.
+fn fuse_overlay_trip(seed: u64) -> Result<(), String> {
+    let mut dice = Dice::new(seed);
+    let mut sandbox = Sandbox::on(Fs::Tmpfs).ok_or("no tmpfs")?;
+    let at = |name: &str| sandbox.path().join(name);
+    let [lower, upper, merged, work] = ["lower", "upper", "merged", "work"].map(|name| at(name));
+    let (flat, second, b1, b2) = (at("flat"), at("second"), at("b1"), at("b2"));
+    for directory in [&lower, &upper, &merged, &work] {
+        fs::create_dir(directory).unwrap();
+    }
+    for number in 0..6 {
+        // No hard links here: fuse-overlayfs shows names that it has copied up, each into a file of its own, under the
+        // number that they had in common.
+        let below = lower.join(format!("d{}/d{number}", number % 3));
+        fs::create_dir_all(&below).unwrap();
+        fs::write(below.join("f0"), "deeper").unwrap();
+        fs::write(below.with_file_name(format!("f{number}")), "below").unwrap();
+    }
+    for copied in [&flat, &second] {
+        copy(&lower, copied);
+    }
+    run(&format!(
+        "fuse-overlayfs -o lowerdir={},upperdir={},workdir={} {}",
+        lower.display(),
+        upper.display(),
+        work.display(),
+        merged.display()
+    ))?;
+    sandbox.unmount_later(&merged);
+    let changes = 1 + dice.below(15);
+    let done: Vec<_> = (0..changes)
+        .map(|number| plain_change(&merged, &mut dice, number))
+        .collect();
+    let exact = Options {
+        exact_times: true,
+        compare_content: true,
+        ..Options::default()
+    };
+    let told = |what: &str, list: &[Change], found: String| {
+        let (done, list) = (done.join("\n"), lines(list).join("\n  "));
+        format!("{done}\n{what}\n  {list}\n{found}")
+    };
+    let found = directories(&merged, Some(&flat), &exact).map_err(|error| format!("{error:?}"))?;
+    restore(&found, &merged, &second, &b1).map_err(|what| told("directories:", &found, what))?;
+    let fuse = Options {
+        overlay_xattrs: OverlayXattrs::Fuse,
+        work_directory: Some(PlaceBuf::new(&work).unwrap()),
+        ..Options::default()
+    };
+    let found = overlay(&[&lower], &upper, &fuse).map_err(|error| format!("overlay: {error:?}"))?;
+    restore(&found, &merged, &flat, &b2).map_err(|what| told("overlay:", &found, what))
+}
+
+#[test]
+fn of_fuse_overlayfs() {
+    needs_root!("mount file systems");
+    if let Err(reason) = run("fuse-overlayfs --version") {
+        crate::skip!("{reason}");
+    }
+    if !Path::new("/dev/fuse").exists() {
+        crate::skip!("there is no /dev/fuse");
+    }
+    round_trips_of(number("CRUTILS_ROUND_TRIPS", 60), fuse_overlay_trip);
 }
 
 #[test]

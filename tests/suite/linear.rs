@@ -7,7 +7,7 @@ use std::path::Path;
 use crutils::checkpoint::{Feature, apply_rootfs_diff_tar, remove_deleted_files};
 
 use crate::support::sandbox::Sandbox;
-use crate::support::tarball::{archive, file};
+use crate::support::tarball::{Entry, Sparse, archive, dir, file, hardlink, sparse, symlink};
 use crate::system_calls::{TRACED, calls, untraceable};
 
 /// Checks that `work`, in a directory that `prepare` has filled for a size and for twice that size, takes at most 2.2
@@ -131,4 +131,81 @@ fn a_directory_holds_many_files_and_many_deep_directories() {
         prepare,
         remove,
     );
+}
+
+/// Archives that make much work of few bytes, each of this size.
+fn hostile(size: usize) -> Vec<(&'static str, Vec<u8>)> {
+    let numbered = |name: &str| (0..size).map(|n| format!("{name}{n}")).collect::<Vec<_>>();
+    let each = |make: &dyn Fn(&String) -> Entry| archive(numbered("f").iter().map(make));
+    let holes = |size: usize| {
+        let extents: Vec<_> = (0..size as u64)
+            .map(|n| (n << 17, vec![b'x'; 512]))
+            .collect();
+        archive([sparse(Sparse::Pax10, "s", (size as u64) << 17, &extents)])
+    };
+    let deep = |last: &dyn Fn(String) -> Entry| archive(way(size).into_iter().map(last));
+    let after = |first: Entry, make: &dyn Fn(&String) -> Entry| {
+        archive(std::iter::once(first).chain(numbered("f").iter().map(make)))
+    };
+    vec![
+        ("empty files", each(&|name| file(name, ""))),
+        ("directories", each(&|name| dir(name))),
+        ("symlinks", each(&|name| symlink(name, "nowhere"))),
+        (
+            "hard links to one file",
+            after(file("first", "x"), &|name| hardlink(name, "first")),
+        ),
+        ("files of one name", each(&|_| file("same", "x"))),
+        ("a directory that is a file in turn", {
+            let turns = (0..size).flat_map(|_| [dir("turn"), file("turn", "x")]);
+            archive(turns)
+        }),
+        ("a tree that is deep", deep(&|path| dir(path))),
+        ("times of one directory", each(&|_| dir("d").mtime(5))),
+        (
+            "long names",
+            each(&|name| file(format!("{}/{name}", "n".repeat(200)), "")),
+        ),
+        (
+            "attributes",
+            each(&|name| file(name, "").xattr("user.a", "1").xattr("user.b", "2")),
+        ),
+        ("holes", holes(size)),
+        ("files through one link", {
+            let files = numbered("l/f");
+            let start = [dir("d"), symlink("l", "d")];
+            archive(
+                start
+                    .into_iter()
+                    .chain(files.iter().map(|name| file(name, ""))),
+            )
+        }),
+        (
+            "directories without entries",
+            each(&|name| file(format!("{name}/d/f"), "")),
+        ),
+        (
+            "names with dots",
+            each(&|name| file(format!("{}{name}", "./a/../".repeat(8)), "")),
+        ),
+    ]
+}
+
+#[test]
+fn archives_cost_in_proportion_to_their_members() {
+    const NAME: &str = "archives_cost_in_proportion_to_their_members";
+    if let Some(directory) = std::env::var_os(TRACED) {
+        let directory = Path::new(&directory);
+        return apply_rootfs_diff_tar(directory, &root(directory)).unwrap();
+    }
+    let number = hostile(1).len();
+    for case in 0..number {
+        let prepare = |directory: &Path, size: usize| {
+            fs::create_dir(root(directory)).unwrap();
+            let (_, bytes) = hostile(size).swap_remove(case);
+            fs::write(directory.join("rootfs-diff.tar"), bytes).unwrap();
+        };
+        println!("{}", hostile(1)[case].0);
+        assert_linear(NAME, 60, prepare, |_| {});
+    }
 }

@@ -18,7 +18,7 @@ pub(super) struct Verified {
 /// What changes when somebody writes to a file, unless he sets it back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
-    len: u64,
+    pub(super) len: u64,
     modified: (i64, i64),
 }
 
