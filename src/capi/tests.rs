@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 /// The files that exports are in.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 17] = [
     include_str!("changes.rs"),
     include_str!("error.rs"),
     include_str!("export.rs"),
     include_str!("export_members.rs"),
     include_str!("export_options.rs"),
+    include_str!("image.rs"),
+    include_str!("image_options.rs"),
     include_str!("import.rs"),
     include_str!("import_chain.rs"),
     include_str!("import_options.rs"),
