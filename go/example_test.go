@@ -176,3 +176,27 @@ func ExampleChanges() {
 		log.Fatal(err)
 	}
 }
+
+// Whoever asks first what is in a checkpoint, and whether it can be restored here, unpacks nothing.
+func ExampleInspect() {
+	archive, remove := makeArchive()
+	defer remove()
+
+	host := &crutils.Host{CRIU: "Version: 4.2", Runtimes: map[string]bool{
+		"runc": crutils.RuntimeSupportsCheckpointRestore("/usr/bin/runc"),
+	}}
+	inspection, err := crutils.Inspect(context.Background(), crutils.Path(archive), &crutils.InspectOptions{Host: host})
+	var failure *crutils.Error
+	if errors.As(err, &failure) {
+		fmt.Println(failure.Entry, "is damaged:", failure.Errno == syscall.EBADMSG)
+		return
+	}
+	for _, process := range inspection.Processes {
+		fmt.Println(process.PID, process.Arguments, process.Memory.Present)
+	}
+	for _, finding := range inspection.Findings {
+		fmt.Println(finding.Severity, finding.Subject, finding.Reason)
+	}
+	// Output:
+	// checkpoint/inventory.img is damaged: true
+}

@@ -57,6 +57,10 @@ var numbers = map[string]uint32{
 	"WARNING_INCOMPLETE":      uint32(WarningIncomplete),
 	"XATTRS_SKIP_UNSUPPORTED": uint32(XattrsSkipUnsupported), "XATTRS_SKIP_ALL": uint32(XattrsSkipAll),
 	"XATTRS_FAIL": uint32(XattrsFail),
+
+	"TASK_UNKNOWN": uint32(TaskUnknown), "TASK_ALIVE": uint32(TaskAlive), "TASK_STOPPED": uint32(TaskStopped),
+	"TASK_ZOMBIE": uint32(TaskZombie), "TASK_DEAD": uint32(TaskDead),
+	"SEVERITY_BLOCKS": uint32(SeverityBlocks), "SEVERITY_NEEDS": uint32(SeverityNeeds), "SEVERITY_NOTE": uint32(SeverityNote),
 }
 
 // header returns the text of the header that the package is built with.
@@ -72,10 +76,11 @@ func header(t *testing.T) string {
 }
 
 func TestEachNumberOfTheHeaderIsHere(t *testing.T) {
-	options := map[string]map[uint32]bool{"IMPORT": {}, "EXPORT": {}, "CHANGES": {}, "IMAGE": {}}
+	options := map[string]map[uint32]bool{"IMPORT": {}, "EXPORT": {}, "CHANGES": {}, "IMAGE": {}, "INSPECT": {}}
 	for family, settings := range map[string][]setting{
 		"IMPORT": (&ImportOptions{}).settings(), "EXPORT": (&ExportOptions{}).settings(), "CHANGES": (&ChangesOptions{}).settings(),
 		"IMAGE": (&ImageOptions{}).settings(),
+		"INSPECT": (&InspectOptions{}).settings(),
 	} {
 		for _, each := range settings {
 			options[family][uint32(each.option)] = true
@@ -102,12 +107,12 @@ func TestEachNumberOfTheHeaderIsHere(t *testing.T) {
 }
 
 func TestEachFunctionOfTheHeaderIsUsed(t *testing.T) {
-	// The errno, which the status tells; the parts of metadata that the JSON text has; and the forms with paths of
-	// functions that are used with places.
+	// The errno, which the status tells; the parts of metadata that the JSON text has; the forms with paths of functions
+	// that are used with places; and memory of processes, since an inspection is a copy here.
 	unused := map[string]bool{
 		"CRErrorErrno": true, "CRMetadataAnnotation": true, "CRMetadataBindMounts": true, "CRImportCheckpointWithoutConfig": true,
 		"CRImportCheckpointConfigOnly": true, "CRCreateRootFsDiffTar": true, "CRApplyRootFsDiffTar": true,
-		"CRRemoveDeletedFiles": true, "CRCreateFileWithLabel": true,
+		"CRRemoveDeletedFiles": true, "CRCreateFileWithLabel": true, "CRInspectionReadMemory": true,
 	}
 	var source strings.Builder
 	files, err := filepath.Glob("*.go")

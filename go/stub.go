@@ -91,6 +91,16 @@ func (*MetadataBuild) Build() (*Metadata, error) {
 	return nil, ErrUnsupported
 }
 
+// Inspect fails with [ErrUnsupported] here.
+func Inspect(ctx context.Context, checkpoint Place, options *InspectOptions) (*Inspection, error) {
+	return nil, ErrUnsupported
+}
+
+// Inspect fails with [ErrUnsupported] here.
+func (*Import) Inspect(ctx context.Context, options *InspectOptions) (*Inspection, error) {
+	return nil, ErrUnsupported
+}
+
 // ImportChain fails with [ErrUnsupported] here.
 func ImportChain(ctx context.Context, bundle Place, dumps []Dump, options *ImportOptions) error {
 	return ErrUnsupported

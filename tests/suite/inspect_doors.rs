@@ -36,7 +36,7 @@ fn pipe(bytes: Vec<u8>) -> PipeReader {
     reader
 }
 
-fn path<'s>(door: &dyn Door, path: &'s Path) -> Looked {
+fn path(door: &dyn Door, path: &Path) -> Looked {
     door.look(Source::Path(path), &Asked::NOTHING).unwrap()
 }
 

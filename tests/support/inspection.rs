@@ -4,6 +4,11 @@
     clippy::multiple_unsafe_ops_per_block,
     reason = "one argument holds for all of them"
 )]
+#![allow(
+    clippy::type_complexity,
+    clippy::too_many_lines,
+    reason = "each is read in one place"
+)]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::fd::AsRawFd;
