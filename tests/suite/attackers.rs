@@ -92,11 +92,13 @@ fn open(root: &Path, path: &str) -> Option<OwnedFd> {
     for name in path.split('/').filter(|name| !name.is_empty()) {
         let name = CString::new(name).unwrap();
         let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
-        // SAFETY: the descriptor is open, the string ends in NUL; a new descriptor is owned by nobody else.
-        directory = unsafe {
-            let fd = libc::openat(directory.as_raw_fd(), name.as_ptr(), flags);
-            (fd >= 0).then(|| OwnedFd::from_raw_fd(fd))?
-        };
+        // SAFETY: the descriptor is open, the string ends in NUL.
+        let fd = unsafe { libc::openat(directory.as_raw_fd(), name.as_ptr(), flags) };
+        if fd < 0 {
+            return None;
+        }
+        // SAFETY: a new descriptor is owned by nobody else.
+        directory = unsafe { OwnedFd::from_raw_fd(fd) };
     }
     Some(directory)
 }
@@ -158,11 +160,19 @@ fn attack(place: &Place, seed: u64, stop: &AtomicBool) {
         };
         let (at, into) = (from.as_raw_fd(), to.as_raw_fd());
         let (old, new) = (one.as_ptr(), other.as_ptr());
-        // SAFETY: of all calls: the descriptors are open, the strings end in NUL.
         match dice.below(12) {
-            0 => drop(unsafe { libc::renameat(at, old, into, new) }),
-            1..4 => drop(unsafe { libc::renameat2(at, old, into, new, libc::RENAME_EXCHANGE) }),
-            4 => drop(unsafe { libc::linkat(at, old, into, new, 0) }),
+            0 => {
+                // SAFETY: the descriptors are open, the strings end in NUL.
+                unsafe { libc::renameat(at, old, into, new) };
+            }
+            1..4 => {
+                // SAFETY: as above.
+                unsafe { libc::renameat2(at, old, into, new, libc::RENAME_EXCHANGE) };
+            }
+            4 => {
+                // SAFETY: as above.
+                unsafe { libc::linkat(at, old, into, new, 0) };
+            }
             5 => make_link(&from, one, &place.outside),
             6 => make_link(&from, one, Path::new("../../../../../../outside/d0")),
             7 => {

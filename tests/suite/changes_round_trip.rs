@@ -242,7 +242,7 @@ fn fuse_overlay_trip(seed: u64) -> Result<(), String> {
     let mut dice = Dice::new(seed);
     let mut sandbox = Sandbox::on(Fs::Tmpfs).ok_or("no tmpfs")?;
     let at = |name: &str| sandbox.path().join(name);
-    let [lower, upper, merged, work] = ["lower", "upper", "merged", "work"].map(|name| at(name));
+    let [lower, upper, merged, work] = ["lower", "upper", "merged", "work"].map(at);
     let (flat, second, b1, b2) = (at("flat"), at("second"), at("b1"), at("b2"));
     for directory in [&lower, &upper, &merged, &work] {
         fs::create_dir(directory).unwrap();

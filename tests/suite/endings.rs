@@ -187,7 +187,7 @@ fn on_a_full_ext4_are_told_and_leave_nothing() {
 }
 
 /// Runs each operation with each of these limits.
-fn limited(option: &str, limits: impl Iterator<Item = u64> + Clone, errno: i32) {
+fn limited(option: &str, limits: &(impl Iterator<Item = u64> + Clone), errno: i32) {
     let may_abort = errno == libc::ENOMEM;
     for operation in &OPERATIONS {
         let case = Case::new(operation, Sandbox::new());
@@ -228,19 +228,19 @@ fn limited(option: &str, limits: impl Iterator<Item = u64> + Clone, errno: i32) 
 #[test]
 fn with_few_descriptors_are_told_and_leave_nothing() {
     let step = if all() { 1 } else { 5 };
-    limited("n", (4..34).step_by(step), libc::EMFILE);
+    limited("n", &(4..34).step_by(step), libc::EMFILE);
 }
 
 #[test]
 fn with_little_memory_are_told_or_abort_and_publish_nothing_half() {
     let step = if all() { 2 << 10 } else { 19 << 10 };
     // In KiB: from what the process can't even start with to what is plenty.
-    limited("v", (10 << 10..200 << 10).step_by(step), libc::ENOMEM);
+    limited("v", &(10 << 10..200 << 10).step_by(step), libc::ENOMEM);
 }
 
 #[test]
 fn that_may_only_make_small_files_are_told_and_leave_nothing() {
     let step = if all() { 2 } else { 61 };
     // In blocks of 512 bytes; less than one wouldn't do for the answer.
-    limited("f", (1..700).step_by(step), libc::EFBIG);
+    limited("f", &(1..700).step_by(step), libc::EFBIG);
 }
