@@ -79,7 +79,7 @@ func TestEachNumberOfTheHeaderIsHere(t *testing.T) {
 	options := map[string]map[uint32]bool{"IMPORT": {}, "EXPORT": {}, "CHANGES": {}, "IMAGE": {}, "INSPECT": {}}
 	for family, settings := range map[string][]setting{
 		"IMPORT": (&ImportOptions{}).settings(), "EXPORT": (&ExportOptions{}).settings(), "CHANGES": (&ChangesOptions{}).settings(),
-		"IMAGE": (&ImageOptions{}).settings(),
+		"IMAGE":   (&ImageOptions{}).settings(),
 		"INSPECT": (&InspectOptions{}).settings(),
 	} {
 		for _, each := range settings {
