@@ -151,7 +151,7 @@ session_tests! {
         let read = door.look(Source::Path(&packed), &ask(44, end - 4096, 8192)).unwrap().read.unwrap();
         assert_eq!(read.len(), 4096);
         assert!(read.ends_with(&[0; 8]));
-        assert!(read.windows(8).any(|window| window == b"sleep\01\0"));
+        assert!(read.windows(8).any(|window| window == b"sleep\x001\0"));
         for (pid, address) in [(44, 4096), (7, end - 8)] {
             let error = door.look(Source::Path(&packed), &ask(pid, address, 8)).unwrap_err();
             assert_eq!((error.errno, error.kind), (libc::ENODATA, NOT_IN_ARCHIVE));
