@@ -69,7 +69,7 @@ STAGE     := $(CURDIR)/build/prefix
 NOTICES    = $(wildcard build/licences/*)
 PAGES      = $(wildcard build/man/man3/*.3)
 # The pages of section 1, which the command writes itself.
-SUBCOMMANDS := apply cat check compare diff export extract import inspect list memory
+SUBCOMMANDS := apply cat check compare diff export extract image image-build image-inspect import inspect list memory
 MAN1        := crutils.1 $(SUBCOMMANDS:%=crutils-%.1)
 
 # The header's text depends on the version of its generator.
