@@ -252,21 +252,8 @@ impl<T> Array<T> {
         if len == 0 {
             return Ok(&[]);
         }
-        if self.0.is_null() {
-            return Err(null(name));
-        }
-        check_aligned(name, self.0)?;
-        let bytes = size_of::<T>()
-            .checked_mul(len)
-            .filter(|bytes| isize::try_from(*bytes).is_ok());
-        if bytes.is_none_or(|bytes| self.0.addr().checked_add(bytes).is_none()) {
-            return Err(Error::argument(
-                &format!("{name}_len"),
-                format!("{len} elements don't fit into memory"),
-            ));
-        }
-        // SAFETY: the array isn't NULL, is aligned, is no longer than a slice may be, and doesn't wrap around; the type
-        // says the rest.
+        check_array(name, self.0, len)?;
+        // SAFETY: an array may be there, as was checked; the type says the rest.
         Ok(unsafe { slice::from_raw_parts(self.0, len) })
     }
 }
@@ -296,23 +283,44 @@ impl Bytes {
     }
 }
 
-/// An array of bytes that is written to: bytes that are initialized and that nobody else uses during the call. It may be
-/// NULL if the length is 0.
+/// An array of bytes that is written to, and that nobody else uses during the call. What is there needn't be initialized.
+/// It may be NULL if the length is 0.
 #[repr(transparent)]
 #[derive(Debug)]
 pub struct BytesMut(*mut c_void);
 
 impl BytesMut {
-    /// The bytes. What no array can be is EINVAL.
+    /// The bytes, zeros at first. What no array can be is EINVAL.
     pub(super) fn slice(&mut self, len: usize, name: &str) -> Result<&mut [u8]> {
-        // What holds for an array that is read holds here.
-        Array(self.0.cast::<u8>().cast_const()).slice(len, name)?;
         if len == 0 {
             return Ok(&mut []);
         }
-        // SAFETY: the array isn't NULL and is no longer than a slice may be, as was checked; the type says the rest.
-        Ok(unsafe { slice::from_raw_parts_mut(self.0.cast::<u8>(), len) })
+        let bytes = self.0.cast::<u8>();
+        check_array(name, bytes, len)?;
+        // SAFETY: an array may be there, as was checked; the type says the rest.
+        unsafe { bytes.write_bytes(0, len) };
+        // SAFETY: the same, and all of it is initialized now.
+        Ok(unsafe { slice::from_raw_parts_mut(bytes, len) })
     }
+}
+
+/// Whether an array that isn't empty may be there: it isn't NULL, is aligned, is no longer than a slice may be, and
+/// doesn't wrap around.
+fn check_array<T>(name: &str, pointer: *const T, len: usize) -> Result<()> {
+    if pointer.is_null() {
+        return Err(null(name));
+    }
+    check_aligned(name, pointer)?;
+    let bytes = size_of::<T>()
+        .checked_mul(len)
+        .filter(|bytes| isize::try_from(*bytes).is_ok());
+    if bytes.is_none_or(|bytes| pointer.addr().checked_add(bytes).is_none()) {
+        return Err(Error::argument(
+            &format!("{name}_len"),
+            format!("{len} elements don't fit into memory"),
+        ));
+    }
+    Ok(())
 }
 
 fn check_aligned<T>(name: &str, pointer: *const T) -> Result<()> {

@@ -55,7 +55,7 @@ enum Refusal {
     Holes,
     /// What a pipe has yielded is gone unless it is kept, and memory is no place for a container's.
     #[error(
-        "more than 32 MiB come before the configuration; they can't be read again, and there is no spool directory"
+        "more than 32 MiB come before what is looked for; they can't be read again, and there is no spool directory"
     )]
     NoSpool,
     /// What was read is gone: extracting from here on would leave members out.

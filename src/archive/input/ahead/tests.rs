@@ -234,10 +234,9 @@ fn frames_are_decoded_by_threads_of_their_own() {
     if std::thread::available_parallelism().unwrap().get() < 2 {
         return println!("skipped: there is one core");
     }
-    let stream = frames(&content());
+    // More than may be decoded ahead: the thread waits for room, and its helpers for it.
+    let stream = frames(&content()).repeat(40);
     let mut input = input(Who::Thread, &stream, u64::MAX).unwrap();
-    let mut rest = Vec::new();
-    // The first two frames are behind, and the thread waits for room with the others.
     input.read_exact(&mut [0; 300_000]).unwrap();
     // A thread gives itself its name after it has begun.
     let is_there = || {
@@ -247,8 +246,6 @@ fn frames_are_decoded_by_threads_of_their_own() {
             .any(|name| name == "crutils-zstd\n")
     };
     assert!((0..1_000_000).any(|_| is_there()));
-    input.read_to_end(&mut rest).unwrap();
-    assert_eq!(rest.len(), content().len() - 300_000);
 }
 
 #[test]
