@@ -137,10 +137,15 @@ impl<'w> Walk<'w> {
             self.enter(root, new, old);
             let works = Works::new();
             works.push(self.entered.drain(..).map(Work::Directory));
-            scope(|scope| {
-                let _ending = Ending(&works);
-                self.go_through(&works, scope)
-            })?;
+            self.go_through(&works)?;
+            // A scope leaves something in the caller's thread until it ends, so that small trees have none.
+            if let Helpers::Later { most, after: 0 } = self.helpers {
+                scope(|scope| {
+                    let _ending = Ending(&works);
+                    self.call_helpers(most, &works, scope);
+                    self.go_through(&works)
+                })?;
+            }
         }
         if self.links.may_have_more_names(&self.list) {
             self.find_more_names()?;
@@ -158,12 +163,9 @@ impl<'w> Walk<'w> {
         }
     }
 
-    /// Takes all works in their order.
-    fn go_through<'s>(&mut self, works: &'s Works, scope: &'s Scope<'s, '_>) -> Result<()>
-    where
-        'w: 's,
-    {
-        loop {
+    /// Takes the works in their order: all of them, or until helpers are worth it.
+    fn go_through(&mut self, works: &Works) -> Result<()> {
+        while !matches!(self.helpers, Helpers::Later { after: 0, .. }) {
             match works.turn() {
                 Turn::End => return Ok(()),
                 Turn::Own(work) => self.take(works, &work, None)?,
@@ -175,18 +177,15 @@ impl<'w> Walk<'w> {
                     }
                 }
             }
-            self.call_helpers(works, scope);
         }
+        Ok(())
     }
 
-    /// Starts helpers once they are worth it. Where there may be no threads, it goes on without.
-    fn call_helpers<'s>(&mut self, works: &'s Works, scope: &'s Scope<'s, '_>)
+    /// Starts helpers. Where there may be no threads, it goes on without.
+    fn call_helpers<'s>(&mut self, most: usize, works: &'s Works, scope: &'s Scope<'s, '_>)
     where
         'w: 's,
     {
-        let Helpers::Later { most, after: 0 } = self.helpers else {
-            return;
-        };
         self.helpers = Helpers::There;
         let (look, watch) = (self.look, self.watch);
         for _ in 0..most {
