@@ -295,10 +295,8 @@ pub extern "C" fn CRInspectionProcesses(
 #[unsafe(no_mangle)]
 pub extern "C" fn CRInspectionMemory(inspection: Optional<CRInspection>) -> *const CRMemoryUse {
     guard::value(ptr::null(), || {
-        let memory = inspection
-            .get()
-            .map(|inspection| &raw const inspection.memory);
-        Ok(memory.unwrap_or(ptr::null()))
+        let inspection = inspection.get();
+        Ok(inspection.map_or(ptr::null(), |inspection| &raw const inspection.memory))
     })
 }
 

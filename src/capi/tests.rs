@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// The files that exports are in.
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 20] = [
     include_str!("changes.rs"),
     include_str!("error.rs"),
     include_str!("export.rs"),
@@ -14,11 +14,14 @@ const SOURCES: [&str; 17] = [
     include_str!("import.rs"),
     include_str!("import_chain.rs"),
     include_str!("import_options.rs"),
+    include_str!("inspect_options.rs"),
+    include_str!("inspection.rs"),
     include_str!("library.rs"),
     include_str!("members.rs"),
     include_str!("metadata.rs"),
     include_str!("nine.rs"),
     include_str!("nine_at.rs"),
+    include_str!("restorable.rs"),
     include_str!("string.rs"),
     include_str!("watch.rs"),
 ];
