@@ -353,7 +353,7 @@ pub extern "C" fn CRInspectionFindings(
             findings.check("findings")?,
             findings_len.check("findings_len")?,
         );
-        let host: Host = host.get().map(|host| host.0.clone()).unwrap_or_default();
+        let host = host.get().map_or_else(Host::default, |host| host.0.clone());
         let found = Findings::of(&inspection.inspection.findings(&host));
         let (array, len) = inspection.findings.insert(found).array();
         out.write(array);

@@ -7,7 +7,7 @@ use super::argument::{New, ObjectMut, OptionalText, Owned, Text, truth};
 use super::guard::{self, Slot, Status};
 use super::string::until_nul;
 use crate::checkpoint::inspect::{Finding, Host, Severity};
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// The restore fails.
 pub const CR_SEVERITY_BLOCKS: u32 = 1;
@@ -19,6 +19,16 @@ pub const CR_SEVERITY_NOTE: u32 = 3;
 /// A host on which a checkpoint may be restored, as far as it is known.
 #[derive(Debug, Default)]
 pub struct CRHost(pub(super) Host);
+
+impl CRHost {
+    fn set_architecture(&mut self, architecture: &str) -> Result<()> {
+        if architecture.is_empty() {
+            return Err(Error::argument("architecture", "is empty"));
+        }
+        self.0.architecture(architecture);
+        Ok(())
+    }
+}
 
 /// Something that a restore depends on. Later versions may add fields at the end.
 #[repr(C)]
@@ -105,12 +115,7 @@ pub extern "C" fn CRHostArchitecture(
 ) -> Status {
     guard::status(error, || {
         let host = host.get("host")?;
-        let architecture = architecture.str("architecture")?;
-        if architecture.is_empty() {
-            return Err(Error::argument("architecture", "is empty"));
-        }
-        host.0.architecture(architecture);
-        Ok(())
+        host.set_architecture(architecture.str("architecture")?)
     })
 }
 
