@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::attackers::number;
-use super::faults::{FAULTY, OPERATIONS, Operation, fault_of, state};
+use super::faults::{FAULTY, KILLED, OPERATIONS, Operation, fault_of, state};
 use crate::support::mutate::Dice;
 use crate::support::sandbox::{Fs, Sandbox};
 use crate::support::tree::{Node, Snapshot};
@@ -57,7 +57,7 @@ impl Case {
                 return Some(format!("half of {}", path.display()));
             }
         }
-        (operation.wrong)(place, "stays unlink").map(|what| format!("left: {what}"))
+        (operation.wrong)(place, KILLED).map(|what| format!("left: {what}"))
     }
 
     /// What is wrong once the operation is done again in a directory in which it was killed.
