@@ -206,19 +206,22 @@ fn remove(directory: &Path) -> crutils::Result<()> {
 pub(crate) const KILLED: &str = "killed: what it made stays, for want of unlink";
 
 fn leaves_halves(directory: &Path, message: &str) -> Option<String> {
+    halves(directory, message, &["d/new"])
+}
+
+/// What was there is replaced at once. What is new, as these files are, is made under its own name, and only a kill leaves
+/// a part of it.
+fn halves(directory: &Path, message: &str, made: &[&str]) -> Option<String> {
     let root = directory.join("root");
     let left = Snapshot::of(&root).paths();
     let temporary = left.iter().any(|path| path.contains(".crutils-new-"));
-    let whole = |name: &str, contents: &[&[u8]]| match fs::read(root.join(name)) {
-        Ok(content) => contents.contains(&content.as_slice()),
+    let whole = |name: &str, old: Option<&[u8]>, new: &[u8]| match fs::read(root.join(name)) {
+        Ok(found) if message == KILLED && made.contains(&name) => new.starts_with(&found),
+        Ok(found) => found == new || old == Some(&found),
         Err(_) => true,
     };
     let new = vec![b'n'; 100_000];
-    // What was there is replaced at once. What is new is made under its own name, and only a kill leaves a part of it.
-    let begun = message == KILLED
-        && fs::read(root.join("d/new")).is_ok_and(|content| b"new content".starts_with(&content));
-    let whole =
-        (begun || whole("d/new", &[b"new content"])) && whole("d/old", &[b"old content", &new]);
+    let whole = whole("d/new", None, b"new content") && whole("d/old", Some(b"old content"), &new);
     let wrong = temporary && !message.contains("unlink") || !whole;
     wrong.then(|| format!("{left:?}"))
 }
@@ -247,7 +250,7 @@ fn import(directory: &Path) -> crutils::Result<()> {
 
 fn leaves_bundle(directory: &Path, message: &str) -> Option<String> {
     let stays = directory.join("bundle").exists() && !message.contains("stays");
-    let halves = leaves_halves(directory, message);
+    let halves = halves(directory, message, &["d/new", "d/old"]);
     stays.then(|| "the bundle".to_owned()).or(halves)
 }
 
