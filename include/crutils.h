@@ -2564,7 +2564,7 @@ const struct CRMemoryUse *CRInspectionMemory(const struct CRInspection *inspecti
  *
  * @param pid The process.
  * @param address The first address.
- * @param buffer An array of buffer_len bytes, which receives the memory; behind what was read it is zeros.
+ * @param buffer An array of buffer_len bytes, which receives the memory.
  * @param read Receives how many bytes were read: fewer than buffer_len if what follows isn't mapped, or can't be read.
  *
  * Errors:

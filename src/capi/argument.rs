@@ -11,7 +11,7 @@ use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::slice;
+use std::{ptr, slice};
 
 use crate::Place;
 use crate::error::{Error, Result};
@@ -290,17 +290,18 @@ impl Bytes {
 pub struct BytesMut(*mut c_void);
 
 impl BytesMut {
-    /// The bytes, zeros at first. What no array can be is EINVAL.
-    pub(super) fn slice(&mut self, len: usize, name: &str) -> Result<&mut [u8]> {
-        if len == 0 {
-            return Ok(&mut []);
+    /// As many zeros as the array is long, to be filled for it. What no array can be is EINVAL.
+    pub(super) fn filling(&self, len: usize, name: &str) -> Result<Vec<u8>> {
+        if len > 0 {
+            check_array(name, self.0.cast::<u8>().cast_const(), len)?;
         }
-        let bytes = self.0.cast::<u8>();
-        check_array(name, bytes, len)?;
-        // SAFETY: an array may be there, as was checked; the type says the rest.
-        unsafe { bytes.write_bytes(0, len) };
-        // SAFETY: the same, and all of it is initialized now.
-        Ok(unsafe { slice::from_raw_parts_mut(bytes, len) })
+        Ok(vec![0; len])
+    }
+
+    /// Writes the beginning of what was filled for the array.
+    pub(super) fn write(&mut self, filled: &[u8]) {
+        // SAFETY: an array of at least this length may be there, as was checked; the type says the rest.
+        unsafe { ptr::copy_nonoverlapping(filled.as_ptr(), self.0.cast::<u8>(), filled.len()) };
     }
 }
 

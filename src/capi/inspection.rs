@@ -305,7 +305,7 @@ pub extern "C" fn CRInspectionMemory(inspection: Optional<CRInspection>) -> *con
 ///
 /// @param pid The process.
 /// @param address The first address.
-/// @param buffer An array of buffer_len bytes, which receives the memory; behind what was read it is zeros.
+/// @param buffer An array of buffer_len bytes, which receives the memory.
 /// @param read Receives how many bytes were read: fewer than buffer_len if what follows isn't mapped, or can't be read.
 ///
 /// Errors:
@@ -325,9 +325,13 @@ pub extern "C" fn CRInspectionReadMemory(
 ) -> Status {
     guard::status(error, || {
         let inspection = inspection.get("inspection")?;
-        let buffer = buffer.slice(buffer_len, "buffer")?;
+        let mut bytes = buffer.filling(buffer_len, "buffer")?;
         let out = read.check("read")?;
-        out.write(inspection.inspection.read_memory(pid, address, buffer)?);
+        let inspection = &mut inspection.inspection;
+        let len = inspection.read_memory(pid, address, &mut bytes)?;
+        bytes.truncate(len);
+        buffer.write(&bytes);
+        out.write(bytes.len());
         Ok(())
     })
 }
