@@ -8,12 +8,11 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::ops::Bound;
 
-use super::layout::Need;
 use super::{Content, Diff, Entry, Export, Refusal, completeness};
 use crate::archive::{Creation, Depth, Finished, Manner, Measure, Measured, Sink, Stored, Target};
 use crate::checkpoint::import::{check_config, judge_bundle_member};
+use crate::checkpoint::names::{CONFIG_DUMP, CONFIGURATIONS, DELETED_FILES, Need};
 use crate::checkpoint::rootfs_diff::Plan;
-use crate::checkpoint::{CONFIG_DUMP, DELETED_FILES, SPEC_DUMP};
 use crate::error::{Context as _, Error, Result};
 use crate::fs::{Identity, OverlayState, Root, RootPath};
 use crate::tar::{END_OF_ARCHIVE, Member, MemberKind, Time};
@@ -376,10 +375,7 @@ fn nested(measure: &Measure<'_>) -> u64 {
 
 /// Lets nothing into the archive that no import would take out of it: found there, it would be too late.
 pub(super) fn judge(path: &RootPath, member: &Member) -> Result<()> {
-    if [CONFIG_DUMP, SPEC_DUMP]
-        .map(str::as_bytes)
-        .contains(&path.as_bytes())
-    {
+    if CONFIGURATIONS.map(str::as_bytes).contains(&path.as_bytes()) {
         check_config(member)?;
     }
     judge_bundle_member(path, member).map(drop)

@@ -4,7 +4,8 @@
 
 use super::ImageOptions;
 use super::options::is_plain_time;
-use crate::checkpoint::{CONFIG_DUMP, Engine, Metadata, SPEC_DUMP};
+use crate::checkpoint::names::{CONFIG_DUMP, SPEC_DUMP};
+use crate::checkpoint::{Engine, Metadata};
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Annotations, Platform, host_architecture};
 use crate::watch::{WarningKind, Watch};

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::{Image, ImageLayer};
 use crate::archive::{Make, Origin, Reading};
-use crate::checkpoint::{ImportOptions, ROOTFS_DIFF_TAR, SPEC_DUMP};
+use crate::checkpoint::ImportOptions;
+use crate::checkpoint::names::{CHECKPOINT, ROOTFS_DIFF_TAR, SPEC_DUMP};
 use crate::error::{Context as _, Error, Kind, Result, quote};
 use crate::fs::{Place, PlaceBuf, spool_ambient};
 use crate::oci::{
@@ -249,7 +250,7 @@ impl OpenImage {
             if expected.descriptor.media_type == media::CTR_CRIU {
                 Part::Layer {
                     blob: blob.clone(),
-                    below: b"checkpoint/".to_vec(),
+                    below: [CHECKPOINT.as_bytes(), b"/"].concat(),
                     dropped: Default::default(),
                 }
             } else {

@@ -6,13 +6,12 @@ use thiserror::Error as ThisError;
 
 use super::targets::Selection;
 use crate::archive::Verdict;
-use crate::checkpoint::{CONFIG_DUMP, MAX_CONFIG, SPEC_DUMP};
+use crate::checkpoint::MAX_CONFIG;
+use crate::checkpoint::names::{CONFIG_DUMP, CONFIG_JSON, CONFIGURATIONS, PARENT, SPEC_DUMP};
 use crate::error::{Error, Kind, Result};
 use crate::fs::{Name, RootPath};
 use crate::tar::{Member, MemberKind};
 
-/// The bundle's own configuration, which the engine writes anew from spec.dump.
-const CONFIG_JSON: &str = "config.json";
 /// Names at the top of a bundle that the archive mustn't get at by way of a link.
 pub(super) const PROTECTED: [&[u8]; 3] = [
     CONFIG_JSON.as_bytes(),
@@ -84,16 +83,14 @@ pub(super) fn judge(
 }
 
 fn is_config(path: &RootPath) -> bool {
-    path.components().next().is_some_and(|top| {
-        [CONFIG_DUMP, SPEC_DUMP]
-            .iter()
-            .any(|name| name.as_bytes() == top)
-    })
+    path.components()
+        .next()
+        .is_some_and(|top| CONFIGURATIONS.iter().any(|name| name.as_bytes() == top))
 }
 
 /// Whether the path names config.dump or spec.dump.
 fn is_config_file(path: &RootPath) -> bool {
-    [CONFIG_DUMP, SPEC_DUMP]
+    CONFIGURATIONS
         .iter()
         .any(|name| name.as_bytes() == path.as_bytes())
 }
@@ -148,7 +145,7 @@ fn is_parent_link(path: &RootPath, target: &[u8]) -> bool {
         return false;
     };
     let sibling = target.strip_prefix(b"../").and_then(Name::new);
-    name.bytes() == b"parent" && sibling.is_some_and(|sibling| sibling != own)
+    name.bytes() == PARENT.as_bytes() && sibling.is_some_and(|sibling| sibling != own)
 }
 
 #[cfg(test)]

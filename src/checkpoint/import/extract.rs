@@ -15,8 +15,8 @@ use crate::archive::{
 };
 use crate::checkpoint::deleted_files::DeletedFiles;
 use crate::checkpoint::held::{Held, Noted};
+use crate::checkpoint::names::{DELETED_FILES, ROOTFS_DIFF_TAR};
 use crate::checkpoint::rootfs_diff::{Heed, apply};
-use crate::checkpoint::{DELETED_FILES, ROOTFS_DIFF_TAR};
 use crate::error::{Context as _, Error, Result};
 use crate::fs::{Destination, Root, RootPath, sync_file_system};
 use crate::tar::{Data, Member, MemberKind, Reader};

@@ -22,7 +22,7 @@ pub(super) use bundle::{check_config, judge_bundle_member};
 pub use chain::import_chain;
 pub use contents::{MemberInfo, MemberType};
 pub use extract::Imported;
-pub use options::{ImportOptions, KNOWN_MEMBERS, Limit};
+pub use options::{ImportOptions, Limit};
 pub use session::Import;
 
 use crate::error::{Error, Kind, Result};

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::chain::Dump;
-use crate::checkpoint::{DELETED_FILES, ROOTFS_DIFF_TAR};
+use crate::checkpoint::names::{DELETED_FILES, ROOTFS_DIFF_TAR, SHM_TAR, volume_of, volume_tar};
 use crate::error::{Error, Result};
 use crate::fs::{Destination, Name, Place, PlaceBuf, Root, RootPath};
 
@@ -122,7 +122,7 @@ impl Targets {
         if path == SHM_TAR.as_bytes() {
             return self.shm.as_ref().map(Route::Tree);
         }
-        let volume = path.strip_prefix(b"volumes/")?.strip_suffix(b".tar")?;
+        let volume = volume_of(path)?;
         let volume = self
             .volumes
             .iter()
@@ -132,8 +132,7 @@ impl Targets {
 
     /// The members that have to be in the archive, since a directory waits for them.
     pub(super) fn expected(&self) -> Vec<Vec<u8>> {
-        let volume =
-            |(name, _): &(OsString, Root)| [b"volumes/", name.as_bytes(), b".tar"].concat();
+        let volume = |(name, _): &(OsString, Root)| volume_tar(name.as_bytes());
         let shm = self.shm.as_ref().map(|_| SHM_TAR.as_bytes().to_vec());
         self.volumes.iter().map(volume).chain(shm).collect()
     }
@@ -146,9 +145,6 @@ fn check_unset<T>(destination: Option<&T>, argument: &str) -> Result<()> {
         Some(_) => Err(Error::argument(argument, "was set before")),
     }
 }
-
-/// The content of the container's own /dev/shm.
-pub(super) const SHM_TAR: &str = "devshm-checkpoint.tar";
 
 /// Where a member goes that doesn't go into the bundle.
 #[derive(Clone, Copy)]

@@ -8,7 +8,8 @@ use super::config::NO_TIME;
 use super::document::Kept as _;
 use super::json::{Value, Writer, same_key};
 use super::refusal::Refusal;
-use super::{DocumentKind, Engine, Metadata, Text, time};
+use super::{Metadata, Text, time};
+use crate::checkpoint::{DocumentKind, Engine};
 use crate::error::{Error, Result};
 
 /// The annotation in which CRI-O keeps those of the container, as a JSON object. It restores nothing without it.

@@ -13,9 +13,8 @@ use thiserror::Error as ThisError;
 
 use crate::archive::{Creation, Depth, Manner, Sink, Stored, Target};
 use crate::changes::{Change, ChangeKind};
-use crate::checkpoint::{
-    DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list, file_name,
-};
+use crate::checkpoint::names::{DELETED_FILES, ROOTFS_DIFF_TAR};
+use crate::checkpoint::{MAX_DELETED_FILES, deleted_list, file_name};
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Output, Place, Quiet, Root, RootPath};
 use crate::watch::Watch;
