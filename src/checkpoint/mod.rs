@@ -12,6 +12,8 @@
 
 #![forbid(unsafe_code)]
 
+mod bundle;
+mod compression;
 mod deleted_files;
 mod deleted_list;
 mod engine;
@@ -19,9 +21,11 @@ mod export;
 mod feature;
 mod held;
 mod image;
+mod image_writer;
 mod import;
 pub mod inspect;
 mod label;
+mod layer;
 mod metadata;
 mod names;
 mod probe;
@@ -31,17 +35,16 @@ mod selinux;
 mod spec;
 
 pub use crate::archive::{IdRange, Sha256Digest, UnsettableXattrs};
+pub use compression::{Compression, FrameSize};
 pub use deleted_files::remove_deleted_files;
 pub use engine::Engine;
-pub use export::{Compression, Export, ExportOptions, Exported, FrameSize, Presence};
+pub use export::{Export, ExportOptions, Exported, Presence};
 pub use feature::Feature;
-pub use image::{
-    Image, ImageForm, ImageLayer, ImageOptions, ListedImage, WrittenImage, image_from_archive,
-    images,
-};
+pub use image::{Image, ImageForm, ImageLayer, ImageOptions, WrittenImage};
+pub use image_writer::image_from_archive;
 pub use import::{
-    Import, ImportOptions, Imported, Limit, MemberInfo, MemberType, import_chain,
-    import_checkpoint_config_only, import_checkpoint_without_config,
+    Import, ImportOptions, Imported, Limit, ListedImage, MemberInfo, MemberType, images,
+    import_chain, import_checkpoint_config_only, import_checkpoint_without_config,
 };
 pub use inspect::{InspectOptions, Inspection};
 pub use label::create_file_with_label;

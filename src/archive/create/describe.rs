@@ -13,6 +13,7 @@ use nix::sys::stat::{FileStat, major, minor};
 
 use crate::error::{Called as _, Error, Kind, Result};
 use crate::fs::{Node, OverlayState, RootPath, data_extents, xattrs_of};
+use crate::sys::Status;
 use crate::tar::{Extent, Member, MemberKind, Time, Xattr, sparse};
 
 /// From how many bytes of holes on a file is stored as a sparse member.
@@ -163,4 +164,24 @@ fn sparse_member(member: Member, extents: Vec<(u64, u64)>) -> Member {
         stored,
         ..member
     }
+}
+
+/// Whether the file's attributes are still those that were noted, apart from what writing to it changes.
+pub(super) fn has_kept(
+    noted: &Member,
+    node: &Node,
+    status: &Status,
+    overlay: OverlayState,
+) -> Result<bool> {
+    let path = RootPath::clean(&noted.path)?;
+    let (now, _) = member(&path, node, &status.stat, MemberKind::Regular, overlay)?;
+    let expected = Member {
+        path: noted.path.clone(),
+        mtime: noted.mtime,
+        size: noted.size,
+        stored: noted.stored,
+        sparse: noted.sparse.clone(),
+        ..now
+    };
+    Ok(expected == *noted)
 }

@@ -16,9 +16,8 @@ use once_cell::unsync::OnceCell;
 
 use super::find::Finder;
 use super::record::{Mark, Record};
-use super::replay::check_attributes;
+use super::sink::Sink;
 use super::{LeftOut, describe};
-use crate::archive::sink::Sink;
 use crate::error::{Error, Result};
 use crate::fs::{Node, OverlayState, RootPath, file_type};
 use crate::sys::Status;
@@ -126,7 +125,7 @@ impl<'l> Living<'l> {
     ) -> Result<()> {
         let size = u64::try_from(status.stat.st_size).unwrap_or(0);
         let changed =
-            Mark::from(status) != mark || !check_attributes(member, node, status, self.overlay)?;
+            Mark::from(status) != mark || !describe::has_kept(member, node, status, self.overlay)?;
         if changed || size < member.size {
             self.tell(member, sink, "has changed: stored as it is now");
             return self.restate(finder, member, (node, status), sink);
@@ -138,7 +137,7 @@ impl<'l> Living<'l> {
         sink.inner_header(member)?;
         self.data(member, &file, sink)?;
         let node = Node::from_open(file.into());
-        if !check_attributes(member, &node, &node.status()?, self.overlay)? {
+        if !describe::has_kept(member, &node, &node.status()?, self.overlay)? {
             self.tell(
                 member,
                 sink,

@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io::{BufWriter, Seek as _, Write};
 
 use super::record::{Mark, Record};
+use super::sink::{check_avoided, warn};
 use super::{LeftOut, Target};
-use crate::archive::sink::{check_avoided, warn};
 use crate::error::{Error, Result};
 use crate::fs::{Identity, OverlayState, Quiet};
 use crate::tar::{self, END_OF_ARCHIVE, Member};

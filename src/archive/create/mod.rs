@@ -12,6 +12,7 @@ mod living;
 mod measure;
 mod record;
 mod replay;
+mod sink;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ use find::Finder;
 pub(crate) use file::OpenFile;
 pub(crate) use measure::{Measure, Measured};
 pub(crate) use record::Mark;
+pub(crate) use sink::{Finished, Sink};
 
 /// How much of a directory is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,11 +13,11 @@ use super::find::Finder;
 use super::living::Living;
 use super::measure::Measured;
 use super::record::{Mark, Record};
-use crate::archive::sink::Sink;
+use super::sink::Sink;
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Node, OverlayState, Root, RootPath, file_type};
 use crate::sys::Status;
-use crate::tar::{Member, MemberKind};
+use crate::tar::Member;
 
 /// How much of the spool is read at once.
 const BUFFER: usize = 64 << 10;
@@ -94,7 +94,7 @@ fn write_data(
     sink.data(member, &file)?;
     // Looked at afterwards, so that no byte was stored that was written under other attributes.
     let node = Node::from_open(file.into());
-    if check_attributes(member, &node, &node.status()?, overlay)? {
+    if describe::has_kept(member, &node, &node.status()?, overlay)? {
         Ok(())
     } else {
         Err(Refusal::Changed.into())
@@ -110,24 +110,4 @@ fn check_file(member: &Member, mark: Mark, now: &Status) -> Result<()> {
         return Err(Refusal::Shrank(member.size).into());
     }
     Ok(())
-}
-
-/// Whether the file's attributes are still those that were noted, apart from what writing to it changes.
-pub(super) fn check_attributes(
-    member: &Member,
-    node: &Node,
-    status: &Status,
-    overlay: OverlayState,
-) -> Result<bool> {
-    let path = RootPath::clean(&member.path)?;
-    let (now, _) = describe::member(&path, node, &status.stat, MemberKind::Regular, overlay)?;
-    let expected = Member {
-        path: member.path.clone(),
-        mtime: member.mtime,
-        size: member.size,
-        stored: member.stored,
-        sparse: member.sparse.clone(),
-        ..now
-    };
-    Ok(expected == *member)
 }

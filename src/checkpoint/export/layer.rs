@@ -13,7 +13,8 @@ use super::members;
 use super::output::{Job, Outlet, open_spool_directory};
 use super::{Content, Entry, Export, ExportOptions, Exported};
 use crate::archive::{Hasher, Sha256Digest, Sink};
-use crate::checkpoint::image::{Facts, check_layer_name, judge_layer_member};
+use crate::checkpoint::image::Facts;
+use crate::checkpoint::layer::{check_layer_name, judge_layer_member};
 use crate::checkpoint::names::CHECKPOINT;
 use crate::checkpoint::{DocumentKind, MAX_CONFIG};
 use crate::compress::{Encode, Encoding, encoder};
@@ -123,7 +124,7 @@ impl Job<'_> {
         let mut found = storing.find()?;
         let mut outlet = Outlet::new(writer, true);
         let mut hasher = Hasher::new();
-        let workers = self.options.number_of_workers();
+        let workers = self.options.encoder.number_of_workers();
         let encoder = Digesting {
             inner: encoder(self.encoding, workers, Box::new(&mut outlet))?,
             hasher: &mut hasher,

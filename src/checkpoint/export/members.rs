@@ -10,7 +10,7 @@ use std::ops::Bound;
 
 use super::{Content, Diff, Entry, Export, Refusal, completeness};
 use crate::archive::{Creation, Depth, Finished, Manner, Measure, Measured, Sink, Stored, Target};
-use crate::checkpoint::import::{check_config, judge_bundle_member};
+use crate::checkpoint::bundle::{check_config, judge_bundle_member};
 use crate::checkpoint::names::{CONFIG_DUMP, CONFIGURATIONS, DELETED_FILES, Need};
 use crate::checkpoint::rootfs_diff::Plan;
 use crate::error::{Context as _, Error, Result};

@@ -33,7 +33,7 @@ use crate::sys::mount_id;
 use source::open_source_ambient;
 
 pub(in crate::checkpoint) use layer::LayerTarget;
-pub use options::{Compression, ExportOptions, Exported, FrameSize};
+pub use options::{ExportOptions, Exported};
 pub(in crate::checkpoint) use output::check_place;
 
 /// Whether a member has to be there.

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use super::contents::MemberType;
 use super::{Refusal, member_path};
 use crate::archive::{IdMap, IdRange, Rules, Sha256Digest, Types, UnsettableXattrs};
-use crate::checkpoint::image::has_whiteout;
+use crate::checkpoint::layer::has_whiteout;
 use crate::error::{Error, Result};
 use crate::fs::{OverlayState, PlaceBuf, RootPath};
 use crate::tar::MemberKind;

@@ -7,7 +7,6 @@ use std::io::Read as _;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::Arc;
 
-use super::bundle::check_config;
 use super::contents::{Contents, MemberInfo};
 use super::extract::{Imported, Pass};
 use super::options::ImportOptions;
@@ -16,6 +15,7 @@ use super::verified::{State, Verified};
 use crate::archive::{
     Content, Hash, Input, Meter, Origin, Overflow, Peer, Reading, Sha256Digest, digest_of,
 };
+use crate::checkpoint::bundle::check_config;
 use crate::checkpoint::image::{OpenImage, Unchanged};
 use crate::checkpoint::names::CONFIGURATIONS;
 use crate::checkpoint::{DocumentKind, MAX_CONFIG, Metadata};

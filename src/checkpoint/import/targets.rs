@@ -5,10 +5,14 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::chain::Dump;
+use crate::archive::Verdict;
+use crate::checkpoint::bundle::{
+    check_config, is_config, is_config_file, is_dumps_link, judge_bundle_member,
+};
 use crate::checkpoint::names::{DELETED_FILES, ROOTFS_DIFF_TAR, SHM_TAR, volume_of, volume_tar};
 use crate::error::{Error, Result};
 use crate::fs::{Destination, Name, Place, PlaceBuf, Root, RootPath};
+use crate::tar::Member;
 
 /// Which members go into the bundle, of those that have no destination of their own.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -38,6 +42,41 @@ impl Selection {
             .iter()
             .filter(move |name| path == *name || with_content && path.is_within(name))
     }
+
+    /// Whether a member goes into the bundle. `in_chain` is its path below the directory of all dumps, if the bundle is that of
+    /// one in a chain: links lead from one to the other.
+    pub(super) fn judge(
+        &self,
+        path: &RootPath,
+        in_chain: Option<&RootPath>,
+        member: &Member,
+    ) -> Result<Verdict> {
+        let chosen = match self {
+            Selection::Nothing => false,
+            Selection::All => true,
+            Selection::AllButConfiguration => !is_config(path),
+            Selection::Named(_) | Selection::Configuration(_) => {
+                self.choices(path).next().is_some()
+            }
+        };
+        if !chosen {
+            Ok(Verdict::Skip)
+        } else if is_config_file(path) {
+            check_config(member).map(|()| Verdict::Extract)
+        } else if in_chain.is_some_and(|path| is_dumps_link(path, member)) {
+            Ok(Verdict::Extract)
+        } else {
+            judge_bundle_member(path, member)
+        }
+    }
+}
+
+/// A dump's place among the others of a chain.
+pub(super) struct Dump {
+    /// The directory that all dumps are in.
+    pub(super) bundle: Root,
+    /// The dump's own.
+    pub(super) path: RootPath,
 }
 
 /// The directories that an import extracts into.

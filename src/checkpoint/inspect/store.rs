@@ -15,62 +15,19 @@ use nix::sys::stat::SFlag;
 
 use super::cursor::Cursors;
 use super::images::{Images, stats};
+use super::sets::{PagesKey, Set};
 use super::text_pages;
 use crate::archive::{Content, Hash, Input, Origin, Reading};
 use crate::checkpoint::MAX_CONFIG;
-use crate::checkpoint::import::{MemberInfo, MemberType, check_config};
-use crate::checkpoint::names::{
-    CHECKPOINT, INVENTORY, PARENT, PRE_CHECKPOINT, STATS_DUMP, STATS_RESTORE,
-};
+use crate::checkpoint::bundle::check_config;
+use crate::checkpoint::import::{MemberInfo, MemberType};
+use crate::checkpoint::names::{INVENTORY, PARENT, STATS_DUMP, STATS_RESTORE};
 use crate::checkpoint::{DocumentKind, MemberClass, Metadata};
 use crate::criu::{ImageName, ImageType, Items, Stats};
 use crate::error::{Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{Budget, Name, Node, Root, RootPath, file_type, open_regular_at, sorted_names};
 use crate::tar::{Extent, Member, MemberKind, Reader};
 use crate::watch::Phase;
-
-/// Directories of images. The order is that in which they are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Set {
-    /// `checkpoint` in an archive or a bundle.
-    Checkpoint,
-    /// The directory itself.
-    Itself,
-    /// `pre-checkpoint` in an archive or a bundle.
-    PreCheckpoint,
-}
-
-impl Set {
-    /// In front of the names of the set's files.
-    pub(super) fn prefix(self) -> &'static str {
-        match self {
-            Set::Checkpoint => "checkpoint/",
-            Set::Itself => "",
-            Set::PreCheckpoint => "pre-checkpoint/",
-        }
-    }
-
-    /// The set and the name in it of the member at `path`.
-    fn of(path: &[u8]) -> Option<(Self, &[u8])> {
-        let (directory, name) = path.split_at(path.iter().position(|&byte| byte == b'/')?);
-        let name = name.get(1..).filter(|name| !name.contains(&b'/'))?;
-        Some((Set::of_directory(directory)?, name))
-    }
-
-    /// The set whose directory is `name`, at the top.
-    fn of_directory(name: &[u8]) -> Option<Self> {
-        let is = |directory: &str| directory.as_bytes() == name;
-        let sets = [
-            (CHECKPOINT, Set::Checkpoint),
-            (PRE_CHECKPOINT, Set::PreCheckpoint),
-        ];
-        sets.into_iter()
-            .find_map(|(directory, set)| is(directory).then_some(set))
-    }
-}
-
-/// A file of pages, by its set and number.
-pub(super) type PagesKey = (Set, u32);
 
 /// What a checkpoint is read from.
 pub(super) enum Source {

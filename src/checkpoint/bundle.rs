@@ -4,7 +4,6 @@
 
 use thiserror::Error as ThisError;
 
-use super::targets::Selection;
 use crate::archive::Verdict;
 use crate::checkpoint::MAX_CONFIG;
 use crate::checkpoint::names::{CONFIG_DUMP, CONFIG_JSON, CONFIGURATIONS, PARENT, SPEC_DUMP};
@@ -55,48 +54,22 @@ impl From<Refusal> for Error {
     }
 }
 
-/// Whether a member goes into the bundle. `in_chain` is its path below the directory of all dumps, if the bundle is that of
-/// one in a chain: links lead from one to the other.
-pub(super) fn judge(
-    selection: &Selection,
-    path: &RootPath,
-    in_chain: Option<&RootPath>,
-    member: &Member,
-) -> Result<Verdict> {
-    let chosen = match selection {
-        Selection::Nothing => false,
-        Selection::All => true,
-        Selection::AllButConfiguration => !is_config(path),
-        Selection::Named(_) | Selection::Configuration(_) => {
-            selection.choices(path).next().is_some()
-        }
-    };
-    if !chosen {
-        Ok(Verdict::Skip)
-    } else if is_config_file(path) {
-        check_config(member).map(|()| Verdict::Extract)
-    } else if in_chain.is_some_and(|path| is_dumps_link(path, member)) {
-        Ok(Verdict::Extract)
-    } else {
-        judge_bundle_member(path, member)
-    }
-}
-
-fn is_config(path: &RootPath) -> bool {
+/// Whether the path is that of config.dump or spec.dump, or below.
+pub(super) fn is_config(path: &RootPath) -> bool {
     path.components()
         .next()
         .is_some_and(|top| CONFIGURATIONS.iter().any(|name| name.as_bytes() == top))
 }
 
 /// Whether the path names config.dump or spec.dump.
-fn is_config_file(path: &RootPath) -> bool {
+pub(super) fn is_config_file(path: &RootPath) -> bool {
     CONFIGURATIONS
         .iter()
         .any(|name| name.as_bytes() == path.as_bytes())
 }
 
 /// Whether a member that is called config.dump or spec.dump can be one.
-pub(in crate::checkpoint) fn check_config(member: &Member) -> Result<()> {
+pub(super) fn check_config(member: &Member) -> Result<()> {
     match member.kind {
         MemberKind::Regular if member.size > MAX_CONFIG => {
             Err(Refusal::TooLarge(member.size).into())
@@ -111,10 +84,7 @@ pub(in crate::checkpoint) fn check_config(member: &Member) -> Result<()> {
 }
 
 /// Whether a member may come into a bundle.
-pub(in crate::checkpoint) fn judge_bundle_member(
-    path: &RootPath,
-    member: &Member,
-) -> Result<Verdict> {
+pub(super) fn judge_bundle_member(path: &RootPath, member: &Member) -> Result<Verdict> {
     if path.components().next() == Some(CONFIG_JSON.as_bytes()) {
         return Err(Refusal::ConfigJson.into());
     }
@@ -131,7 +101,7 @@ pub(in crate::checkpoint) fn judge_bundle_member(
 }
 
 /// Whether a member is the link of one dump in a chain to another.
-fn is_dumps_link(path: &RootPath, member: &Member) -> bool {
+pub(super) fn is_dumps_link(path: &RootPath, member: &Member) -> bool {
     member.kind == MemberKind::Symlink && is_parent_link(path, &member.link)
 }
 
