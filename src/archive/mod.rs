@@ -12,7 +12,9 @@ mod extract;
 mod input;
 mod sink;
 
-pub(crate) use create::{Creation, Depth, Manner, Measure, Measured, OpenFile, Stored, Target};
+pub(crate) use create::{
+    Creation, Depth, Manner, Measure, Measured, OpenFile, Stored, Target, type_of,
+};
 pub use digest::Sha256Digest;
 pub(crate) use digest::{Hasher, Hashing, digest_of};
 pub(crate) use extract::{Extraction, IdMap, Meter, Policy, Rules, Types, Verdict};

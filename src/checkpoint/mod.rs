@@ -29,6 +29,7 @@ mod selinux;
 mod spec;
 
 pub use crate::archive::{IdRange, Sha256Digest, UnsettableXattrs};
+pub use crate::tar::MemberType;
 pub use deleted_files::remove_deleted_files;
 pub use export::{Compression, Export, ExportOptions, Exported, FrameSize, Presence};
 pub use feature::Feature;
@@ -37,7 +38,7 @@ pub use image::{
     images,
 };
 pub use import::{
-    Import, ImportOptions, Imported, KNOWN_MEMBERS, Limit, MemberInfo, MemberType, import_chain,
+    Import, ImportOptions, Imported, KNOWN_MEMBERS, Limit, MemberInfo, import_chain,
     import_checkpoint_config_only, import_checkpoint_without_config,
 };
 pub use inspect::{InspectOptions, Inspection};

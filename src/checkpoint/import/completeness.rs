@@ -55,7 +55,7 @@ impl Images {
         if IMAGES.contains(&top) {
             self.directories.insert(whole(RootPath::clean(top)?)?);
         }
-        if member.kind == MemberKind::Symlink
+        if matches!(member.kind, MemberKind::Symlink { .. })
             && let Some((directory, name)) = path.split()
             && name.bytes() == PARENT
         {

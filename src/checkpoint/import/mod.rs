@@ -20,7 +20,7 @@ use thiserror::Error as ThisError;
 
 pub(super) use bundle::{check_config, judge_bundle_member};
 pub use chain::import_chain;
-pub use contents::{MemberInfo, MemberType};
+pub use contents::MemberInfo;
 pub use extract::Imported;
 pub use options::{ImportOptions, KNOWN_MEMBERS, Limit};
 pub use session::Import;

@@ -4,13 +4,12 @@
 
 use std::ffi::OsStr;
 
-use super::contents::MemberType;
 use super::{Refusal, member_path};
 use crate::archive::{IdMap, IdRange, Rules, Sha256Digest, Types, UnsettableXattrs};
 use crate::checkpoint::image::has_whiteout;
 use crate::error::{Error, Result};
 use crate::fs::{OverlayState, PlaceBuf, RootPath};
-use crate::tar::MemberKind;
+use crate::tar::MemberType;
 
 /// The names at the top of the archives that podman, CRI-O and containerd write.
 pub const KNOWN_MEMBERS: [&str; 22] = [
@@ -207,8 +206,7 @@ impl ImportOptions {
     /// The types that members may have, wherever they go; others are EPERM. All if not set, but for what a bundle never
     /// has.
     pub fn types(&mut self, types: &[MemberType]) -> &mut Self {
-        let kinds: Vec<MemberKind> = types.iter().map(|kind| (*kind).into()).collect();
-        self.rules.types = Types::of(&kinds);
+        self.rules.types = Types::of(types);
         self
     }
 
