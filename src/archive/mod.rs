@@ -12,7 +12,7 @@ mod extract;
 mod input;
 
 pub(crate) use create::{
-    Creation, Depth, Finished, Manner, Measure, Measured, OpenFile, Sink, Stored, Target,
+    Creation, Depth, Finished, Manner, Measure, Measured, OpenFile, Sink, Stored, Target, type_of,
 };
 pub use digest::Sha256Digest;
 pub(crate) use digest::{Hasher, Hashing, digest_of};

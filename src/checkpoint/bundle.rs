@@ -9,7 +9,7 @@ use crate::checkpoint::MAX_CONFIG;
 use crate::checkpoint::names::{CONFIG_DUMP, CONFIG_JSON, CONFIGURATIONS, PARENT, SPEC_DUMP};
 use crate::error::{Error, Kind, Result};
 use crate::fs::{Name, RootPath};
-use crate::tar::{Member, MemberKind};
+use crate::tar::{Extents, Member, MemberKind};
 
 /// Names at the top of a bundle that the archive mustn't get at by way of a link.
 pub(super) const PROTECTED: [&[u8]; 3] = [
@@ -68,16 +68,16 @@ pub(super) fn is_config_file(path: &RootPath) -> bool {
         .any(|name| name.as_bytes() == path.as_bytes())
 }
 
-/// Whether a member that is called config.dump or spec.dump can be one.
-pub(super) fn check_config(member: &Member) -> Result<()> {
-    match member.kind {
-        MemberKind::Regular if member.size > MAX_CONFIG => {
-            Err(Refusal::TooLarge(member.size).into())
+/// The file that a member is which is called config.dump or spec.dump, if it can be one.
+pub(super) fn check_config(member: &Member) -> Result<&Extents> {
+    match &member.kind {
+        MemberKind::Regular(file) if file.size() > MAX_CONFIG => {
+            Err(Refusal::TooLarge(file.size()).into())
         }
-        MemberKind::Regular => Ok(()),
-        MemberKind::CharDevice | MemberKind::BlockDevice => Err(Refusal::Device.into()),
+        MemberKind::Regular(file) => Ok(file),
+        MemberKind::CharDevice(_) | MemberKind::BlockDevice(_) => Err(Refusal::Device.into()),
         MemberKind::Fifo => Err(Refusal::Fifo.into()),
-        MemberKind::Directory | MemberKind::Symlink | MemberKind::Hardlink => {
+        MemberKind::Directory | MemberKind::Symlink { .. } | MemberKind::HardLink { .. } => {
             Err(Refusal::NotRegular.into())
         }
     }
@@ -88,21 +88,23 @@ pub(super) fn judge_bundle_member(path: &RootPath, member: &Member) -> Result<Ve
     if path.components().next() == Some(CONFIG_JSON.as_bytes()) {
         return Err(Refusal::ConfigJson.into());
     }
-    match member.kind {
+    match &member.kind {
         // The bundle's own owner and mode are the engine's: others could get at what the runtime trusts.
         MemberKind::Directory if path.is_root() => Ok(Verdict::Skip),
         // Whether a hard link's source is the archive's own is known when it is made.
-        MemberKind::Regular | MemberKind::Directory | MemberKind::Hardlink => Ok(Verdict::Extract),
-        MemberKind::Symlink if is_parent_link(path, &member.link) => Ok(Verdict::Extract),
-        MemberKind::Symlink => Err(Refusal::Symlink.into()),
-        MemberKind::CharDevice | MemberKind::BlockDevice => Err(Refusal::Device.into()),
+        MemberKind::Regular(_) | MemberKind::Directory | MemberKind::HardLink { .. } => {
+            Ok(Verdict::Extract)
+        }
+        MemberKind::Symlink { target } if is_parent_link(path, target) => Ok(Verdict::Extract),
+        MemberKind::Symlink { .. } => Err(Refusal::Symlink.into()),
+        MemberKind::CharDevice(_) | MemberKind::BlockDevice(_) => Err(Refusal::Device.into()),
         MemberKind::Fifo => Err(Refusal::Fifo.into()),
     }
 }
 
 /// Whether a member is the link of one dump in a chain to another.
 pub(super) fn is_dumps_link(path: &RootPath, member: &Member) -> bool {
-    member.kind == MemberKind::Symlink && is_parent_link(path, &member.link)
+    matches!(&member.kind, MemberKind::Symlink { target } if is_parent_link(path, target))
 }
 
 /// The one symlink that checkpoints hold: an incremental dump names the directory of the dump before it, beside its

@@ -63,7 +63,7 @@ pub(in crate::checkpoint) fn judge_layer_member(
 ) -> Result<()> {
     check_layer_name(path.as_bytes())?;
     match member.kind {
-        MemberKind::Symlink if !parent_links => Err(Refusal::Parent.into()),
+        MemberKind::Symlink { .. } if !parent_links => Err(Refusal::Parent.into()),
         _ => Ok(()),
     }
 }

@@ -35,6 +35,7 @@ mod selinux;
 mod spec;
 
 pub use crate::archive::{IdRange, Sha256Digest, UnsettableXattrs};
+pub use crate::tar::MemberType;
 pub use compression::{Compression, FrameSize};
 pub use deleted_files::remove_deleted_files;
 pub use engine::Engine;
@@ -43,8 +44,8 @@ pub use feature::Feature;
 pub use image::{Image, ImageForm, ImageLayer, ImageOptions, WrittenImage};
 pub use image_writer::image_from_archive;
 pub use import::{
-    Import, ImportOptions, Imported, Limit, ListedImage, MemberInfo, MemberType, images,
-    import_chain, import_checkpoint_config_only, import_checkpoint_without_config,
+    Import, ImportOptions, Imported, Limit, ListedImage, MemberInfo, images, import_chain,
+    import_checkpoint_config_only, import_checkpoint_without_config,
 };
 pub use inspect::{InspectOptions, Inspection};
 pub use label::create_file_with_label;

@@ -9,7 +9,7 @@ use super::Blob;
 use crate::archive::{Hash, Input, Origin, Peer, Reading};
 use crate::error::{Context as _, Error, Result};
 use crate::fs::{Budget, RootPath};
-use crate::tar::{END_OF_ARCHIVE, Member, MemberKind, Reader, Time, encode, padding};
+use crate::tar::{END_OF_ARCHIVE, Extents, Member, MemberKind, Reader, Time, encode, padding};
 use crate::watch::Cancellation;
 
 /// What a name begins with that says that something is removed.
@@ -225,8 +225,8 @@ impl Merge {
                     return Ok(true);
                 }
                 place_below(&mut member, below)?;
-                *left = member.stored;
-                *behind = padding(member.stored);
+                *left = member.stored();
+                *behind = padding(member.stored());
                 let at = self.position + self.pending.len() as u64;
                 encode(&member, at, &mut self.pending)?;
                 Ok(true)
@@ -257,7 +257,7 @@ impl Merge {
                 };
             }
             Some(Part::File(name, blob)) => {
-                self.push(&regular(name, blob.len, Time::default()))?;
+                self.push(&regular(&name, blob.len))?;
                 self.current = Current::File {
                     reader: blob.reader(),
                     left: blob.len,
@@ -265,7 +265,7 @@ impl Merge {
                 };
             }
             Some(Part::Bytes(name, bytes)) => {
-                self.push(&regular(name, bytes.len() as u64, Time::default()))?;
+                self.push(&regular(&name, bytes.len() as u64))?;
                 let behind = padding(bytes.len() as u64);
                 self.pending.extend_from_slice(&bytes);
                 self.pending.resize(self.pending.len() + behind, 0);
@@ -346,31 +346,15 @@ fn place_below(member: &mut Member, below: &[u8]) -> Result<()> {
     }
     let path = RootPath::clean(&member.path).map_err(Error::from)?;
     member.path = [below, path.as_bytes()].concat();
-    if member.kind == MemberKind::Hardlink {
-        let link = RootPath::clean(&member.link).map_err(Error::from)?;
-        member.link = [below, link.as_bytes()].concat();
+    if let MemberKind::HardLink { source } = &mut member.kind {
+        let link = RootPath::clean(source).map_err(Error::from)?;
+        *source = [below, link.as_bytes()].concat();
     }
     Ok(())
 }
 
-/// A regular file that is made here: mode 0600, owner 0:0.
-pub(super) fn regular(path: Vec<u8>, len: u64, mtime: Time) -> Member {
-    Member {
-        path,
-        kind: MemberKind::Regular,
-        link: Vec::new(),
-        mode: 0o600,
-        uid: 0,
-        gid: 0,
-        mtime,
-        atime: None,
-        major: 0,
-        minor: 0,
-        xattrs: Vec::new(),
-        xattrs_complete: false,
-        size: len,
-        stored: len,
-        sparse: None,
-        offset: 0,
-    }
+/// A regular file that is made here.
+pub(super) fn regular(path: &[u8], len: u64) -> Member {
+    let kind = MemberKind::Regular(Extents::whole(len));
+    Member::made(path, kind, Time::default())
 }

@@ -9,7 +9,7 @@ use super::document::{Index, media, write};
 use super::{BLOBS, Descriptor, INDEX, LAYOUT_DOCUMENT, OCI_LAYOUT, Refusal};
 use crate::archive::Sha256Digest;
 use crate::error::Result;
-use crate::tar::{END_OF_ARCHIVE, Member, Time, encode, fill, padding};
+use crate::tar::{END_OF_ARCHIVE, Member, encode, fill, padding};
 
 /// The room for a layer's header: data behind it begins on a boundary of file systems' blocks.
 pub(crate) const ROOM: u64 = 4096;
@@ -107,13 +107,13 @@ fn blob(digest: Sha256Digest, len: u64) -> Member {
 }
 
 fn member(path: &str, len: u64) -> Member {
-    super::merge::regular(path.as_bytes().to_vec(), len, Time::default())
+    super::merge::regular(path.as_bytes(), len)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tar::MemberKind;
+    use crate::tar::{Extents, MemberKind};
 
     #[test]
     fn the_room_has_one_size_whatever_the_layer_s() {
@@ -133,7 +133,7 @@ mod tests {
             assert_eq!(room.len() as u64, ROOM, "{len}");
             let mut reader = crate::tar::Reader::new(InMemory(&room));
             let member = reader.next_member().unwrap().unwrap();
-            assert_eq!((member.size, member.kind), (len, MemberKind::Regular));
+            assert_eq!(member.kind, MemberKind::Regular(Extents::whole(len)));
             assert_eq!(member.path, format!("blobs/sha256/{digest}").into_bytes());
         }
     }

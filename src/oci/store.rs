@@ -14,7 +14,7 @@ use super::{Blob, Descriptor, INDEX, Index, MAX_DOCUMENT, MAX_MEMBERS, OCI_LAYOU
 use crate::archive::{Hash, Input, Origin, Reading};
 use crate::error::{Context as _, Error, Result, quote};
 use crate::fs::{Channel, Place, Root, RootPath, open_regular_at};
-use crate::tar::{MemberKind, Reader};
+use crate::tar::Reader;
 
 /// The layout that images are read from.
 pub(crate) enum Store {
@@ -81,15 +81,15 @@ impl Store {
             reading.watch.check()?;
             let path = RootPath::clean(&member.path).map_err(Error::from);
             let path = path.at_entry(&member.path)?;
-            if member.kind != MemberKind::Regular || member.sparse.is_some() {
+            let Some(extents) = member.extents().filter(|file| file.ranges().is_none()) else {
                 continue;
-            }
+            };
             if members.len() >= MAX_MEMBERS {
                 return Err(Refusal::Members.into());
             }
             let range = Range {
                 start: reader.source().consumed(),
-                len: member.stored,
+                len: extents.stored(),
             };
             if members.insert(path.as_bytes().to_vec(), range).is_some() {
                 return Err(Refusal::Twice(path.quoted()).into());

@@ -2,6 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+use super::refusal::Refusal;
+use crate::error::Result;
+
 /// A point in time, counted from the epoch; before it, `seconds` is negative and `nanoseconds` still counts forwards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Time {
@@ -11,23 +14,131 @@ pub(crate) struct Time {
     pub nanoseconds: u32,
 }
 
-/// The type of an object.
+/// The type of a member. The numbers are those of the C ABI (`CR_MEMBER_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u32)]
+pub enum MemberType {
+    /// A regular file.
+    Regular = 1,
+    /// A directory.
+    Directory = 2,
+    /// A symbolic link.
+    Symlink = 3,
+    /// A further name of an earlier member.
+    HardLink = 4,
+    /// A character device.
+    CharDevice = 5,
+    /// A block device.
+    BlockDevice = 6,
+    /// A named pipe.
+    Fifo = 7,
+}
+
+impl MemberType {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [MemberType; 7] = [
+        MemberType::Regular,
+        MemberType::Directory,
+        MemberType::Symlink,
+        MemberType::HardLink,
+        MemberType::CharDevice,
+        MemberType::BlockDevice,
+        MemberType::Fifo,
+    ];
+
+    /// The type with this number.
+    pub(crate) fn of_number(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|own| *own as u32 == number)
+    }
+
+    /// What it is called in messages, and the letter that POSIX gives it in a header.
+    fn name_and_letter(self) -> (&'static str, u8) {
+        match self {
+            MemberType::Regular => ("regular file", b'0'),
+            MemberType::HardLink => ("hard link", b'1'),
+            MemberType::Symlink => ("symlink", b'2'),
+            MemberType::CharDevice => ("character device", b'3'),
+            MemberType::BlockDevice => ("block device", b'4'),
+            MemberType::Directory => ("directory", b'5'),
+            MemberType::Fifo => ("fifo", b'6'),
+        }
+    }
+
+    /// What it is called in messages.
+    pub(crate) fn name(self) -> &'static str {
+        self.name_and_letter().0
+    }
+
+    /// Its letter in a header.
+    pub(super) fn letter(self) -> u8 {
+        self.name_and_letter().1
+    }
+
+    /// The type with this letter.
+    pub(super) fn of_letter(letter: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|own| own.letter() == letter)
+    }
+}
+
+/// The number of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DeviceNumber {
+    /// 12 bits.
+    pub major: u32,
+    /// 20 bits.
+    pub minor: u32,
+}
+
+/// What a member is, with the data that belongs to it. Targets and sources have at most 4095 bytes, without NUL, as they
+/// stand in the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MemberKind {
     /// A regular file, sparse or not.
-    Regular,
+    Regular(Extents),
     /// A directory.
     Directory,
     /// A symbolic link.
-    Symlink,
+    Symlink {
+        /// What it leads to.
+        target: Vec<u8>,
+    },
     /// Another name of an earlier member.
-    Hardlink,
+    HardLink {
+        /// The name of that member.
+        source: Vec<u8>,
+    },
     /// A character device.
-    CharDevice,
+    CharDevice(DeviceNumber),
     /// A block device.
-    BlockDevice,
+    BlockDevice(DeviceNumber),
     /// A named pipe.
     Fifo,
+}
+
+impl MemberKind {
+    /// The type alone.
+    pub(crate) fn member_type(&self) -> MemberType {
+        match self {
+            MemberKind::Regular(_) => MemberType::Regular,
+            MemberKind::Directory => MemberType::Directory,
+            MemberKind::Symlink { .. } => MemberType::Symlink,
+            MemberKind::HardLink { .. } => MemberType::HardLink,
+            MemberKind::CharDevice(_) => MemberType::CharDevice,
+            MemberKind::BlockDevice(_) => MemberType::BlockDevice,
+            MemberKind::Fifo => MemberType::Fifo,
+        }
+    }
+
+    /// What a symlink or hard link leads to.
+    pub(super) fn link(&self) -> Option<&[u8]> {
+        match self {
+            MemberKind::Symlink { target: link } | MemberKind::HardLink { source: link } => {
+                Some(link)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// An extended attribute.
@@ -48,15 +159,79 @@ pub(crate) struct Extent {
     pub len: u64,
 }
 
+/// Which ranges of a regular file hold data: the size as the file's readers see it, and what the stream stores of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Extents {
+    size: u64,
+    stored: u64,
+    /// In file order, none of them empty; `None` if the data is the whole file.
+    sparse: Option<Vec<Extent>>,
+}
+
+impl Extents {
+    /// A file of `size` bytes of data.
+    pub(crate) fn whole(size: u64) -> Self {
+        Self {
+            size,
+            stored: size,
+            sparse: None,
+        }
+    }
+
+    /// A file of `size` bytes with holes between the extents, which are in order, don't overlap and stay inside of the
+    /// file. Empty ones fall away.
+    pub(crate) fn sparse(mut extents: Vec<Extent>, size: u64) -> Result<Self> {
+        let (mut reached, mut stored) = (0, 0_u64);
+        for extent in &extents {
+            let end = extent.offset.checked_add(extent.len);
+            let end = end.filter(|&end| extent.offset >= reached && end <= size);
+            reached = end.ok_or(Refusal::SparseMap)?;
+            // Extents that don't overlap can't hold more than the file.
+            stored += extent.len;
+        }
+        extents.retain(|extent| extent.len > 0);
+        Ok(Self {
+            size,
+            stored,
+            sparse: Some(extents),
+        })
+    }
+
+    /// The size as readers of the file see it.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// How many bytes of data the stream holds after headers and sparse map.
+    pub(crate) fn stored(&self) -> u64 {
+        self.stored
+    }
+
+    /// The ranges of a file with holes; `None` if it is stored whole.
+    pub(crate) fn ranges(&self) -> Option<&[Extent]> {
+        self.sparse.as_deref()
+    }
+
+    /// The ranges that are stored: for a file that is stored whole, all of it.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Extent> {
+        let whole = Extent {
+            offset: 0,
+            len: self.size,
+        };
+        let whole = Some(whole).filter(|_| self.sparse.is_none());
+        whole
+            .into_iter()
+            .chain(self.sparse.iter().flatten().copied())
+    }
+}
+
 /// One member of a tar stream, without its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
     /// The name after all overrides, as it stands in the archive: not cleaned, at most 4095 bytes, without NUL.
     pub path: Vec<u8>,
-    /// The type.
+    /// What it is.
     pub kind: MemberKind,
-    /// The target of a symlink or hard link, else empty; at most 4095 bytes, without NUL.
-    pub link: Vec<u8>,
     /// The permissions with set-id and sticky bits: the low 12 bits alone.
     pub mode: u32,
     /// The owner, never `u32::MAX`.
@@ -67,20 +242,46 @@ pub(crate) struct Member {
     pub mtime: Time,
     /// When the content was last read, if the archive says so.
     pub atime: Option<Time>,
-    /// The major number of a device (12 bits), else 0.
-    pub major: u32,
-    /// The minor number of a device (20 bits), else 0.
-    pub minor: u32,
     /// The xattrs, sorted by name, each name once.
     pub xattrs: Vec<Xattr>,
     /// Whether `xattrs` are all that the object had.
     pub xattrs_complete: bool,
-    /// The size of a regular file as its readers see it, else 0.
-    pub size: u64,
-    /// How many bytes of data the stream holds after headers and sparse map.
-    pub stored: u64,
-    /// The ranges that hold the stored data, in file order; `None` if the data is the whole file.
-    pub sparse: Option<Vec<Extent>>,
     /// Where the first header block of this member, special headers included, begins in the tar stream.
     pub offset: u64,
+}
+
+impl Member {
+    /// A member that is made here: mode 0600, owner 0:0.
+    pub(crate) fn made(path: &[u8], kind: MemberKind, mtime: Time) -> Self {
+        Self {
+            path: path.to_vec(),
+            kind,
+            mode: 0o600,
+            uid: 0,
+            gid: 0,
+            mtime,
+            atime: None,
+            xattrs: Vec::new(),
+            xattrs_complete: false,
+            offset: 0,
+        }
+    }
+
+    /// Where the data of a regular file is.
+    pub(crate) fn extents(&self) -> Option<&Extents> {
+        match &self.kind {
+            MemberKind::Regular(extents) => Some(extents),
+            _ => None,
+        }
+    }
+
+    /// The size of a regular file as its readers see it, else 0.
+    pub(crate) fn size(&self) -> u64 {
+        self.extents().map_or(0, Extents::size)
+    }
+
+    /// How many bytes of data the stream holds after headers and sparse map.
+    pub(crate) fn stored(&self) -> u64 {
+        self.extents().map_or(0, Extents::stored)
+    }
 }

@@ -4,7 +4,7 @@
 
 use super::NAME_MAX;
 use super::header::{self, Header};
-use super::member::{Extent, Member, MemberKind, Time};
+use super::member::{DeviceNumber, Extent, Extents, Member, MemberKind, MemberType, Time};
 use super::pax::Records;
 use super::refusal::Refusal;
 use super::{sparse, xattr};
@@ -36,10 +36,11 @@ pub(super) enum Map {
 /// A member as its headers describe it, and what follows them.
 #[derive(Debug)]
 pub(super) struct Merged {
-    /// `stored` is what the headers state, a sparse map in front of the data included; `size` is the size of a sparse file
-    /// if the headers state one, else `stored`.
+    /// A regular file is as long as the headers state its data, a sparse map in front of them included.
     pub member: Member,
     pub map: Map,
+    /// The size of a sparse file, if the headers state one.
+    pub real_size: Option<u64>,
     /// How many bytes the headers state that are no file's data: of a directory's list, and of a hard link, which may
     /// have none of them.
     pub passed_over: u64,
@@ -48,54 +49,51 @@ pub(super) struct Merged {
 /// Takes the headers of a member together.
 pub(super) fn merge(header: &Header, overrides: &Overrides) -> Result<Merged, Refusal> {
     // Nothing else about a member of an unknown type can be judged.
-    kind(header.kind, b"")?;
+    member_type(header.kind, b"")?;
     let records = &overrides.records;
     let map = find_map(header, records)?;
     let path = path(header, overrides, &map)?;
-    let kind = kind(header.kind, &path)?;
-    if kind != MemberKind::Regular && !matches!(map, Map::None) {
+    let member_type = member_type(header.kind, &path)?;
+    if member_type != MemberType::Regular && !matches!(map, Map::None) {
         return Err(Refusal::SparseKind);
     }
-    let link = match kind {
-        MemberKind::Symlink | MemberKind::Hardlink => link(header, overrides)?,
-        _ => Vec::new(),
-    };
-    let (major, minor) = match kind {
-        MemberKind::CharDevice | MemberKind::BlockDevice => device(header)?,
-        _ => (0, 0),
-    };
     // A size is checked even where it is ignored; what else is in the records is checked though nothing needs it.
     let stated = records.number("size")?.unwrap_or(header.size);
+    let size = || u64::try_from(stated).map_err(|_| Refusal::NegativeSize);
     records.time("ctime")?;
-    let stored = match kind {
-        MemberKind::Regular => u64::try_from(stated).map_err(|_| Refusal::NegativeSize)?,
+    let passed_over = match header.kind {
+        b'1' | b'D' => size()?,
         _ => 0,
     };
-    let passed_over = match header.kind {
-        b'1' | b'D' => u64::try_from(stated).map_err(|_| Refusal::NegativeSize)?,
-        _ => 0,
+    let kind = match member_type {
+        MemberType::Regular => MemberKind::Regular(Extents::whole(size()?)),
+        MemberType::Directory => MemberKind::Directory,
+        MemberType::Symlink => MemberKind::Symlink {
+            target: link(header, overrides)?,
+        },
+        MemberType::HardLink => MemberKind::HardLink {
+            source: link(header, overrides)?,
+        },
+        MemberType::CharDevice => MemberKind::CharDevice(device(header)?),
+        MemberType::BlockDevice => MemberKind::BlockDevice(device(header)?),
+        MemberType::Fifo => MemberKind::Fifo,
     };
     let member = Member {
         path,
         kind,
-        link,
         mode: u32::try_from(header.mode & 0o7777).unwrap_or_default(),
         uid: owner("uid", records.number("uid")?.unwrap_or(header.uid))?,
         gid: owner("gid", records.number("gid")?.unwrap_or(header.gid))?,
         mtime: records.time("mtime")?.unwrap_or(whole(header.mtime)),
         atime: records.time("atime")?.or(header.atime.map(whole)),
-        major,
-        minor,
         xattrs: xattr::from_records(records.iter())?,
         xattrs_complete: records.get(b"CRUTILS.xattrs") == Some(b"complete")
             || records.get(b"comment") == Some(b"CRUTILS.xattrs=complete"),
-        size: real_size(header, records, &map)?.unwrap_or(stored),
-        stored,
-        sparse: None,
         offset: 0,
     };
     Ok(Merged {
         member,
+        real_size: real_size(header, records, &map)?,
         map,
         passed_over,
     })
@@ -118,21 +116,16 @@ fn whole(seconds: i64) -> Time {
     }
 }
 
-fn kind(letter: u8, path: &[u8]) -> Result<MemberKind, Refusal> {
-    Ok(match letter {
+fn member_type(letter: u8, path: &[u8]) -> Result<MemberType, Refusal> {
+    match letter {
         // Before ustar there was no type for directories.
-        0 if path.ends_with(b"/") => MemberKind::Directory,
+        0 if path.ends_with(b"/") => Ok(MemberType::Directory),
         // `7` asks for contiguous storage, which POSIX lets readers ignore; `S` is an old GNU sparse file.
-        0 | b'0' | b'7' | b'S' => MemberKind::Regular,
-        b'1' => MemberKind::Hardlink,
-        b'2' => MemberKind::Symlink,
-        b'3' => MemberKind::CharDevice,
-        b'4' => MemberKind::BlockDevice,
+        0 | b'7' | b'S' => Ok(MemberType::Regular),
         // `D` is GNU's directory with the list of what was in it, which is passed over.
-        b'5' | b'D' => MemberKind::Directory,
-        b'6' => MemberKind::Fifo,
-        other => return Err(Refusal::Type(other)),
-    })
+        b'D' => Ok(MemberType::Directory),
+        letter => MemberType::of_letter(letter).ok_or(Refusal::Type(letter)),
+    }
 }
 
 /// Which form of sparse map the headers announce.
@@ -252,7 +245,7 @@ fn owner(what: &'static str, id: i64) -> Result<u32, Refusal> {
         .ok_or(Refusal::Owner(what))
 }
 
-fn device(header: &Header) -> Result<(u32, u32), Refusal> {
+fn device(header: &Header) -> Result<DeviceNumber, Refusal> {
     let part = |what, number: i64, most: u32| {
         u32::try_from(number)
             .ok()
@@ -260,10 +253,10 @@ fn device(header: &Header) -> Result<(u32, u32), Refusal> {
             .ok_or(Refusal::Device(what))
     };
     // The kernel's dev_t: 12 bits and 20 bits.
-    Ok((
-        part("major", header.major, 4095)?,
-        part("minor", header.minor, 1_048_575)?,
-    ))
+    Ok(DeviceNumber {
+        major: part("major", header.major, 4095)?,
+        minor: part("minor", header.minor, 1_048_575)?,
+    })
 }
 
 #[cfg(test)]

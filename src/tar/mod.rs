@@ -66,7 +66,8 @@ mod writer;
 mod xattr;
 
 pub(crate) use filler::fill;
-pub(crate) use member::{Extent, Member, MemberKind, Time, Xattr};
+pub use member::MemberType;
+pub(crate) use member::{DeviceNumber, Extent, Extents, Member, MemberKind, Time, Xattr};
 pub(crate) use reader::{Data, Reader, Source};
 pub(crate) use writer::{END_OF_ARCHIVE, encode};
 

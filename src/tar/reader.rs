@@ -5,8 +5,7 @@
 use std::io::{self, Read};
 
 use super::header::{self, Header};
-use super::member::MemberKind;
-use super::member::{Extent, Member};
+use super::member::{Extent, Extents, Member, MemberKind};
 use super::merge::{Map, Merged, Overrides, merge, rough_name};
 use super::pax::Records;
 use super::refusal::Refusal;
@@ -279,22 +278,27 @@ impl<S: Source> Reader<S> {
         let Merged {
             mut member,
             map,
+            real_size,
             passed_over,
         } = merge(header, &approach.overrides)?;
         member.offset = approach.start.unwrap_or_default();
-        let stated = member.stored.max(passed_over);
-        let padding = padding(stated);
+        let stated = member.stored();
+        let (mut stored, padding) = (stated, padding(stated.max(passed_over)));
         let extents = match map {
             Map::None => None,
             Map::Old => Some(self.old_map(block)?),
             Map::Records(extents) => Some(extents),
-            Map::Leading => Some(self.leading_map(&mut member.stored)?),
+            Map::Leading => Some(self.leading_map(&mut stored)?),
         };
         if let Some(extents) = extents {
-            member.sparse = Some(sparse::validate(extents, member.size, member.stored)?);
+            let extents = Extents::sparse(extents, real_size.unwrap_or(stated))?;
+            if extents.stored() != stored {
+                return Err(Refusal::SparseTotal.into());
+            }
+            member.kind = MemberKind::Regular(extents);
         }
-        (self.remaining, self.passed_over, self.padding) = (member.stored, passed_over, padding);
-        if member.kind == MemberKind::Hardlink && passed_over > 0 {
+        (self.remaining, self.passed_over, self.padding) = (stored, passed_over, padding);
+        if matches!(member.kind, MemberKind::HardLink { .. }) && passed_over > 0 {
             let pax = approach.overrides.records.iter().next().is_some();
             self.find_link_data(pax)?;
         }

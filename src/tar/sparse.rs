@@ -136,33 +136,6 @@ pub(super) fn encode(extents: &[Extent], size: u64) -> Result<Vec<u8>, Refusal> 
     Ok(map)
 }
 
-/// Checks that extents are in order, don't overlap, stay inside of a file of `size` bytes and have `stored` bytes in
-/// all; returns those that aren't empty.
-pub(super) fn validate(
-    mut extents: Vec<Extent>,
-    size: u64,
-    stored: u64,
-) -> Result<Vec<Extent>, Refusal> {
-    let (mut reached, mut total) = (0, 0_u64);
-    for extent in &extents {
-        let end = extent
-            .offset
-            .checked_add(extent.len)
-            .ok_or(Refusal::SparseMap)?;
-        if extent.offset < reached || end > size {
-            return Err(Refusal::SparseMap);
-        }
-        reached = end;
-        // Extents that don't overlap can't hold more than the file.
-        total += extent.len;
-    }
-    if total != stored {
-        return Err(Refusal::SparseTotal);
-    }
-    extents.retain(|extent| extent.len > 0);
-    Ok(extents)
-}
-
 /// Adds the extents of an old GNU header or extension block; an entry without offset ends the list.
 pub(super) fn read_old(
     entries: &[tar::GnuSparseHeader],

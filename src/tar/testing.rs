@@ -4,7 +4,7 @@
 
 use std::io::{self, Read};
 
-use super::{Member, MemberKind, Reader, Source, Time};
+use super::{Extent, Extents, Member, MemberKind, Reader, Source, Time};
 use crate::error::{Kind, Result};
 
 /// A stream in memory.
@@ -139,26 +139,32 @@ pub(super) fn with_records(records: &[(&str, &[u8])], size: usize) -> Vec<u8> {
 
 /// What [`Block::ustar`] describes for an empty file, for tests to change.
 pub(super) fn plain(path: &[u8]) -> Member {
+    let mtime = Time {
+        seconds: 3,
+        nanoseconds: 0,
+    };
     Member {
-        path: path.to_vec(),
-        kind: MemberKind::Regular,
-        link: Vec::new(),
         mode: 0o644,
         uid: 1,
         gid: 2,
-        mtime: Time {
-            seconds: 3,
-            nanoseconds: 0,
-        },
-        atime: None,
-        major: 0,
-        minor: 0,
-        xattrs: Vec::new(),
-        xattrs_complete: false,
-        size: 0,
-        stored: 0,
-        sparse: None,
-        offset: 0,
+        ..Member::made(path, whole(0), mtime)
+    }
+}
+
+/// A regular file of this size without holes.
+pub(super) fn whole(size: u64) -> MemberKind {
+    MemberKind::Regular(Extents::whole(size))
+}
+
+/// A regular file of this size with data in the extents alone.
+pub(super) fn sparse(extents: Vec<Extent>, size: u64) -> MemberKind {
+    MemberKind::Regular(Extents::sparse(extents, size).unwrap())
+}
+
+/// A symlink to this.
+pub(super) fn symlink(target: &[u8]) -> MemberKind {
+    MemberKind::Symlink {
+        target: target.to_vec(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::align::{self, ALIGNED_FROM};
-use super::member::{Member, MemberKind};
+use super::member::{Extents, Member, MemberKind};
 use super::refusal::Refusal;
 use super::{BLOCK, NAME_MAX, SPECIAL_MAX, number, padding, pax, sparse, xattr};
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ const PREFIX: usize = 155;
 /// The records of an extended header, by key.
 type Records = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// Appends the headers of `member` to `out`, and the sparse map if it has one; the caller has `member.stored` bytes of
+/// Appends the headers of `member` to `out`, and the sparse map if it has one; the caller has `member.stored()` bytes of
 /// data and [`padding`] follow. A directory's name gets its trailing slash here. `member.offset` is not used.
 ///
 /// What is appended begins at `position` in the stream, which decides how long it gets: data of 64 KiB or more begins on
@@ -31,8 +31,8 @@ type Records = BTreeMap<Vec<u8>, Vec<u8>>;
 ///
 /// # Errors
 ///
-/// A name or link that is too long, or xattrs that don't fit 1 MiB, exceed a limit; a member that contradicts itself is
-/// an internal error. Nothing was appended then.
+/// A name or link that is too long, or xattrs that don't fit 1 MiB, exceed a limit; a member that no header can
+/// express is an internal error. Nothing was appended then.
 pub(crate) fn encode(member: &Member, position: u64, out: &mut Vec<u8>) -> Result<()> {
     encode_member(member, position, out)
         .map_err(|refusal| Error::from(refusal).at_entry(&member.path))
@@ -42,10 +42,11 @@ fn encode_member(member: &Member, position: u64, out: &mut Vec<u8>) -> Result<()
     check(member)?;
     let mut records = Records::new();
     let mut path = full_path(member);
-    let mut size = member.stored;
+    let stored = member.stored();
+    let mut size = stored;
     let mut map = Vec::new();
-    if let Some(extents) = &member.sparse {
-        map = sparse::encode(extents, member.size)?;
+    if let Some(extents) = member.extents().and_then(Extents::ranges) {
+        map = sparse::encode(extents, member.size())?;
         size = size
             .checked_add(map.len() as u64)
             .ok_or(Refusal::Unwritable("the size doesn't fit"))?;
@@ -57,7 +58,7 @@ fn encode_member(member: &Member, position: u64, out: &mut Vec<u8>) -> Result<()
         add(
             &mut records,
             "GNU.sparse.realsize",
-            member.size.to_string().as_bytes(),
+            member.size().to_string().as_bytes(),
         );
     }
     for xattr in &member.xattrs {
@@ -66,20 +67,22 @@ fn encode_member(member: &Member, position: u64, out: &mut Vec<u8>) -> Result<()
     }
     if member.xattrs_complete {
         // The alignment of large members has the comment.
-        let (key, value): (&str, &[u8]) = if member.stored >= ALIGNED_FROM {
+        let (key, value): (&str, &[u8]) = if stored >= ALIGNED_FROM {
             ("CRUTILS.xattrs", b"complete")
         } else {
             ("comment", b"CRUTILS.xattrs=complete")
         };
         add(&mut records, key, value);
     }
-    if str::from_utf8(&member.path).is_err() || str::from_utf8(&member.link).is_err() {
+    if str::from_utf8(&member.path).is_err()
+        || str::from_utf8(member.kind.link().unwrap_or_default()).is_err()
+    {
         // POSIX: the names in these records are bytes, not UTF-8. Some readers refuse them otherwise.
         add(&mut records, "hdrcharset", b"BINARY");
     }
     let block = member_block(member, &path, size, &mut records)?;
     let mut body = pax::encode(&records);
-    if member.stored >= ALIGNED_FROM {
+    if stored >= ALIGNED_FROM {
         align::fill(&mut body, position, BLOCK + map.len());
     }
     if !body.is_empty() {
@@ -98,7 +101,7 @@ fn encode_member(member: &Member, position: u64, out: &mut Vec<u8>) -> Result<()
 fn check(member: &Member) -> Result<(), Refusal> {
     for (what, name) in [
         ("name", &*full_path(member)),
-        ("link", member.link.as_slice()),
+        ("link", member.kind.link().unwrap_or_default()),
     ] {
         if name.len() > NAME_MAX {
             return Err(Refusal::NameTooLong(what));
@@ -107,17 +110,11 @@ fn check(member: &Member) -> Result<(), Refusal> {
             return Err(Refusal::Nul(what));
         }
     }
-    let is_file = member.kind == MemberKind::Regular;
-    let is_link = matches!(member.kind, MemberKind::Symlink | MemberKind::Hardlink);
-    let contradiction = if member.path.is_empty() {
+    let problem = if member.path.is_empty() {
         "it has no name"
-    } else if is_link == member.link.is_empty() {
-        "a link without a target, or a target without a link"
-    } else if !is_file && (member.size > 0 || member.stored > 0 || member.sparse.is_some()) {
-        "only a regular file has data"
-    } else if member.sparse.is_none() && member.size != member.stored {
-        "the size isn't that of the stored data"
-    } else if i64::try_from(member.size).is_err() {
+    } else if member.kind.link().is_some_and(<[u8]>::is_empty) {
+        "a link without a target"
+    } else if i64::try_from(member.size()).is_err() {
         "the size doesn't fit 63 bits"
     } else if member
         .mtime
@@ -129,14 +126,9 @@ fn check(member: &Member) -> Result<(), Refusal> {
     } else if member.uid == u32::MAX || member.gid == u32::MAX {
         "the owner is no user or group"
     } else {
-        return match &member.sparse {
-            Some(extents) => {
-                sparse::validate(extents.clone(), member.size, member.stored).map(|_| ())
-            }
-            None => Ok(()),
-        };
+        return Ok(());
     };
-    Err(Refusal::Unwritable(contradiction))
+    Err(Refusal::Unwritable(problem))
 }
 
 /// The name with exactly one trailing slash if it is a directory's.
@@ -180,7 +172,7 @@ fn member_block(
     let ustar = block
         .as_ustar_mut()
         .ok_or(Refusal::Unwritable("no ustar header"))?;
-    ustar.typeflag = [letter(member.kind)];
+    ustar.typeflag = [member.kind.member_type().letter()];
     match split(path) {
         Some((prefix, name)) => {
             ustar.prefix[..prefix.len()].copy_from_slice(prefix);
@@ -189,14 +181,15 @@ fn member_block(
         None => {
             put_ascii(&mut ustar.name, path);
             // A sparse file has its name in a record already, which some readers would take this one over.
-            if member.sparse.is_none() {
+            if member.extents().and_then(Extents::ranges).is_none() {
                 add(records, "path", path);
             }
         }
     }
-    put_ascii(&mut ustar.linkname, &member.link);
-    if member.link.len() > NAME || !member.link.is_ascii() {
-        add(records, "linkpath", &member.link);
+    let link = member.kind.link().unwrap_or_default();
+    put_ascii(&mut ustar.linkname, link);
+    if link.len() > NAME || !link.is_ascii() {
+        add(records, "linkpath", link);
     }
     number::write(&mut ustar.mode, u64::from(member.mode & 0o7777));
     put_number(&mut ustar.uid, u64::from(member.uid), "uid", records);
@@ -213,14 +206,11 @@ fn member_block(
     if let Some(atime) = member.atime {
         add(records, "atime", pax::format_time(atime).as_bytes());
     }
-    let is_device = matches!(
-        member.kind,
-        MemberKind::CharDevice | MemberKind::BlockDevice
-    );
-    let (major, minor) = if is_device {
-        (member.major, member.minor)
-    } else {
-        (0, 0)
+    let (major, minor) = match member.kind {
+        MemberKind::CharDevice(number) | MemberKind::BlockDevice(number) => {
+            (number.major, number.minor)
+        }
+        _ => (0, 0),
     };
     if !number::write(&mut ustar.dev_major, major.into())
         || !number::write(&mut ustar.dev_minor, minor.into())
@@ -246,18 +236,6 @@ fn extended_block(path: &[u8], size: usize) -> Result<tar::Header, Refusal> {
     number::write(&mut ustar.mtime, 0);
     seal(&mut block);
     Ok(block)
-}
-
-fn letter(kind: MemberKind) -> u8 {
-    match kind {
-        MemberKind::Regular => b'0',
-        MemberKind::Hardlink => b'1',
-        MemberKind::Symlink => b'2',
-        MemberKind::CharDevice => b'3',
-        MemberKind::BlockDevice => b'4',
-        MemberKind::Directory => b'5',
-        MemberKind::Fifo => b'6',
-    }
 }
 
 /// Prefix and name of a path that fits a header: split at a slash, which readers put back.

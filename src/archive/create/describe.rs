@@ -9,17 +9,32 @@ use std::os::unix::ffi::OsStringExt as _;
 
 use nix::errno::Errno;
 use nix::fcntl::readlinkat;
-use nix::sys::stat::{FileStat, major, minor};
+use nix::sys::stat::{FileStat, SFlag, major, minor};
 
 use crate::error::{Called as _, Error, Kind, Result};
-use crate::fs::{Node, OverlayState, RootPath, data_extents, xattrs_of};
+use crate::fs::{Node, OverlayState, RootPath, data_extents, file_type, xattrs_of};
 use crate::sys::Status;
-use crate::tar::{Extent, Member, MemberKind, Time, Xattr, sparse};
+use crate::tar::{
+    DeviceNumber, Extent, Extents, Member, MemberKind, MemberType, Time, Xattr, sparse,
+};
 
 /// From how many bytes of holes on a file is stored as a sparse member.
 const SPARSE_FROM: u64 = 64 << 10;
 /// How often a file that gets shorter is looked at again.
 const ATTEMPTS: u32 = 16;
+
+/// The type of an object; `None` for what no archive can hold.
+pub(crate) fn type_of(stat: &FileStat) -> Option<MemberType> {
+    match file_type(stat) {
+        SFlag::S_IFREG => Some(MemberType::Regular),
+        SFlag::S_IFDIR => Some(MemberType::Directory),
+        SFlag::S_IFLNK => Some(MemberType::Symlink),
+        SFlag::S_IFCHR => Some(MemberType::CharDevice),
+        SFlag::S_IFBLK => Some(MemberType::BlockDevice),
+        SFlag::S_IFIFO => Some(MemberType::Fifo),
+        _ => None,
+    }
+}
 
 /// The member for an object, with all its xattrs but those of overlays that are left out; a regular file's as if it had
 /// no holes. Whether there were any of those, too.
@@ -27,73 +42,55 @@ pub(super) fn member(
     path: &RootPath,
     node: &Node,
     stat: &FileStat,
-    kind: MemberKind,
     overlay: OverlayState,
 ) -> Result<(Member, bool)> {
-    let size = match kind {
-        MemberKind::Regular => u64::try_from(stat.st_size).unwrap_or(0),
-        _ => 0,
-    };
-    let link = match kind {
-        MemberKind::Symlink => readlinkat(node.as_fd(), c"")
-            .called(|| "readlinkat")?
-            .into_vec(),
-        _ => Vec::new(),
-    };
-    let (major, minor) = match kind {
-        MemberKind::CharDevice | MemberKind::BlockDevice => device_numbers(stat)?,
-        _ => (0, 0),
+    let kind = match type_of(stat) {
+        Some(MemberType::Regular) => {
+            MemberKind::Regular(Extents::whole(u64::try_from(stat.st_size).unwrap_or(0)))
+        }
+        Some(MemberType::Directory) => MemberKind::Directory,
+        Some(MemberType::Symlink) => MemberKind::Symlink {
+            target: readlinkat(node.as_fd(), c"")
+                .called(|| "readlinkat")?
+                .into_vec(),
+        },
+        Some(MemberType::CharDevice) => MemberKind::CharDevice(device_number(stat)?),
+        Some(MemberType::BlockDevice) => MemberKind::BlockDevice(device_number(stat)?),
+        Some(MemberType::Fifo) => MemberKind::Fifo,
+        Some(MemberType::HardLink) | None => {
+            return Err(Error::new(Kind::Unsupported, "unknown file type"));
+        }
     };
     let (xattrs, left_out) = xattrs(node, overlay)?;
     let member = Member {
-        kind,
-        link,
-        size,
-        stored: size,
-        major,
-        minor,
         xattrs,
-        ..header(path, stat)
+        ..header(path, stat, kind)
     };
     Ok((member, left_out))
 }
 
 /// The member for a further name of a file that was stored as `first`.
 pub(super) fn hard_link(path: &RootPath, stat: &FileStat, first: &RootPath) -> Member {
-    Member {
-        kind: MemberKind::Hardlink,
-        link: first.as_bytes().to_vec(),
-        ..header(path, stat)
-    }
+    let source = first.as_bytes().to_vec();
+    header(path, stat, MemberKind::HardLink { source })
 }
 
 /// What all members have in common.
-fn header(path: &RootPath, stat: &FileStat) -> Member {
+fn header(path: &RootPath, stat: &FileStat, kind: MemberKind) -> Member {
     let path = if path.is_root() {
-        b".".to_vec()
+        b"."
     } else {
-        path.as_bytes().to_vec()
+        path.as_bytes()
+    };
+    let mtime = Time {
+        seconds: stat.st_mtime,
+        nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
     };
     Member {
-        path,
-        kind: MemberKind::Regular,
-        link: Vec::new(),
         mode: stat.st_mode & 0o7777,
         uid: stat.st_uid,
         gid: stat.st_gid,
-        mtime: Time {
-            seconds: stat.st_mtime,
-            nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
-        },
-        atime: None,
-        major: 0,
-        minor: 0,
-        xattrs: Vec::new(),
-        xattrs_complete: false,
-        size: 0,
-        stored: 0,
-        sparse: None,
-        offset: 0,
+        ..Member::made(path, kind, mtime)
     }
 }
 
@@ -102,16 +99,19 @@ pub(super) fn put_dots(member: &mut Member) {
     if member.path != b"." {
         member.path.splice(..0, *b"./");
     }
-    if member.kind == MemberKind::Hardlink {
-        member.link.splice(..0, *b"./");
+    if let MemberKind::HardLink { source } = &mut member.kind {
+        source.splice(..0, *b"./");
     }
 }
 
-fn device_numbers(stat: &FileStat) -> Result<(u32, u32)> {
+fn device_number(stat: &FileStat) -> Result<DeviceNumber> {
     let number = |number: u64| {
         u32::try_from(number).map_err(|_| Error::new(Kind::Unsupported, "device number too large"))
     };
-    Ok((number(major(stat.st_rdev))?, number(minor(stat.st_rdev))?))
+    Ok(DeviceNumber {
+        major: number(major(stat.st_rdev))?,
+        minor: number(minor(stat.st_rdev))?,
+    })
 }
 
 fn xattrs(node: &Node, overlay: OverlayState) -> Result<(Vec<Xattr>, bool)> {
@@ -123,47 +123,40 @@ fn xattrs(node: &Node, overlay: OverlayState) -> Result<(Vec<Xattr>, bool)> {
     Ok((found.into_iter().map(xattr).collect(), left_out))
 }
 
-/// The member of a regular file with its holes, if they are worth it.
+/// What is stored of a regular file of `size` bytes: it leaves out holes, if they are worth it.
 ///
 /// What is missing of a file that got shorter since its size was asked for isn't a hole: that is ESTALE, or if it lives,
 /// the member is as long as the file is now.
-pub(super) fn with_holes(member: Member, file: &File, lives: bool) -> Result<Member> {
-    let mut member = member;
+pub(super) fn extents(file: &File, mut size: u64, lives: bool) -> Result<Extents> {
     // It may get shorter and shorter; every turn has at least a byte less, but nobody waits for the last one.
     for _ in 0..ATTEMPTS {
-        if member.size < SPARSE_FROM {
-            return Ok(member);
+        if size < SPARSE_FROM {
+            return Ok(Extents::whole(size));
         }
-        let extents = data_extents(file, member.size)?;
+        let found = data_extents(file, size)?;
         let now = file.metadata().map_err(|error| Error::io("fstat", error))?;
-        if now.len() >= member.size {
-            return Ok(sparse_member(member, extents));
+        if now.len() >= size {
+            return without_holes(found, size);
         }
         if !lives {
             break;
         }
-        (member.size, member.stored) = (now.len(), now.len());
+        size = now.len();
     }
     let text = "got shorter while it was looked at";
     Err(Error::new(Kind::System, text).with_errno(Errno::ESTALE))
 }
 
-fn sparse_member(member: Member, extents: Vec<(u64, u64)>) -> Member {
-    let data: u64 = extents.iter().map(|&(_, len)| len).sum();
-    if member.size.saturating_sub(data) < SPARSE_FROM {
-        return member;
+fn without_holes(found: Vec<(u64, u64)>, size: u64) -> Result<Extents> {
+    let data: u64 = found.iter().map(|&(_, len)| len).sum();
+    if size.saturating_sub(data) < SPARSE_FROM {
+        return Ok(Extents::whole(size));
     }
-    let extents = extents
+    let extents = found
         .into_iter()
         .map(|(offset, len)| Extent { offset, len })
         .collect();
-    let extents = sparse::fit(extents, member.size);
-    let stored = extents.iter().map(|extent| extent.len).sum();
-    Member {
-        sparse: Some(extents),
-        stored,
-        ..member
-    }
+    Extents::sparse(sparse::fit(extents, size), size)
 }
 
 /// Whether the file's attributes are still those that were noted, apart from what writing to it changes.
@@ -174,13 +167,11 @@ pub(super) fn has_kept(
     overlay: OverlayState,
 ) -> Result<bool> {
     let path = RootPath::clean(&noted.path)?;
-    let (now, _) = member(&path, node, &status.stat, MemberKind::Regular, overlay)?;
+    let (now, _) = member(&path, node, &status.stat, overlay)?;
     let expected = Member {
         path: noted.path.clone(),
+        kind: noted.kind.clone(),
         mtime: noted.mtime,
-        size: noted.size,
-        stored: noted.stored,
-        sparse: noted.sparse.clone(),
         ..now
     };
     Ok(expected == *noted)

@@ -45,16 +45,17 @@ impl OpenFile {
         let node = Node::from_open(copy.map_err(|error| Error::io("dup", error))?.into());
         let status = node.status()?;
         let overlay = OverlayState::LeftOut;
-        let described = describe::member(name, &node, &status.stat, MemberKind::Regular, overlay)?;
+        let described = describe::member(name, &node, &status.stat, overlay)?;
         let (mut member, left_out) = described;
         if left_out {
             target.leave_out(name.as_bytes(), LeftOut::OverlayXattrs);
         }
         if !self.shared {
-            member = describe::with_holes(member, &self.file, target.lives())?;
+            let extents = describe::extents(&self.file, member.size(), target.lives())?;
+            member.kind = MemberKind::Regular(extents);
         }
         judge(name, &member)?;
-        if member.stored > 0 {
+        if member.stored() > 0 {
             target.take_file(&member, &self.file, Mark::from(&status))
         } else {
             target.take(&member)

@@ -14,6 +14,7 @@ use std::os::unix::fs::FileExt as _;
 use nix::sys::stat::SFlag;
 use once_cell::unsync::OnceCell;
 
+use super::describe::type_of;
 use super::find::Finder;
 use super::record::{Mark, Record};
 use super::sink::Sink;
@@ -21,7 +22,7 @@ use super::{LeftOut, describe};
 use crate::error::{Error, Result};
 use crate::fs::{Node, OverlayState, RootPath, file_type};
 use crate::sys::Status;
-use crate::tar::{self, Member, MemberKind};
+use crate::tar::{self, Extents, Member, MemberKind, MemberType};
 use crate::watch::WarningKind;
 
 /// How often a file is cut until it fits: its header gets shorter with it, by a block or two, and once it may have to give
@@ -59,9 +60,9 @@ impl<'l> Living<'l> {
         sink: &mut Sink<'_>,
     ) -> Result<()> {
         let member = &record.member;
-        match record.source {
-            Some(mark) => self.write_file(finder, member, mark, sink),
-            None if member.kind == MemberKind::Hardlink && self.lost.contains(&member.link) => {
+        match (record.source, &member.kind) {
+            (Some(mark), _) => self.write_file(finder, member, mark, sink),
+            (None, MemberKind::HardLink { source }) if self.lost.contains(source) => {
                 self.tell(
                     member,
                     sink,
@@ -70,7 +71,7 @@ impl<'l> Living<'l> {
                 sink.fill(length_of(member, sink)?);
                 Ok(())
             }
-            None => sink.inner_header(member),
+            (None, _) => sink.inner_header(member),
         }
     }
 
@@ -126,11 +127,11 @@ impl<'l> Living<'l> {
         let size = u64::try_from(status.stat.st_size).unwrap_or(0);
         let changed =
             Mark::from(status) != mark || !describe::has_kept(member, node, status, self.overlay)?;
-        if changed || size < member.size {
+        if changed || size < member.size() {
             self.tell(member, sink, "has changed: stored as it is now");
             return self.restate(finder, member, (node, status), sink);
         }
-        if size > member.size {
+        if size > member.size() {
             self.tell(member, sink, "got longer: stored with the length it had");
         }
         let file = finder.reopen(node)?;
@@ -156,31 +157,23 @@ impl<'l> Living<'l> {
         sink: &mut Sink<'_>,
     ) -> Result<()> {
         let room = length_of(member, sink)?;
-        let kind = match file_type(&status.stat) {
-            SFlag::S_IFREG => MemberKind::Regular,
-            SFlag::S_IFDIR => MemberKind::Directory,
-            SFlag::S_IFLNK => MemberKind::Symlink,
-            SFlag::S_IFCHR => MemberKind::CharDevice,
-            SFlag::S_IFBLK => MemberKind::BlockDevice,
-            SFlag::S_IFIFO => MemberKind::Fifo,
-            _ => {
-                let name = self.name(member);
-                sink.left_out(&name, LeftOut::Socket);
-                sink.fill(room);
-                return Ok(());
-            }
+        let Some(member_type) = type_of(&status.stat) else {
+            let name = self.name(member);
+            sink.left_out(&name, LeftOut::Socket);
+            sink.fill(room);
+            return Ok(());
         };
         let path = RootPath::clean(&member.path)?;
-        let open = (kind == MemberKind::Regular).then(|| finder.reopen(node));
+        let open = (member_type == MemberType::Regular).then(|| finder.reopen(node));
         let open = open.transpose()?.map(|file| Node::from_open(file.into()));
         let held = open.as_ref().unwrap_or(node);
-        let (mut now, _) = describe::member(&path, held, &status.stat, kind, self.overlay)?;
+        let (mut now, _) = describe::member(&path, held, &status.stat, self.overlay)?;
         now.path.clone_from(&member.path);
         let file = open.map(|node| File::from(OwnedFd::from(node)));
         if let Some(file) = &file {
-            now = describe::with_holes(now, file, true)?;
+            now.kind = MemberKind::Regular(describe::extents(file, now.size(), true)?);
         }
-        let size = now.size;
+        let size = now.size();
         let Some(now) = fit(now, room, sink)? else {
             self.tell(
                 member,
@@ -191,7 +184,7 @@ impl<'l> Living<'l> {
             sink.fill(room);
             return Ok(());
         };
-        if now.size < size {
+        if now.size() < size {
             self.tell(
                 member,
                 sink,
@@ -200,7 +193,7 @@ impl<'l> Living<'l> {
         }
         let rest = room - length_of(&now, sink)?;
         sink.inner_header(&now)?;
-        if let Some(file) = file.filter(|_| now.stored > 0) {
+        if let Some(file) = file.filter(|_| now.stored() > 0) {
             self.data(&now, &file, sink)?;
         }
         sink.fill(rest);
@@ -227,8 +220,8 @@ impl<'l> Living<'l> {
             });
             let mut names: HashMap<_, Vec<_>> = HashMap::new();
             while let Some(Record { member, .. }) = Record::read(&mut spool)? {
-                if member.kind == MemberKind::Hardlink {
-                    names.entry(member.link).or_default().push(member.path);
+                if let MemberKind::HardLink { source } = member.kind {
+                    names.entry(source).or_default().push(member.path);
                 }
             }
             Ok::<_, Error>(names)
@@ -254,8 +247,8 @@ fn is_marked(status: &Status, mark: Mark) -> bool {
 fn length_of(member: &Member, sink: &Sink<'_>) -> Result<u64> {
     let mut headers = Vec::new();
     tar::encode(member, sink.inner_position(), &mut headers)?;
-    let length = (headers.len() + tar::padding(member.stored)) as u64;
-    Ok(length.saturating_add(member.stored))
+    let length = (headers.len() + tar::padding(member.stored())) as u64;
+    Ok(length.saturating_add(member.stored()))
 }
 
 /// The member as it fits into the room, a file's data cut if need be; nothing if not even its headers do.
@@ -266,23 +259,18 @@ fn fit(member: Member, room: u64, sink: &Sink<'_>) -> Result<Option<Member>> {
         if length <= room {
             return Ok(Some(fitting));
         }
-        if fitting.kind != MemberKind::Regular {
+        let Some(extents) = fitting.extents() else {
             break;
-        }
-        let size = if fitting.sparse.is_some() || fitting.size > room {
+        };
+        let size = if extents.ranges().is_some() || extents.size() > room {
             // What is cut off may be a hole: the rest is stored as data, holes and all.
-            fitting.size.min(room)
-        } else if let Some(size) = fitting.size.checked_sub(length - room) {
+            extents.size().min(room)
+        } else if let Some(size) = extents.size().checked_sub(length - room) {
             size / 512 * 512
         } else {
             break;
         };
-        fitting = Member {
-            size,
-            stored: size,
-            sparse: None,
-            ..fitting
-        };
+        fitting.kind = MemberKind::Regular(Extents::whole(size));
     }
     Ok(None)
 }

@@ -75,11 +75,11 @@ impl<'m> Measure<'m> {
         self.watch.check()?;
         self.headers.clear();
         tar::encode(member, self.size, &mut self.headers)?;
-        let length = self.headers.len() as u64 + tar::padding(member.stored) as u64;
+        let length = self.headers.len() as u64 + tar::padding(member.stored()) as u64;
         self.size = self
             .size
             .saturating_add(length)
-            .saturating_add(member.stored);
+            .saturating_add(member.stored());
         Ok(())
     }
 

@@ -32,9 +32,10 @@ use crate::fs::{
     sorted_names,
 };
 use crate::sys::Status;
-use crate::tar::{Member, MemberKind};
+use crate::tar::{Extents, Member, MemberKind};
 use find::Finder;
 
+pub(crate) use describe::type_of;
 pub(crate) use file::OpenFile;
 pub(crate) use measure::{Measure, Measured};
 pub(crate) use record::Mark;
@@ -271,16 +272,9 @@ impl<'c, T: Target> Creation<'c, T> {
             }
             // What is mounted on a name hides the file that the root has there; a place for it is what is kept.
             SFlag::S_IFREG if mounted_on => {
-                let member = self.describe(path, node, &stat, MemberKind::Regular)?;
-                self.give(
-                    path,
-                    Member {
-                        size: 0,
-                        stored: 0,
-                        ..member
-                    },
-                    None,
-                )?;
+                let mut member = self.describe(path, node, &stat)?;
+                member.kind = MemberKind::Regular(Extents::whole(0));
+                self.give(path, member, None)?;
             }
             SFlag::S_IFREG => self.store_file(path, node, &status)?,
             _ => self.store_other(path, node, &status)?,
@@ -296,45 +290,27 @@ impl<'c, T: Target> Creation<'c, T> {
             return self.give(path, describe::hard_link(path, stat, &first), None);
         }
         let node = Node::from_open(self.finder.reopen(node)?.into());
-        let member = self.describe(path, &node, stat, MemberKind::Regular)?;
+        let mut member = self.describe(path, &node, stat)?;
         let file = File::from(OwnedFd::from(node));
-        let member = describe::with_holes(member, &file, self.target.lives())?;
+        let extents = describe::extents(&file, member.size(), self.target.lives())?;
+        member.kind = MemberKind::Regular(extents);
         self.give(path, member, Some((&file, Mark::from(status))))
     }
 
     /// Stores what has no data: a directory, a symlink, a fifo or a device.
     fn store_other(&mut self, path: &RootPath, node: &Node, status: &Status) -> Result<()> {
         let stat = &status.stat;
-        let kind = match file_type(stat) {
-            SFlag::S_IFDIR => MemberKind::Directory,
-            SFlag::S_IFLNK => MemberKind::Symlink,
-            SFlag::S_IFCHR => MemberKind::CharDevice,
-            SFlag::S_IFBLK => MemberKind::BlockDevice,
-            SFlag::S_IFIFO => MemberKind::Fifo,
-            _ => return Err(Error::new(Kind::Unsupported, "unknown file type")),
-        };
-        if kind != MemberKind::Directory
-            && let Some(first) = self.first_name(path, status)?
-        {
+        let is_directory = is_directory(stat);
+        if !is_directory && let Some(first) = self.first_name(path, status)? {
             return self.give(path, describe::hard_link(path, stat, &first), None);
         }
-        let member = self.describe(path, node, stat, kind)?;
-        let xattrs_complete = self.merges && kind == MemberKind::Directory;
-        let member = Member {
-            xattrs_complete,
-            ..member
-        };
+        let mut member = self.describe(path, node, stat)?;
+        member.xattrs_complete = self.merges && is_directory;
         self.give(path, member, None)
     }
 
-    fn describe(
-        &mut self,
-        path: &RootPath,
-        node: &Node,
-        stat: &FileStat,
-        kind: MemberKind,
-    ) -> Result<Member> {
-        let (member, left_out) = describe::member(path, node, stat, kind, self.manner.overlay)?;
+    fn describe(&mut self, path: &RootPath, node: &Node, stat: &FileStat) -> Result<Member> {
+        let (member, left_out) = describe::member(path, node, stat, self.manner.overlay)?;
         if left_out {
             self.target
                 .leave_out(path.as_bytes(), LeftOut::OverlayXattrs);
@@ -355,7 +331,7 @@ impl<'c, T: Target> Creation<'c, T> {
             describe::put_dots(&mut member);
         }
         match file {
-            Some((file, mark)) if member.stored > 0 => self.target.take_file(&member, file, mark),
+            Some((file, mark)) if member.stored() > 0 => self.target.take_file(&member, file, mark),
             _ => self.target.take(&member),
         }
     }

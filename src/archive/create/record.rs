@@ -10,21 +10,11 @@ use thiserror::Error as ThisError;
 
 use crate::error::{Error, Kind, Result};
 use crate::sys::Status;
-use crate::tar::{Extent, Member, MemberKind, Time, Xattr};
+use crate::tar::{DeviceNumber, Extent, Extents, Member, MemberKind, MemberType, Time, Xattr};
 
 /// How long a record may be, in bytes: two names, xattrs of 1 MiB and a sparse map of 512 KiB, whose numbers take two
 /// bytes there and eight here, fit.
 const LONGEST: u32 = 8 << 20;
-/// The types, by their number in a record.
-const KINDS: [MemberKind; 7] = [
-    MemberKind::Regular,
-    MemberKind::Directory,
-    MemberKind::Symlink,
-    MemberKind::Hardlink,
-    MemberKind::CharDevice,
-    MemberKind::BlockDevice,
-    MemberKind::Fifo,
-];
 
 /// The records aren't what was written: the spool was cut short or changed by somebody.
 #[derive(Debug, ThisError)]
@@ -118,38 +108,50 @@ impl Record {
 
     fn encode(&self, body: &mut Vec<u8>) {
         let member = &self.member;
-        let kind = KINDS.iter().position(|kind| *kind == member.kind);
-        put_u32(kind.unwrap_or_default(), body);
-        put_u32(usize::from(member.xattrs_complete), body);
         for number in [
+            u32::from(member.xattrs_complete),
             member.mode,
             member.uid,
             member.gid,
-            member.major,
-            member.minor,
             member.mtime.nanoseconds,
         ] {
             body.extend_from_slice(&number.to_le_bytes());
         }
         body.extend_from_slice(&member.mtime.seconds.to_le_bytes());
-        put_u64(&[member.size, member.stored], body);
         put_bytes(&member.path, body);
-        put_bytes(&member.link, body);
+        put_kind(&member.kind, body);
         put_u32(member.xattrs.len(), body);
         for xattr in &member.xattrs {
             put_bytes(&xattr.name, body);
             put_bytes(&xattr.value, body);
         }
-        put_u32(usize::from(member.sparse.is_some()), body);
-        let extents = member.sparse.as_deref().unwrap_or_default();
-        put_u32(extents.len(), body);
-        for extent in extents {
-            put_u64(&[extent.offset, extent.len], body);
-        }
         if let Some(mark) = self.source {
             put_u64(&[mark.device, mark.inode, mark.born], body);
             body.extend_from_slice(&mark.changed.to_le_bytes());
         }
+    }
+}
+
+fn put_kind(kind: &MemberKind, out: &mut Vec<u8>) {
+    out.extend_from_slice(&(kind.member_type() as u32).to_le_bytes());
+    match kind {
+        MemberKind::Regular(extents) => {
+            put_u64(&[extents.size()], out);
+            put_u32(usize::from(extents.ranges().is_some()), out);
+            let ranges = extents.ranges().unwrap_or_default();
+            put_u32(ranges.len(), out);
+            for extent in ranges {
+                put_u64(&[extent.offset, extent.len], out);
+            }
+        }
+        MemberKind::Symlink { target: link } | MemberKind::HardLink { source: link } => {
+            put_bytes(link, out);
+        }
+        MemberKind::CharDevice(number) | MemberKind::BlockDevice(number) => {
+            out.extend_from_slice(&number.major.to_le_bytes());
+            out.extend_from_slice(&number.minor.to_le_bytes());
+        }
+        MemberKind::Directory | MemberKind::Fifo => {}
     }
 }
 
@@ -181,46 +183,64 @@ struct Body<'b>(&'b [u8]);
 
 impl Body<'_> {
     fn record(&mut self) -> Option<Record> {
-        let kind = *KINDS.get(usize::try_from(self.u32()?).ok()?)?;
         let xattrs_complete = self.u32()? == 1;
-        let [mode, uid, gid, major, minor] = self.numbers(Self::u32)?;
-        let (nanoseconds, seconds) = (self.u32()?, i64::from_le_bytes(self.array()?));
-        let [size, stored] = self.numbers(Self::u64)?;
-        let (path, link) = (self.bytes()?, self.bytes()?);
+        let [mode, uid, gid, nanoseconds] = self.numbers(Self::u32)?;
+        let seconds = i64::from_le_bytes(self.array()?);
+        let (path, kind) = (self.bytes()?, self.kind()?);
         let mut xattrs = Vec::new();
         for _ in 0..self.u32()? {
             let (name, value) = (self.bytes()?, self.bytes()?);
             xattrs.push(Xattr { name, value });
         }
-        let is_sparse = self.u32()? == 1;
+        let mtime = Time {
+            seconds,
+            nanoseconds,
+        };
+        let member = Member {
+            mode,
+            uid,
+            gid,
+            xattrs,
+            xattrs_complete,
+            ..Member::made(&path, kind, mtime)
+        };
+        let source = self.mark()?;
+        Some(Record { member, source })
+    }
+
+    fn kind(&mut self) -> Option<MemberKind> {
+        Some(match MemberType::of_number(self.u32()?)? {
+            MemberType::Regular => MemberKind::Regular(self.extents()?),
+            MemberType::Directory => MemberKind::Directory,
+            MemberType::Symlink => MemberKind::Symlink {
+                target: self.bytes()?,
+            },
+            MemberType::HardLink => MemberKind::HardLink {
+                source: self.bytes()?,
+            },
+            MemberType::CharDevice => MemberKind::CharDevice(self.device()?),
+            MemberType::BlockDevice => MemberKind::BlockDevice(self.device()?),
+            MemberType::Fifo => MemberKind::Fifo,
+        })
+    }
+
+    fn device(&mut self) -> Option<DeviceNumber> {
+        let [major, minor] = self.numbers(Self::u32)?;
+        Some(DeviceNumber { major, minor })
+    }
+
+    fn extents(&mut self) -> Option<Extents> {
+        let (size, is_sparse) = (self.u64()?, self.u32()? == 1);
         let mut extents = Vec::new();
         for _ in 0..self.u32()? {
             let [offset, len] = self.numbers(Self::u64)?;
             extents.push(Extent { offset, len });
         }
-        let member = Member {
-            path,
-            kind,
-            link,
-            mode,
-            uid,
-            gid,
-            mtime: Time {
-                seconds,
-                nanoseconds,
-            },
-            atime: None,
-            major,
-            minor,
-            xattrs,
-            xattrs_complete,
-            size,
-            stored,
-            sparse: is_sparse.then_some(extents),
-            offset: 0,
-        };
-        let source = self.mark()?;
-        Some(Record { member, source })
+        if is_sparse {
+            Extents::sparse(extents, size).ok()
+        } else {
+            Some(Extents::whole(size))
+        }
     }
 
     fn mark(&mut self) -> Option<Option<Mark>> {
@@ -275,7 +295,7 @@ mod tests {
     use super::*;
 
     fn record(kind: MemberKind) -> Record {
-        let time = Time {
+        let mtime = Time {
             seconds: -5,
             nanoseconds: 999_999_999,
         };
@@ -285,31 +305,19 @@ mod tests {
         };
         Record {
             member: Member {
-                path: b"./a \xff/b".to_vec(),
-                kind,
-                link: b"../target".to_vec(),
                 mode: 0o4755,
                 uid: u32::MAX - 1,
                 gid: 12,
-                mtime: time,
-                atime: None,
-                major: 4095,
-                minor: 1_048_575,
                 xattrs: vec![xattr(b"user.a", b""), xattr(b"user.b", b"\0\n=")],
                 xattrs_complete: true,
-                size: 1 << 62,
-                stored: 1 << 33,
-                sparse: Some(vec![
-                    Extent {
-                        offset: 512,
-                        len: 1 << 33,
-                    };
-                    3
-                ]),
-                offset: 0,
+                ..Member::made(b"./a \xff/b", kind, mtime)
             },
             source: None,
         }
+    }
+
+    fn sparse(extents: Vec<Extent>) -> MemberKind {
+        MemberKind::Regular(Extents::sparse(extents, 1 << 62).unwrap())
     }
 
     fn all() -> Vec<Record> {
@@ -319,10 +327,30 @@ mod tests {
             born: 3,
             changed: 4,
         };
-        let mut records: Vec<Record> = KINDS.into_iter().map(record).collect();
+        let number = DeviceNumber {
+            major: 4095,
+            minor: 1_048_575,
+        };
+        let extent = |number: u64| Extent {
+            offset: number << 34,
+            len: 1 << 33,
+        };
+        let link = b"../target".to_vec();
+        let kinds = [
+            sparse((1..4).map(extent).collect()),
+            MemberKind::Directory,
+            MemberKind::Symlink {
+                target: link.clone(),
+            },
+            MemberKind::HardLink { source: link },
+            MemberKind::CharDevice(number),
+            MemberKind::BlockDevice(number),
+            MemberKind::Fifo,
+            sparse(Vec::new()),
+            MemberKind::Regular(Extents::whole(1 << 62)),
+        ];
+        let mut records: Vec<Record> = kinds.into_iter().map(record).collect();
         records[0].source = Some(mark);
-        records[1].member.sparse = None;
-        records[2].member.sparse = Some(Vec::new());
         records[3].member.xattrs.clear();
         records
     }
@@ -373,11 +401,11 @@ mod tests {
     #[test]
     fn a_record_is_not_much_longer_than_its_names() {
         let mut spool = Vec::new();
-        let mut small = record(MemberKind::Regular);
+        let target = b"../target".to_vec();
+        let names = b"./a \xff/b".len() + target.len();
+        let mut small = record(MemberKind::Symlink { target });
         small.member.xattrs.clear();
-        small.member.sparse = None;
         small.write(&mut spool).unwrap();
-        let names = small.member.path.len() + small.member.link.len();
         assert!(spool.len() - names < 100, "{}", spool.len());
     }
 }

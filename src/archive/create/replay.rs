@@ -17,7 +17,7 @@ use super::sink::Sink;
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Node, OverlayState, Root, RootPath, file_type};
 use crate::sys::Status;
-use crate::tar::Member;
+use crate::tar::{Extents, Member, MemberKind};
 
 /// How much of the spool is read at once.
 const BUFFER: usize = 64 << 10;
@@ -54,11 +54,8 @@ impl Measured {
     /// known to live.
     pub(crate) fn write(self, root: &Root, header: Member, sink: &mut Sink<'_>) -> Result<()> {
         let size = self.size();
-        sink.begin_nested(&Member {
-            size,
-            stored: size,
-            ..header
-        })?;
+        let kind = MemberKind::Regular(Extents::whole(size));
+        sink.begin_nested(&Member { kind, ..header })?;
         let mut finder = Finder::new(root)?;
         let mut living = self
             .lives()
@@ -106,8 +103,8 @@ fn check_file(member: &Member, mark: Mark, now: &Status) -> Result<()> {
     if file_type(&now.stat) != SFlag::S_IFREG || Mark::from(now) != mark {
         return Err(Refusal::Replaced.into());
     }
-    if u64::try_from(now.stat.st_size).unwrap_or(0) < member.size {
-        return Err(Refusal::Shrank(member.size).into());
+    if u64::try_from(now.stat.st_size).unwrap_or(0) < member.size() {
+        return Err(Refusal::Shrank(member.size()).into());
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::archive::digest::{Hasher, Sha256Digest};
 use crate::compress::Encode;
 use crate::error::{Error, Kind, Result};
 use crate::fs::{Channel, Identity, copy_range, share_range, write_all_at};
-use crate::tar::{self, END_OF_ARCHIVE, Extent, Member};
+use crate::tar::{self, END_OF_ARCHIVE, Extent, Extents, Member};
 use crate::watch::{WarningKind, Watch};
 
 /// Below this size data is gathered with the headers around it, from there on the kernel clones or copies it.
@@ -242,16 +242,12 @@ impl<'s> Sink<'s> {
     pub(super) fn data_or_zeros(&mut self, member: &Member, file: &File) -> Result<u64> {
         check_avoided(file, self.avoided)?;
         let mut missing = 0;
-        self.cut_around(member.stored)?;
-        let whole = [Extent {
-            offset: 0,
-            len: member.size,
-        }];
-        for extent in member.sparse.as_deref().unwrap_or(&whole) {
+        self.cut_around(member.stored())?;
+        for extent in member.extents().into_iter().flat_map(Extents::iter) {
             let copied = if extent.len < GATHERED {
-                self.gather(file, *extent)?
+                self.gather(file, extent)?
             } else {
-                self.copy(file, *extent)?
+                self.copy(file, extent)?
             };
             let short = extent.len - copied;
             if short > 0 && !self.lives {
@@ -260,8 +256,8 @@ impl<'s> Sink<'s> {
             missing += short;
             self.zeros(short)?;
         }
-        self.pad(member.stored)?;
-        self.cut_around(member.stored)?;
+        self.pad(member.stored())?;
+        self.cut_around(member.stored())?;
         Ok(missing)
     }
 

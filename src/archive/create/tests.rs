@@ -93,24 +93,8 @@ impl Drop for Scratch {
 }
 
 fn outer() -> Member {
-    Member {
-        path: b"nested.tar".to_vec(),
-        kind: MemberKind::Regular,
-        link: Vec::new(),
-        mode: 0o600,
-        uid: 0,
-        gid: 0,
-        mtime: Time::default(),
-        atime: None,
-        major: 0,
-        minor: 0,
-        xattrs: Vec::new(),
-        xattrs_complete: false,
-        size: 0,
-        stored: 0,
-        sparse: None,
-        offset: 0,
-    }
+    let kind = MemberKind::Regular(Extents::whole(0));
+    Member::made(b"nested.tar", kind, Time::default())
 }
 
 fn append(path: &Path, content: &[u8]) {
@@ -341,7 +325,7 @@ fn a_judge_is_asked_about_every_member() {
     symlink("x", scratch.at("d/link")).unwrap();
     let (root, watch) = (scratch.root(), Watch::new());
     let judge = |path: &RootPath, member: &Member| match member.kind {
-        MemberKind::Symlink => Err(Error::argument("it", path.quoted())),
+        MemberKind::Symlink { .. } => Err(Error::argument("it", path.quoted())),
         _ => Ok(()),
     };
     let manner = Manner {

@@ -80,7 +80,7 @@ impl Rules {
 /// The bits that the owner of such an object needs to work with it. A symlink has none.
 fn needed_by_owner(member: &Member) -> u32 {
     match member.kind {
-        MemberKind::Symlink => 0,
+        MemberKind::Symlink { .. } => 0,
         MemberKind::Directory => OWNER_ALL,
         _ if member.mode & EXECUTE != 0 => OWNER_ALL,
         _ => OWNER_ALL & !EXECUTE,

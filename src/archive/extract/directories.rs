@@ -145,25 +145,12 @@ mod tests {
     /// A directory with a default ACL of 64 KiB.
     fn member() -> Member {
         Member {
-            path: Vec::new(),
-            kind: MemberKind::Directory,
-            link: Vec::new(),
-            mode: 0o755,
-            uid: 0,
-            gid: 0,
-            mtime: Time::default(),
-            atime: None,
-            major: 0,
-            minor: 0,
             xattrs: vec![Xattr {
                 name: b"system.posix_acl_default".to_vec(),
                 value: vec![0; 65_536],
             }],
             xattrs_complete: true,
-            size: 0,
-            stored: 0,
-            sparse: None,
-            offset: 0,
+            ..Member::made(b"", MemberKind::Directory, Time::default())
         }
     }
 

@@ -8,7 +8,7 @@ use thiserror::Error as ThisError;
 
 use crate::error::{Error, Kind};
 use crate::fs::RootPath;
-use crate::tar::{Member, MemberKind};
+use crate::tar::Member;
 
 /// The longest path that the kernel takes, without its terminator.
 const PATH_BYTES: u64 = 4095;
@@ -96,7 +96,7 @@ impl Limits {
 
     /// Whether a member is small enough by itself.
     pub(super) fn check_member(&self, member: &Member) -> Result<(), Exceeded> {
-        if member.size > self.member_bytes {
+        if member.size() > self.member_bytes {
             return Err(Exceeded::MemberBytes(self.member_bytes));
         }
         let xattrs = member.xattrs.iter();
@@ -126,10 +126,7 @@ impl Meter {
 
     /// Counts the data of a member that is about to be made.
     pub(crate) fn count_data(&self, member: &Member, limits: &Limits) -> Result<(), Exceeded> {
-        if member.kind != MemberKind::Regular {
-            return Ok(());
-        }
-        let within = add(&self.bytes, member.stored, limits.total_bytes);
+        let within = add(&self.bytes, member.stored(), limits.total_bytes);
         within
             .then_some(())
             .ok_or(Exceeded::TotalBytes(limits.total_bytes))

@@ -17,11 +17,11 @@ impl Extraction<'_> {
     /// Makes a hard link. Its source, resolved like any path from the root but never followed at the end, has to be
     /// there already; that is found out before anything is removed. What is linked and described is the object that
     /// was found, whatever somebody else puts in its place meanwhile.
-    pub(super) fn make_hardlink(&mut self, place: &Place<'_>) -> Result<()> {
-        let step = || format!("hard link to {}", quote(&place.member.link));
-        let (source, stat) = match self.find_source(&place.member.link) {
+    pub(super) fn make_hardlink(&mut self, place: &Place<'_>, source: &[u8]) -> Result<()> {
+        let step = || format!("hard link to {}", quote(source));
+        let (source, stat) = match self.find_source(source) {
             // A later member may have taken the device's place.
-            Err(error) if error.is(Errno::ENOENT) && self.is_skipped(&place.member.link)? => {
+            Err(error) if error.is(Errno::ENOENT) && self.is_skipped(source)? => {
                 return self.skip_device(place);
             }
             result => result.context(step)?,

@@ -21,19 +21,18 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::sys::stat::SFlag;
+use nix::sys::stat::{SFlag, makedev};
 
 use super::Input;
 use crate::error::{Called as _, Context as _, Error, Result};
 use crate::fs::{Identity, Name, Parent, Parents, Root, RootPath, in_user_namespace, names_start};
 use crate::sys::mount_id;
-use crate::tar::{Data, Member, MemberKind, Reader};
+use crate::tar::{Data, DeviceNumber, Member, MemberKind, MemberType, Reader};
 use crate::watch::{WarningKind, Watch};
 use directories::Directories;
 use metadata::XattrSetting;
 use places::Places;
 use refusal::Refusal;
-use rules::type_name;
 use whiteout::{Layer, Whiteout};
 
 pub(crate) use ids::IdMap;
@@ -181,17 +180,21 @@ impl<'r> Extraction<'r> {
             // A directory, though, may hold devices that were left out before it was described.
             self.skipped_devices.forget(&place.canonical()?);
         }
-        match member.kind {
-            MemberKind::Regular => self.make_file(&place, data),
+        match &member.kind {
+            MemberKind::Regular(extents) => self.make_file(&place, extents, data),
             MemberKind::Directory => self.make_directory(&place),
-            MemberKind::Symlink => self.make_symlink(&place),
-            MemberKind::Hardlink => self.make_hardlink(&place),
-            MemberKind::CharDevice | MemberKind::BlockDevice if self.user_namespace => {
+            MemberKind::Symlink { target } => self.make_symlink(&place, target),
+            MemberKind::HardLink { source } => self.make_hardlink(&place, source),
+            MemberKind::CharDevice(_) | MemberKind::BlockDevice(_) if self.user_namespace => {
                 self.skip_device(&place)
             }
-            MemberKind::CharDevice => self.make_node(&place, SFlag::S_IFCHR),
-            MemberKind::BlockDevice => self.make_node(&place, SFlag::S_IFBLK),
-            MemberKind::Fifo => self.make_node(&place, SFlag::S_IFIFO),
+            MemberKind::CharDevice(number) => {
+                self.make_node(&place, SFlag::S_IFCHR, device(*number))
+            }
+            MemberKind::BlockDevice(number) => {
+                self.make_node(&place, SFlag::S_IFBLK, device(*number))
+            }
+            MemberKind::Fifo => self.make_node(&place, SFlag::S_IFIFO, 0),
         }?;
         if self.policy.rules.oci_whiteouts {
             self.layer.remember(place.canonical()?)?;
@@ -244,13 +247,13 @@ impl<'r> Extraction<'r> {
     }
 
     fn extract_root(&mut self, member: &Member) -> Result<()> {
-        match member.kind {
-            MemberKind::Directory => {
+        match member.kind.member_type() {
+            MemberType::Directory => {
                 // What is made in it may belong to others from now on.
                 self.parents.forget();
                 self.describe_root(member)
             }
-            kind => Err(Refusal::ReplacesRoot(type_name(kind)).into()),
+            other => Err(Refusal::ReplacesRoot(other.name()).into()),
         }
     }
 
@@ -284,6 +287,10 @@ impl<'r> Extraction<'r> {
     fn warn(&self, kind: WarningKind, member: &Member, why: &str) {
         self.policy.watch.warn(kind, &member.path, why);
     }
+}
+
+fn device(number: DeviceNumber) -> u64 {
+    makedev(number.major.into(), number.minor.into())
 }
 
 /// An object that isn't what it was made as a moment ago: somebody else is at work in the same place.

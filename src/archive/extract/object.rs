@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::{Mode, SFlag, makedev, mkdirat, mknodat};
+use nix::sys::stat::{Mode, SFlag, mkdirat, mknodat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
 use super::metadata::Origin;
@@ -15,13 +15,14 @@ use super::replace::tell_what_stays;
 use super::{Extraction, Input, Place, Refusal, changed_meanwhile};
 use crate::error::{Called as _, Error, Kind, Result};
 use crate::fs::{Name, Node, Parent, RootPath, file_type, set_len};
-use crate::tar::{Data, Extent, Member};
+use crate::tar::{Data, Extents, Member};
 use crate::watch::WarningKind;
 
 impl Extraction<'_> {
     pub(super) fn make_file(
         &mut self,
         place: &Place<'_>,
+        extents: &Extents,
         data: &mut Data<'_, Input>,
     ) -> Result<()> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
@@ -29,7 +30,7 @@ impl Extraction<'_> {
         let private = Mode::from_bits_truncate(0o600);
         let make = |name: &Name| openat(&place.parent, name, flags | OFlag::O_CLOEXEC, private);
         self.replace("create", place, make, |this, fd, name| {
-            let completed = this.complete_file(place, data, fd);
+            let completed = this.complete_file(place, extents, data, fd);
             if completed.is_ok() {
                 return completed;
             }
@@ -42,11 +43,12 @@ impl Extraction<'_> {
     fn complete_file(
         &mut self,
         place: &Place<'_>,
+        extents: &Extents,
         data: &mut Data<'_, Input>,
         fd: OwnedFd,
     ) -> Result<()> {
         let file = File::from(fd);
-        write_data(place.member, data, &file)?;
+        write_data(extents, data, &file)?;
         let node = Node::from_open(OwnedFd::from(file));
         if self.policy.own_sources_only {
             self.remember_file(place, node.identity()?)?;
@@ -85,8 +87,8 @@ impl Extraction<'_> {
         self.describe_directory(&node, member, RootPath::root(), Origin::Merged)
     }
 
-    pub(super) fn make_symlink(&mut self, place: &Place<'_>) -> Result<()> {
-        let (parent, target) = (&place.parent, place.member.link.as_slice());
+    pub(super) fn make_symlink(&mut self, place: &Place<'_>, target: &[u8]) -> Result<()> {
+        let parent = &place.parent;
         let make = |name: &Name| symlinkat(target, parent, name);
         self.replace("symlinkat", place, make, |this, (), name| {
             let node = open_made(parent, name, SFlag::S_IFLNK, 0)?;
@@ -96,17 +98,13 @@ impl Extraction<'_> {
         Ok(())
     }
 
-    pub(super) fn make_node(&mut self, place: &Place<'_>, kind: SFlag) -> Result<()> {
-        let (parent, member) = (&place.parent, place.member);
-        let device = match kind {
-            SFlag::S_IFIFO => 0,
-            _ => makedev(u64::from(member.major), u64::from(member.minor)),
-        };
+    pub(super) fn make_node(&mut self, place: &Place<'_>, kind: SFlag, device: u64) -> Result<()> {
+        let parent = &place.parent;
         let private = Mode::from_bits_truncate(0o600);
         let make = |name: &Name| mknodat(parent, name, kind, private, device);
         self.replace("mknodat", place, make, |this, (), name| {
             let node = open_made(parent, name, kind, device)?;
-            this.describe(&node, member, this.created_in(parent)?)
+            this.describe(&node, place.member, this.created_in(parent)?)
         })
     }
 
@@ -127,12 +125,8 @@ impl Extraction<'_> {
 }
 
 /// Writes a regular file's data: extents where they belong, and holes by not writing them.
-fn write_data(member: &Member, data: &mut Data<'_, Input>, file: &File) -> Result<()> {
-    let whole = [Extent {
-        offset: 0,
-        len: member.size,
-    }];
-    for extent in member.sparse.as_deref().unwrap_or(&whole) {
+fn write_data(extents: &Extents, data: &mut Data<'_, Input>, file: &File) -> Result<()> {
+    for extent in extents.iter() {
         let copied = data.source().copy_to(file, extent.offset, extent.len)?;
         data.consumed(copied);
         if copied < extent.len {
@@ -141,9 +135,9 @@ fn write_data(member: &Member, data: &mut Data<'_, Input>, file: &File) -> Resul
             return Err(Error::new(Kind::Malformed, why));
         }
     }
-    if member.sparse.is_some() {
-        set_len(file, member.size)
-            .map_err(|error| Error::io(format!("ftruncate to {}", member.size), error))?;
+    if extents.ranges().is_some() {
+        set_len(file, extents.size())
+            .map_err(|error| Error::io(format!("ftruncate to {}", extents.size()), error))?;
     }
     Ok(())
 }

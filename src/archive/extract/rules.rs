@@ -7,37 +7,29 @@ use super::limits::Limits;
 use super::refusal::Refusal;
 use crate::error::{Error, Result, quote};
 use crate::fs::{OverlayState, RootPath};
-use crate::tar::{Member, MemberKind, Reader, Source};
+use crate::tar::{Member, MemberKind, MemberType, Reader, Source};
 
 /// Types of members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Types(u8);
+pub(crate) struct Types(u32);
 
 impl Types {
     /// Every type.
-    pub(crate) const ALL: Types = Types(0x7f);
+    pub(crate) const ALL: Types = Types(u32::MAX);
 
     /// These types.
-    pub(crate) fn of(kinds: &[MemberKind]) -> Self {
-        let bits = kinds.iter().map(|&kind| Self::bit(kind));
+    pub(crate) fn of(types: &[MemberType]) -> Self {
+        let bits = types.iter().map(|&one| Self::bit(one));
         Self(bits.fold(0, |all, bit| all | bit))
     }
 
-    /// Whether `kind` is one of them.
-    pub(crate) fn allow(self, kind: MemberKind) -> bool {
-        self.0 & Self::bit(kind) != 0
+    /// Whether `one` is one of them.
+    pub(crate) fn allow(self, one: MemberType) -> bool {
+        self.0 & Self::bit(one) != 0
     }
 
-    fn bit(kind: MemberKind) -> u8 {
-        match kind {
-            MemberKind::Regular => 1,
-            MemberKind::Directory => 2,
-            MemberKind::Symlink => 4,
-            MemberKind::Hardlink => 8,
-            MemberKind::CharDevice => 16,
-            MemberKind::BlockDevice => 32,
-            MemberKind::Fifo => 64,
-        }
+    fn bit(one: MemberType) -> u32 {
+        1 << one as u32
     }
 }
 
@@ -141,8 +133,10 @@ impl Rules {
         if !is_local(&member.path) {
             return Err(Refusal::NotLocal("name".to_owned()).into());
         }
-        if member.kind == MemberKind::Hardlink && !is_local(&member.link) {
-            let link = format!("hard link's source {}", quote(&member.link));
+        if let MemberKind::HardLink { source } = &member.kind
+            && !is_local(source)
+        {
+            let link = format!("hard link's source {}", quote(source));
             return Err(Refusal::NotLocal(link).into());
         }
         Ok(())
@@ -152,32 +146,20 @@ impl Rules {
     pub(super) fn check_member(&self, path: &RootPath, member: &Member) -> Result<()> {
         let device = matches!(
             member.kind,
-            MemberKind::CharDevice | MemberKind::BlockDevice
+            MemberKind::CharDevice(_) | MemberKind::BlockDevice(_)
         );
         if device && !self.devices {
             return Err(Refusal::Device.into());
         }
-        if !self.types.allow(member.kind) {
-            return Err(Refusal::Type(type_name(member.kind)).into());
+        let member_type = member.kind.member_type();
+        if !self.types.allow(member_type) {
+            return Err(Refusal::Type(member_type.name()).into());
         }
         self.limits.check_path(path)?;
-        if member.kind == MemberKind::Hardlink {
-            self.limits.check_path(&RootPath::clean(&member.link)?)?;
+        if let MemberKind::HardLink { source } = &member.kind {
+            self.limits.check_path(&RootPath::clean(source)?)?;
         }
         self.limits.check_member(member).map_err(Error::from)
-    }
-}
-
-/// What a type is called in messages.
-pub(super) fn type_name(kind: MemberKind) -> &'static str {
-    match kind {
-        MemberKind::Regular => "regular file",
-        MemberKind::Directory => "directory",
-        MemberKind::Symlink => "symlink",
-        MemberKind::Hardlink => "hard link",
-        MemberKind::CharDevice => "character device",
-        MemberKind::BlockDevice => "block device",
-        MemberKind::Fifo => "fifo",
     }
 }
 

@@ -14,14 +14,13 @@ use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
 
 use super::places::Places;
-use super::rules::type_name;
 use super::{Extraction, Verdict};
 use crate::error::{Called as _, Error, Kind, Result};
 use crate::fs::{
     Keep, Name, Node, Parent, RootPath, clear_directory_except, file_type, remove_tree_except,
 };
 use crate::sys::mount_id;
-use crate::tar::{Member, MemberKind};
+use crate::tar::{Member, MemberKind, MemberType};
 use crate::watch::WarningKind;
 
 /// What the name of a whiteout begins with; the rest is the name of what is removed.
@@ -81,7 +80,7 @@ impl Whiteout {
             return Ok(Some(Whiteout::Aufs));
         }
         if names.next().is_some() {
-            return Err(Bad::Type(type_name(MemberKind::Directory)).into());
+            return Err(Bad::Type(MemberType::Directory.name()).into());
         }
         check_empty(member)?;
         let Some((directory, _)) = path.split() else {
@@ -106,12 +105,15 @@ impl Whiteout {
 /// A whiteout is an empty file. On AUFS all are names of one file, so that its archives have hard links from one to
 /// another; those are taken for what they are.
 fn check_empty(member: &Member) -> Result<(), Bad> {
-    let source = member.link.rsplit(|&byte| byte == b'/').next();
-    match member.kind {
-        MemberKind::Regular if member.size == 0 => Ok(()),
-        MemberKind::Regular => Err(Bad::Content),
-        MemberKind::Hardlink if source.is_some_and(|name| name.starts_with(PREFIX)) => Ok(()),
-        kind => Err(Bad::Type(type_name(kind))),
+    let is_whiteout = |source: &[u8]| {
+        let name = source.rsplit(|&byte| byte == b'/').next();
+        name.is_some_and(|name| name.starts_with(PREFIX))
+    };
+    match &member.kind {
+        MemberKind::Regular(extents) if extents.size() == 0 => Ok(()),
+        MemberKind::Regular(_) => Err(Bad::Content),
+        MemberKind::HardLink { source } if is_whiteout(source) => Ok(()),
+        other => Err(Bad::Type(other.member_type().name())),
     }
 }
 

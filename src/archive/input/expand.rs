@@ -4,7 +4,7 @@
 
 use std::io::{self, Read};
 
-use crate::tar::{Extent, Member};
+use crate::tar::{Extent, Extents};
 
 /// Reads the content of a regular file's member: its data, with zeros for its holes.
 pub(crate) struct Content<R> {
@@ -17,20 +17,16 @@ pub(crate) struct Content<R> {
 }
 
 impl<R> Content<R> {
-    /// The content of `member`, whose stored bytes are what `data` yields.
-    pub(crate) fn new(member: &Member, data: R) -> Self {
-        let whole = Extent {
-            offset: 0,
-            len: member.size,
-        };
-        let extents = member.sparse.clone().unwrap_or_else(|| vec![whole]);
+    /// The content of a file, whose stored bytes are what `data` yields.
+    pub(crate) fn new(file: &Extents, data: R) -> Self {
+        let extents: Vec<Extent> = file.iter().collect();
         let mut extents = extents.into_iter();
         Self {
             data,
             next: extents.next(),
             extents,
             position: 0,
-            size: member.size,
+            size: file.size(),
         }
     }
 

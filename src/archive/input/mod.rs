@@ -28,7 +28,7 @@ use thiserror::Error as ThisError;
 use crate::archive::Sha256Digest;
 use crate::compress::{self, Compression, Decode, MAGIC_LEN};
 use crate::error::{Error, Kind, Result};
-use crate::tar::{Data, Member, Source};
+use crate::tar::{Data, Extents, Source};
 use crate::watch::{Cancellation, Watch};
 use ahead::Decoding;
 use buffered::Buffered;
@@ -227,21 +227,21 @@ impl Input<'static> {
 }
 
 impl<'a> Input<'a> {
-    /// The archive that a member's data is, compressed or not.
+    /// The archive that a regular file's data is, compressed or not.
     pub(crate) fn nested<'d: 'a, 'i: 'a>(
-        member: &Member,
+        file: &Extents,
         data: &'a mut Data<'d, Input<'i>>,
         reading: &Reading,
     ) -> Result<Self> {
-        if let (Input::File(outer), None) = (data.source(), &member.sparse) {
+        if let (Input::File(outer), None) = (data.source(), file.ranges()) {
             let mut first = [0; LOOKED_AT];
-            let (read, result) = read_up_to(&mut outer.part(member.stored), &mut first);
+            let (read, result) = read_up_to(&mut outer.part(file.stored()), &mut first);
             result.map_err(|error| Error::io("read the archive", error))?;
             if is_plain(&first[..read])? {
-                return Ok(Input::File(outer.part(member.stored)));
+                return Ok(Input::File(outer.part(file.stored())));
             }
         }
-        check_holes(member)?;
+        check_holes(file)?;
         // What a nested archive expands to is measured by the bytes of the archive that was opened: one after the other,
         // several compressions would multiply the ratio.
         let (tally, told, data): (_, _, Box<dyn Read + Send + 'a>) = match data.source() {
@@ -254,7 +254,7 @@ impl<'a> Input<'a> {
                 (tally, Some(nobody), Box::new(counted))
             }
         };
-        let content = Watched::new(Content::new(member, data), &reading.watch);
+        let content = Watched::new(Content::new(file, data), &reading.watch);
         let reader = decoded(content, &reading.watch)?;
         let feed = Feed::Lent(reader);
         let account = Account::new(tally, told, reading.max_ratio);
@@ -364,11 +364,11 @@ fn decoded<'a>(raw: impl Read + Send + 'a, watch: &Watch) -> Result<Box<dyn Deco
 }
 
 /// Refuses an archive in a sparse member with more holes than anybody makes.
-fn check_holes(member: &Member) -> Result<(), Refusal> {
-    match member.size.saturating_sub(member.stored) {
-        holes if member.sparse.is_some() && holes > MAX_HOLES => Err(Refusal::Holes),
-        _ => Ok(()),
+fn check_holes(file: &Extents) -> Result<(), Refusal> {
+    if file.size().saturating_sub(file.stored()) > MAX_HOLES {
+        return Err(Refusal::Holes);
     }
+    Ok(())
 }
 
 /// Whether a stream that begins so isn't compressed.

@@ -9,7 +9,7 @@ use super::stream::BUFFER;
 use super::*;
 use crate::compress::{Encoding, Framing, encoder};
 use crate::fs::spool_ambient;
-use crate::tar::{Extent, MemberKind, Reader, Time};
+use crate::tar::{Extent, Member, MemberKind, Reader, Time};
 use crate::watch::{MAX_COPIED, Watch};
 
 fn file(content: &[u8]) -> Arc<File> {
@@ -59,51 +59,34 @@ fn a_few_bytes_that_become_many_are_cancelled_on_their_way() {
     cancelled_after_the_first_byte(input.unwrap(), &cancellation);
 }
 
-/// A member with `stored` bytes in front of a hole.
-fn sparse(stored: u64, size: u64) -> Member {
+/// A file with `stored` bytes in front of a hole.
+fn sparse(stored: u64, size: u64) -> Extents {
     let data = Extent {
         offset: 0,
         len: stored,
     };
-    Member {
-        path: b"rootfs-diff.tar".to_vec(),
-        kind: MemberKind::Regular,
-        link: Vec::new(),
-        mode: 0o600,
-        uid: 0,
-        gid: 0,
-        mtime: Time {
-            seconds: 0,
-            nanoseconds: 0,
-        },
-        atime: None,
-        major: 0,
-        minor: 0,
-        xattrs: Vec::new(),
-        xattrs_complete: false,
-        size,
-        stored,
-        sparse: Some(vec![data]),
-        offset: 0,
-    }
+    Extents::sparse(vec![data], size).unwrap()
 }
 
 /// An archive with one member, and `test` with its data.
 fn within(
-    member: &Member,
+    extents: &Extents,
     content: &[u8],
     reading: &Reading,
     test: impl FnOnce(Result<Input<'_>>),
 ) {
     let mut archive = Vec::new();
-    crate::tar::encode(member, archive.len() as u64, &mut archive).unwrap();
+    let kind = MemberKind::Regular(extents.clone());
+    let member = Member::made(b"rootfs-diff.tar", kind, Time::default());
+    crate::tar::encode(&member, archive.len() as u64, &mut archive).unwrap();
     archive.extend(content);
     archive.resize(archive.len().next_multiple_of(512) + 1024, 0);
     let outer = Origin::File(file(&archive)).read(reading, Hash::Never, None);
     let mut reader = Reader::new(outer.unwrap());
     let found = reader.next_member().unwrap().unwrap();
-    assert_eq!((found.size, found.stored), (member.size, member.stored));
-    test(Input::nested(&found, &mut reader.data(), reading));
+    let found = found.extents().unwrap();
+    assert_eq!(found, extents);
+    test(Input::nested(found, &mut reader.data(), reading));
 }
 
 #[test]
@@ -130,13 +113,13 @@ fn an_exabyte_of_holes_is_refused() {
 }
 
 /// How many bytes of 8 MiB of zeros, compressed in a sparse or a plain member, come through under a ratio.
-fn expanded(member: &Member, packed: &[u8], max_ratio: u64) -> Result<u64> {
+fn expanded(extents: &Extents, packed: &[u8], max_ratio: u64) -> Result<u64> {
     let reading = Reading {
         max_ratio,
         ..Reading::default()
     };
     let mut result = Ok(0);
-    within(member, packed, &reading, |input| {
+    within(extents, packed, &reading, |input| {
         let copied = io::copy(&mut input.unwrap(), &mut io::sink());
         result = copied.map_err(|error| Error::io("read", error));
     });
@@ -148,13 +131,10 @@ fn holes_do_not_count_for_the_ratio() {
     const LENGTH: u64 = 8 << 20;
     let packed = zeros(8 << 20);
     let stored = packed.len() as u64;
-    let plain = || Member {
-        sparse: None,
-        ..sparse(stored, stored)
-    };
-    assert_eq!(expanded(&plain(), &packed, LENGTH).unwrap(), LENGTH);
+    let plain = Extents::whole(stored);
+    assert_eq!(expanded(&plain, &packed, LENGTH).unwrap(), LENGTH);
     assert_eq!(
-        expanded(&plain(), &packed, 100).unwrap_err().kind(),
+        expanded(&plain, &packed, 100).unwrap_err().kind(),
         Kind::Limit
     );
     // Not compressed, but all hole.

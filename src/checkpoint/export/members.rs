@@ -15,7 +15,7 @@ use crate::checkpoint::names::{CONFIG_DUMP, CONFIGURATIONS, DELETED_FILES, Need}
 use crate::checkpoint::rootfs_diff::Plan;
 use crate::error::{Context as _, Error, Result};
 use crate::fs::{Identity, OverlayState, Root, RootPath};
-use crate::tar::{END_OF_ARCHIVE, Member, MemberKind, Time};
+use crate::tar::{END_OF_ARCHIVE, Extents, Member, MemberKind, Time};
 use crate::watch::{Phase, Watch};
 
 /// The members that are there.
@@ -334,27 +334,11 @@ impl<'s> Storing<'s> {
 
     /// The header of a member that the export makes itself.
     fn made(&self, name: &[u8], size: u64) -> Member {
-        Member {
-            path: name.to_vec(),
-            kind: MemberKind::Regular,
-            link: Vec::new(),
-            mode: 0o600,
-            uid: 0,
-            gid: 0,
-            mtime: Time {
-                seconds: self.time,
-                nanoseconds: 0,
-            },
-            atime: None,
-            major: 0,
-            minor: 0,
-            xattrs: Vec::new(),
-            xattrs_complete: false,
-            size,
-            stored: size,
-            sparse: None,
-            offset: 0,
-        }
+        let mtime = Time {
+            seconds: self.time,
+            nanoseconds: 0,
+        };
+        Member::made(name, MemberKind::Regular(Extents::whole(size)), mtime)
     }
 }
 

@@ -392,7 +392,7 @@ fn take_member(
     judge_bundle_member(&path, member)?;
     judge_layer_member(&path, member, options.parent_links)?;
     facts.metadata.saw(path.as_bytes());
-    if facts.core.is_none() && Facts::is_core(path.as_bytes()) && member.stored >= 14 {
+    if facts.core.is_none() && Facts::is_core(path.as_bytes()) && member.stored() >= 14 {
         let mut core = [0; 14];
         let read = reader.data().read_exact(&mut core);
         read.map_err(|error| Error::io("read", error))?;
@@ -403,7 +403,7 @@ fn take_member(
     let Some(kind) = kind.filter(|kind| kind.is_of_image()) else {
         return Ok(());
     };
-    check_config(member)?;
+    let file = check_config(member)?;
     if facts.metadata.document(kind).is_some() {
         return Err(Error::new(Kind::Malformed, "is in the archive twice"));
     }
@@ -412,7 +412,7 @@ fn take_member(
     }
     let mut bytes = Vec::new();
     let mut data = reader.data();
-    let read = Content::new(member, &mut data).read_to_end(&mut bytes);
+    let read = Content::new(file, &mut data).read_to_end(&mut bytes);
     read.map_err(|error| Error::io("read", error))?;
     facts.metadata.insert(kind, bytes)
 }

@@ -52,7 +52,7 @@ impl Images {
         if DUMPS.iter().any(|dump| dump.as_bytes() == top) {
             self.directories.insert(whole(RootPath::clean(top)?)?);
         }
-        if member.kind == MemberKind::Symlink
+        if matches!(member.kind, MemberKind::Symlink { .. })
             && let Some((directory, name)) = path.split()
             && name.bytes() == PARENT.as_bytes()
         {

@@ -8,69 +8,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use crate::checkpoint::MemberClass;
 use crate::error::Result;
 use crate::fs::{Budget, RootPath};
-use crate::tar::{Member, MemberKind};
-
-/// The type of a member. The numbers are those of the C ABI (`CR_MEMBER_*`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[repr(u32)]
-pub enum MemberType {
-    /// A regular file.
-    Regular = 1,
-    /// A directory.
-    Directory = 2,
-    /// A symbolic link.
-    Symlink = 3,
-    /// A further name of an earlier member.
-    HardLink = 4,
-    /// A character device.
-    CharDevice = 5,
-    /// A block device.
-    BlockDevice = 6,
-    /// A named pipe.
-    Fifo = 7,
-}
-
-impl MemberType {
-    /// All of them, in the order of their numbers.
-    pub const ALL: [MemberType; 7] = [
-        MemberType::Regular,
-        MemberType::Directory,
-        MemberType::Symlink,
-        MemberType::HardLink,
-        MemberType::CharDevice,
-        MemberType::BlockDevice,
-        MemberType::Fifo,
-    ];
-}
-
-impl From<MemberKind> for MemberType {
-    fn from(kind: MemberKind) -> Self {
-        match kind {
-            MemberKind::Regular => MemberType::Regular,
-            MemberKind::Directory => MemberType::Directory,
-            MemberKind::Symlink => MemberType::Symlink,
-            MemberKind::Hardlink => MemberType::HardLink,
-            MemberKind::CharDevice => MemberType::CharDevice,
-            MemberKind::BlockDevice => MemberType::BlockDevice,
-            MemberKind::Fifo => MemberType::Fifo,
-        }
-    }
-}
-
-impl From<MemberType> for MemberKind {
-    fn from(kind: MemberType) -> Self {
-        match kind {
-            MemberType::Regular => MemberKind::Regular,
-            MemberType::Directory => MemberKind::Directory,
-            MemberType::Symlink => MemberKind::Symlink,
-            MemberType::HardLink => MemberKind::Hardlink,
-            MemberType::CharDevice => MemberKind::CharDevice,
-            MemberType::BlockDevice => MemberKind::BlockDevice,
-            MemberType::Fifo => MemberKind::Fifo,
-        }
-    }
-}
+use crate::tar::{Member, MemberType};
 
 /// A member of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,10 +40,10 @@ impl Contents {
         self.budget.take(member.path.len())?;
         self.members.push(MemberInfo {
             name: OsString::from_vec(member.path.clone()),
-            kind: member.kind.into(),
+            kind: member.kind.member_type(),
             class: MemberClass::of(path.as_bytes()),
-            size: member.size,
-            stored: member.stored,
+            size: member.size(),
+            stored: member.stored(),
             offset: member.offset,
         });
         Ok(())

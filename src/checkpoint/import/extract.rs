@@ -19,7 +19,7 @@ use crate::checkpoint::names::{DELETED_FILES, ROOTFS_DIFF_TAR};
 use crate::checkpoint::rootfs_diff::{Heed, apply};
 use crate::error::{Context as _, Error, Result};
 use crate::fs::{Destination, Root, RootPath, sync_file_system};
-use crate::tar::{Data, Member, MemberKind, Reader};
+use crate::tar::{Data, Extents, Member, Reader};
 use crate::watch::Phase;
 
 /// What an import has done.
@@ -226,26 +226,25 @@ impl<'p> Pass<'p> {
         member: &Member,
         data: &mut Data<'_, Input<'_>>,
     ) -> Result<()> {
-        self.check_route(path, member)
-            .map_err(Error::from)
-            .at_entry(&member.path)?;
+        let file = self.check_route(path, member);
+        let file = file.map_err(Error::from).at_entry(&member.path)?;
         let step = || format!("apply {}", path.quoted());
         match route {
             Route::Diff(root) => {
                 let (heed, noted) = (self.heed(&self.diff_rules), &self.noted);
                 let note = |member: &Member| noted.borrow_mut().add(member);
-                Input::nested(member, data, self.reading)
+                Input::nested(file, data, self.reading)
                     .and_then(|nested| apply(nested, root, heed, &note))
                     .context(step)
             }
             Route::Tree(root) => {
                 let heed = self.heed(&self.tree_rules);
-                Input::nested(member, data, self.reading)
+                Input::nested(file, data, self.reading)
                     .and_then(|nested| extract_tree(nested, root, heed))
                     .context(step)
             }
             Route::Deleted => {
-                let list = DeletedFiles::read(Content::new(member, data));
+                let list = DeletedFiles::read(Content::new(file, data));
                 self.deleted = Some(list.at_entry(&member.path)?);
                 Ok(())
             }
@@ -260,12 +259,14 @@ impl<'p> Pass<'p> {
         }
     }
 
-    fn check_route(&mut self, path: &RootPath, member: &Member) -> Result<(), Refusal> {
-        if member.kind != MemberKind::Regular {
-            return Err(Refusal::NotRegular);
-        }
+    fn check_route<'m>(
+        &mut self,
+        path: &RootPath,
+        member: &'m Member,
+    ) -> Result<&'m Extents, Refusal> {
+        let file = member.extents().ok_or(Refusal::NotRegular)?;
         if self.routed.insert(path.as_bytes().to_vec()) {
-            Ok(())
+            Ok(file)
         } else {
             Err(Refusal::Twice)
         }

@@ -18,7 +18,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use thiserror::Error as ThisError;
 
 pub use chain::import_chain;
-pub use contents::{MemberInfo, MemberType};
+pub use contents::MemberInfo;
 pub use extract::Imported;
 pub use image::{ListedImage, images};
 pub use options::{ImportOptions, Limit};

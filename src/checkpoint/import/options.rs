@@ -4,13 +4,12 @@
 
 use std::ffi::OsStr;
 
-use super::contents::MemberType;
 use super::{Refusal, member_path};
 use crate::archive::{IdMap, IdRange, Rules, Sha256Digest, Types, UnsettableXattrs};
 use crate::checkpoint::layer::has_whiteout;
 use crate::error::{Error, Result};
 use crate::fs::{OverlayState, PlaceBuf, RootPath};
-use crate::tar::MemberKind;
+use crate::tar::MemberType;
 
 /// How much an archive may ask for. Exceeding a limit is E2BIG, and nothing is touched for the member that does. The
 /// numbers are those of the C ABI (`CR_LIMIT_*`); more may follow.
@@ -181,8 +180,7 @@ impl ImportOptions {
     /// The types that members may have, wherever they go; others are EPERM. All if not set, but for what a bundle never
     /// has.
     pub fn types(&mut self, types: &[MemberType]) -> &mut Self {
-        let kinds: Vec<MemberKind> = types.iter().map(|kind| (*kind).into()).collect();
-        self.rules.types = Types::of(&kinds);
+        self.rules.types = Types::of(types);
         self
     }
 

@@ -21,7 +21,7 @@ use crate::checkpoint::names::CONFIGURATIONS;
 use crate::checkpoint::{DocumentKind, MAX_CONFIG, Metadata};
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Channel, Place, RootPath, open_input_ambient, spool_ambient};
-use crate::tar::{Member, MemberKind, Reader};
+use crate::tar::{Member, Reader};
 use crate::watch::{Cancellation, Phase, WarningKind, Watch};
 
 /// The file that every OCI image layout has at its top.
@@ -464,21 +464,24 @@ impl Import {
         let Some(kind) = kind.filter(|kind| self.documents.contains(kind)) else {
             return Ok(());
         };
-        if matches!(kind, DocumentKind::Config | DocumentKind::Spec) {
-            check_config(member)?;
+        let file = if matches!(kind, DocumentKind::Config | DocumentKind::Spec) {
+            let file = check_config(member)?;
             if self.metadata.document(kind).is_some() {
                 return Err(super::Refusal::Twice.into());
             }
-        } else if member.kind != MemberKind::Regular || member.size > MAX_CONFIG {
+            file
+        } else if let Some(file) = member.extents().filter(|file| file.size() <= MAX_CONFIG) {
+            file
+        } else {
             let why = "is no regular file of at most 16 MiB";
             self.reading
                 .watch
                 .warn(WarningKind::Ignored, path.as_bytes(), why);
             return Ok(());
-        }
+        };
         let mut bytes = Vec::new();
         let mut data = reader.data();
-        let read = Content::new(member, &mut data).read_to_end(&mut bytes);
+        let read = Content::new(file, &mut data).read_to_end(&mut bytes);
         read.map_err(|error| Error::io("read", error))?;
         self.metadata.insert(kind, bytes)
     }

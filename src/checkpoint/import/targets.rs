@@ -62,7 +62,7 @@ impl Selection {
         if !chosen {
             Ok(Verdict::Skip)
         } else if is_config_file(path) {
-            check_config(member).map(|()| Verdict::Extract)
+            check_config(member).map(|_| Verdict::Extract)
         } else if in_chain.is_some_and(|path| is_dumps_link(path, member)) {
             Ok(Verdict::Extract)
         } else {

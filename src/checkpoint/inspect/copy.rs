@@ -8,7 +8,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use crate::archive::{Content, Hash, Origin, Reading};
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Place, RootPath, open_input_ambient};
-use crate::tar::{MemberKind, Reader};
+use crate::tar::Reader;
 use crate::watch::{Phase, Watch};
 
 /// Why a member isn't copied.
@@ -66,11 +66,11 @@ fn copy_from(input: BorrowedFd<'_>, name: &[u8], to: &mut dyn Write, watch: &Wat
         if RootPath::clean(&member.path)? != wanted {
             continue;
         }
-        if member.kind != MemberKind::Regular {
+        let Some(file) = member.extents() else {
             return Err(Refusal::NotRegular.into()).at_entry(name);
-        }
+        };
         let mut data = reader.data();
-        let mut content = Content::new(&member, &mut data);
+        let mut content = Content::new(file, &mut data);
         let copied = io::copy(&mut content, to);
         watch.end();
         return copied

@@ -46,8 +46,8 @@ impl Cursors {
         let mut cursor = self.nearest(index, offset)?;
         let bytes = cursor.read(index, offset, len);
         // One that has failed is of no further use, nor one within a sparse file, whose extents are counted from its beginning.
-        let is_sparse = |member: &Member| member.sparse.is_some();
-        if bytes.is_ok() && !cursor.member.as_ref().is_some_and(is_sparse) {
+        let file = cursor.member.as_ref().and_then(Member::extents);
+        if bytes.is_ok() && file.is_none_or(|file| file.ranges().is_none()) {
             self.cursors.push(cursor);
         }
         bytes
@@ -93,17 +93,18 @@ impl Cursor {
                 break;
             }
         }
-        let member = self.member.as_ref().ok_or_else(changed)?;
+        let file = self.member.as_ref().and_then(Member::extents);
+        let file = file.ok_or_else(changed)?;
         let mut data = self.reader.data();
-        if member.sparse.is_none() {
-            if offset.saturating_add(len) > member.size {
+        if file.ranges().is_none() {
+            if offset.saturating_add(len) > file.size() {
                 return Err(changed());
             }
             skip(&mut data, offset - self.at)?;
             self.at = offset + len;
             return take(data, len);
         }
-        let mut content = Content::new(member, data);
+        let mut content = Content::new(file, data);
         let mut left = offset;
         while left > 0 {
             let part = left.min(PIECE);

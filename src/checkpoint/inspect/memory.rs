@@ -14,7 +14,7 @@ use super::{Inspection, MemoryUse};
 use crate::archive::Content;
 use crate::criu::{Pagemap, Piece, Place};
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::tar::{Extent, Member, MemberKind, Time};
+use crate::tar::{Extent, Extents};
 
 /// How much memory is read at once.
 const MOST: u64 = 256 << 10;
@@ -220,35 +220,13 @@ fn read_sparse(
         offset: extent.offset - start,
         len: extent.len,
     });
-    let mut content = Content::new(&sparse(size - start, shifted.collect()), data);
+    let mut content = Content::new(&Extents::sparse(shifted.collect(), size - start)?, data);
     let mut skipped = (&mut content).take(offset - start);
     io::copy(&mut skipped, &mut io::sink()).map_err(|error| Error::io("read", error))?;
     let mut bytes = Vec::new();
     let read = content.take(len).read_to_end(&mut bytes);
     read.map_err(|error| Error::io("read", error))?;
     Ok(bytes)
-}
-
-/// A member with nothing but its extents.
-fn sparse(size: u64, extents: Vec<Extent>) -> Member {
-    Member {
-        path: Vec::new(),
-        kind: MemberKind::Regular,
-        link: Vec::new(),
-        mode: 0,
-        uid: 0,
-        gid: 0,
-        mtime: Time::default(),
-        atime: None,
-        major: 0,
-        minor: 0,
-        xattrs: Vec::new(),
-        xattrs_complete: false,
-        size,
-        stored: 0,
-        sparse: Some(extents),
-        offset: 0,
-    }
 }
 
 /// A file from an offset on.

@@ -11,22 +11,21 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::sync::Arc;
 
 use nix::fcntl::readlinkat;
-use nix::sys::stat::SFlag;
 
 use super::cursor::Cursors;
 use super::images::{Images, stats};
 use super::sets::{PagesKey, Set};
 use super::text_pages;
-use crate::archive::{Content, Hash, Input, Origin, Reading};
+use crate::archive::{Content, Hash, Input, Origin, Reading, type_of};
 use crate::checkpoint::MAX_CONFIG;
 use crate::checkpoint::bundle::check_config;
-use crate::checkpoint::import::{MemberInfo, MemberType};
+use crate::checkpoint::import::MemberInfo;
 use crate::checkpoint::names::{INVENTORY, PARENT, STATS_DUMP, STATS_RESTORE};
 use crate::checkpoint::{DocumentKind, MemberClass, Metadata};
 use crate::criu::{ImageName, ImageType, Items, Stats};
 use crate::error::{Called as _, Context as _, Error, Kind, Result};
-use crate::fs::{Budget, Name, Node, Root, RootPath, file_type, open_regular_at, sorted_names};
-use crate::tar::{Extent, Member, MemberKind, Reader};
+use crate::fs::{Budget, Name, Node, Root, RootPath, open_regular_at, sorted_names};
+use crate::tar::{Extent, Member, MemberKind, MemberType, Reader};
 use crate::watch::Phase;
 
 /// What a checkpoint is read from.
@@ -143,9 +142,14 @@ impl Store {
         let path = RootPath::clean(&member.path)?;
         self.reading.watch.at(path.as_bytes());
         let index = self.members.len();
-        self.add_member(&member.path, &path, member.kind.into(), member.size)?;
+        self.add_member(
+            &member.path,
+            &path,
+            member.kind.member_type(),
+            member.size(),
+        )?;
         if let Some(info) = self.members.last_mut() {
-            (info.stored, info.offset) = (member.stored, member.offset);
+            (info.stored, info.offset) = (member.stored(), member.offset);
         }
         if let Some(kind) = DocumentKind::of(path.as_bytes()) {
             let problem = self.take_document(kind, member, reader)?;
@@ -153,17 +157,19 @@ impl Store {
                 .extend(problem.map(|why| (member.path.clone(), why)));
             return Ok(());
         }
-        let begins = reader.source().consumed();
-        let located = match self.source {
-            Source::Plain(_) => Located::At(begins, member.sparse.clone()),
-            _ => Located::Member(index),
-        };
-        let mut data = reader.data();
-        let content = Content::new(member, &mut data);
-        match member.kind {
-            MemberKind::Regular => self.take_file(&path, member.size, content, located, items),
-            MemberKind::Symlink => {
-                self.take_parent(&path, &member.link);
+        match &member.kind {
+            MemberKind::Regular(file) => {
+                let begins = reader.source().consumed();
+                let located = match self.source {
+                    Source::Plain(_) => Located::At(begins, file.ranges().map(<[Extent]>::to_vec)),
+                    _ => Located::Member(index),
+                };
+                let mut data = reader.data();
+                let content = Content::new(file, &mut data);
+                self.take_file(&path, file.size(), content, located, items)
+            }
+            MemberKind::Symlink { target } => {
+                self.take_parent(&path, target);
                 Ok(())
             }
             _ => Ok(()),
@@ -197,12 +203,13 @@ impl Store {
         member: &Member,
         reader: &mut Reader<Input<'static>>,
     ) -> Result<Option<String>> {
-        if let Err(error) = check_config(member) {
-            return Ok(Some(error.to_string()));
-        }
+        let file = match check_config(member) {
+            Ok(file) => file,
+            Err(error) => return Ok(Some(error.to_string())),
+        };
         let mut bytes = Vec::new();
         let mut data = reader.data();
-        let read = Content::new(member, &mut data).read_to_end(&mut bytes);
+        let read = Content::new(file, &mut data).read_to_end(&mut bytes);
         read.map_err(|error| Error::io("read", error))?;
         Ok(self.insert(kind, bytes))
     }
@@ -352,14 +359,8 @@ impl Store {
             return Ok(None);
         };
         let stat = node.stat()?;
-        let kind = match file_type(&stat) {
-            SFlag::S_IFREG => MemberType::Regular,
-            SFlag::S_IFDIR => MemberType::Directory,
-            SFlag::S_IFLNK => MemberType::Symlink,
-            SFlag::S_IFCHR => MemberType::CharDevice,
-            SFlag::S_IFBLK => MemberType::BlockDevice,
-            SFlag::S_IFIFO => MemberType::Fifo,
-            _ => return Ok(None),
+        let Some(kind) = type_of(&stat) else {
+            return Ok(None);
         };
         let size = match kind {
             MemberType::Regular => u64::try_from(stat.st_size).unwrap_or_default(),

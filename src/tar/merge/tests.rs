@@ -1,32 +1,29 @@
 #![forbid(unsafe_code)]
 
 use super::super::testing::{
-    Block, assert_refused, extended, plain, read_all, read_one, with_records,
+    Block, assert_refused, extended, plain, read_all, read_one, symlink, whole, with_records,
 };
-use super::super::{Member, MemberKind, Time, Xattr};
+use super::super::{DeviceNumber, Member, MemberKind, Time, Xattr};
 use crate::error::Kind;
 
 #[test]
 fn letters_mean_types() {
-    use MemberKind::{BlockDevice, CharDevice, Directory, Fifo, Hardlink, Regular, Symlink};
+    let target = b"target".to_vec();
+    let source = target.clone();
+    let number = DeviceNumber { major: 0, minor: 0 };
     for (letter, kind) in [
-        (b'0', Regular),
-        (0, Regular),
-        (b'7', Regular),
-        (b'1', Hardlink),
-        (b'2', Symlink),
-        (b'3', CharDevice),
-        (b'4', BlockDevice),
-        (b'5', Directory),
-        (b'6', Fifo),
+        (b'0', whole(0)),
+        (0, whole(0)),
+        (b'7', whole(0)),
+        (b'1', MemberKind::HardLink { source }),
+        (b'2', MemberKind::Symlink { target }),
+        (b'3', MemberKind::CharDevice(number)),
+        (b'4', MemberKind::BlockDevice(number)),
+        (b'5', MemberKind::Directory),
+        (b'6', MemberKind::Fifo),
     ] {
         let member = read_one(&Block::ustar(letter, b"n", 0).set(157, b"target").bytes());
-        let link: &[u8] = if matches!(kind, Hardlink | Symlink) {
-            b"target"
-        } else {
-            b""
-        };
-        assert_eq!((member.kind, &member.link[..]), (kind, link));
+        assert_eq!(member.kind, kind);
     }
 }
 
@@ -52,7 +49,7 @@ fn a_trailing_slash_in_the_final_name_makes_an_old_directory() {
     );
     assert_eq!(
         read_one(&Block::ustar(b'0', b"d/", 0).bytes()).kind,
-        MemberKind::Regular
+        whole(0)
     );
     let old = Block::v7(0, b"f", 0).bytes();
     assert_eq!(
@@ -62,7 +59,7 @@ fn a_trailing_slash_in_the_final_name_makes_an_old_directory() {
     let slash = Block::v7(0, b"d/", 0).bytes();
     assert_eq!(
         read_one(&[extended(b'x', &[("path", b"f")]), slash].concat()).kind,
-        MemberKind::Regular
+        whole(0)
     );
 }
 
@@ -111,7 +108,11 @@ fn device_numbers_are_those_of_the_kernel() {
             .bytes()
     };
     let member = read_one(&device(b"0007777\0", b"3777777\0"));
-    assert_eq!((member.major, member.minor), (4095, 1_048_575));
+    let number = DeviceNumber {
+        major: 4095,
+        minor: 1_048_575,
+    };
+    assert_eq!(member.kind, MemberKind::BlockDevice(number));
     assert_refused(
         &device(b"0010000\0", b"0000000\0"),
         Kind::Malformed,
@@ -198,8 +199,7 @@ fn records_override_the_header() {
     ]
     .concat();
     let expected = Member {
-        kind: MemberKind::Symlink,
-        link: b"l".to_vec(),
+        kind: symlink(b"l"),
         uid: 70_000,
         gid: 80_000,
         mtime: Time {
@@ -220,6 +220,9 @@ fn records_override_the_header() {
 
 #[test]
 fn the_name_comes_from_the_strongest_header() {
+    let hard_link = |source: &[u8]| MemberKind::HardLink {
+        source: source.to_vec(),
+    };
     let long = |kind, name: &[u8]| Block::gnu(kind, b"././@LongLink", name.len()).with(name);
     let records = extended(b'x', &[("path", b"pax"), ("linkpath", b"paxlink")]);
     let file = Block::gnu(b'1', b"header", 0)
@@ -233,13 +236,13 @@ fn the_name_comes_from_the_strongest_header() {
     ]
     .concat();
     assert_eq!(
-        (read_one(&both).path, read_one(&both).link),
-        (b"gnu".to_vec(), b"gnulink".to_vec())
+        (read_one(&both).path, read_one(&both).kind),
+        (b"gnu".to_vec(), hard_link(b"gnulink"))
     );
     let empty = [long(b'L', b"\0"), records, long(b'K', b""), file].concat();
     assert_eq!(
-        (read_one(&empty).path, read_one(&empty).link),
-        (b"pax".to_vec(), b"paxlink".to_vec())
+        (read_one(&empty).path, read_one(&empty).kind),
+        (b"pax".to_vec(), hard_link(b"paxlink"))
     );
     let sparse = extended(
         b'x',

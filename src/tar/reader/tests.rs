@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
 
 use super::super::testing::{
-    Block, Bytes, assert_refused, extended, plain, read_all, read_one, with_records,
+    Block, Bytes, assert_refused, extended, plain, read_all, read_one, whole, with_records,
 };
 use super::*;
 use crate::error::Kind;
@@ -182,8 +182,8 @@ fn the_size_of_what_has_no_data_is_ignored() {
         let members = read_all(&stream).unwrap();
         assert_eq!(
             (
-                members[0].0.size,
-                members[0].0.stored,
+                members[0].0.size(),
+                members[0].0.stored(),
                 &members[1].0.path[..]
             ),
             (0, 0, &b"next"[..])
@@ -323,11 +323,11 @@ fn what_other_dialects_have_is_read_or_passed_over() {
     let members = read_all(&stream).unwrap();
     let found: Vec<_> = members
         .iter()
-        .map(|(member, data)| (&member.path[..], member.kind, member.size, data.len()))
+        .map(|(member, data)| (&member.path[..], &member.kind, member.size(), data.len()))
         .collect();
     let expected: [(&[u8], _, _, _); 2] = [
-        (b"d/", MemberKind::Directory, 0, 0),
-        (b"x", MemberKind::Regular, 0, 0),
+        (b"d/", &MemberKind::Directory, 0, 0),
+        (b"x", &whole(0), 0, 0),
     ];
     assert_eq!(found, expected);
 }
@@ -344,7 +344,7 @@ fn data_of_a_hard_link_are_passed_over_where_there_are_any() {
                 let members = read_all(&stream).unwrap();
                 let ends: Vec<_> = members
                     .iter()
-                    .map(|(member, data)| (&member.path[..], member.size, &data[..]))
+                    .map(|(member, data)| (&member.path[..], member.size(), &data[..]))
                     .collect();
                 let expected: [(&[u8], u64, &[u8]); 2] = [(b"l", 0, b""), (b"next", 1, b"n")];
                 assert_eq!(ends, expected, "{size}");

@@ -1,6 +1,9 @@
 #![forbid(unsafe_code)]
 
-use super::super::testing::{Block, assert_refused, extended, read_all, read_one, with_records};
+use super::super::Extents;
+use super::super::testing::{
+    Block, assert_refused, extended, read_all, read_one, sparse, whole, with_records,
+};
 use super::*;
 use crate::error::Kind;
 
@@ -75,17 +78,17 @@ fn an_old_gnu_map_goes_on_in_extension_blocks() {
     expected.push(extent(409_600, 2));
     let (member, data) = &members[0];
     assert_eq!(
-        (member.size, member.stored, &data[..]),
+        (member.size(), member.stored(), &data[..]),
         (1_048_576, 27, &[b'd'; 27][..])
     );
-    assert_eq!(member.sparse.as_ref(), Some(&expected));
+    assert_eq!(member.kind, sparse(expected, 1_048_576));
     assert_eq!(members[1].0.path, b"n");
 }
 
 #[test]
 fn an_old_gnu_map_may_be_empty() {
     let member = read_one(&old(&[], 0, false).bytes());
-    assert_eq!((member.size, member.sparse), (1_048_576, Some(vec![])));
+    assert_eq!(member.kind, sparse(vec![], 1_048_576));
 }
 
 #[test]
@@ -148,8 +151,9 @@ fn every_form_of_pax_map_is_read() {
         assert_eq!(members[1].0.path, b"n");
         let (member, data) = members.remove(0);
         assert_eq!((&member.path[..], &data[..]), (path, &b"dddddddd"[..]));
-        assert_eq!((member.size, member.stored), (1_048_576, 8));
-        assert_eq!(member.sparse, Some(vec![extent(0, 3), extent(4096, 5)]));
+        assert_eq!((member.size(), member.stored()), (1_048_576, 8));
+        let extents = vec![extent(0, 3), extent(4096, 5)];
+        assert_eq!(member.kind, sparse(extents, 1_048_576));
     }
 }
 
@@ -162,7 +166,7 @@ fn a_version_can_be_stated_with_a_map_in_records() {
         ("GNU.sparse.numblocks", b"0"),
     ];
     let member = read_one(&recorded(&records, 0));
-    assert_eq!((member.size, member.sparse), (9, Some(vec![])));
+    assert_eq!(member.kind, sparse(vec![], 9));
 }
 
 #[test]
@@ -189,8 +193,7 @@ fn a_size_without_a_map_is_malformed_and_a_name_is_the_name() {
         assert_refused(&recorded(&[(key, b"99")], 8), Kind::Malformed, "map");
     }
     let member = read_one(&recorded(&[("GNU.sparse.name", b"real")], 8));
-    let found = (&member.path[..], member.size, member.sparse);
-    assert_eq!(found, (&b"real"[..], 8, None));
+    assert_eq!((&member.path[..], member.kind), (&b"real"[..], whole(8)));
 }
 
 #[test]
@@ -287,6 +290,29 @@ fn a_leading_map_is_bounded() {
         Kind::Limit,
         "sparse map is longer",
     );
+}
+
+#[test]
+fn extents_that_leave_the_file_overlap_or_go_backwards_are_refused() {
+    for extents in [
+        vec![extent(6, 4)],
+        vec![extent(9, 1)],
+        vec![extent(10, 0)],
+        vec![extent(u64::MAX, 1)],
+        vec![extent(1, u64::MAX)],
+        vec![extent(0, 3), extent(2, 1)],
+        vec![extent(4, 1), extent(0, 1)],
+    ] {
+        let refused = Extents::sparse(extents.clone(), 9);
+        assert_eq!(refused.unwrap_err().kind(), Kind::Malformed, "{extents:?}");
+    }
+    let extents = vec![extent(0, 0), extent(0, 3), extent(5, 0), extent(8, 1)];
+    let file = Extents::sparse(extents, 9).unwrap();
+    assert_eq!((file.size(), file.stored()), (9, 4));
+    assert_eq!(file.ranges(), Some(&[extent(0, 3), extent(8, 1)][..]));
+    let ranges = |file: &Extents| file.iter().collect::<Vec<_>>();
+    assert_eq!(ranges(&file), [extent(0, 3), extent(8, 1)]);
+    assert_eq!(ranges(&Extents::whole(7)), [extent(0, 7)]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
 
-use super::super::testing::{Block, extended, plain, read_all};
-use super::super::{Extent, Time, Xattr};
+use super::super::testing::{Block, extended, plain, read_all, sparse, symlink, whole};
+use super::super::{DeviceNumber, Extent, Time, Xattr};
 use super::*;
 use crate::error::Kind;
 
@@ -32,8 +32,8 @@ fn records(member: &Member) -> String {
 /// What is read back after the member's data was added.
 fn round_trip(member: &Member) -> Member {
     let mut stream = encoded(member);
-    let stored = usize::try_from(member.stored).unwrap();
-    stream.resize(stream.len() + stored + padding(member.stored), 0);
+    let stored = usize::try_from(member.stored()).unwrap();
+    stream.resize(stream.len() + stored + padding(member.stored()), 0);
     stream.extend_from_slice(&END_OF_ARCHIVE);
     let mut members = read_all(&stream).unwrap();
     assert_eq!(members.len(), 1);
@@ -43,9 +43,10 @@ fn round_trip(member: &Member) -> Member {
 #[test]
 fn what_fits_is_one_ustar_block() {
     let device = Member {
-        kind: MemberKind::CharDevice,
-        major: 12,
-        minor: 1_048_575,
+        kind: MemberKind::CharDevice(DeviceNumber {
+            major: 12,
+            minor: 1_048_575,
+        }),
         mode: 0o104_755,
         ..plain(b"c")
     };
@@ -53,8 +54,7 @@ fn what_fits_is_one_ustar_block() {
         (plain(b"a"), Block::ustar(b'0', b"a", 0)),
         (
             Member {
-                size: 700,
-                stored: 700,
+                kind: whole(700),
                 ..plain(b"a")
             },
             Block::ustar(b'0', b"a", 700),
@@ -74,16 +74,16 @@ fn what_fits_is_one_ustar_block() {
         ),
         (
             Member {
-                kind: MemberKind::Symlink,
-                link: vec![b'l'; 100],
+                kind: symlink(&[b'l'; 100]),
                 ..plain(b"s")
             },
             Block::ustar(b'2', b"s", 0).set(157, &[b'l'; 100]),
         ),
         (
             Member {
-                kind: MemberKind::Hardlink,
-                link: b"a".to_vec(),
+                kind: MemberKind::HardLink {
+                    source: b"a".to_vec(),
+                },
                 ..plain(b"h")
             },
             Block::ustar(b'1', b"h", 0).set(157, b"a"),
@@ -161,8 +161,7 @@ fn a_name_that_does_not_fit_goes_into_a_record() {
     let long_base = [&[b'p'; 20][..], b"/", &[b'n'; 101]].concat();
     assert!(records(&plain(&long_base)).contains(" path="));
     let link = Member {
-        kind: MemberKind::Symlink,
-        link: vec![b'l'; 101],
+        kind: symlink(&[b'l'; 101]),
         ..plain(b"s")
     };
     assert_eq!(
@@ -212,8 +211,7 @@ fn an_extended_header_carries_nothing_of_the_member() {
 fn numbers_beyond_octal_go_into_records() {
     let member = Member {
         gid: 4_294_967_294,
-        size: 8 << 30,
-        stored: 8 << 30,
+        kind: whole(8 << 30),
         ..plain(b"a")
     };
     let written = records(&member);
@@ -224,8 +222,7 @@ fn numbers_beyond_octal_go_into_records() {
     let stream = encoded(&member);
     assert_eq!(&parts(&stream).1[116..136], b"0000000\x0000000000000\0");
     let written = records(&Member {
-        size: (8 << 30) - 1,
-        stored: (8 << 30) - 1,
+        kind: whole((8 << 30) - 1),
         ..plain(b"a")
     });
     assert!(!written.contains("size="), "{written}");
@@ -311,7 +308,7 @@ fn records_stand_in_the_order_of_their_keys() {
 
 #[test]
 fn holes_are_written_as_a_leading_map() {
-    let sparse = vec![
+    let extents = vec![
         Extent {
             offset: 4096,
             len: 512,
@@ -322,9 +319,7 @@ fn holes_are_written_as_a_leading_map() {
         },
     ];
     let member = Member {
-        size: 1 << 20,
-        stored: 1112,
-        sparse: Some(sparse),
+        kind: sparse(extents, 1 << 20),
         ..plain(b"d/f")
     };
     let stream = encoded(&member);
@@ -340,8 +335,7 @@ fn holes_are_written_as_a_leading_map() {
     );
     assert_eq!(round_trip(&member), member);
     let hole = Member {
-        size: 1 << 40,
-        sparse: Some(vec![]),
+        kind: sparse(vec![], 1 << 40),
         ..plain(&[b'n'; 120])
     };
     assert_eq!(round_trip(&hole), hole);
@@ -368,8 +362,7 @@ fn what_exceeds_a_limit_is_refused_and_nothing_appended() {
         plain(&[b'n'; 4096]),
         directory,
         Member {
-            kind: MemberKind::Symlink,
-            link: vec![b'l'; 4096],
+            kind: symlink(&[b'l'; 4096]),
             ..plain(b"s")
         },
         Member {
@@ -377,9 +370,7 @@ fn what_exceeds_a_limit_is_refused_and_nothing_appended() {
             ..plain(b"x")
         },
         Member {
-            size: 1 << 30,
-            stored: 102_400_000,
-            sparse: Some(extents),
+            kind: sparse(extents, 1 << 30),
             ..plain(b"s")
         },
     ] {
@@ -394,45 +385,32 @@ fn what_exceeds_a_limit_is_refused_and_nothing_appended() {
 }
 
 #[test]
-fn a_member_that_contradicts_itself_is_refused() {
-    let extents = |offset, len| Some(vec![Extent { offset, len }]);
+fn a_member_that_no_header_can_express_is_refused() {
+    let number = DeviceNumber {
+        major: 1 << 21,
+        minor: 0,
+    };
     for member in [
         plain(b""),
         plain(b"a\0b"),
         Member {
-            kind: MemberKind::Symlink,
+            kind: symlink(b""),
             ..plain(b"s")
         },
         Member {
-            link: b"l".to_vec(),
+            kind: MemberKind::HardLink { source: vec![] },
+            ..plain(b"h")
+        },
+        Member {
+            kind: symlink(b"l\0"),
+            ..plain(b"s")
+        },
+        Member {
+            kind: whole(1 << 63),
             ..plain(b"a")
         },
         Member {
-            kind: MemberKind::Directory,
-            stored: 1,
-            size: 1,
-            ..plain(b"d")
-        },
-        Member {
-            size: 2,
-            stored: 1,
-            ..plain(b"a")
-        },
-        Member {
-            size: 1 << 63,
-            stored: 1 << 63,
-            ..plain(b"a")
-        },
-        Member {
-            size: 9,
-            stored: 4,
-            sparse: extents(0, 3),
-            ..plain(b"a")
-        },
-        Member {
-            size: 9,
-            stored: 4,
-            sparse: extents(6, 4),
+            kind: sparse(vec![], 1 << 63),
             ..plain(b"a")
         },
         Member {
@@ -447,8 +425,7 @@ fn a_member_that_contradicts_itself_is_refused() {
             ..plain(b"a")
         },
         Member {
-            kind: MemberKind::BlockDevice,
-            major: 1 << 21,
+            kind: MemberKind::BlockDevice(number),
             ..plain(b"b")
         },
     ] {

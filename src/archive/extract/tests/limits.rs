@@ -124,11 +124,7 @@ fn bytes_of_what_is_skipped_do_not_count() {
 #[test]
 fn a_sum_of_bytes_beyond_64_bits_exceeds_any_limit() {
     let meter = Meter::default();
-    let huge = |stored| {
-        Entry::new(MemberKind::Regular, "a")
-            .with(|member| member.stored = stored)
-            .0
-    };
+    let huge = |stored| Entry::new(MemberKind::Regular(Extents::whole(stored)), "a").0;
     meter
         .count_data(&huge(u64::MAX), &Limits::default())
         .unwrap();

@@ -21,7 +21,7 @@ use super::*;
 use crate::archive::Reading;
 use crate::error::Kind;
 use crate::fs::{Node, Place};
-use crate::tar::{self, END_OF_ARCHIVE, Extent, Time, Xattr};
+use crate::tar::{self, END_OF_ARCHIVE, Extent, Extents, Time, Xattr};
 
 /// When everything in the archives was changed, and what was there before.
 const ARCHIVED: i64 = 1_000_000_000;
@@ -173,27 +173,16 @@ impl Entry {
             seconds,
             nanoseconds: 0,
         };
+        let mode = if kind == MemberKind::Directory {
+            0o755
+        } else {
+            0o644
+        };
         let member = Member {
-            path: path.as_bytes().to_vec(),
-            kind,
-            link: Vec::new(),
-            mode: if kind == MemberKind::Directory {
-                0o755
-            } else {
-                0o644
-            },
+            mode,
             uid: geteuid().as_raw(),
             gid: getegid().as_raw(),
-            mtime: time(ARCHIVED),
-            atime: None,
-            major: 0,
-            minor: 0,
-            xattrs: Vec::new(),
-            xattrs_complete: false,
-            size: 0,
-            stored: 0,
-            sparse: None,
-            offset: 0,
+            ..Member::made(path.as_bytes(), kind, time(ARCHIVED))
         };
         Self(member, Vec::new())
     }
@@ -210,8 +199,8 @@ impl Entry {
 }
 
 fn file(path: &str, content: &str) -> Entry {
-    let mut entry = Entry::new(MemberKind::Regular, path);
-    (entry.0.size, entry.0.stored) = (content.len() as u64, content.len() as u64);
+    let extents = Extents::whole(content.len() as u64);
+    let mut entry = Entry::new(MemberKind::Regular(extents), path);
     entry.1 = content.as_bytes().to_vec();
     entry
 }
@@ -220,11 +209,11 @@ fn file(path: &str, content: &str) -> Entry {
 fn sparse_file(path: &str, size: u64, content: &str) -> Entry {
     let len = content.len() as u64;
     file(path, content).with(|member| {
-        member.size = size;
-        member.sparse = Some(vec![Extent {
+        let extents = vec![Extent {
             offset: size - len,
             len,
-        }]);
+        }];
+        member.kind = MemberKind::Regular(Extents::sparse(extents, size).unwrap());
     })
 }
 
@@ -235,15 +224,17 @@ fn directory(path: &str) -> Entry {
 }
 
 fn symlink(path: &str, target: &str) -> Entry {
-    Entry::new(MemberKind::Symlink, path).with(|member| member.link = target.into())
+    let target = target.into();
+    Entry::new(MemberKind::Symlink { target }, path)
 }
 
 fn hard_link(path: &str, source: &str) -> Entry {
-    Entry::new(MemberKind::Hardlink, path).with(|member| member.link = source.into())
+    let source = source.into();
+    Entry::new(MemberKind::HardLink { source }, path)
 }
 
-fn device(kind: MemberKind, path: &str, major: u32, minor: u32) -> Entry {
-    Entry::new(kind, path).with(|member| (member.major, member.minor) = (major, minor))
+fn device(kind: fn(DeviceNumber) -> MemberKind, path: &str, major: u32, minor: u32) -> Entry {
+    Entry::new(kind(DeviceNumber { major, minor }), path)
 }
 
 /// One entry of every type.

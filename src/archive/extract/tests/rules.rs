@@ -163,11 +163,11 @@ fn nothing_but_a_directory_may_be_called_dot_then() {
 fn types_that_are_not_allowed_are_refused_by_name() {
     let temp = Temp::new();
     temp.put("source", "");
-    let kinds = all_types().map(|(_, entry)| entry.0.kind);
+    let kinds = all_types().map(|(_, entry)| entry.0.kind.member_type());
     for (name, entry) in all_types() {
         let others: Vec<_> = kinds
             .into_iter()
-            .filter(|kind| *kind != entry.0.kind)
+            .filter(|kind| *kind != entry.0.kind.member_type())
             .collect();
         let rules = Rules {
             types: Types::of(&others),
@@ -182,7 +182,7 @@ fn a_type_that_is_allowed_alone_is_made() {
     for (name, entry) in all_types() {
         let device = matches!(
             entry.0.kind,
-            MemberKind::CharDevice | MemberKind::BlockDevice
+            MemberKind::CharDevice(_) | MemberKind::BlockDevice(_)
         );
         if device && !is_root() {
             continue;
@@ -190,7 +190,7 @@ fn a_type_that_is_allowed_alone_is_made() {
         let temp = Temp::new();
         temp.put("source", "");
         let rules = Rules {
-            types: Types::of(&[entry.0.kind]),
+            types: Types::of(&[entry.0.kind.member_type()]),
             ..Rules::default()
         };
         extract(&temp, rules, &[entry]).unwrap();
