@@ -7,9 +7,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::BufReader;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt as _;
 
 use nix::sys::stat::SFlag;
 use once_cell::unsync::OnceCell;
@@ -21,7 +20,7 @@ use super::replay::check_attributes;
 use super::{LeftOut, describe};
 use crate::archive::sink::Sink;
 use crate::error::{Error, Result};
-use crate::fs::{Node, OverlayState, RootPath, file_type};
+use crate::fs::{FromOffset, Node, OverlayState, RootPath, file_type};
 use crate::sys::Status;
 use crate::tar::{self, Extents, Member, MemberKind, MemberType};
 use crate::watch::WarningKind;
@@ -215,10 +214,7 @@ impl<'l> Living<'l> {
     /// The further names of a file that was stored under this one.
     fn names_of(&self, member: &Member) -> Result<&[Vec<u8>]> {
         let names = self.names.get_or_try_init(|| {
-            let mut spool = BufReader::new(FromStart {
-                file: self.spool,
-                at: 0,
-            });
+            let mut spool = BufReader::new(FromOffset::new(self.spool, 0));
             let mut names: HashMap<_, Vec<_>> = HashMap::new();
             while let Some(Record { member, .. }) = Record::read(&mut spool)? {
                 if let MemberKind::HardLink { source } = member.kind {
@@ -274,18 +270,4 @@ fn fit(member: Member, room: u64, sink: &Sink<'_>) -> Result<Option<Member>> {
         fitting.kind = MemberKind::Regular(Extents::whole(size));
     }
     Ok(None)
-}
-
-/// Reads a file by its offsets: its own is somebody else's.
-struct FromStart<'f> {
-    file: &'f File,
-    at: u64,
-}
-
-impl Read for FromStart<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.at)?;
-        self.at += count as u64;
-        Ok(count)
-    }
 }
