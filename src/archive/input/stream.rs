@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 use std::mem;
 use std::sync::Arc;
 
-use super::ahead::{Ahead, Decoding};
+use super::ahead::{Ahead, Decoding, gains_time};
 use super::foreign::{self, LOOKED_AT};
 use super::raw::Tally;
 use super::record::Record;
@@ -136,6 +136,11 @@ impl<'a> StreamInput<'a> {
     fn run_ahead(&mut self) {
         let worth_it = self.account.yielded >= WORTH_A_THREAD && self.record.is_off();
         if !self.may_run_ahead || !worth_it || !matches!(self.feed, Feed::Own(_)) {
+            return;
+        }
+        // How many cores there are takes some system calls to find out.
+        self.may_run_ahead = false;
+        if !gains_time() {
             return;
         }
         let nothing = Feed::Lent(Box::new(PutBack::empty()));
