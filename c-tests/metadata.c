@@ -161,7 +161,7 @@ static const struct {
     {CR_TEXT_NAME, "counter"},
     {CR_TEXT_RUNTIME, "crun"},
     {CR_TEXT_IMAGE_NAME, "registry.example/counter:1.0"},
-    {CR_TEXT_IMAGE_REF, "3b25"},
+    {CR_TEXT_IMAGE_REF, "3b25c682ee5f2e9a3b25c682ee5f2e9a3b25c682ee5f2e9a3b25c682ee5f2e9a"},
     {CR_TEXT_CREATED, "2026-05-11T09:08:07Z"},
     {CR_TEXT_CHECKPOINTED, "2026-05-11T09:18:07Z"},
 };
@@ -207,6 +207,9 @@ static void nothing_is_built_of_too_little(void)
     CHECK_FAILS(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, CRMetadataBuild, metadata, CR_ENGINE_PODMAN);
     CHECK_FAILS(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, CRMetadataDocument, metadata, CR_DOCUMENT_CONFIG, &bytes, &len);
     add(metadata, CR_DOCUMENT_SPEC, "{}");
+    CHECK_FAILS(ENODATA, CR_ERROR_NOT_IN_ARCHIVE, CRMetadataBuild, metadata, CR_ENGINE_CRIO);
+    CHECK_OK(CRMetadataSetText, metadata, CR_TEXT_IMAGE_REF, "docker.io/library/busybox");
+    CHECK_NULL("engine", CRMetadataBuild, metadata, CR_ENGINE_CRIO);
     CHECK_OK(CRMetadataBuild, metadata, CR_ENGINE_PODMAN);
     CHECK_OK(CRMetadataDocument, metadata, CR_DOCUMENT_CONFIG, &bytes, &len);
 

@@ -214,13 +214,14 @@ type MetadataBuild struct {
 	Name string
 	// Runtime is the OCI runtime.
 	Runtime string
-	// ImageName is the image's name, for which podman looks.
+	// ImageName is the image's name, for which podman and CRI-O look.
 	ImageName string
-	// ImageRef is the image; for podman it has to be the image's ID.
+	// ImageRef is the image; for podman and CRI-O it has to be the image's ID. CRI-O has to know the name or the ID.
 	ImageRef string
 	// Created, Checkpointed and Restored are times; the zero time is left out.
 	Created, Checkpointed, Restored time.Time
-	// Annotations is set in spec.dump, besides those that it has.
+	// Annotations is set in spec.dump, besides those that it has. For CRI-O they are what it restores, too, unless spec.dump
+	// has an annotation io.kubernetes.cri-o.Annotations, which holds that.
 	Annotations map[string]string
 	// Documents is documents that are there already. spec.dump is required: config.json of the bundle.
 	Documents map[Document][]byte

@@ -2168,7 +2168,7 @@ int CRMetadataAdd(struct CRMetadata *metadata,
  * @param metadata Metadata that CRMetadataNew has made.
  * @param which CR_TEXT_ID, CR_TEXT_NAME, CR_TEXT_RUNTIME, CR_TEXT_IMAGE_NAME, CR_TEXT_IMAGE_REF,
  * CR_TEXT_CREATED, CR_TEXT_CHECKPOINTED or CR_TEXT_RESTORED.
- * @param value The text, in UTF-8. Times are RFC 3339, such as "2026-05-11T09:08:07Z".
+ * @param value The text, in UTF-8. An empty one takes away what is known. Times are RFC 3339, such as "2026-05-11T09:08:07Z".
  *
  * Errors:
  * - EINVAL: no config.dump has this text; or the value is not UTF-8, or no time.
@@ -2202,15 +2202,18 @@ int CRMetadataSetAnnotation(struct CRMetadata *metadata,
  * returned for this metadata is no longer valid afterwards.
  *
  * CR_TEXT_ID has to be set, and spec.dump has to be added before: the config.json of the bundle. podman
- * also looks for CR_TEXT_IMAGE_NAME, and for CR_TEXT_IMAGE_REF, which has to be the image's ID. Nothing is
- * added that tells which engine made the checkpoint: CRMetadataEngine returns what the annotations tell.
+ * also looks for CR_TEXT_IMAGE_NAME, and for CR_TEXT_IMAGE_REF, which has to be the image's ID. CRI-O has to
+ * know one of the two, takes as CR_TEXT_IMAGE_REF only the ID of an image in full (64 hexadecimal digits), and
+ * restores the annotations that are in io.kubernetes.cri-o.Annotations: those that were set, unless
+ * spec.dump has this annotation. Nothing is added that tells which engine made the checkpoint:
+ * CRMetadataEngine returns what the annotations tell.
  *
  * @param metadata Metadata that CRMetadataNew has made.
  * @param engine One of CR_ENGINE_*: the engine that will restore.
  *
  * Errors, after which the metadata is as it was:
- * - EINVAL: the engine is not one of CR_ENGINE_*.
- * - ENODATA: there is no ID, or no spec.dump.
+ * - EINVAL: the engine is not one of CR_ENGINE_*; or it is CRI-O, and takes no such CR_TEXT_IMAGE_REF.
+ * - ENODATA: there is no ID, no spec.dump, or, for CRI-O, no image.
  * - E2BIG: a document is larger than 16 MiB.
  */
 int CRMetadataBuild(struct CRMetadata *metadata, uint32_t engine, struct CRError **error)

@@ -10,14 +10,12 @@ mod create;
 mod digest;
 mod extract;
 mod input;
-mod sink;
 
 pub(crate) use create::{
-    Creation, Depth, Manner, Measure, Measured, OpenFile, Stored, Target, type_of,
+    Creation, Depth, Finished, Manner, Measure, Measured, OpenFile, Sink, Stored, Target, type_of,
 };
 pub use digest::Sha256Digest;
 pub(crate) use digest::{Hasher, Hashing, digest_of};
 pub(crate) use extract::{Extraction, IdMap, Meter, Policy, Rules, Types, Verdict};
 pub use extract::{IdRange, UnsettableXattrs};
 pub(crate) use input::{Content, Hash, Input, Make, Origin, Overflow, Peer, Reading};
-pub(crate) use sink::{Finished, Sink};

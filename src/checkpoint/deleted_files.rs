@@ -14,8 +14,9 @@ use thiserror::Error as ThisError;
 
 use super::deleted_list::Paths;
 use super::held::{Held, Targets};
+use super::names::{DELETED_FILES, ROOTFS_DIFF_TAR};
 use super::{CONTAINER_ROOT, file_name, open_in_base_ambient};
-use super::{DELETED_FILES, MAX_DELETED_FILES, ROOTFS_DIFF_TAR, deleted_list};
+use super::{MAX_DELETED_FILES, deleted_list};
 use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
 use crate::fs::{
     Name, Node, Parent, Parents, Place, Root, RootPath, file_type, open_regular_at,

@@ -12,16 +12,22 @@
 
 #![forbid(unsafe_code)]
 
+mod bundle;
+mod compression;
 mod deleted_files;
 mod deleted_list;
+mod engine;
 mod export;
 mod feature;
 mod held;
 mod image;
+mod image_writer;
 mod import;
 pub mod inspect;
 mod label;
+mod layer;
 mod metadata;
+mod names;
 mod probe;
 mod rootfs_diff;
 mod runtime;
@@ -30,24 +36,24 @@ mod spec;
 
 pub use crate::archive::{IdRange, Sha256Digest, UnsettableXattrs};
 pub use crate::tar::MemberType;
+pub use compression::{Compression, FrameSize};
 pub use deleted_files::remove_deleted_files;
-pub use export::{Compression, Export, ExportOptions, Exported, FrameSize, Presence};
+pub use engine::Engine;
+pub use export::{Export, ExportOptions, Exported, Presence};
 pub use feature::Feature;
-pub use image::{
-    Image, ImageForm, ImageLayer, ImageOptions, ListedImage, WrittenImage, image_from_archive,
-    images,
-};
+pub use image::{Image, ImageForm, ImageLayer, ImageOptions, WrittenImage};
+pub use image_writer::image_from_archive;
 pub use import::{
-    Import, ImportOptions, Imported, KNOWN_MEMBERS, Limit, MemberInfo, import_chain,
+    Import, ImportOptions, Imported, Limit, ListedImage, MemberInfo, images, import_chain,
     import_checkpoint_config_only, import_checkpoint_without_config,
 };
 pub use inspect::{InspectOptions, Inspection};
 pub use label::create_file_with_label;
 pub use metadata::{
-    BindMount, BindMounts, ContainerConfig, ContainerdStatus, DocumentKind, Engine, MemberClass,
-    Metadata, Mount, Network, NetworkInterface, NetworkStatus, PodOptions, Spec, Subnet, Text,
-    Unknown,
+    BindMount, BindMounts, ContainerConfig, ContainerdStatus, Metadata, Mount, Network,
+    NetworkInterface, NetworkStatus, PodOptions, Spec, Subnet, Text, Unknown,
 };
+pub use names::{DocumentKind, KNOWN_MEMBERS, MemberClass};
 pub use probe::{runtime_supports_checkpoint_restore, runtime_supports_pod_checkpoint_restore};
 pub use rootfs_diff::{apply_rootfs_diff_tar, create_rootfs_diff_tar};
 pub use runtime::runtime_from_archive;
@@ -60,15 +66,6 @@ use nix::errno::Errno;
 
 use crate::error::{Context as _, Error, Result};
 use crate::fs::{Name, Place, open_regular_at};
-
-/// The container's configuration as its engine wrote it: JSON, in which `runtime` names the OCI runtime.
-const CONFIG_DUMP: &str = "config.dump";
-/// The container's OCI runtime specification.
-const SPEC_DUMP: &str = "spec.dump";
-/// What changed in the container's root file system, but for deletions: a tar archive.
-const ROOTFS_DIFF_TAR: &str = "rootfs-diff.tar";
-/// What was deleted from the container's root file system: a JSON array of paths.
-const DELETED_FILES: &str = "deleted.files";
 
 /// What messages call the directory that a container's root file system is below.
 const CONTAINER_ROOT: &str = "container_root_directory";
@@ -89,7 +86,7 @@ fn open_in_base_ambient(base: Place<'_>, name: &str) -> Result<Option<(OwnedFd, 
     Ok(file.map(|file| (directory, file)))
 }
 
-/// One of the names above, as a component.
+/// One of the names that are known, as a component.
 fn file_name(name: &str) -> Result<Name> {
     Name::new(name.as_bytes()).ok_or_else(|| Error::argument("file name", "is no single component"))
 }

@@ -2,7 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use super::{CONFIG_DUMP, Import, ImportOptions};
+use super::names::CONFIG_DUMP;
+use super::{Import, ImportOptions};
 use crate::error::{Error, Kind, Result};
 use crate::fs::Place;
 use crate::watch::Watch;

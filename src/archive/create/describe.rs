@@ -13,6 +13,7 @@ use nix::sys::stat::{FileStat, SFlag, major, minor};
 
 use crate::error::{Called as _, Error, Kind, Result};
 use crate::fs::{Node, OverlayState, RootPath, data_extents, file_type, xattrs_of};
+use crate::sys::Status;
 use crate::tar::{
     DeviceNumber, Extent, Extents, Member, MemberKind, MemberType, Time, Xattr, sparse,
 };
@@ -156,4 +157,22 @@ fn without_holes(found: Vec<(u64, u64)>, size: u64) -> Result<Extents> {
         .map(|(offset, len)| Extent { offset, len })
         .collect();
     Extents::sparse(sparse::fit(extents, size), size)
+}
+
+/// Whether the file's attributes are still those that were noted, apart from what writing to it changes.
+pub(super) fn has_kept(
+    noted: &Member,
+    node: &Node,
+    status: &Status,
+    overlay: OverlayState,
+) -> Result<bool> {
+    let path = RootPath::clean(&noted.path)?;
+    let (now, _) = member(&path, node, &status.stat, overlay)?;
+    let expected = Member {
+        path: noted.path.clone(),
+        kind: noted.kind.clone(),
+        mtime: noted.mtime,
+        ..now
+    };
+    Ok(expected == *noted)
 }

@@ -12,6 +12,7 @@ mod living;
 mod measure;
 mod record;
 mod replay;
+mod sink;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +39,7 @@ pub(crate) use describe::type_of;
 pub(crate) use file::OpenFile;
 pub(crate) use measure::{Measure, Measured};
 pub(crate) use record::Mark;
+pub(crate) use sink::{Finished, Sink};
 
 /// How much of a directory is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

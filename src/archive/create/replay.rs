@@ -2,8 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::BufReader;
-
 use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
@@ -13,14 +11,11 @@ use super::find::Finder;
 use super::living::Living;
 use super::measure::Measured;
 use super::record::{Mark, Record};
-use crate::archive::sink::Sink;
+use super::sink::Sink;
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Node, OverlayState, Root, RootPath, file_type};
 use crate::sys::Status;
 use crate::tar::{Extents, Member, MemberKind};
-
-/// How much of the spool is read at once.
-const BUFFER: usize = 64 << 10;
 
 /// Why a file can't be stored as it was measured. The archive around it has been told its size already.
 #[derive(Debug, ThisError)]
@@ -45,7 +40,7 @@ impl From<Refusal> for Error {
     }
 }
 
-impl Measured {
+impl Measured<'_> {
     /// Writes the archive as the member `header`, which lacks nothing but the size. `root` is the one that was
     /// measured.
     ///
@@ -57,11 +52,9 @@ impl Measured {
         let kind = MemberKind::Regular(Extents::whole(size));
         sink.begin_nested(&Member { kind, ..header })?;
         let mut finder = Finder::new(root)?;
-        let mut living = self
-            .lives()
-            .then(|| Living::new(&self.spool, &self.within, self.overlay));
-        let mut spool = BufReader::with_capacity(BUFFER, &self.spool);
-        while let Some(record) = Record::read(&mut spool)? {
+        let mut living = self.lives.then(|| Living::new(&self));
+        let mut records = self.records();
+        while let Some(record) = Record::read(&mut records)? {
             let member = &record.member;
             if let Some(living) = &mut living {
                 let written = living.write(&mut finder, &record, sink);
@@ -91,7 +84,7 @@ fn write_data(
     sink.data(member, &file)?;
     // Looked at afterwards, so that no byte was stored that was written under other attributes.
     let node = Node::from_open(file.into());
-    if check_attributes(member, &node, &node.status()?, overlay)? {
+    if describe::has_kept(member, &node, &node.status()?, overlay)? {
         Ok(())
     } else {
         Err(Refusal::Changed.into())
@@ -107,22 +100,4 @@ fn check_file(member: &Member, mark: Mark, now: &Status) -> Result<()> {
         return Err(Refusal::Shrank(member.size()).into());
     }
     Ok(())
-}
-
-/// Whether the file's attributes are still those that were noted, apart from what writing to it changes.
-pub(super) fn check_attributes(
-    member: &Member,
-    node: &Node,
-    status: &Status,
-    overlay: OverlayState,
-) -> Result<bool> {
-    let path = RootPath::clean(&member.path)?;
-    let (now, _) = describe::member(&path, node, &status.stat, overlay)?;
-    let expected = Member {
-        path: member.path.clone(),
-        kind: member.kind.clone(),
-        mtime: member.mtime,
-        ..now
-    };
-    Ok(expected == *member)
 }

@@ -8,18 +8,14 @@ use std::os::fd::BorrowedFd;
 use nix::errno::Errno;
 use nix::sys::stat::fstat;
 
-use super::metadata::{XattrSetting, keep_set_id, times};
+use super::metadata::{DEFERRED, XattrSetting, keep_set_id, times};
 use super::places::Places;
 use crate::error::{Called as _, Context as _, Result};
-use crate::fs::{ACCESS_ACL, DEFAULT_ACL, Node, Root, RootPath, restore_times, times_of};
+use crate::fs::{Node, Root, RootPath, restore_times, times_of};
 use crate::sys::Timestamp;
 use crate::tar::Member;
 
 const OWNER_ALL: u32 = 0o700;
-
-/// The ACLs of directories wait for the end: a default ACL would be handed down to what is made in the directory, and
-/// an access ACL may lock an unprivileged owner out.
-pub(super) const DEFERRED: [&CStr; 2] = [ACCESS_ACL, DEFAULT_ACL];
 
 /// The directories that members described, each once, with the attributes of the last one, and those whose times are
 /// to be kept.

@@ -11,7 +11,6 @@ use std::ffi::{CStr, CString};
 use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 
-use super::directories::DEFERRED;
 use super::{Extraction, Refusal, UnsettableXattrs};
 use crate::error::{Error, Result, quote};
 use crate::fs::{
@@ -26,6 +25,10 @@ use crate::watch::{WarningKind, Watch};
 const OWNER_ALL: u32 = 0o700;
 const OWNER_WRITE: u32 = 0o200;
 const SET_ID_BITS: u32 = 0o6000;
+
+/// The ACLs of directories wait for the end: a default ACL would be handed down to what is made in the directory, and
+/// an access ACL may lock an unprivileged owner out.
+pub(super) const DEFERRED: [&CStr; 2] = [ACCESS_ACL, DEFAULT_ACL];
 
 /// Where the object that a member describes comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -11,12 +11,10 @@ use nix::fcntl::readlinkat;
 use nix::sys::stat::SFlag;
 
 use super::{Content, Entry, Export};
+use crate::checkpoint::names::{DUMPS, INVENTORY, PARENT};
 use crate::error::{Called as _, Result};
 use crate::fs::{Name, Node, Root, RootPath, file_type};
 use crate::watch::{WarningKind, Watch};
-
-/// The directories that CRIU dumps into.
-const DUMPS: [&[u8]; 2] = [b"checkpoint", b"pre-checkpoint"];
 
 /// Tells what the dumps among the members that are `present` lack; their names, too.
 pub(super) fn check(export: &Export, present: &[&Entry], watch: &Watch) -> Result<Vec<OsString>> {
@@ -29,14 +27,14 @@ pub(super) fn check(export: &Export, present: &[&Entry], watch: &Watch) -> Resul
         let (name, Content::Bundle(root, _)) = (entry.name.as_bytes(), &entry.content) else {
             continue;
         };
-        if !DUMPS.contains(&name) {
+        if !DUMPS.iter().any(|dump| dump.as_bytes() == name) {
             continue;
         }
-        let inventory = [name, b"/inventory.img"].concat();
+        let inventory = [name, b"/", INVENTORY.as_bytes()].concat();
         if find(root, &inventory)?.is_none() {
             tell(&inventory, "isn't there: CRIU can't restore without it");
         }
-        let parent = [name, b"/parent"].concat();
+        let parent = [name, b"/", PARENT.as_bytes()].concat();
         if let Some(before) = before(root, &parent)?
             && !has(export, present, &before)
         {

@@ -13,7 +13,9 @@ use super::members;
 use super::output::{Job, Outlet, open_spool_directory};
 use super::{Content, Entry, Export, ExportOptions, Exported};
 use crate::archive::{Hasher, Sha256Digest, Sink};
-use crate::checkpoint::image::{Facts, check_layer_name, judge_layer_member};
+use crate::checkpoint::image::Facts;
+use crate::checkpoint::layer::{check_layer_name, judge_layer_member};
+use crate::checkpoint::names::CHECKPOINT;
 use crate::checkpoint::{DocumentKind, MAX_CONFIG};
 use crate::compress::{Encode, Encoding, encoder};
 use crate::error::{Context as _, Error, Kind, Result};
@@ -95,8 +97,8 @@ impl Export {
             }
         }
         for entry in &self.entries {
-            if let (b"checkpoint", Content::Bundle(root, _)) =
-                (entry.name.as_bytes(), &entry.content)
+            if entry.name.as_bytes() == CHECKPOINT.as_bytes()
+                && let Content::Bundle(root, _) = &entry.content
             {
                 facts.core = first_core(root, &entry.name)?;
             }
@@ -122,7 +124,7 @@ impl Job<'_> {
         let mut found = storing.find()?;
         let mut outlet = Outlet::new(writer, true);
         let mut hasher = Hasher::new();
-        let workers = self.options.number_of_workers();
+        let workers = self.options.encoder.number_of_workers();
         let encoder = Digesting {
             inner: encoder(self.encoding, workers, Box::new(&mut outlet))?,
             hasher: &mut hasher,
@@ -234,7 +236,7 @@ fn first_core(root: &Root, checkpoint: &RootPath) -> Result<Option<[u8; 14]>> {
         directory => directory?,
     };
     for name in sorted_names(&directory)? {
-        let path = [b"checkpoint/", name.bytes()].concat();
+        let path = [CHECKPOINT.as_bytes(), b"/", name.bytes()].concat();
         if Facts::is_core(&path)
             && let Ok(Some(file)) = open_regular_at(&directory, &name)
         {

@@ -8,7 +8,6 @@
 
 mod completeness;
 mod layer;
-mod layout;
 mod members;
 mod options;
 mod output;
@@ -25,20 +24,17 @@ use thiserror::Error as ThisError;
 
 use crate::archive::OpenFile;
 use crate::changes::Change;
+use crate::checkpoint::names::{CONFIG_JSON, DELETED_FILES, Need, ROOTFS_DIFF_TAR, layout};
 use crate::checkpoint::rootfs_diff::Plan;
-use crate::checkpoint::{DELETED_FILES, DocumentKind, Engine, Metadata, ROOTFS_DIFF_TAR};
+use crate::checkpoint::{DocumentKind, Engine, Metadata};
 use crate::error::{Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{Identity, Place, Root, RootPath};
 use crate::sys::mount_id;
-use layout::Need;
 use source::open_source_ambient;
 
 pub(in crate::checkpoint) use layer::LayerTarget;
-pub use options::{Compression, ExportOptions, Exported, FrameSize};
+pub use options::{ExportOptions, Exported};
 pub(in crate::checkpoint) use output::check_place;
-
-/// What an import refuses at the top of a bundle.
-const CONFIG_JSON: &[u8] = b"config.json";
 
 /// Whether a member has to be there.
 ///
@@ -140,7 +136,7 @@ enum Content {
 
 /// The changes of a root file system.
 struct Diff {
-    changes: Vec<Change>,
+    plan: Plan,
     root: Root,
 }
 
@@ -192,18 +188,19 @@ impl Export {
     ///
     /// EINVAL for a second bundle and for [`Engine::Unknown`], the system calls' own for the directory.
     pub fn add_bundle<'d>(&mut self, bundle: impl Into<Place<'d>>, engine: Engine) -> Result<()> {
-        let unknown = || Error::argument("engine", "is not a known engine");
-        let members = layout::members(engine).ok_or_else(unknown)?;
+        if engine == Engine::Unknown {
+            return Err(Error::argument("engine", "is not a known engine"));
+        }
         if self.has_layout {
             return Err(Error::from(Refusal::SecondBundle).context("bundle"));
         }
         let root = self.open_bundle_ambient(bundle.into())?;
-        for (name, need) in members {
+        for (name, need) in layout(engine) {
             let name = check_name(name.as_ref())?;
             if self.names.insert(name.clone()) {
                 self.entries.push(Entry {
                     name,
-                    content: Content::Bundle(Arc::clone(&root), *need),
+                    content: Content::Bundle(Arc::clone(&root), need),
                     listed: true,
                 });
             }
@@ -283,13 +280,13 @@ impl Export {
         changes: Vec<Change>,
         root: impl Into<Place<'d>>,
     ) -> Result<()> {
-        Plan::new(&changes)?;
+        let plan = Plan::new(changes)?;
         let root = Root::new(root.into().open_directory_ambient("root")?);
         for name in [ROOTFS_DIFF_TAR, DELETED_FILES] {
             self.check_free(&check_name(name.as_ref())?)?;
         }
         self.claim(DELETED_FILES.as_ref())?;
-        let content = Content::Diff(Diff { changes, root });
+        let content = Content::Diff(Diff { plan, root });
         self.add(ROOTFS_DIFF_TAR.as_ref(), content)
     }
 
@@ -346,7 +343,7 @@ fn check_name(name: &OsStr) -> Result<RootPath> {
     if path.is_root() || path.as_bytes() != bytes {
         return Err(Refusal::Unclean.into());
     }
-    if path.components().next() == Some(CONFIG_JSON) {
+    if path.components().next() == Some(CONFIG_JSON.as_bytes()) {
         return Err(Refusal::ConfigJson.into());
     }
     Ok(path)

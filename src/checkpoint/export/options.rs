@@ -6,55 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt as _;
-use std::thread::available_parallelism;
 
 use crate::archive::Sha256Digest;
-use crate::compress::{Encoding, Framing};
+use crate::checkpoint::compression::{Compression, EncoderOptions, FrameSize};
 use crate::error::{Error, Result};
 use crate::fs::{PlaceBuf, RootPath};
-
-/// How an archive is compressed. The same content becomes the same bytes, on any number of cores.
-///
-/// The numbers are those of the C ABI (`CR_COMPRESSION_*`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-#[repr(u32)]
-pub enum Compression {
-    /// Not at all.
-    None = 1,
-    /// With gzip, at a level from 1 to 9, 6 by default.
-    Gzip = 2,
-    /// With zstd, at a level from 1 to 19, 3 by default; podman's default, too.
-    #[default]
-    Zstd = 3,
-}
-
-/// How an archive is cut into frames that are compressed each by itself; with zstd alone. Several cores decode them at the
-/// same time, and a reader finds a member without decoding what is before it: a table behind the last frame, in zstd's
-/// seekable format, tells it where they are. Data of 1 MiB and more begins with a frame, and another one begins behind it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FrameSize {
-    /// A size that costs next to nothing.
-    #[default]
-    Usual,
-    /// So many bytes of content at most, from 64 KiB to 64 MiB. What frames of more than 16 MiB hold is decoded by one
-    /// core.
-    Bytes(u32),
-    /// All content in one frame, and no table.
-    Whole,
-}
 
 /// How an archive is written. The default: zstd, with all cores; no digest; not synced; what has no time of its own is
 /// from the epoch.
 #[derive(Clone, Debug, Default)]
 pub struct ExportOptions {
     pub(super) compression: Compression,
-    pub(super) level: Option<i32>,
-    pub(super) frame_size: FrameSize,
+    pub(super) encoder: EncoderOptions,
     pub(super) digest: bool,
     pub(super) sync: bool,
-    pub(super) workers: Option<NonZeroUsize>,
     pub(super) time: i64,
     pub(super) spool_directory: Option<PlaceBuf>,
     pub(super) live: bool,
@@ -78,14 +43,14 @@ impl ExportOptions {
     /// At which level it is compressed; none: the compression's default. A level that the compression doesn't have is
     /// EINVAL when the archive is written.
     pub fn level(&mut self, level: Option<i32>) -> &mut Self {
-        self.level = level;
+        self.encoder.level = level;
         self
     }
 
     /// How the archive is cut into frames, where it is compressed with zstd. EINVAL when the archive is written for a
     /// size that isn't permitted.
     pub fn frame_size(&mut self, size: FrameSize) -> &mut Self {
-        self.frame_size = size;
+        self.encoder.frame_size = size;
         self
     }
 
@@ -105,7 +70,7 @@ impl ExportOptions {
 
     /// How many threads compress. None: as many as the process may use cores.
     pub fn workers(&mut self, number: Option<NonZeroUsize>) -> &mut Self {
-        self.workers = number;
+        self.encoder.workers = number;
         self
     }
 
@@ -116,8 +81,8 @@ impl ExportOptions {
         self
     }
 
-    /// The directory that unnamed files for nested archives' headers are made in, some 100 bytes and the name for each
-    /// object of the larger of them. None: the directory of the archive; for a descriptor, the one that TMPDIR names,
+    /// The directory that the unnamed file for nested archives' headers is made in, some 100 bytes and the name for each
+    /// object of all of them. None: the directory of the archive; for a descriptor, the one that TMPDIR names,
     /// or else /var/tmp.
     pub fn spool_directory(&mut self, directory: Option<PlaceBuf>) -> &mut Self {
         self.spool_directory = directory;
@@ -171,25 +136,6 @@ impl ExportOptions {
         }
         self.excluded.entry(member).or_default().insert(path);
         Ok(self)
-    }
-
-    /// EINVAL for a level or a size of frames that doesn't exist.
-    pub(super) fn encoding(&self) -> Result<Encoding> {
-        let framing = match self.frame_size {
-            FrameSize::Usual => Framing::default(),
-            FrameSize::Bytes(size) => Framing::Sized(size),
-            FrameSize::Whole => Framing::One,
-        };
-        match self.compression {
-            Compression::None => Ok(Encoding::None),
-            Compression::Gzip => Encoding::gzip(self.level),
-            Compression::Zstd => Encoding::zstd(self.level, framing),
-        }
-    }
-
-    pub(super) fn number_of_workers(&self) -> NonZeroUsize {
-        let all = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        self.workers.unwrap_or_else(all)
     }
 }
 

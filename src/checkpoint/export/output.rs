@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use nix::errno::Errno;
 use nix::sys::stat::SFlag;
+use once_cell::unsync::OnceCell;
 
 use super::members::{self, Judge, Storing};
 use super::{Export, ExportOptions, Exported};
@@ -65,7 +66,7 @@ impl Export {
         options: &ExportOptions,
         watch: &Watch,
     ) -> Result<Exported> {
-        let encoding = options.encoding()?;
+        let encoding = options.encoder.encoding(options.compression)?;
         let parts = archive.split();
         let parts =
             parts.and_then(|(directory, name)| Some((directory, Name::new(name.as_bytes())?)));
@@ -103,7 +104,7 @@ impl Export {
     }
 
     fn send(&self, fd: BorrowedFd<'_>, options: &ExportOptions, watch: &Watch) -> Result<Exported> {
-        let encoding = options.encoding()?;
+        let encoding = options.encoder.encoding(options.compression)?;
         let channel = Channel::writer(fd, watch)?;
         let offset = channel.offset()?;
         let is_plain = encoding == Encoding::None && !options.digest;
@@ -187,7 +188,7 @@ impl<'j> Job<'j> {
         let storing = self.storing();
         let mut found = storing.find()?;
         let mut outlet = Outlet::new(writer, self.options.digest);
-        let workers = self.options.number_of_workers();
+        let workers = self.options.encoder.number_of_workers();
         let encoder = encoder(self.encoding, workers, Box::new(&mut outlet))?;
         let sink = Sink::into_encoder(encoder, self.watch)
             .avoiding(self.output)
@@ -218,7 +219,8 @@ impl<'j> Job<'j> {
             },
             lives: self.options.live,
             judge: self.judge,
-            spool: self.spool,
+            spool: OnceCell::new(),
+            make_spool: self.spool,
         }
     }
 }

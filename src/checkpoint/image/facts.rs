@@ -4,7 +4,8 @@
 
 use super::ImageOptions;
 use super::options::is_plain_time;
-use crate::checkpoint::{CONFIG_DUMP, Engine, Metadata, SPEC_DUMP};
+use crate::checkpoint::names::{CONFIG_DUMP, SPEC_DUMP};
+use crate::checkpoint::{Engine, Metadata};
 use crate::error::{Error, Kind, Result};
 use crate::oci::{Annotations, Platform, host_architecture};
 use crate::watch::{WarningKind, Watch};
@@ -32,7 +33,7 @@ impl Facts {
     }
 
     /// Fails if there is nothing by which an engine would know the checkpoint.
-    pub(super) fn check(&self, watch: &Watch) -> Result<()> {
+    pub(in crate::checkpoint) fn check(&self, watch: &Watch) -> Result<()> {
         if self.metadata.config().is_none() {
             let text = "isn't there, and without it an image is no checkpoint to any engine";
             let error = Error::new(Kind::NotInArchive, text);
@@ -45,7 +46,7 @@ impl Facts {
         Ok(())
     }
 
-    pub(super) fn platform(&self, options: &ImageOptions) -> Platform {
+    pub(in crate::checkpoint) fn platform(&self, options: &ImageOptions) -> Platform {
         let own = || Platform::linux(self.architecture().unwrap_or(host_architecture()));
         options.platform.clone().unwrap_or_else(own)
     }
@@ -70,7 +71,7 @@ impl Facts {
         }
     }
 
-    pub(super) fn created(&self, options: &ImageOptions) -> Option<String> {
+    pub(in crate::checkpoint) fn created(&self, options: &ImageOptions) -> Option<String> {
         let known = options.created.as_deref();
         let known = known.or_else(|| self.metadata.checkpointed_time());
         match known.filter(|time| is_plain_time(time)) {
@@ -80,7 +81,7 @@ impl Facts {
     }
 
     /// The annotations of the manifest: those by which engines recognise a checkpoint, and those that describe it.
-    pub(super) fn annotations(&self, options: &ImageOptions) -> Annotations {
+    pub(in crate::checkpoint) fn annotations(&self, options: &ImageOptions) -> Annotations {
         let mut all = Annotations::new();
         if let Some(created) = self.created(options) {
             all.insert("org.opencontainers.image.created".to_owned(), created);

@@ -3,23 +3,16 @@
 
 #![forbid(unsafe_code)]
 
-mod archive;
 mod facts;
 mod open;
 mod options;
-mod rules;
-mod target;
-mod write;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 pub(super) use facts::Facts;
-pub use open::{ListedImage, images};
-pub(super) use open::{OpenImage, Unchanged, open};
+pub(super) use open::{OpenImage, Unchanged, open, open_store};
 pub use options::{ImageForm, ImageOptions};
-pub(super) use rules::{check_layer_name, has_whiteout, judge_layer_member};
-pub use write::image_from_archive;
 
 use super::Sha256Digest;
 

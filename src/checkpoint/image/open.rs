@@ -10,87 +10,13 @@ use std::sync::Arc;
 
 use super::{Image, ImageLayer};
 use crate::archive::{Make, Origin, Reading};
-use crate::checkpoint::{ImportOptions, ROOTFS_DIFF_TAR, SPEC_DUMP};
+use crate::checkpoint::names::{CHECKPOINT, ROOTFS_DIFF_TAR, SPEC_DUMP};
 use crate::error::{Context as _, Error, Kind, Result, quote};
 use crate::fs::{Place, PlaceBuf, spool_ambient};
 use crate::oci::{
-    Blob, Content, Descriptor, Expected, MAX_LAYERS, Manifest, Merge, Part, Platform, REF_NAME,
-    Reference, Refusal, Resolved, Store, candidates, host_architecture, media, plan, resolve,
-    verify,
+    Blob, Content, Descriptor, Expected, MAX_LAYERS, Manifest, Merge, Part, Platform, Reference,
+    Refusal, Resolved, Store, host_architecture, media, plan, resolve, verify,
 };
-use crate::watch::Watch;
-
-/// An image in a layout, as its index lists it. Nothing of the image itself was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ListedImage {
-    /// Its name, if it has one.
-    pub name: Option<String>,
-    /// The digest of its manifest or index, as it stands there.
-    pub digest: String,
-    /// The media type of that.
-    pub media_type: String,
-    /// How many bytes that has.
-    pub size: u64,
-}
-
-/// Lists the images of a layout or an oci-archive: what its index names, in the index's order.
-///
-/// # Errors
-///
-/// As [`Image::open`].
-pub fn images<'p>(
-    place: impl Into<Place<'p>>,
-    options: &ImportOptions,
-    watch: &Watch,
-) -> Result<Vec<ListedImage>> {
-    let place = place.into();
-    let listed = open_store(place, options.spool_place(), &reading(watch)).and_then(|store| {
-        let all = candidates(&store)?.into_iter();
-        Ok(all
-            .map(|one| ListedImage {
-                name: one.annotation(REF_NAME).map(str::to_owned),
-                digest: one.digest,
-                media_type: one.media_type,
-                size: one.size,
-            })
-            .collect())
-    });
-    listed.context(|| place.named("image"))
-}
-
-impl Image {
-    /// Reads what an image says of itself: manifest and config, whose digests are verified. Its layers aren't read.
-    ///
-    /// The image is in a layout (a directory) or in an oci-archive (a file, a pipe or a socket). `reference` is its name,
-    /// or `sha256:` and its digest; without one the only image is meant. Of an index of several platforms that image is
-    /// meant that is for this machine. What isn't plain or isn't a regular file is copied into an unnamed file in
-    /// [`ImportOptions::spool_directory`] first; no other option counts.
-    ///
-    /// # Errors
-    ///
-    /// EINVAL for a malformed reference; ENOENT if there is no such file; ENODATA if there is no such image, or several
-    /// and no reference; EBADMSG for what is no layout, for malformed documents, and for what isn't as its descriptor says;
-    /// E2BIG for documents above 4 MiB, more than 127 layers or deeply nested indexes, and if a spool is needed and there is
-    /// no directory for it; EOPNOTSUPP for encrypted layers, media types that aren't supported, and other digests than
-    /// sha256.
-    pub fn open<'p>(
-        place: impl Into<Place<'p>>,
-        reference: Option<&str>,
-        options: &ImportOptions,
-        watch: &Watch,
-    ) -> Result<Self> {
-        let place = place.into();
-        open(place, reference, options.spool_place(), &reading(watch)).map(|open| open.image)
-    }
-}
-
-fn reading(watch: &Watch) -> Reading {
-    Reading {
-        watch: watch.clone(),
-        ..Reading::default()
-    }
-}
 
 /// An image whose layers can be read.
 pub(in crate::checkpoint) struct OpenImage {
@@ -122,7 +48,7 @@ pub(in crate::checkpoint) fn open(
     opened.context(|| place.named("image"))
 }
 
-fn open_store(
+pub(in crate::checkpoint) fn open_store(
     place: Place<'_>,
     spool_directory: Option<&PlaceBuf>,
     reading: &Reading,
@@ -249,7 +175,7 @@ impl OpenImage {
             if expected.descriptor.media_type == media::CTR_CRIU {
                 Part::Layer {
                     blob: blob.clone(),
-                    below: b"checkpoint/".to_vec(),
+                    below: [CHECKPOINT.as_bytes(), b"/"].concat(),
                     dropped: Default::default(),
                 }
             } else {

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::thread::available_parallelism;
 
-use crate::checkpoint::{Compression, FrameSize, metadata::is_rfc3339};
-use crate::compress::{Encoding, Framing};
+use crate::checkpoint::compression::{Compression, EncoderOptions, FrameSize};
+use crate::checkpoint::metadata::is_rfc3339;
+use crate::compress::Encoding;
 use crate::error::{Error, Result};
 use crate::fs::PlaceBuf;
 use crate::oci::{Platform, check_name};
@@ -28,18 +28,16 @@ pub enum ImageForm {
 /// have it already; for the checkpoint's architecture; not synced.
 #[derive(Clone, Debug, Default)]
 pub struct ImageOptions {
-    pub(super) form: ImageForm,
-    pub(super) compression: Option<Compression>,
-    level: Option<i32>,
-    frame_size: FrameSize,
-    workers: Option<NonZeroUsize>,
-    pub(super) sync: bool,
-    pub(super) parent_links: bool,
-    pub(super) name: Option<String>,
-    pub(super) annotations: BTreeMap<String, String>,
-    pub(super) platform: Option<Platform>,
-    pub(super) created: Option<String>,
-    pub(super) spool_directory: Option<PlaceBuf>,
+    pub(in crate::checkpoint) form: ImageForm,
+    pub(in crate::checkpoint) compression: Option<Compression>,
+    encoder: EncoderOptions,
+    pub(in crate::checkpoint) sync: bool,
+    pub(in crate::checkpoint) parent_links: bool,
+    pub(in crate::checkpoint) name: Option<String>,
+    pub(in crate::checkpoint) annotations: BTreeMap<String, String>,
+    pub(in crate::checkpoint) platform: Option<Platform>,
+    pub(in crate::checkpoint) created: Option<String>,
+    pub(in crate::checkpoint) spool_directory: Option<PlaceBuf>,
 }
 
 impl ImageOptions {
@@ -67,19 +65,19 @@ impl ImageOptions {
     /// At which level the layer is compressed, unless an archive becomes it as it is; none: the compression's default. A
     /// level that the compression doesn't have is EINVAL when the image is written.
     pub fn level(&mut self, level: Option<i32>) -> &mut Self {
-        self.level = level;
+        self.encoder.level = level;
         self
     }
 
     /// How the layer is cut into frames, where it is compressed with zstd.
     pub fn frame_size(&mut self, size: FrameSize) -> &mut Self {
-        self.frame_size = size;
+        self.encoder.frame_size = size;
         self
     }
 
     /// How many threads compress. None: as many as the process may use cores.
     pub fn workers(&mut self, number: Option<NonZeroUsize>) -> &mut Self {
-        self.workers = number;
+        self.encoder.workers = number;
         self
     }
 
@@ -176,30 +174,22 @@ impl ImageOptions {
     }
 
     /// EINVAL for a level or a size of frames that doesn't exist, and for no compression.
-    pub(super) fn encoding(&self) -> Result<Encoding> {
-        let framing = match self.frame_size {
-            FrameSize::Usual => Framing::default(),
-            FrameSize::Bytes(size) => Framing::Sized(size),
-            FrameSize::Whole => Framing::One,
-        };
-        match self.compression {
-            Some(Compression::None) => {
-                let why = "a layer that isn't compressed would be by a push, which changes the image's digest";
-                Err(Error::argument("compression", why))
-            }
-            None | Some(Compression::Gzip) => Encoding::gzip(self.level),
-            Some(Compression::Zstd) => Encoding::zstd(self.level, framing),
+    pub(in crate::checkpoint) fn encoding(&self) -> Result<Encoding> {
+        let compression = self.compression.unwrap_or(Compression::Gzip);
+        if compression == Compression::None {
+            let why = "a layer that isn't compressed would be by a push, which changes the image's digest";
+            return Err(Error::argument("compression", why));
         }
+        self.encoder.encoding(compression)
     }
 
-    pub(super) fn number_of_workers(&self) -> NonZeroUsize {
-        let all = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        self.workers.unwrap_or_else(all)
+    pub(in crate::checkpoint) fn number_of_workers(&self) -> NonZeroUsize {
+        self.encoder.number_of_workers()
     }
 }
 
 /// Whether a text is a time that every reader of RFC 3339 takes.
-pub(super) fn is_plain_time(text: &str) -> bool {
+pub(in crate::checkpoint) fn is_plain_time(text: &str) -> bool {
     let shape = text.bytes().enumerate().all(|(at, byte)| match at {
         4 | 7 => byte == b'-',
         10 => byte == b'T',

@@ -9,19 +9,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, mkdirat};
 
-use super::bundle::PROTECTED;
+use super::targets::Dump;
 use super::{Import, ImportOptions, Imported};
+use crate::checkpoint::bundle::PROTECTED;
 use crate::error::{Called as _, Context as _, Error, Result, quote};
 use crate::fs::{Destination, Name, Place, Root, RootPath, remove_tree};
 use crate::watch::Watch;
-
-/// A dump's place among the others.
-pub(super) struct Dump {
-    /// The directory that all dumps are in.
-    pub(super) bundle: Root,
-    /// The dump's own.
-    pub(super) path: RootPath,
-}
 
 /// Extracts a chain of incremental dumps, the oldest first, each archive into a directory of its own in the bundle, which
 /// is made if it is missing. A dump's link `parent` may be at the top of its archive and lead to `../NAME`, the directory of

@@ -10,15 +10,12 @@ use std::collections::BTreeSet;
 use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 
+use crate::checkpoint::file_name;
+use crate::checkpoint::names::{DUMPS, INVENTORY, PARENT};
 use crate::error::{Error, Kind, Result};
-use crate::fs::{Budget, Name, Node, Root, RootPath, file_type, is_empty_directory};
+use crate::fs::{Budget, Node, Root, RootPath, file_type, is_empty_directory};
 use crate::tar::{Member, MemberKind};
 use crate::watch::{WarningKind, Watch};
-
-const INVENTORY: &str = "inventory.img";
-const PARENT: &[u8] = b"parent";
-/// Directories that are CRIU's by their name, at the top of an archive.
-const IMAGES: [&[u8]; 2] = [b"checkpoint", b"pre-checkpoint"];
 
 /// What fails an import.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,12 +49,12 @@ impl Images {
             None => Ok(path),
         };
         let top = path.components().next().unwrap_or_default();
-        if IMAGES.contains(&top) {
+        if DUMPS.iter().any(|dump| dump.as_bytes() == top) {
             self.directories.insert(whole(RootPath::clean(top)?)?);
         }
         if matches!(member.kind, MemberKind::Symlink { .. })
             && let Some((directory, name)) = path.split()
-            && name.bytes() == PARENT
+            && name.bytes() == PARENT.as_bytes()
         {
             let directory = whole(directory)?;
             self.budget.take(2 * directory.as_bytes().len())?;
@@ -87,11 +84,11 @@ impl Images {
                 tell(path, refused == Refused::Everything, why)?;
             } else if !has_inventory(&directory)? {
                 let why = "isn't there: CRIU restores nothing without it";
-                let inventory = path.join(&name(INVENTORY.as_bytes())?)?;
+                let inventory = path.join(&file_name(INVENTORY)?)?;
                 tell(&inventory, refused == Refused::Everything, why)?;
             }
             if self.with_parent.contains(path) {
-                let parent = path.join(&name(PARENT)?)?;
+                let parent = path.join(&file_name(PARENT)?)?;
                 if find(bundle, &parent)?.is_none() {
                     let why = "leads nowhere: the dump that this one continues is missing";
                     tell(&parent, refused != Refused::Nothing, why)?;
@@ -112,11 +109,7 @@ fn find(bundle: &Root, path: &RootPath) -> Result<Option<Node>> {
 }
 
 fn has_inventory(directory: &Node) -> Result<bool> {
-    let found = Node::find_at(directory, &name(INVENTORY.as_bytes())?)?;
+    let found = Node::find_at(directory, &file_name(INVENTORY)?)?;
     let stat = found.map(|node| node.stat()).transpose()?;
     Ok(stat.is_some_and(|stat| file_type(&stat) == SFlag::S_IFREG))
-}
-
-fn name(bytes: &[u8]) -> Result<Name> {
-    Name::new(bytes).ok_or_else(|| Error::argument("name", "is no single component"))
 }

@@ -6,17 +6,17 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use super::Refusal;
-use super::bundle::{self, PROTECTED};
 use super::completeness::{Images, Refused};
 use super::options::ImportOptions;
 use super::targets::{Route, Selection, Targets};
 use crate::archive::{
     Content, Extraction, Input, Meter, Policy, Reading, Rules, Sha256Digest, Verdict,
 };
+use crate::checkpoint::bundle::PROTECTED;
 use crate::checkpoint::deleted_files::DeletedFiles;
 use crate::checkpoint::held::{Held, Noted};
+use crate::checkpoint::names::{DELETED_FILES, ROOTFS_DIFF_TAR};
 use crate::checkpoint::rootfs_diff::{Heed, apply};
-use crate::checkpoint::{DELETED_FILES, ROOTFS_DIFF_TAR};
 use crate::error::{Context as _, Error, Result};
 use crate::fs::{Destination, Root, RootPath, sync_file_system};
 use crate::tar::{Data, Extents, Member, Reader};
@@ -138,7 +138,7 @@ impl<'p> Pass<'p> {
         let rules = options.bundle_rules();
         let judge = |path: &RootPath, member: &Member| {
             let in_chain = dump.map(|dump| dump.path.below(path)).transpose()?;
-            let verdict = bundle::judge(selection, path, in_chain.as_ref(), member)?;
+            let verdict = selection.judge(path, in_chain.as_ref(), member)?;
             if verdict == Verdict::Extract {
                 chosen.borrow_mut().extend(selection.choices(path));
                 let within = dump.map(|dump| &dump.path);

@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-mod bundle;
 mod chain;
 mod completeness;
 mod contents;
@@ -18,11 +17,11 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use thiserror::Error as ThisError;
 
-pub(super) use bundle::{check_config, judge_bundle_member};
 pub use chain::import_chain;
 pub use contents::MemberInfo;
 pub use extract::Imported;
-pub use options::{ImportOptions, KNOWN_MEMBERS, Limit};
+pub use image::{ListedImage, images};
+pub use options::{ImportOptions, Limit};
 pub use session::Import;
 
 use crate::error::{Error, Kind, Result};

@@ -6,36 +6,10 @@ use std::ffi::OsStr;
 
 use super::{Refusal, member_path};
 use crate::archive::{IdMap, IdRange, Rules, Sha256Digest, Types, UnsettableXattrs};
-use crate::checkpoint::image::has_whiteout;
+use crate::checkpoint::layer::has_whiteout;
 use crate::error::{Error, Result};
 use crate::fs::{OverlayState, PlaceBuf, RootPath};
 use crate::tar::MemberType;
-
-/// The names at the top of the archives that podman, CRI-O and containerd write.
-pub const KNOWN_MEMBERS: [&str; 22] = [
-    "artifacts",
-    "bind.mounts",
-    "checkpoint",
-    "config.dump",
-    "container.log",
-    "ctr.log",
-    "deleted.files",
-    "devshm-checkpoint.tar",
-    "dump.log",
-    "io.kubernetes.cri-o.LogPath",
-    "network.status",
-    "pod.dump",
-    "pod.options",
-    "pre-checkpoint",
-    "restore.log",
-    "rootfs-diff.tar",
-    "spec.dump",
-    "stats-dump",
-    "stats-restore",
-    "status",
-    "status.dump",
-    "volumes",
-];
 
 /// How much an archive may ask for. Exceeding a limit is E2BIG, and nothing is touched for the member that does. The
 /// numbers are those of the C ABI (`CR_LIMIT_*`); more may follow.
@@ -219,7 +193,7 @@ impl ImportOptions {
     }
 
     /// The names that may be at the top of the archive, with everything below them; others are EPERM. Any if not set.
-    /// [`KNOWN_MEMBERS`] has those that engines write.
+    /// [`KNOWN_MEMBERS`](crate::checkpoint::KNOWN_MEMBERS) has those that engines write.
     ///
     /// # Errors
     ///

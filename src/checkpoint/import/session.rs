@@ -7,7 +7,6 @@ use std::io::Read as _;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::Arc;
 
-use super::bundle::check_config;
 use super::contents::{Contents, MemberInfo};
 use super::extract::{Imported, Pass};
 use super::options::ImportOptions;
@@ -16,8 +15,10 @@ use super::verified::{State, Verified};
 use crate::archive::{
     Content, Hash, Input, Meter, Origin, Overflow, Peer, Reading, Sha256Digest, digest_of,
 };
+use crate::checkpoint::bundle::check_config;
 use crate::checkpoint::image::{OpenImage, Unchanged};
-use crate::checkpoint::{CONFIG_DUMP, DocumentKind, MAX_CONFIG, Metadata, SPEC_DUMP};
+use crate::checkpoint::names::CONFIGURATIONS;
+use crate::checkpoint::{DocumentKind, MAX_CONFIG, Metadata};
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Channel, Place, RootPath, open_input_ambient, spool_ambient};
 use crate::tar::{Member, Reader};
@@ -224,7 +225,7 @@ impl Import {
 
     /// Has config.dump and spec.dump extracted into the bundle, and reads no further than to the second of them.
     pub(super) fn choose_configuration(&mut self, bundle: Place<'_>) -> Result<()> {
-        let names = [CONFIG_DUMP, SPEC_DUMP].map(|name| RootPath::clean(name.as_bytes()));
+        let names = CONFIGURATIONS.map(|name| RootPath::clean(name.as_bytes()));
         let [config, spec] = names;
         let selection = Selection::Configuration([config?, spec?]);
         self.targets.set_bundle(bundle, "destination", selection)

@@ -5,10 +5,14 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::chain::Dump;
-use crate::checkpoint::{DELETED_FILES, ROOTFS_DIFF_TAR};
+use crate::archive::Verdict;
+use crate::checkpoint::bundle::{
+    check_config, is_config, is_config_file, is_dumps_link, judge_bundle_member,
+};
+use crate::checkpoint::names::{DELETED_FILES, ROOTFS_DIFF_TAR, SHM_TAR, volume_of, volume_tar};
 use crate::error::{Error, Result};
 use crate::fs::{Destination, Name, Place, PlaceBuf, Root, RootPath};
+use crate::tar::Member;
 
 /// Which members go into the bundle, of those that have no destination of their own.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -38,6 +42,41 @@ impl Selection {
             .iter()
             .filter(move |name| path == *name || with_content && path.is_within(name))
     }
+
+    /// Whether a member goes into the bundle. `in_chain` is its path below the directory of all dumps, if the bundle is that of
+    /// one in a chain: links lead from one to the other.
+    pub(super) fn judge(
+        &self,
+        path: &RootPath,
+        in_chain: Option<&RootPath>,
+        member: &Member,
+    ) -> Result<Verdict> {
+        let chosen = match self {
+            Selection::Nothing => false,
+            Selection::All => true,
+            Selection::AllButConfiguration => !is_config(path),
+            Selection::Named(_) | Selection::Configuration(_) => {
+                self.choices(path).next().is_some()
+            }
+        };
+        if !chosen {
+            Ok(Verdict::Skip)
+        } else if is_config_file(path) {
+            check_config(member).map(|_| Verdict::Extract)
+        } else if in_chain.is_some_and(|path| is_dumps_link(path, member)) {
+            Ok(Verdict::Extract)
+        } else {
+            judge_bundle_member(path, member)
+        }
+    }
+}
+
+/// A dump's place among the others of a chain.
+pub(super) struct Dump {
+    /// The directory that all dumps are in.
+    pub(super) bundle: Root,
+    /// The dump's own.
+    pub(super) path: RootPath,
 }
 
 /// The directories that an import extracts into.
@@ -122,7 +161,7 @@ impl Targets {
         if path == SHM_TAR.as_bytes() {
             return self.shm.as_ref().map(Route::Tree);
         }
-        let volume = path.strip_prefix(b"volumes/")?.strip_suffix(b".tar")?;
+        let volume = volume_of(path)?;
         let volume = self
             .volumes
             .iter()
@@ -132,8 +171,7 @@ impl Targets {
 
     /// The members that have to be in the archive, since a directory waits for them.
     pub(super) fn expected(&self) -> Vec<Vec<u8>> {
-        let volume =
-            |(name, _): &(OsString, Root)| [b"volumes/", name.as_bytes(), b".tar"].concat();
+        let volume = |(name, _): &(OsString, Root)| volume_tar(name.as_bytes());
         let shm = self.shm.as_ref().map(|_| SHM_TAR.as_bytes().to_vec());
         self.volumes.iter().map(volume).chain(shm).collect()
     }
@@ -146,9 +184,6 @@ fn check_unset<T>(destination: Option<&T>, argument: &str) -> Result<()> {
         Some(_) => Err(Error::argument(argument, "was set before")),
     }
 }
-
-/// The content of the container's own /dev/shm.
-pub(super) const SHM_TAR: &str = "devshm-checkpoint.tar";
 
 /// Where a member goes that doesn't go into the bundle.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@ use serde::ser::{Error as _, SerializeStruct as _};
 use serde::{Serialize, Serializer};
 
 use super::Inspection;
-use crate::checkpoint::metadata::{Engine, MemberClass, Metadata};
+use crate::checkpoint::{Engine, MemberClass, Metadata};
 use crate::error::{Error, Kind, Result};
 
 /// The version of the document. Keys may be added under the same number; one that is removed or means something else gets

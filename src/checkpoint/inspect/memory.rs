@@ -8,7 +8,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 
 use super::images::RawPagemap;
-use super::store::{Located, PagesKey, Set, Source, Store};
+use super::sets::{PagesKey, Set};
+use super::store::{Located, Source, Store};
 use super::{Inspection, MemoryUse};
 use crate::archive::Content;
 use crate::criu::{Pagemap, Piece, Place};

@@ -18,6 +18,7 @@ mod options;
 mod processes;
 mod read;
 mod restore;
+mod sets;
 mod sockets;
 mod store;
 mod system;
@@ -57,7 +58,8 @@ use crate::watch::{Cancellation, Watch};
 use files::Opened;
 use images::Images;
 use memory::Level;
-use store::{Set, Source, Store};
+use sets::Set;
+use store::{Source, Store};
 
 /// Why a checkpoint isn't inspected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]

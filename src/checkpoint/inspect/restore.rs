@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::memory::{Level, Owner, missing};
 use super::{Inspection, RawText};
+use crate::checkpoint::names::INVENTORY;
 
 /// A version of CRIU: major, minor and patch.
 pub type CriuVersion = (u32, u32, u32);
@@ -160,12 +161,7 @@ impl Inspection {
             findings.add(Blocks, "pre-checkpoint", None, reason);
         } else if criu.image_version.is_none() {
             let reason = "is missing: there is no checkpoint of CRIU's, or not all of it";
-            findings.add(
-                Blocks,
-                "no-inventory",
-                RawText::from("inventory.img"),
-                reason,
-            );
+            findings.add(Blocks, "no-inventory", RawText::from(INVENTORY), reason);
         } else if self.processes().is_empty() {
             let reason = "there are no processes in it";
             findings.add(Blocks, "no-processes", RawText::from("pstree.img"), reason);

@@ -14,52 +14,19 @@ use nix::fcntl::readlinkat;
 
 use super::cursor::Cursors;
 use super::images::{Images, stats};
+use super::sets::{PagesKey, Set};
 use super::text_pages;
 use crate::archive::{Content, Hash, Input, Origin, Reading, type_of};
 use crate::checkpoint::MAX_CONFIG;
-use crate::checkpoint::import::{MemberInfo, check_config};
-use crate::checkpoint::metadata::{DocumentKind, MemberClass, Metadata};
+use crate::checkpoint::bundle::check_config;
+use crate::checkpoint::import::MemberInfo;
+use crate::checkpoint::names::{INVENTORY, PARENT, STATS_DUMP, STATS_RESTORE};
+use crate::checkpoint::{DocumentKind, MemberClass, Metadata};
 use crate::criu::{ImageName, ImageType, Items, Stats};
 use crate::error::{Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{Budget, Name, Node, Root, RootPath, open_regular_at, sorted_names};
 use crate::tar::{Extent, Member, MemberKind, MemberType, Reader};
 use crate::watch::Phase;
-
-/// Directories of images. The order is that in which they are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Set {
-    /// `checkpoint` in an archive or a bundle.
-    Checkpoint,
-    /// The directory itself.
-    Itself,
-    /// `pre-checkpoint` in an archive or a bundle.
-    PreCheckpoint,
-}
-
-impl Set {
-    /// In front of the names of the set's files.
-    pub(super) fn prefix(self) -> &'static str {
-        match self {
-            Set::Checkpoint => "checkpoint/",
-            Set::Itself => "",
-            Set::PreCheckpoint => "pre-checkpoint/",
-        }
-    }
-
-    /// The set and the name in it of the member at `path`.
-    fn of(path: &[u8]) -> Option<(Self, &[u8])> {
-        let (directory, name) = path.split_at(path.iter().position(|&byte| byte == b'/')?);
-        let name = name.get(1..).filter(|name| !name.contains(&b'/'))?;
-        match directory {
-            b"checkpoint" => Some((Set::Checkpoint, name)),
-            b"pre-checkpoint" => Some((Set::PreCheckpoint, name)),
-            _ => None,
-        }
-    }
-}
-
-/// A file of pages, by its set and number.
-pub(super) type PagesKey = (Set, u32);
 
 /// What a checkpoint is read from.
 pub(super) enum Source {
@@ -265,8 +232,12 @@ impl Store {
         items: &mut Items,
     ) -> Result<()> {
         match path.as_bytes() {
-            b"stats-dump" => self.dump = Some(stats(content, size, items)?),
-            b"stats-restore" => self.restore = Some(stats(content, size, items)?),
+            name if name == STATS_DUMP.as_bytes() => {
+                self.dump = Some(stats(content, size, items)?);
+            }
+            name if name == STATS_RESTORE.as_bytes() => {
+                self.restore = Some(stats(content, size, items)?);
+            }
             path => {
                 if let Some((set, name)) = Set::of(path) {
                     return self.take_image(set, name, size, content, located, items);
@@ -299,7 +270,9 @@ impl Store {
     }
 
     fn take_parent(&mut self, path: &RootPath, target: &[u8]) {
-        if let Some((set, b"parent")) = Set::of(path.as_bytes()) {
+        if let Some((set, name)) = Set::of(path.as_bytes())
+            && name == PARENT.as_bytes()
+        {
             self.sets.entry(set).or_default().parent = Some(target.to_vec());
         }
     }
@@ -313,7 +286,7 @@ impl Store {
     ) -> Result<Self> {
         let mut store = Self::new(step, Source::Directory, reading);
         let root = Root::new(directory);
-        let images = [b"inventory.img", &b"pstree.img"[..]];
+        let images = [INVENTORY.as_bytes(), b"pstree.img"];
         let holds_images = images.iter().try_fold(false, |found, name| {
             let name = Name::new(name).ok_or_else(not_a_name)?;
             Ok::<_, Error>(found || Node::find_at(&root, &name)?.is_some())
@@ -342,17 +315,18 @@ impl Store {
             return Ok(());
         };
         match (path.as_bytes(), kind) {
-            (b"checkpoint", MemberType::Directory) => {
+            (directory, MemberType::Directory) => {
+                let Some(set) = Set::of_directory(directory) else {
+                    return Ok(());
+                };
                 let directory = Root::new(root.directory_without_links(path)?);
-                self.images_directory(&directory, Set::Checkpoint, items)
-            }
-            (b"pre-checkpoint", MemberType::Directory) => {
-                let directory = Root::new(root.directory_without_links(path)?);
-                self.images_directory(&directory, Set::PreCheckpoint, items)
+                self.images_directory(&directory, set, items)
             }
             (path_bytes, MemberType::Regular) => {
                 let document = DocumentKind::of(path_bytes);
-                let is_stats = matches!(path_bytes, b"stats-dump" | b"stats-restore");
+                let is_stats = [STATS_DUMP, STATS_RESTORE]
+                    .iter()
+                    .any(|name| name.as_bytes() == path_bytes);
                 if document.is_none() && !is_stats {
                     return Ok(());
                 }

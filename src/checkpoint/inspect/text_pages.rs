@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 
 use super::images::Images;
-use super::store::{PagesKey, Set};
+use super::sets::{PagesKey, Set};
 use crate::criu::{Mm, Pagemap, Place};
 use crate::error::{Error, Result};
 

@@ -5,7 +5,8 @@
 use std::ops::Range;
 
 use super::memory::{Found, Level, Owner, find, read_piece};
-use super::store::{Set, Store};
+use super::sets::Set;
+use super::store::Store;
 use super::{Inspection, RawText, text_pages};
 use crate::error::Result;
 use crate::fs::Budget;

@@ -8,8 +8,12 @@ use super::config::NO_TIME;
 use super::document::Kept as _;
 use super::json::{Value, Writer, same_key};
 use super::refusal::Refusal;
-use super::{DocumentKind, Engine, Metadata, Text, time};
+use super::{Metadata, Text, time};
+use crate::checkpoint::{DocumentKind, Engine};
 use crate::error::{Error, Result};
+
+/// The annotation in which CRI-O keeps those of the container, as a JSON object. It restores nothing without it.
+const CRIO_ANNOTATIONS: &str = "io.kubernetes.cri-o.Annotations";
 
 /// What was set and not yet built into documents.
 #[derive(Clone, Default)]
@@ -21,7 +25,8 @@ pub(super) struct Draft {
 
 impl Metadata {
     /// Sets a text for [`build`](Self::build): id, name, runtime, image name, image ref, and the three times, which are
-    /// RFC 3339 such as `2026-05-11T09:08:07Z`. [`text`](Self::text) tells it once it is built.
+    /// RFC 3339 such as `2026-05-11T09:08:07Z`. An empty text takes away what is known. [`text`](Self::text) tells it once
+    /// it is built.
     ///
     /// # Errors
     ///
@@ -68,6 +73,8 @@ impl Metadata {
     ///
     /// At least the id has to be known, and spec.dump has to be there ([`insert`](Self::insert) takes the bundle's
     /// config.json for it). podman also looks for the image name, and for the image ref, which is the image's ID to it.
+    /// CRI-O has to know one of the two, takes an image ref only if it is the ID of an image in full, and restores the
+    /// annotations that spec.dump has in `io.kubernetes.cri-o.Annotations`: those that were set, unless it is there.
     /// A config.dump that is there is made anew, without the keys that only its engine knows.
     ///
     /// ```
@@ -88,14 +95,14 @@ impl Metadata {
     ///
     /// # Errors
     ///
-    /// EINVAL for [`Engine::Unknown`]; ENODATA without an id, or without spec.dump; E2BIG for a document above 16 MiB.
-    /// Nothing is changed then.
+    /// EINVAL for [`Engine::Unknown`], and for an image ref that CRI-O doesn't take; ENODATA without an id, without
+    /// spec.dump, or without an image for CRI-O; E2BIG for a document above 16 MiB. Nothing is changed then.
     pub fn build(&mut self, engine: Engine) -> Result<()> {
         if engine == Engine::Unknown {
             return Err(Error::argument("engine", "is not a known engine"));
         }
         let config = self.config_of(&self.draft, engine)?;
-        let spec = self.spec_of(&self.draft)?;
+        let spec = self.spec_of(&self.draft, engine)?;
         let mut built = self.clone();
         built.draft = Draft::default();
         built.insert(DocumentKind::Config, config)?;
@@ -119,6 +126,9 @@ impl Metadata {
         let id = known(Text::Id);
         if id.is_empty() {
             return Err(Refusal::NoId.into());
+        }
+        if engine == Engine::Crio {
+            check_image(known(Text::ImageName), known(Text::ImageRef))?;
         }
         let mut writer = Writer::default();
         writer.object(|writer| {
@@ -156,23 +166,25 @@ impl Metadata {
     }
 
     /// spec.dump with the annotations that were set; none if there are none to set.
-    fn spec_of(&self, draft: &Draft) -> Result<Option<Vec<u8>>> {
+    fn spec_of(&self, draft: &Draft, engine: Engine) -> Result<Option<Vec<u8>>> {
         let spec = self.spec().ok_or(Refusal::NoSpec)?;
-        if draft.annotations.is_empty() {
-            return Ok(None);
-        }
         let mut annotations = spec.annotations.clone();
         annotations.extend(draft.annotations.clone());
+        if engine == Engine::Crio && !annotations.contains_key(CRIO_ANNOTATIONS) {
+            let kept = object_of(&draft.annotations);
+            annotations.insert(CRIO_ANNOTATIONS.to_owned(), kept);
+        }
+        if annotations == spec.annotations {
+            return Ok(None);
+        }
         let mut writer = Writer::default();
         writer.object(|writer| {
             for (key, value) in spec.kept().root().members() {
                 copy_member(writer, key, value);
             }
-            writer.key("annotations").object(|writer| {
-                for (key, value) in &annotations {
-                    writer.key(key).text(value);
-                }
-            });
+            writer
+                .key("annotations")
+                .object(|writer| write_texts(writer, &annotations));
         });
         Ok(Some(writer.finish().into_bytes()))
     }
@@ -183,6 +195,33 @@ fn copy_member(writer: &mut Writer, key: Value<'_>, value: Value<'_>) {
     match key.string() {
         Some(key) if !same_key(&key, "annotations") => writer.key(&key).copy(value),
         _ => {}
+    }
+}
+
+/// A JSON object of texts.
+fn object_of(texts: &BTreeMap<String, String>) -> String {
+    let mut writer = Writer::default();
+    writer.object(|writer| write_texts(writer, texts));
+    writer.finish()
+}
+
+fn write_texts(writer: &mut Writer, texts: &BTreeMap<String, String>) {
+    for (key, value) in texts {
+        writer.key(key).text(value);
+    }
+}
+
+/// Whether CRI-O can find the container's image: by an ID, or else by a name.
+fn check_image(name: &str, id: &str) -> Result<()> {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    match id {
+        "" if name.is_empty() => Err(Refusal::NoImage.into()),
+        "" => Ok(()),
+        id if id.len() == 64 && id.bytes().all(is_digit) => Ok(()),
+        _ => Err(Error::argument(
+            "engine",
+            "is CRI-O, to which an image ref is an ID of 64 hexadecimal digits",
+        )),
     }
 }
 
@@ -249,7 +288,7 @@ mod tests {
     #[test]
     fn only_podman_s_configuration_has_podman_s_key() {
         let mut metadata = filled();
-        metadata.build(Engine::Crio).unwrap();
+        metadata.build(Engine::Containerd).unwrap();
         let config = json(&metadata, DocumentKind::Config);
         assert!(config.get("rootfsImageID").is_none());
     }
@@ -258,8 +297,58 @@ mod tests {
     fn a_specification_without_new_annotations_keeps_its_bytes() {
         let mut metadata = filled();
         let before = metadata.document(DocumentKind::Spec).unwrap().to_vec();
-        metadata.build(Engine::Crio).unwrap();
+        metadata.build(Engine::Podman).unwrap();
         assert_eq!(metadata.document(DocumentKind::Spec), Some(&*before));
+    }
+
+    /// CRI-O decodes this annotation before it looks at anything else, and fails without it.
+    #[test]
+    fn cri_o_gets_the_annotations_that_it_restores() {
+        let annotations_of = |metadata: &Metadata| {
+            let spec = json(metadata, DocumentKind::Spec);
+            let text = spec["annotations"][CRIO_ANNOTATIONS].as_str().unwrap();
+            serde_json::from_str::<serde_json::Value>(text).unwrap()
+        };
+        let id = "0123456789abcdef".repeat(4);
+        for set in [
+            serde_json::json!({}),
+            serde_json::json!({"org.example.note": "a \"note\"", "x": "new"}),
+        ] {
+            let mut metadata = filled();
+            metadata.set_text(Text::ImageRef, id.as_str()).unwrap();
+            for (key, value) in set.as_object().unwrap() {
+                let value = value.as_str().unwrap();
+                metadata.set_annotation(key, value).unwrap();
+            }
+            metadata.build(Engine::Crio).unwrap();
+            assert_eq!(annotations_of(&metadata), set);
+            let config = json(&metadata, DocumentKind::Config);
+            assert_eq!(config["rootfsImageRef"], serde_json::json!(id));
+        }
+        let mut metadata = filled();
+        metadata.set_text(Text::ImageRef, "").unwrap();
+        let own = r#"{"io.kubernetes.container.hash":"b2c1"}"#;
+        metadata.set_annotation(CRIO_ANNOTATIONS, own).unwrap();
+        metadata.build(Engine::Crio).unwrap();
+        assert_eq!(annotations_of(&metadata).to_string(), own);
+        let config = json(&metadata, DocumentKind::Config);
+        assert!(config.get("rootfsImageRef").is_none());
+    }
+
+    #[test]
+    fn cri_o_has_to_know_the_image() {
+        let mut metadata = filled();
+        let upper = "0123456789ABCDEF".repeat(4);
+        for id in ["bcb4", "docker.io/library/busybox", upper.as_str()] {
+            metadata.set_text(Text::ImageRef, id).unwrap();
+            let error = metadata.build(Engine::Crio).unwrap_err();
+            assert_eq!(error.kind(), crate::Kind::Argument, "{id}");
+            assert!(metadata.document(DocumentKind::Config).is_none());
+        }
+        metadata.set_text(Text::ImageRef, "").unwrap();
+        metadata.set_text(Text::ImageName, "").unwrap();
+        let error = metadata.build(Engine::Crio).unwrap_err();
+        assert_eq!(error.kind(), crate::Kind::NotInArchive);
     }
 
     #[test]

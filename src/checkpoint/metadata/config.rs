@@ -6,6 +6,7 @@ use super::document::{Content, document};
 use super::json::{Document, Reader, Value};
 use super::refusal::Refusal;
 use super::time;
+use crate::checkpoint::names::CONFIG_DUMP;
 
 /// The time of an event that didn't happen, as engines write it.
 pub(super) const NO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -86,7 +87,7 @@ impl Default for ContainerConfig {
 
 impl Content for ContainerConfig {
     fn fill(&mut self, root: Value<'_>, reader: &mut Reader<'_>) -> Result<(), Refusal> {
-        reader.fields("config.dump", root, KEYS, |reader, key, value| match key {
+        reader.fields(CONFIG_DUMP, root, KEYS, |reader, key, value| match key {
             "id" => reader.text(key, &mut self.id, value),
             "name" => reader.text(key, &mut self.name, value),
             "rootfsImage" => reader.text(key, &mut self.rootfs_image, value),

@@ -7,12 +7,10 @@
 
 mod bind_mounts;
 mod build;
-mod class;
 mod config;
 mod document;
 mod engine;
 mod json;
-mod kind;
 mod network_status;
 mod output;
 mod pod_options;
@@ -25,11 +23,8 @@ mod text;
 mod time;
 
 pub use bind_mounts::{BindMount, BindMounts};
-pub use class::MemberClass;
 pub use config::ContainerConfig;
 pub use document::Unknown;
-pub use engine::Engine;
-pub use kind::DocumentKind;
 pub use network_status::{Network, NetworkInterface, NetworkStatus, Subnet};
 pub use pod_options::PodOptions;
 pub(super) use spec::parse_mounts;
@@ -40,6 +35,7 @@ pub(super) use time::is_rfc3339;
 
 use std::fmt;
 
+use super::{DocumentKind, Engine};
 use crate::error::{Context as _, Error, Result};
 use build::Draft;
 use document::{Content, check_size, read};

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::document::{Content, document};
 use super::json::{Document, Reader, Value};
 use super::refusal::Refusal;
+use crate::checkpoint::names::POD_OPTIONS;
 
 const KEYS: &[&str] = &["version", "containers", "annotations"];
 
@@ -27,7 +28,7 @@ document!(PodOptions, "pod.options", KEYS);
 
 impl Content for PodOptions {
     fn fill(&mut self, root: Value<'_>, reader: &mut Reader<'_>) -> Result<(), Refusal> {
-        reader.fields("pod.options", root, KEYS, |reader, key, value| match key {
+        reader.fields(POD_OPTIONS, root, KEYS, |reader, key, value| match key {
             "version" => reader.plain(key, &mut self.version, value),
             "containers" => reader.map(key, &mut self.containers, value),
             _ => reader.map(key, &mut self.annotations, value),

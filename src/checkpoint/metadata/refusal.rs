@@ -45,6 +45,9 @@ pub(crate) enum Refusal {
     /// No engine restores a container whose specification it doesn't have.
     #[error("there is no spec.dump: the container's OCI runtime specification has to be added")]
     NoSpec,
+    /// CRI-O makes the restored container of its image.
+    #[error("CRI-O restores no container whose image isn't known by name or ID")]
+    NoImage,
     /// A runtime is asked for by name, but the checkpoint names none.
     #[error("the checkpoint names no runtime")]
     NoRuntime,
@@ -64,7 +67,7 @@ impl From<&Refusal> for Error {
         let text = refusal.to_string();
         match refusal {
             Refusal::TooLarge | Refusal::TooManyEntries { .. } => Error::new(Kind::Limit, text),
-            Refusal::NoRuntime | Refusal::NoId | Refusal::NoSpec => {
+            Refusal::NoRuntime | Refusal::NoId | Refusal::NoImage | Refusal::NoSpec => {
                 Error::new(Kind::NotInArchive, text)
             }
             Refusal::RuntimePath | Refusal::RuntimeOption | Refusal::RuntimeControl => {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::document::{Content, check_size, document};
 use super::json::{Document, Reader, Value};
 use super::refusal::Refusal;
+use crate::checkpoint::names::SPEC_DUMP;
 use crate::error::Result;
 
 const KEYS: &[&str] = &["annotations", "hostname", "mounts", "process", "root"];
@@ -66,7 +67,7 @@ impl Spec {
 
 impl Content for Spec {
     fn fill(&mut self, root: Value<'_>, reader: &mut Reader<'_>) -> Result<(), Refusal> {
-        reader.fields("spec.dump", root, KEYS, |reader, key, value| match key {
+        reader.fields(SPEC_DUMP, root, KEYS, |reader, key, value| match key {
             "annotations" => reader.map(key, &mut self.annotations, value),
             "hostname" => reader.text(key, &mut self.hostname, value),
             "mounts" => reader.list(key, &mut self.mounts, value, read_mount),

@@ -5,6 +5,7 @@
 use super::document::{Content, document};
 use super::json::{Document, Reader, Value};
 use super::refusal::Refusal;
+use crate::checkpoint::names::STATUS;
 
 const KEYS: &[&str] = &[
     "CreatedAt",
@@ -42,7 +43,7 @@ document!(ContainerdStatus, "status", KEYS);
 
 impl Content for ContainerdStatus {
     fn fill(&mut self, root: Value<'_>, reader: &mut Reader<'_>) -> Result<(), Refusal> {
-        reader.fields("status", root, KEYS, |reader, key, value| match key {
+        reader.fields(STATUS, root, KEYS, |reader, key, value| match key {
             "CreatedAt" => reader.plain(key, &mut self.created_at, value),
             "StartedAt" => reader.plain(key, &mut self.started_at, value),
             "FinishedAt" => reader.plain(key, &mut self.finished_at, value),

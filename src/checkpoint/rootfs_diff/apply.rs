@@ -3,7 +3,8 @@
 #![forbid(unsafe_code)]
 
 use crate::archive::{Extraction, Input, Meter, Policy, Reading, Rules, Verdict};
-use crate::checkpoint::{CONTAINER_ROOT, ROOTFS_DIFF_TAR, open_in_base_ambient};
+use crate::checkpoint::names::ROOTFS_DIFF_TAR;
+use crate::checkpoint::{CONTAINER_ROOT, open_in_base_ambient};
 use crate::error::{Context as _, Result};
 use crate::fs::{Place, Root};
 use crate::tar::{Member, Reader};

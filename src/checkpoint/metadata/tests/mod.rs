@@ -10,7 +10,8 @@ mod output;
 use std::fs;
 use std::path::Path;
 
-use super::{DocumentKind, Metadata};
+use super::Metadata;
+use crate::checkpoint::DocumentKind;
 
 /// The content of a file below tests/data.
 fn data(path: &str) -> Vec<u8> {

@@ -2,15 +2,17 @@
 
 #![forbid(unsafe_code)]
 
-use super::archive::{Source, Taken};
-use super::target::{Layer, Target};
-use super::{ImageOptions, WrittenImage};
+mod archive;
+mod target;
+
 use crate::checkpoint::export::LayerTarget;
-use crate::checkpoint::{Compression, Export, ExportOptions};
+use crate::checkpoint::{Compression, Export, ExportOptions, ImageOptions, WrittenImage};
 use crate::error::{Context as _, Result};
 use crate::fs::Place;
 use crate::oci::media;
 use crate::watch::Watch;
+use archive::{Source, Taken};
+use target::{Layer, Target};
 
 impl Export {
     /// Writes the checkpoint as an image: an OCI layout, or an oci-archive. Its one layer is the archive that

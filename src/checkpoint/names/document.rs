@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::table::Row;
 use crate::fs::RootPath;
 
 /// A document that tells of a checkpoint. The numbers are those of the C ABI (`CR_DOCUMENT_*`); more may follow.
@@ -44,10 +45,7 @@ impl DocumentKind {
     /// that `./config.dump` and `/config.dump` are config.dump; `config.dump.old` and `x/config.dump` are not.
     #[must_use]
     pub fn of(path: &[u8]) -> Option<Self> {
-        let path = RootPath::clean(path).ok()?;
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name().as_bytes() == path.as_bytes())
+        Row::of(&RootPath::clean(path).ok()?)?.document
     }
 
     /// Whether an image tells what it says of the container.
@@ -57,16 +55,16 @@ impl DocumentKind {
 
     /// The name of its member.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
-            DocumentKind::Config => "config.dump",
-            DocumentKind::Spec => "spec.dump",
-            DocumentKind::NetworkStatus => "network.status",
-            DocumentKind::BindMounts => "bind.mounts",
-            DocumentKind::PodOptions => "pod.options",
-            DocumentKind::PodDump => "pod.dump",
-            DocumentKind::Status => "status",
-            DocumentKind::StatusDump => "status.dump",
+            DocumentKind::Config => super::CONFIG_DUMP,
+            DocumentKind::Spec => super::SPEC_DUMP,
+            DocumentKind::NetworkStatus => super::NETWORK_STATUS,
+            DocumentKind::BindMounts => super::BIND_MOUNTS,
+            DocumentKind::PodOptions => super::POD_OPTIONS,
+            DocumentKind::PodDump => super::POD_DUMP,
+            DocumentKind::Status => super::STATUS,
+            DocumentKind::StatusDump => super::STATUS_DUMP,
         }
     }
 }

@@ -4,15 +4,13 @@
 
 use thiserror::Error as ThisError;
 
-use super::targets::Selection;
 use crate::archive::Verdict;
-use crate::checkpoint::{CONFIG_DUMP, MAX_CONFIG, SPEC_DUMP};
+use crate::checkpoint::MAX_CONFIG;
+use crate::checkpoint::names::{CONFIG_DUMP, CONFIG_JSON, CONFIGURATIONS, PARENT, SPEC_DUMP};
 use crate::error::{Error, Kind, Result};
 use crate::fs::{Name, RootPath};
 use crate::tar::{Extents, Member, MemberKind};
 
-/// The bundle's own configuration, which the engine writes anew from spec.dump.
-const CONFIG_JSON: &str = "config.json";
 /// Names at the top of a bundle that the archive mustn't get at by way of a link.
 pub(super) const PROTECTED: [&[u8]; 3] = [
     CONFIG_JSON.as_bytes(),
@@ -56,50 +54,22 @@ impl From<Refusal> for Error {
     }
 }
 
-/// Whether a member goes into the bundle. `in_chain` is its path below the directory of all dumps, if the bundle is that of
-/// one in a chain: links lead from one to the other.
-pub(super) fn judge(
-    selection: &Selection,
-    path: &RootPath,
-    in_chain: Option<&RootPath>,
-    member: &Member,
-) -> Result<Verdict> {
-    let chosen = match selection {
-        Selection::Nothing => false,
-        Selection::All => true,
-        Selection::AllButConfiguration => !is_config(path),
-        Selection::Named(_) | Selection::Configuration(_) => {
-            selection.choices(path).next().is_some()
-        }
-    };
-    if !chosen {
-        Ok(Verdict::Skip)
-    } else if is_config_file(path) {
-        check_config(member).map(|_| Verdict::Extract)
-    } else if in_chain.is_some_and(|path| is_dumps_link(path, member)) {
-        Ok(Verdict::Extract)
-    } else {
-        judge_bundle_member(path, member)
-    }
-}
-
-fn is_config(path: &RootPath) -> bool {
-    path.components().next().is_some_and(|top| {
-        [CONFIG_DUMP, SPEC_DUMP]
-            .iter()
-            .any(|name| name.as_bytes() == top)
-    })
+/// Whether the path is that of config.dump or spec.dump, or below.
+pub(super) fn is_config(path: &RootPath) -> bool {
+    path.components()
+        .next()
+        .is_some_and(|top| CONFIGURATIONS.iter().any(|name| name.as_bytes() == top))
 }
 
 /// Whether the path names config.dump or spec.dump.
-fn is_config_file(path: &RootPath) -> bool {
-    [CONFIG_DUMP, SPEC_DUMP]
+pub(super) fn is_config_file(path: &RootPath) -> bool {
+    CONFIGURATIONS
         .iter()
         .any(|name| name.as_bytes() == path.as_bytes())
 }
 
 /// The file that a member is which is called config.dump or spec.dump, if it can be one.
-pub(in crate::checkpoint) fn check_config(member: &Member) -> Result<&Extents> {
+pub(super) fn check_config(member: &Member) -> Result<&Extents> {
     match &member.kind {
         MemberKind::Regular(file) if file.size() > MAX_CONFIG => {
             Err(Refusal::TooLarge(file.size()).into())
@@ -114,10 +84,7 @@ pub(in crate::checkpoint) fn check_config(member: &Member) -> Result<&Extents> {
 }
 
 /// Whether a member may come into a bundle.
-pub(in crate::checkpoint) fn judge_bundle_member(
-    path: &RootPath,
-    member: &Member,
-) -> Result<Verdict> {
+pub(super) fn judge_bundle_member(path: &RootPath, member: &Member) -> Result<Verdict> {
     if path.components().next() == Some(CONFIG_JSON.as_bytes()) {
         return Err(Refusal::ConfigJson.into());
     }
@@ -136,7 +103,7 @@ pub(in crate::checkpoint) fn judge_bundle_member(
 }
 
 /// Whether a member is the link of one dump in a chain to another.
-fn is_dumps_link(path: &RootPath, member: &Member) -> bool {
+pub(super) fn is_dumps_link(path: &RootPath, member: &Member) -> bool {
     matches!(&member.kind, MemberKind::Symlink { target } if is_parent_link(path, target))
 }
 
@@ -150,7 +117,7 @@ fn is_parent_link(path: &RootPath, target: &[u8]) -> bool {
         return false;
     };
     let sibling = target.strip_prefix(b"../").and_then(Name::new);
-    name.bytes() == b"parent" && sibling.is_some_and(|sibling| sibling != own)
+    name.bytes() == PARENT.as_bytes() && sibling.is_some_and(|sibling| sibling != own)
 }
 
 #[cfg(test)]

@@ -10,14 +10,13 @@ use std::os::unix::fs::FileExt as _;
 use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
+use super::{LeftOut, Mark, Target};
+use crate::archive::digest::{Hasher, Sha256Digest};
 use crate::compress::Encode;
 use crate::error::{Error, Kind, Result};
 use crate::fs::{Channel, Identity, copy_range, share_range, write_all_at};
 use crate::tar::{self, END_OF_ARCHIVE, Extent, Extents, Member};
 use crate::watch::{WarningKind, Watch};
-
-use super::create::{LeftOut, Mark, Target};
-use super::digest::{Hasher, Sha256Digest};
 
 /// Below this size data is gathered with the headers around it, from there on the kernel clones or copies it.
 const GATHERED: u64 = 64 << 10;

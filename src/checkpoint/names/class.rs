@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::DocumentKind;
+use super::table::Row;
 use crate::fs::RootPath;
 
 /// What sort of thing a member of a checkpoint archive is, by its name alone. The numbers are those of the C ABI
@@ -53,13 +53,13 @@ impl MemberClass {
         let Ok(path) = RootPath::clean(path) else {
             return MemberClass::Other;
         };
-        let mut names = path.components();
-        match (names.next(), names.next(), names.next()) {
-            (Some(b"checkpoint" | b"pre-checkpoint"), Some(image), None) => Self::of_image(image),
-            (Some(b"checkpoint" | b"pre-checkpoint"), _, _) => MemberClass::CriuImage,
-            (Some(b"volumes"), _, _) => MemberClass::Volume,
-            (Some(name), None, None) => Self::of_file(name),
-            _ => MemberClass::Other,
+        let mut names = path.components().skip(1);
+        match (Row::of(&path), names.next(), names.next()) {
+            (Some(dump), Some(image), None) if dump.class == MemberClass::CriuImage => {
+                Self::of_image(image)
+            }
+            (Some(known), _, _) => known.class,
+            (None, _, _) => MemberClass::Other,
         }
     }
 
@@ -73,22 +73,6 @@ impl MemberClass {
             MemberClass::GpuPages
         } else {
             MemberClass::CriuImage
-        }
-    }
-
-    /// The class of a file at the top of the archive.
-    fn of_file(name: &[u8]) -> Self {
-        match name {
-            _ if DocumentKind::of(name).is_some() => MemberClass::Configuration,
-            b"stats-dump" | b"stats-restore" => MemberClass::CriuImage,
-            b"rootfs-diff.tar" | b"deleted.files" => MemberClass::RootfsDiff,
-            b"devshm-checkpoint.tar" => MemberClass::Shm,
-            b"ctr.log"
-            | b"container.log"
-            | b"io.kubernetes.cri-o.LogPath"
-            | b"dump.log"
-            | b"restore.log" => MemberClass::Log,
-            _ => MemberClass::Other,
         }
     }
 
@@ -112,7 +96,7 @@ impl MemberClass {
 #[cfg(test)]
 mod tests {
     use super::MemberClass;
-    use crate::checkpoint::metadata::DocumentKind;
+    use crate::checkpoint::DocumentKind;
 
     #[test]
     fn members_are_classed_by_their_cleaned_names() {

@@ -7,8 +7,9 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::{Facts, Image, ImageForm, ImageLayer, ImageOptions};
 use crate::archive::{Hasher, Sha256Digest};
+use crate::checkpoint::image::Facts;
+use crate::checkpoint::{Image, ImageForm, ImageLayer, ImageOptions};
 use crate::error::{Error, Result};
 use crate::fs::{Channel, Identity, Name, Output, Place, check_close, spool_ambient, write_all_at};
 use crate::oci::{Config, Descriptor, Layout, Manifest, Pack, REF_NAME, ROOM, media, write};

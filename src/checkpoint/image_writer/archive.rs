@@ -10,10 +10,11 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use super::target::{Layer, Target};
-use super::{Facts, ImageOptions, check_layer_name, judge_layer_member};
 use crate::archive::{Content, Hash, Hasher, Hashing, Input, Origin, Peer, Reading};
-use crate::checkpoint::import::{check_config, judge_bundle_member};
-use crate::checkpoint::{Compression as Wanted, DocumentKind};
+use crate::checkpoint::bundle::{check_config, judge_bundle_member};
+use crate::checkpoint::image::Facts;
+use crate::checkpoint::layer::{check_layer_name, judge_layer_member};
+use crate::checkpoint::{Compression as Wanted, DocumentKind, ImageOptions};
 use crate::compress::{Compression, Encode, MAGIC_LEN, detect, encoder};
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Channel, Place, RootPath, open_input_ambient, share_range, write_all_at};
