@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{Descriptor, MAX_DOCUMENT, Refusal};
 use crate::archive::{Hash, Hasher, Input, Origin, Peer, Reading, Sha256Digest};
-use crate::error::{Error, Kind, Result, quote};
+use crate::error::{Called as _, Error, Kind, Result, quote};
 use crate::watch::{Cancellation, Phase};
 
 /// How much is read at once.
@@ -49,8 +49,9 @@ impl Blob {
             return Err(Refusal::DocumentSize(what, self.len).into());
         }
         let mut bytes = Vec::new();
-        let read = self.reader().read_to_end(&mut bytes);
-        read.map_err(|error| Error::io(format!("read the {what}"), error))?;
+        self.reader()
+            .read_to_end(&mut bytes)
+            .called(|| format!("read the {what}"))?;
         Ok(bytes)
     }
 

@@ -19,7 +19,7 @@ mod store;
 
 use thiserror::Error as ThisError;
 
-use crate::error::{Error, Kind};
+use crate::error::{self, Kind};
 
 pub(crate) use blob::{Blob, Expected, verify};
 pub(crate) use document::{Annotations, Config, Descriptor, Index, Manifest, media, write};
@@ -111,28 +111,23 @@ pub(crate) enum Refusal {
     Platform(String, String),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match refusal {
-            Refusal::Document(..)
-            | Refusal::Digest(_)
-            | Refusal::Size(..)
-            | Refusal::Damaged(..)
-            | Refusal::DiffId(..)
-            | Refusal::LayerCount(..)
-            | Refusal::NoLayout(_)
-            | Refusal::Twice(_) => Kind::Malformed,
-            Refusal::DocumentSize(..) | Refusal::Layers(_) | Refusal::Depth | Refusal::Members => {
-                Kind::Limit
-            }
-            Refusal::Algorithm(_) | Refusal::Encrypted(..) | Refusal::MediaType(..) => {
-                Kind::Unsupported
-            }
-            Refusal::MissingBlob(..)
-            | Refusal::NoImage(..)
-            | Refusal::Ambiguous(..)
-            | Refusal::Platform(..) => Kind::NotInArchive,
-        };
-        Error::new(kind, refusal.to_string())
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Document(..)
+            | Self::Digest(_)
+            | Self::Size(..)
+            | Self::Damaged(..)
+            | Self::DiffId(..)
+            | Self::LayerCount(..)
+            | Self::NoLayout(_)
+            | Self::Twice(_) => Kind::Malformed,
+            Self::DocumentSize(..) | Self::Layers(_) | Self::Depth | Self::Members => Kind::Limit,
+            Self::Algorithm(_) | Self::Encrypted(..) | Self::MediaType(..) => Kind::Unsupported,
+            Self::MissingBlob(..)
+            | Self::NoImage(..)
+            | Self::Ambiguous(..)
+            | Self::Platform(..) => Kind::NotInArchive,
+        }
     }
 }

@@ -134,7 +134,7 @@ pub(super) fn extents(file: &File, mut size: u64, lives: bool) -> Result<Extents
             return Ok(Extents::whole(size));
         }
         let found = data_extents(file, size)?;
-        let now = file.metadata().map_err(|error| Error::io("fstat", error))?;
+        let now = file.metadata().called(|| "fstat")?;
         if now.len() >= size {
             return without_holes(found, size);
         }

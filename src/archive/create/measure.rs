@@ -8,7 +8,7 @@ use std::io::{BufWriter, Seek as _, Write};
 use super::record::{Mark, Record};
 use super::sink::{check_avoided, warn};
 use super::{LeftOut, Target};
-use crate::error::{Error, Result};
+use crate::error::{Called as _, Result};
 use crate::fs::{Identity, OverlayState, Quiet};
 use crate::tar::{self, END_OF_ARCHIVE, Member};
 use crate::watch::Watch;
@@ -137,8 +137,7 @@ impl Measured {
         store: impl FnOnce(&mut Measure<'_>) -> Result<T>,
     ) -> Result<(Self, T)> {
         let (size, told) = measure_into(&spool, within, lives, watch, store)?;
-        let rewound = spool.rewind();
-        rewound.map_err(|error| Error::io("rewind spool", error))?;
+        spool.rewind().called(|| "rewind spool")?;
         let measured = Self {
             spool,
             within: within.to_vec(),
@@ -182,8 +181,7 @@ fn measure_into<T>(
     };
     let told = store(&mut measure)?;
     if let Some(notes) = &mut measure.notes {
-        let flushed = notes.spool.flush();
-        flushed.map_err(|error| Error::io("write spool", error))?;
+        notes.spool.flush().called(|| "write spool")?;
     }
     let size = measure.size.saturating_add(END_OF_ARCHIVE.len() as u64);
     Ok((size, told))

@@ -26,7 +26,7 @@ use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
 use thiserror::Error as ThisError;
 
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{self, Context as _, Kind, Result};
 use crate::fs::{
     Budget, Identity, Name, Node, OverlayState, Root, RootPath, file_type, is_directory,
     sorted_names,
@@ -73,9 +73,9 @@ pub(crate) enum Refusal {
     OtherMount,
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Error::new(Kind::Escape, refusal.to_string())
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        Kind::Escape
     }
 }
 
@@ -210,11 +210,7 @@ impl<'c, T: Target> Creation<'c, T> {
                 levels.pop();
                 continue;
             };
-            let path = level
-                .path
-                .join(&name)
-                .map_err(Error::from)
-                .at_entry(level.path.as_bytes())?;
+            let path = level.path.join(&name).at_entry(level.path.as_bytes())?;
             if self
                 .manner
                 .except

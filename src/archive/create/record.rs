@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 
 use thiserror::Error as ThisError;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{self, Called as _, Kind, Result};
 use crate::sys::Status;
 use crate::tar::{DeviceNumber, Extent, Extents, Member, MemberKind, MemberType, Time, Xattr};
 
@@ -21,9 +21,9 @@ const LONGEST: u32 = 8 << 20;
 #[error("what was noted about the nested archive can't be read back")]
 struct Damaged;
 
-impl From<Damaged> for Error {
-    fn from(damaged: Damaged) -> Self {
-        Error::new(Kind::System, damaged.to_string())
+impl error::Refusal for Damaged {
+    fn kind(&self) -> Kind {
+        Kind::System
     }
 }
 
@@ -81,9 +81,7 @@ impl Record {
         self.encode(&mut body);
         let mut record = Vec::with_capacity(4 + body.len());
         put_bytes(&body, &mut record);
-        spool
-            .write_all(&record)
-            .map_err(|error| Error::io("write spool", error))
+        spool.write_all(&record).called(|| "write spool")
     }
 
     /// The next record; `None` at the end.
@@ -173,8 +171,10 @@ fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 
 fn read_up_to(spool: &mut dyn Read, length: u32) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = spool.take(length.into()).read_to_end(&mut bytes);
-    read.map_err(|error| Error::io("read spool", error))?;
+    spool
+        .take(length.into())
+        .read_to_end(&mut bytes)
+        .called(|| "read spool")?;
     Ok(bytes)
 }
 

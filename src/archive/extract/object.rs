@@ -70,7 +70,7 @@ impl Extraction<'_> {
                 self.describe_directory(&node, place.member, place.canonical()?, Origin::Merged)
             }
             // It isn't there, or is something else.
-            Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => {
+            Err(error) if error.is_absent() => {
                 let make = |name: &Name| mkdirat(parent, name, Mode::S_IRWXU);
                 self.replace("mkdirat", place, make, |this, (), name| {
                     let (node, origin) = (open_directory(parent, name)?, this.created_in(parent)?);
@@ -136,8 +136,7 @@ fn write_data(extents: &Extents, data: &mut Data<'_, Input>, file: &File) -> Res
         }
     }
     if extents.ranges().is_some() {
-        set_len(file, extents.size())
-            .map_err(|error| Error::io(format!("ftruncate to {}", extents.size()), error))?;
+        set_len(file, extents.size()).called(|| format!("ftruncate to {}", extents.size()))?;
     }
     Ok(())
 }

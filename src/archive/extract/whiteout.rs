@@ -9,13 +9,12 @@
 use std::os::fd::AsFd as _;
 use std::rc::Rc;
 
-use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
 
 use super::places::Places;
 use super::{Extraction, Verdict};
-use crate::error::{Called as _, Error, Kind, Result};
+use crate::error::{self, Called as _, Kind, Result};
 use crate::fs::{
     Keep, Name, Node, Parent, RootPath, clear_directory_except, file_type, remove_tree_except,
 };
@@ -47,13 +46,12 @@ enum Bad {
     OtherMount,
 }
 
-impl From<Bad> for Error {
-    fn from(bad: Bad) -> Self {
-        let kind = match bad {
-            Bad::OtherMount => Kind::Escape,
-            Bad::Name | Bad::Type(_) | Bad::Content => Kind::Malformed,
-        };
-        Error::new(kind, bad.to_string())
+impl error::Refusal for Bad {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::OtherMount => Kind::Escape,
+            Self::Name | Self::Type(_) | Self::Content => Kind::Malformed,
+        }
     }
 }
 
@@ -237,7 +235,7 @@ impl Extraction<'_> {
     /// layer's, so that it isn't what had that path before.
     fn find_lower(&mut self, path: &RootPath) -> Result<Option<Rc<Parent>>> {
         let parent = match self.parents.get(path) {
-            Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => {
+            Err(error) if error.is_absent() => {
                 return Ok(None);
             }
             result => result?,

@@ -25,9 +25,11 @@ use std::sync::Arc;
 
 use thiserror::Error as ThisError;
 
+use nix::errno::Errno;
+
 use crate::archive::Sha256Digest;
 use crate::compress::{self, Compression, Decode, MAGIC_LEN};
-use crate::error::{Error, Kind, Result};
+use crate::error::{self, Called as _, Error, Kind, Result};
 use crate::tar::{Data, Extents, Source};
 use crate::watch::{Cancellation, Watch};
 use ahead::Decoding;
@@ -69,18 +71,20 @@ enum Refusal {
     Foreign(Foreign, Compression),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match refusal {
-            Refusal::Ratio(_) | Refusal::Holes | Refusal::NoSpool => Kind::Limit,
-            Refusal::Consumed | Refusal::Shrank(_) => Kind::System,
-            Refusal::Foreign(..) => Kind::Malformed,
-        };
-        let error = Error::new(kind, refusal.to_string());
-        match refusal {
-            Refusal::Consumed => error.with_errno(nix::errno::Errno::ESPIPE),
-            Refusal::Shrank(_) => error.with_errno(nix::errno::Errno::ESTALE),
-            _ => error,
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Ratio(_) | Self::Holes | Self::NoSpool => Kind::Limit,
+            Self::Consumed | Self::Shrank(_) => Kind::System,
+            Self::Foreign(..) => Kind::Malformed,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Consumed => Errno::ESPIPE,
+            Self::Shrank(_) => Errno::ESTALE,
+            _ => self.kind().errno(),
         }
     }
 }
@@ -157,7 +161,7 @@ impl Origin {
     pub(crate) fn len(&self) -> Result<Option<u64>> {
         match self {
             Origin::File(file) => {
-                let metadata = file.metadata().map_err(|error| Error::io("fstat", error))?;
+                let metadata = file.metadata().called(|| "fstat")?;
                 Ok(Some(metadata.len()))
             }
             Origin::Stream(_) => Ok(None),
@@ -176,7 +180,7 @@ impl Origin {
         if let (Origin::File(file), true) = (&*self, hash != Hash::Always) {
             let len = self.len()?.unwrap_or_default();
             let input = frames(file, len, reading);
-            if let Some(input) = input.map_err(|error| Error::io("read the archive", error))? {
+            if let Some(input) = input.called(|| "read the archive")? {
                 return Ok(Input::Frames(Box::new(input)));
             }
         }
@@ -236,7 +240,7 @@ impl<'a> Input<'a> {
         if let (Input::File(outer), None) = (data.source(), file.ranges()) {
             let mut first = [0; LOOKED_AT];
             let (read, result) = read_up_to(&mut outer.part(file.stored()), &mut first);
-            result.map_err(|error| Error::io("read the archive", error))?;
+            result.called(|| "read the archive")?;
             if is_plain(&first[..read])? {
                 return Ok(Input::File(outer.part(file.stored())));
             }
@@ -354,8 +358,7 @@ fn stream(
 
 fn decoded<'a>(raw: impl Read + Send + 'a, watch: &Watch) -> Result<Box<dyn Decode<'a> + 'a>> {
     let mut input = Buffered::new(raw);
-    let magic = input.peek(MAGIC_LEN);
-    let magic = magic.map_err(|error| Error::io("read the archive", error))?;
+    let magic = input.peek(MAGIC_LEN).called(|| "read the archive")?;
     let compression = compress::detect(magic);
     let reader = compress::decoder(compression, Box::new(input), watch)?;
     // A few bytes may become gigabytes between two reads of the archive.
@@ -385,7 +388,7 @@ fn beginning(file: &impl FileExt, offset: u64) -> Result<Vec<u8>> {
     let mut first = vec![0; LOOKED_AT];
     let mut reader = At { file, offset };
     let (read, result) = read_up_to(&mut reader, &mut first);
-    result.map_err(|error| Error::io("read the archive", error))?;
+    result.called(|| "read the archive")?;
     first.truncate(read);
     Ok(first)
 }

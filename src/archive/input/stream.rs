@@ -12,7 +12,7 @@ use super::ahead::{Ahead, Decoding};
 use super::raw::Tally;
 use super::record::Record;
 use crate::compress::{Decode, PutBack};
-use crate::error::{Error, Result};
+use crate::error::{Called as _, Result};
 use crate::fs::write_all_at;
 use crate::tar::Source;
 use crate::watch::Watch;
@@ -124,12 +124,11 @@ impl<'a> StreamInput<'a> {
     pub(super) fn copy_to(&mut self, target: &File, mut at: u64, len: u64) -> Result<u64> {
         let mut left = len;
         while left > 0 {
-            let taken = self.take(left);
-            let taken = taken.map_err(|error| Error::io("read the archive", error))?;
+            let taken = self.take(left).called(|| "read the archive")?;
             if taken.is_empty() {
                 break;
             }
-            write_all_at(target, taken, at).map_err(|error| Error::io("write", error))?;
+            write_all_at(target, taken, at).called(|| "write")?;
             at += taken.len() as u64;
             left -= taken.len() as u64;
         }
@@ -253,12 +252,12 @@ pub(super) fn copy_through(
         let want = usize::try_from(left).unwrap_or(BUFFER).min(buffer.len());
         let read = match reader.read(&mut buffer[..want]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            result => result.map_err(|error| Error::io("read the archive", error))?,
+            result => result.called(|| "read the archive")?,
         };
         if read == 0 {
             break;
         }
-        write_all_at(target, &buffer[..read], at).map_err(|error| Error::io("write", error))?;
+        write_all_at(target, &buffer[..read], at).called(|| "write")?;
         left -= read as u64;
         at += read as u64;
     }

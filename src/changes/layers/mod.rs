@@ -256,10 +256,7 @@ impl<'l> View<'l> {
 /// Whether the error says that there is no such directory any more, or (where openat2 can't be used) that it was moved
 /// while its path was gone down.
 fn is_gone(error: &Error) -> bool {
-    error.kind() == Kind::Escape
-        || [Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP, Errno::ESTALE]
-            .iter()
-            .any(|&errno| error.is(errno))
+    error.kind() == Kind::Escape || error.is_absent() || error.is(Errno::ESTALE)
 }
 
 #[cfg(test)]

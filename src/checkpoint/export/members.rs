@@ -108,10 +108,10 @@ impl<'s> Storing<'s> {
                     found.missing.push(entry.name.as_os_str().to_os_string());
                 }
                 (Stored::Nothing, _) => {
-                    return Err(Error::from(Refusal::Missing).at_entry(entry.name.as_bytes()));
+                    return Err(Refusal::Missing).at_entry(entry.name.as_bytes());
                 }
                 (_, Some(_)) if sink.members() - before < *members => {
-                    return Err(Error::from(Refusal::Vanished).at_entry(entry.name.as_bytes()));
+                    return Err(Refusal::Vanished).at_entry(entry.name.as_bytes());
                 }
                 _ => {}
             }
@@ -156,7 +156,7 @@ impl<'s> Storing<'s> {
         let mut alternatives = self.export.entries.iter().filter(is_alternative);
         match (alternatives.next(), alternatives.next()) {
             (Some(first), Some(_)) if !present.iter().any(|(entry, _)| is_alternative(entry)) => {
-                Err(Error::from(Refusal::Missing).at_entry(first.name.as_bytes()))
+                Err(Refusal::Missing).at_entry(first.name.as_bytes())
             }
             _ => Ok(()),
         }

@@ -27,7 +27,7 @@ use crate::changes::Change;
 use crate::checkpoint::names::{CONFIG_JSON, DELETED_FILES, Need, ROOTFS_DIFF_TAR, layout};
 use crate::checkpoint::rootfs_diff::Plan;
 use crate::checkpoint::{DocumentKind, Engine, Metadata};
-use crate::error::{Called as _, Context as _, Error, Kind, Result};
+use crate::error::{self, Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{Identity, Place, Root, RootPath};
 use crate::sys::mount_id;
 use source::open_source_ambient;
@@ -85,16 +85,20 @@ enum Refusal {
     Socket,
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let text = refusal.to_string();
-        match refusal {
-            Refusal::Missing | Refusal::NoConfiguration => {
-                Error::new(Kind::System, text).with_errno(Errno::ENOENT)
-            }
-            Refusal::Vanished => Error::new(Kind::System, text).with_errno(Errno::ESTALE),
-            Refusal::Socket => Error::new(Kind::Unsupported, text),
-            _ => Error::new(Kind::Argument, text),
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Missing | Self::NoConfiguration | Self::Vanished => Kind::System,
+            Self::Socket => Kind::Unsupported,
+            _ => Kind::Argument,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Missing | Self::NoConfiguration => Errno::ENOENT,
+            Self::Vanished => Errno::ESTALE,
+            _ => self.kind().errno(),
         }
     }
 }
@@ -192,7 +196,7 @@ impl Export {
             return Err(Error::argument("engine", "is not a known engine"));
         }
         if self.has_layout {
-            return Err(Error::from(Refusal::SecondBundle).context("bundle"));
+            return Err(Refusal::SecondBundle).context(|| "bundle");
         }
         let root = self.open_bundle_ambient(bundle.into())?;
         for (name, need) in layout(engine) {
@@ -314,7 +318,7 @@ impl Export {
     fn check_free(&self, name: &RootPath) -> Result<()> {
         let is_listed = |entry: &Entry| entry.listed && entry.name == *name;
         if self.names.contains(name) && !self.entries.iter().any(is_listed) {
-            return Err(Error::from(Refusal::Twice).at_entry(name.as_bytes()));
+            return Err(Refusal::Twice).at_entry(name.as_bytes());
         }
         Ok(())
     }

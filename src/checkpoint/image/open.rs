@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::{Image, ImageLayer};
 use crate::archive::{Make, Origin, Reading};
 use crate::checkpoint::names::{CHECKPOINT, ROOTFS_DIFF_TAR, SPEC_DUMP};
-use crate::error::{Context as _, Error, Kind, Result, quote};
+use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
 use crate::fs::{Place, PlaceBuf, spool_ambient};
 use crate::oci::{
     Blob, Content, Descriptor, Expected, MAX_LAYERS, Manifest, Merge, Part, Platform, Reference,
@@ -210,13 +210,12 @@ impl Unchanged {
 }
 
 fn state(file: &File) -> Result<(u64, i64, i64)> {
-    let metadata = file.metadata().map_err(|error| Error::io("fstat", error))?;
+    let metadata = file.metadata().called(|| "fstat")?;
     Ok((metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
 fn origin_of_one(blob: &Blob) -> Result<Origin> {
-    let metadata = blob.file.metadata();
-    let len = metadata.map_err(|error| Error::io("fstat", error))?.len();
+    let len = blob.file.metadata().called(|| "fstat")?.len();
     if blob.start == 0 && blob.len == len {
         return Ok(Origin::File(Arc::clone(&blob.file)));
     }

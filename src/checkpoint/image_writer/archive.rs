@@ -16,7 +16,7 @@ use crate::checkpoint::image::Facts;
 use crate::checkpoint::layer::{check_layer_name, judge_layer_member};
 use crate::checkpoint::{Compression as Wanted, DocumentKind, ImageOptions};
 use crate::compress::{Compression, Encode, MAGIC_LEN, detect, encoder};
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{Channel, Place, RootPath, open_input_ambient, share_range, write_all_at};
 use crate::oci::media;
 use crate::tar::{Member, Reader, Source as TarSource};
@@ -58,8 +58,7 @@ impl Source {
         let mut first = vec![0; MAGIC_LEN];
         if channel.is_regular() {
             let file = channel.into_file();
-            let metadata = file.metadata();
-            let len = metadata.map_err(|error| Error::io("fstat", error))?.len();
+            let len = file.metadata().called(|| "fstat")?.len();
             let read = read_at(&file, &mut first, 0)?;
             first.truncate(read);
             let from = From::File(Arc::new(file), len);
@@ -133,7 +132,7 @@ impl Source {
             From::Stream(_) => 0,
         };
         let is_file = matches!(self.from, From::File(..));
-        let to = to.try_clone().map_err(|error| Error::io("dup", error))?;
+        let to = to.try_clone().called(|| "dup")?;
         let copying = Copying {
             reader: self.reader(shared),
             to,
@@ -394,8 +393,7 @@ fn take_member(
     facts.metadata.saw(path.as_bytes());
     if facts.core.is_none() && Facts::is_core(path.as_bytes()) && member.stored() >= 14 {
         let mut core = [0; 14];
-        let read = reader.data().read_exact(&mut core);
-        read.map_err(|error| Error::io("read", error))?;
+        reader.data().read_exact(&mut core).called(|| "read")?;
         facts.core = Some(core);
         return Ok(());
     }
@@ -412,8 +410,9 @@ fn take_member(
     }
     let mut bytes = Vec::new();
     let mut data = reader.data();
-    let read = Content::new(file, &mut data).read_to_end(&mut bytes);
-    read.map_err(|error| Error::io("read", error))?;
+    Content::new(file, &mut data)
+        .read_to_end(&mut bytes)
+        .called(|| "read")?;
     facts.metadata.insert(kind, bytes)
 }
 

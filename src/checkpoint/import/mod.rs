@@ -24,7 +24,7 @@ pub use image::{ListedImage, images};
 pub use options::{ImportOptions, Limit};
 pub use session::Import;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{self, Error, Kind, Result};
 use crate::fs::{Place, RootPath};
 use crate::watch::Watch;
 
@@ -57,15 +57,14 @@ enum Refusal {
     Layout,
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match refusal {
-            Refusal::Twice | Refusal::Nothing => Kind::Malformed,
-            Refusal::NotRegular => Kind::Escape,
-            Refusal::Name | Refusal::Whiteout => Kind::Forbidden,
-            Refusal::Missing | Refusal::Layout => Kind::NotInArchive,
-        };
-        Error::new(kind, refusal.to_string())
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Twice | Self::Nothing => Kind::Malformed,
+            Self::NotRegular => Kind::Escape,
+            Self::Name | Self::Whiteout => Kind::Forbidden,
+            Self::Missing | Self::Layout => Kind::NotInArchive,
+        }
     }
 }
 

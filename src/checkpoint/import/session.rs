@@ -19,7 +19,7 @@ use crate::checkpoint::bundle::check_config;
 use crate::checkpoint::image::{OpenImage, Unchanged};
 use crate::checkpoint::names::CONFIGURATIONS;
 use crate::checkpoint::{DocumentKind, MAX_CONFIG, Metadata};
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{Channel, Place, RootPath, open_input_ambient, spool_ambient};
 use crate::tar::{Member, Reader};
 use crate::watch::{Cancellation, Phase, WarningKind, Watch};
@@ -481,8 +481,9 @@ impl Import {
         };
         let mut bytes = Vec::new();
         let mut data = reader.data();
-        let read = Content::new(file, &mut data).read_to_end(&mut bytes);
-        read.map_err(|error| Error::io("read", error))?;
+        Content::new(file, &mut data)
+            .read_to_end(&mut bytes)
+            .called(|| "read")?;
         self.metadata.insert(kind, bytes)
     }
 }

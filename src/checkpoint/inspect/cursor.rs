@@ -5,7 +5,7 @@
 use std::io::Read;
 
 use crate::archive::{Content, Hash, Input, Origin, Reading};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Called as _, Error, Kind, Result};
 use crate::tar::{Member, Reader, Source as _};
 
 /// How many places of an archive are read at a time: a process's pages, its parent's, shared memory, and one to spare.
@@ -116,16 +116,17 @@ impl Cursor {
 }
 
 fn skip(data: &mut crate::tar::Data<'_, Input<'static>>, bytes: u64) -> Result<()> {
-    let skipped = data.source().skip(bytes);
-    skipped.map_err(|error| Error::io("read the archive", error))?;
+    data.source().skip(bytes).called(|| "read the archive")?;
     data.consumed(bytes);
     Ok(())
 }
 
 fn take(reader: impl Read, len: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = reader.take(len).read_to_end(&mut bytes);
-    let read = read.map_err(|error| Error::io("read the archive", error))?;
+    let read = reader
+        .take(len)
+        .read_to_end(&mut bytes)
+        .called(|| "read the archive")?;
     if (read as u64) < len {
         return Err(changed());
     }

@@ -13,7 +13,7 @@ use super::store::{Located, Source, Store};
 use super::{Inspection, MemoryUse};
 use crate::archive::Content;
 use crate::criu::{Pagemap, Piece, Place};
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{Called as _, Context as _, Error, Kind, Result};
 use crate::tar::{Extent, Extents};
 
 /// How much memory is read at once.
@@ -192,8 +192,7 @@ fn kept(store: &Store, key: PagesKey, offset: u64, len: u64) -> Option<Vec<u8>> 
 fn read_at(file: &File, offset: u64, len: u64) -> Result<Vec<u8>> {
     let len = usize::try_from(len).map_err(|_| Error::new(Kind::Limit, "is too long"))?;
     let mut bytes = vec![0; len];
-    let read = file.read_exact_at(&mut bytes, offset);
-    read.map_err(|error| Error::io("read", error))?;
+    file.read_exact_at(&mut bytes, offset).called(|| "read")?;
     Ok(bytes)
 }
 
@@ -222,10 +221,12 @@ fn read_sparse(
     });
     let mut content = Content::new(&Extents::sparse(shifted.collect(), size - start)?, data);
     let mut skipped = (&mut content).take(offset - start);
-    io::copy(&mut skipped, &mut io::sink()).map_err(|error| Error::io("read", error))?;
+    io::copy(&mut skipped, &mut io::sink()).called(|| "read")?;
     let mut bytes = Vec::new();
-    let read = content.take(len).read_to_end(&mut bytes);
-    read.map_err(|error| Error::io("read", error))?;
+    content
+        .take(len)
+        .read_to_end(&mut bytes)
+        .called(|| "read")?;
     Ok(bytes)
 }
 

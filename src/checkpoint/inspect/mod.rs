@@ -52,7 +52,7 @@ use crate::archive::{Origin, Peer, Reading};
 use crate::checkpoint::import::MemberInfo;
 use crate::checkpoint::metadata::Metadata;
 use crate::criu::Items;
-use crate::error::{Called as _, Context as _, Error, Kind, Result};
+use crate::error::{self, Called as _, Context as _, Kind, Result};
 use crate::fs::{Budget, Channel, Place, open_input_ambient};
 use crate::watch::{Cancellation, Watch};
 use files::Opened;
@@ -75,9 +75,9 @@ enum Refusal {
     Mappings,
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Error::new(Kind::Malformed, refusal.to_string())
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        Kind::Malformed
     }
 }
 

@@ -15,7 +15,7 @@ use crate::archive::{Creation, Depth, Manner, Sink, Stored, Target};
 use crate::changes::{Change, ChangeKind};
 use crate::checkpoint::names::{DELETED_FILES, ROOTFS_DIFF_TAR};
 use crate::checkpoint::{MAX_DELETED_FILES, deleted_list, file_name};
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{self, Context as _, Error, Kind, Result};
 use crate::fs::{Output, Place, Quiet, Root, RootPath};
 use crate::watch::Watch;
 
@@ -138,9 +138,9 @@ fn remove_output(destination: impl AsFd, name: &str) -> Result<()> {
 )]
 struct ListTooLong(usize);
 
-impl From<ListTooLong> for Error {
-    fn from(refusal: ListTooLong) -> Self {
-        Error::new(Kind::Limit, refusal.to_string())
+impl error::Refusal for ListTooLong {
+    fn kind(&self) -> Kind {
+        Kind::Limit
     }
 }
 
