@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt as _;
 use std::str::FromStr;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use nix::errno::Errno;
 use sha2::{Digest as _, Sha256};
 
@@ -50,7 +51,7 @@ impl error::Refusal for Refusal {
 
 impl fmt::Display for Sha256Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 
@@ -65,24 +66,9 @@ impl FromStr for Sha256Digest {
 
     /// EINVAL for anything but 64 hexadecimal digits.
     fn from_str(text: &str) -> Result<Self> {
-        let mut digest = [0; 32];
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        if pairs.len() != digest.len() || !rest.is_empty() {
-            return Err(Refusal::NotHexadecimal.into());
-        }
-        for (byte, &[high, low]) in digest.iter_mut().zip(pairs) {
-            *byte = nibble(high)? << 4 | nibble(low)?;
-        }
-        Ok(Self(digest))
-    }
-}
-
-fn nibble(digit: u8) -> Result<u8, Refusal> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        b'A'..=b'F' => Ok(digit - b'A' + 10),
-        _ => Err(Refusal::NotHexadecimal),
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes());
+        let bytes = bytes.map_err(|_| Refusal::NotHexadecimal)?;
+        Ok(Self(bytes.try_into().map_err(|_| Refusal::NotHexadecimal)?))
     }
 }
 

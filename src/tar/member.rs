@@ -2,11 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+use serde::{Deserialize, Serialize};
+
 use super::refusal::Refusal;
 use crate::error::Result;
 
 /// A point in time, counted from the epoch; before it, `seconds` is negative and `nanoseconds` still counts forwards.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Time {
     /// Whole seconds, rounded down.
     pub seconds: i64,
@@ -47,11 +49,6 @@ impl MemberType {
         MemberType::Fifo,
     ];
 
-    /// The type with this number.
-    pub(crate) fn of_number(number: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|own| *own as u32 == number)
-    }
-
     /// What it is called in messages, and the letter that POSIX gives it in a header.
     fn name_and_letter(self) -> (&'static str, u8) {
         match self {
@@ -82,7 +79,7 @@ impl MemberType {
 }
 
 /// The number of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DeviceNumber {
     /// 12 bits.
     pub major: u32,
@@ -92,7 +89,7 @@ pub(crate) struct DeviceNumber {
 
 /// What a member is, with the data that belongs to it. Targets and sources have at most 4095 bytes, without NUL, as they
 /// stand in the archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum MemberKind {
     /// A regular file, sparse or not.
     Regular(Extents),
@@ -142,7 +139,7 @@ impl MemberKind {
 }
 
 /// An extended attribute.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Xattr {
     /// The name with its namespace, such as `user.mime_type`: not empty when written, never with a NUL.
     pub name: Vec<u8>,
@@ -151,7 +148,7 @@ pub(crate) struct Xattr {
 }
 
 /// A range of a file that holds data, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Extent {
     /// Where it begins in the file.
     pub offset: u64,
@@ -160,7 +157,11 @@ pub(crate) struct Extent {
 }
 
 /// Which ranges of a regular file hold data: the size as the file's readers see it, and what the stream stores of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    into = "(u64, Option<Vec<Extent>>)",
+    try_from = "(u64, Option<Vec<Extent>>)"
+)]
 pub(crate) struct Extents {
     size: u64,
     stored: u64,
@@ -225,8 +226,25 @@ impl Extents {
     }
 }
 
+impl From<Extents> for (u64, Option<Vec<Extent>>) {
+    fn from(extents: Extents) -> Self {
+        (extents.size, extents.sparse)
+    }
+}
+
+impl TryFrom<(u64, Option<Vec<Extent>>)> for Extents {
+    type Error = crate::error::Error;
+
+    fn try_from((size, sparse): (u64, Option<Vec<Extent>>)) -> Result<Self> {
+        match sparse {
+            Some(extents) => Self::sparse(extents, size),
+            None => Ok(Self::whole(size)),
+        }
+    }
+}
+
 /// One member of a tar stream, without its data.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Member {
     /// The name after all overrides, as it stands in the archive: not cleaned, at most 4095 bytes, without NUL.
     pub path: Vec<u8>,

@@ -8,6 +8,9 @@
 
 use std::collections::BTreeMap;
 
+use data_encoding::{BASE64_NOPAD, Encoding, HEXLOWER_PERMISSIVE};
+use once_cell::sync::OnceCell;
+
 use super::acl;
 use super::member::Xattr;
 use super::refusal::Refusal;
@@ -17,8 +20,6 @@ const SCHILY: &[u8] = b"SCHILY.xattr.";
 
 /// The prefix of the keys with encoded names and values.
 const LIBARCHIVE: &[u8] = b"LIBARCHIVE.xattr.";
-
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The xattrs among PAX records, sorted by name; of duplicates the last, of several forms the one that is the most exact.
 pub(super) fn from_records<'a>(
@@ -66,7 +67,7 @@ pub(super) fn to_record(xattr: &Xattr) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
     Ok(if xattr.name.contains(&b'=') {
         (
             [LIBARCHIVE, &encode_name(&xattr.name)].concat(),
-            encode_base64(&xattr.value),
+            BASE64_NOPAD.encode(&xattr.value).into_bytes(),
         )
     } else {
         ([SCHILY, &xattr.name].concat(), xattr.value.clone())
@@ -109,54 +110,25 @@ fn decode_name(encoded: &[u8]) -> Result<Vec<u8>, Refusal> {
 }
 
 fn hexadecimal(digits: &[u8]) -> Option<u8> {
-    // The parser below would take a sign, too.
-    let text = str::from_utf8(digits)
-        .ok()
-        .filter(|_| digits.iter().all(u8::is_ascii_hexdigit))?;
-    u8::from_str_radix(text, 16).ok()
-}
-
-fn encode_base64(value: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(value.len().div_ceil(3) * 4);
-    for chunk in value.chunks(3) {
-        let bits = (0..3).fold(0_usize, |bits, at| {
-            (bits << 8) | usize::from(chunk.get(at).copied().unwrap_or(0))
-        });
-        for digit in 0..=chunk.len() {
-            out.push(BASE64[(bits >> (18 - 6 * digit)) & 63]);
-        }
+    match HEXLOWER_PERMISSIVE.decode(digits).ok()?[..] {
+        [byte] => Some(byte),
+        _ => None,
     }
-    out
 }
 
-/// Padding may be there or not.
+/// Padding may be there or not, and what the last digit has beyond the value may be anything.
 fn decode_base64(text: &[u8]) -> Result<Vec<u8>, Refusal> {
+    static LENIENT: OnceCell<Encoding> = OnceCell::new();
     let malformed = || Refusal::RecordValue("LIBARCHIVE.xattr");
-    let end = text
-        .iter()
-        .rposition(|byte| *byte != b'=')
-        .map_or(0, |last| last + 1);
-    let mut out = Vec::with_capacity(end / 4 * 3 + 2);
-    for chunk in text[..end].chunks(4) {
-        let mut bits = 0_u32;
-        for at in 0..4 {
-            let digit = match chunk.get(at) {
-                Some(byte) => BASE64
-                    .iter()
-                    .position(|digit| digit == byte)
-                    .ok_or_else(malformed)?,
-                None => 0,
-            };
-            bits = (bits << 6) | u32::try_from(digit).map_err(|_| malformed())?;
-        }
-        match chunk.len() {
-            4 => out.extend_from_slice(&bits.to_be_bytes()[1..]),
-            3 => out.extend_from_slice(&bits.to_be_bytes()[1..3]),
-            2 => out.push(bits.to_be_bytes()[1]),
-            _ => return Err(malformed()),
-        }
-    }
-    Ok(out)
+    let encoding = LENIENT.get_or_try_init(|| {
+        let mut own = BASE64_NOPAD.specification();
+        own.check_trailing_bits = false;
+        own.encoding()
+    });
+    let last = text.iter().rposition(|byte| *byte != b'=');
+    let digits = &text[..last.map_or(0, |last| last + 1)];
+    let encoding = encoding.map_err(|_| malformed())?;
+    encoding.decode(digits).map_err(|_| malformed())
 }
 
 #[cfg(test)]
@@ -187,9 +159,10 @@ mod tests {
 
     #[test]
     fn libarchive_records_are_read_and_the_raw_value_counts_more() {
-        let records: [(&[u8], &[u8]); 5] = [
+        let records: [(&[u8], &[u8]); 6] = [
             (b"LIBARCHIVE.xattr.user.a%3Db", b"aGVsbG8"),
             (b"LIBARCHIVE.xattr.user.%3d%zz%", b"aGVsbG9v="),
+            (b"LIBARCHIVE.xattr.user.bits", b"aGVsbG9="),
             (b"SCHILY.xattr.user.both", b"raw"),
             (b"LIBARCHIVE.xattr.user.both", b"aGVsbG8"),
             (b"LIBARCHIVE.xattr.user.plain", b"aGVsbG8"),
@@ -199,6 +172,7 @@ mod tests {
             Ok(vec![
                 xattr(b"user.=%zz%", b"helloo"),
                 xattr(b"user.a=b", b"hello"),
+                xattr(b"user.bits", b"hello"),
                 xattr(b"user.both", b"raw"),
                 xattr(b"user.plain", b"hello"),
             ])

@@ -197,25 +197,41 @@ fn of_a_stored_file() {
     assert_costs("of_a_stored_file", &each, prepare_store, store);
 }
 
+/// All is looked at twice: the size of a nested archive comes before it.
+const IN_A_NESTED_DIFF: [(&str, usize); 5] = [
+    ("openat", 4),
+    ("statx", 3),
+    ("flistxattr", 2),
+    ("pread64", 1),
+    ("close", 4),
+];
+
+fn export_diff(directory: &Path, watch: &Watch) {
+    let mut export = Export::new();
+    export
+        .add_rootfs_diff(all(), &directory.join("root"))
+        .unwrap();
+    let archive = directory.join("archive.tar");
+    export.write(&archive, &plain(), watch).unwrap();
+}
+
 #[test]
 fn of_a_file_in_a_nested_diff() {
-    // All is looked at twice: the size of a nested archive comes before it.
-    let each = [
-        ("openat", 4),
-        ("statx", 3),
-        ("flistxattr", 2),
-        ("pread64", 1),
-        ("close", 4),
-    ];
+    let store = |directory: &Path| export_diff(directory, &Watch::new());
+    let test = "of_a_file_in_a_nested_diff";
+    assert_costs(test, &IN_A_NESTED_DIFF, prepare_store, store);
+}
+
+/// A total for the progress needs no further look.
+#[test]
+fn of_a_file_in_a_nested_diff_that_is_watched() {
     let store = |directory: &Path| {
-        let mut export = Export::new();
-        export
-            .add_rootfs_diff(all(), &directory.join("root"))
-            .unwrap();
-        let archive = directory.join("archive.tar");
-        export.write(&archive, &plain(), &Watch::new()).unwrap();
+        let watch = Watch::new();
+        watch.on_progress(|_| {});
+        export_diff(directory, &watch);
     };
-    assert_costs("of_a_file_in_a_nested_diff", &each, prepare_store, store);
+    let test = "of_a_file_in_a_nested_diff_that_is_watched";
+    assert_costs(test, &IN_A_NESTED_DIFF, prepare_store, store);
 }
 
 /// A root with some files in one directory, and the list that deletes all of them.

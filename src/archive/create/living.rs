@@ -7,20 +7,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufReader, Read};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt as _;
 
 use nix::sys::stat::SFlag;
 use once_cell::unsync::OnceCell;
 
 use super::describe::type_of;
 use super::find::Finder;
+use super::measure::Measured;
 use super::record::{Mark, Record};
 use super::sink::Sink;
 use super::{LeftOut, describe};
 use crate::error::{Error, Result};
-use crate::fs::{Node, OverlayState, RootPath, file_type};
+use crate::fs::{Node, RootPath, file_type};
 use crate::sys::Status;
 use crate::tar::{self, Extents, Member, MemberKind, MemberType};
 use crate::watch::WarningKind;
@@ -31,10 +30,7 @@ const ATTEMPTS: u32 = 5;
 
 /// What is known of an archive of what lives.
 pub(super) struct Living<'l> {
-    spool: &'l File,
-    /// The name of the archive, in the one around it.
-    within: &'l [u8],
-    overlay: OverlayState,
+    measured: &'l Measured<'l>,
     /// The further names of files, by the first; found with the first file that is missed.
     names: OnceCell<HashMap<Vec<u8>, Vec<Vec<u8>>>>,
     /// First names that others can't be links to, since the archive has another object there or none.
@@ -42,11 +38,9 @@ pub(super) struct Living<'l> {
 }
 
 impl<'l> Living<'l> {
-    pub(super) fn new(spool: &'l File, within: &'l [u8], overlay: OverlayState) -> Self {
+    pub(super) fn new(measured: &'l Measured<'l>) -> Self {
         Self {
-            spool,
-            within,
-            overlay,
+            measured,
             names: OnceCell::new(),
             lost: HashSet::new(),
         }
@@ -125,8 +119,8 @@ impl<'l> Living<'l> {
         sink: &mut Sink<'_>,
     ) -> Result<()> {
         let size = u64::try_from(status.stat.st_size).unwrap_or(0);
-        let changed =
-            Mark::from(status) != mark || !describe::has_kept(member, node, status, self.overlay)?;
+        let changed = Mark::from(status) != mark
+            || !describe::has_kept(member, node, status, self.measured.overlay)?;
         if changed || size < member.size() {
             self.tell(member, sink, "has changed: stored as it is now");
             return self.restate(finder, member, (node, status), sink);
@@ -138,7 +132,7 @@ impl<'l> Living<'l> {
         sink.inner_header(member)?;
         self.data(member, &file, sink)?;
         let node = Node::from_open(file.into());
-        if !describe::has_kept(member, &node, &node.status()?, self.overlay)? {
+        if !describe::has_kept(member, &node, &node.status()?, self.measured.overlay)? {
             self.tell(
                 member,
                 sink,
@@ -167,7 +161,7 @@ impl<'l> Living<'l> {
         let open = (member_type == MemberType::Regular).then(|| finder.reopen(node));
         let open = open.transpose()?.map(|file| Node::from_open(file.into()));
         let held = open.as_ref().unwrap_or(node);
-        let (mut now, _) = describe::member(&path, held, &status.stat, self.overlay)?;
+        let (mut now, _) = describe::member(&path, held, &status.stat, self.measured.overlay)?;
         now.path.clone_from(&member.path);
         let file = open.map(|node| File::from(OwnedFd::from(node)));
         if let Some(file) = &file {
@@ -214,12 +208,9 @@ impl<'l> Living<'l> {
     /// The further names of a file that was stored under this one.
     fn names_of(&self, member: &Member) -> Result<&[Vec<u8>]> {
         let names = self.names.get_or_try_init(|| {
-            let mut spool = BufReader::new(FromStart {
-                file: self.spool,
-                at: 0,
-            });
+            let mut records = self.measured.records();
             let mut names: HashMap<_, Vec<_>> = HashMap::new();
-            while let Some(Record { member, .. }) = Record::read(&mut spool)? {
+            while let Some(Record { member, .. }) = Record::read(&mut records)? {
                 if let MemberKind::HardLink { source } = member.kind {
                     names.entry(source).or_default().push(member.path);
                 }
@@ -231,7 +222,7 @@ impl<'l> Living<'l> {
 
     fn name(&self, member: &Member) -> Vec<u8> {
         let path = member.path.strip_prefix(b"./").unwrap_or(&member.path);
-        [self.within, b"/", path].concat()
+        [self.measured.within, b"/", path].concat()
     }
 
     fn tell(&self, member: &Member, sink: &Sink<'_>, what: &str) {
@@ -273,18 +264,4 @@ fn fit(member: Member, room: u64, sink: &Sink<'_>) -> Result<Option<Member>> {
         fitting.kind = MemberKind::Regular(Extents::whole(size));
     }
     Ok(None)
-}
-
-/// Reads a file by its offsets: its own is somebody else's.
-struct FromStart<'f> {
-    file: &'f File,
-    at: u64,
-}
-
-impl Read for FromStart<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.at)?;
-        self.at += count as u64;
-        Ok(count)
-    }
 }

@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::io::{BufWriter, Seek as _, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek as _, Write as _};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 
 use super::record::{Mark, Record};
 use super::sink::{check_avoided, warn};
@@ -13,7 +15,7 @@ use crate::fs::{Identity, OverlayState, Quiet};
 use crate::tar::{self, END_OF_ARCHIVE, Member};
 use crate::watch::Watch;
 
-/// How much is gathered before it is written to the spool.
+/// How much of the spool is written and read at once.
 const BUFFER: usize = 64 << 10;
 
 /// Adds up how long the members are in a stream, without reading any data.
@@ -118,31 +120,41 @@ impl Target for Measure<'_> {
 }
 
 /// An archive that is going to be a member of another one, measured.
-pub(crate) struct Measured {
-    pub(super) spool: File,
-    pub(super) within: Vec<u8>,
+pub(crate) struct Measured<'m> {
+    spool: &'m File,
+    /// Where its records are in the spool.
+    records: Range<u64>,
+    pub(super) within: &'m [u8],
     size: u64,
-    lives: bool,
+    pub(super) lives: bool,
     pub(super) overlay: OverlayState,
 }
 
-impl Measured {
-    /// Measures what `store` stores, which will be a member called `within`; the details go into `spool`, an empty file
-    /// that nobody else has. `lives` says that nothing of it can be relied on to stay. Returns what `store` returned, too.
+impl<'m> Measured<'m> {
+    /// Measures with `measure` what `store` stores, which will be a member called `within`; the details go behind what is in
+    /// `spool`, a file that nobody else has. Returns what `store` returned, too.
     pub(crate) fn new<T>(
-        mut spool: File,
-        within: &[u8],
-        lives: bool,
-        watch: &Watch,
-        store: impl FnOnce(&mut Measure<'_>) -> Result<T>,
+        mut spool: &'m File,
+        within: &'m [u8],
+        mut measure: Measure<'m>,
+        store: impl FnOnce(&mut Measure<'m>) -> Result<T>,
     ) -> Result<(Self, T)> {
-        let (size, told) = measure_into(&spool, within, lives, watch, store)?;
-        spool.rewind().called(|| "rewind spool")?;
+        let call = || "write spool";
+        let start = spool.stream_position().called(call)?;
+        measure.notes = Some(Notes {
+            spool: BufWriter::with_capacity(BUFFER, Quiet(spool)),
+            within,
+        });
+        let told = store(&mut measure)?;
+        if let Some(notes) = &mut measure.notes {
+            notes.spool.flush().called(call)?;
+        }
         let measured = Self {
             spool,
-            within: within.to_vec(),
-            size,
-            lives,
+            records: start..spool.stream_position().called(call)?,
+            within,
+            size: measure.size.saturating_add(END_OF_ARCHIVE.len() as u64),
+            lives: measure.lives,
             overlay: OverlayState::LeftOut,
         };
         Ok((measured, told))
@@ -153,36 +165,32 @@ impl Measured {
         Self { overlay, ..self }
     }
 
-    pub(super) fn lives(&self) -> bool {
-        self.lives
-    }
-
     /// How long the archive is, with its end.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
+
+    /// The records of its members, from the first.
+    pub(super) fn records(&self) -> BufReader<impl Read + use<'m>> {
+        let records = At {
+            file: self.spool,
+            offset: self.records.start,
+        };
+        let length = self.records.end.saturating_sub(self.records.start);
+        BufReader::with_capacity(BUFFER, records.take(length))
+    }
 }
 
-fn measure_into<T>(
-    spool: &File,
-    within: &[u8],
-    lives: bool,
-    watch: &Watch,
-    store: impl FnOnce(&mut Measure<'_>) -> Result<T>,
-) -> Result<(u64, T)> {
-    let notes = Notes {
-        spool: BufWriter::with_capacity(BUFFER, Quiet(spool)),
-        within,
-    };
-    let mut measure = Measure {
-        notes: Some(notes),
-        lives,
-        ..Measure::alone(watch)
-    };
-    let told = store(&mut measure)?;
-    if let Some(notes) = &mut measure.notes {
-        notes.spool.flush().called(|| "write spool")?;
+/// Reads a file from an offset on: its own is where the next archive's records go.
+struct At<'f> {
+    file: &'f File,
+    offset: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
     }
-    let size = measure.size.saturating_add(END_OF_ARCHIVE.len() as u64);
-    Ok((size, told))
 }

@@ -1,16 +1,17 @@
 //! What the first pass over a nested archive leaves for the second: its members, in a file of their own.
 //!
-//! The headers aren't kept but what they are made from, which is a tenth as long. All numbers are little-endian.
+//! The headers aren't kept but what they are made from, which is a tenth as long.
 
 #![forbid(unsafe_code)]
 
 use std::io::{Read, Write};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
 
 use crate::error::{self, Called as _, Kind, Result};
 use crate::sys::Status;
-use crate::tar::{DeviceNumber, Extent, Extents, Member, MemberKind, MemberType, Time, Xattr};
+use crate::tar::Member;
 
 /// How long a record may be, in bytes: two names, xattrs of 1 MiB and a sparse map of 512 KiB, whose numbers take two
 /// bytes there and eight here, fit.
@@ -28,7 +29,7 @@ impl error::Refusal for Damaged {
 }
 
 /// One member, and where its data is if it has some.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     pub member: Member,
     /// The file that has the data.
@@ -39,7 +40,7 @@ pub(super) struct Record {
 ///
 /// File systems give inode numbers out again, ext4 at once. A file that is known by its number alone would get the
 /// content of one that is gone by now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Mark {
     device: u64,
     inode: u64,
@@ -77,11 +78,12 @@ impl From<&Status> for Mark {
 impl Record {
     /// Appends the record to `spool`.
     pub(super) fn write(&self, spool: &mut dyn Write) -> Result<()> {
-        let mut body = Vec::new();
-        self.encode(&mut body);
-        let mut record = Vec::with_capacity(4 + body.len());
-        put_bytes(&body, &mut record);
-        spool.write_all(&record).called(|| "write spool")
+        let body = postcard::to_allocvec(self).map_err(|_| Damaged)?;
+        let length = u32::try_from(body.len()).map_err(|_| Damaged)?;
+        let written = spool.write_all(&length.to_le_bytes());
+        written
+            .and_then(|()| spool.write_all(&body))
+            .called(|| "write spool")
     }
 
     /// The next record; `None` at the end.
@@ -95,78 +97,11 @@ impl Record {
             return Err(Damaged.into());
         }
         let bytes = read_up_to(spool, length)?;
-        // Shorter, it could still be the record of a member without data.
-        if u64::from(length) > bytes.len() as u64 {
-            return Err(Damaged.into());
-        }
-        let mut body = Body(&bytes);
-        let record = body.record().filter(|_| body.0.is_empty());
-        Ok(Some(record.ok_or(Damaged)?))
-    }
-
-    fn encode(&self, body: &mut Vec<u8>) {
-        let member = &self.member;
-        for number in [
-            u32::from(member.xattrs_complete),
-            member.mode,
-            member.uid,
-            member.gid,
-            member.mtime.nanoseconds,
-        ] {
-            body.extend_from_slice(&number.to_le_bytes());
-        }
-        body.extend_from_slice(&member.mtime.seconds.to_le_bytes());
-        put_bytes(&member.path, body);
-        put_kind(&member.kind, body);
-        put_u32(member.xattrs.len(), body);
-        for xattr in &member.xattrs {
-            put_bytes(&xattr.name, body);
-            put_bytes(&xattr.value, body);
-        }
-        if let Some(mark) = self.source {
-            put_u64(&[mark.device, mark.inode, mark.born], body);
-            body.extend_from_slice(&mark.changed.to_le_bytes());
+        match postcard::take_from_bytes(&bytes) {
+            Ok((record, [])) => Ok(Some(record)),
+            _ => Err(Damaged.into()),
         }
     }
-}
-
-fn put_kind(kind: &MemberKind, out: &mut Vec<u8>) {
-    out.extend_from_slice(&(kind.member_type() as u32).to_le_bytes());
-    match kind {
-        MemberKind::Regular(extents) => {
-            put_u64(&[extents.size()], out);
-            put_u32(usize::from(extents.ranges().is_some()), out);
-            let ranges = extents.ranges().unwrap_or_default();
-            put_u32(ranges.len(), out);
-            for extent in ranges {
-                put_u64(&[extent.offset, extent.len], out);
-            }
-        }
-        MemberKind::Symlink { target: link } | MemberKind::HardLink { source: link } => {
-            put_bytes(link, out);
-        }
-        MemberKind::CharDevice(number) | MemberKind::BlockDevice(number) => {
-            out.extend_from_slice(&number.major.to_le_bytes());
-            out.extend_from_slice(&number.minor.to_le_bytes());
-        }
-        MemberKind::Directory | MemberKind::Fifo => {}
-    }
-}
-
-/// Lengths are far below 4 GiB, since names, xattrs and sparse maps are limited where they are made.
-fn put_u32(number: usize, out: &mut Vec<u8>) {
-    out.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
-}
-
-fn put_u64(numbers: &[u64], out: &mut Vec<u8>) {
-    for number in numbers {
-        out.extend_from_slice(&number.to_le_bytes());
-    }
-}
-
-fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    put_u32(bytes.len(), out);
-    out.extend_from_slice(bytes);
 }
 
 fn read_up_to(spool: &mut dyn Read, length: u32) -> Result<Vec<u8>> {
@@ -178,121 +113,10 @@ fn read_up_to(spool: &mut dyn Read, length: u32) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What is left of a record. Every part is `None` where it isn't there.
-struct Body<'b>(&'b [u8]);
-
-impl Body<'_> {
-    fn record(&mut self) -> Option<Record> {
-        let xattrs_complete = self.u32()? == 1;
-        let [mode, uid, gid, nanoseconds] = self.numbers(Self::u32)?;
-        let seconds = i64::from_le_bytes(self.array()?);
-        let (path, kind) = (self.bytes()?, self.kind()?);
-        let mut xattrs = Vec::new();
-        for _ in 0..self.u32()? {
-            let (name, value) = (self.bytes()?, self.bytes()?);
-            xattrs.push(Xattr { name, value });
-        }
-        let mtime = Time {
-            seconds,
-            nanoseconds,
-        };
-        let member = Member {
-            mode,
-            uid,
-            gid,
-            xattrs,
-            xattrs_complete,
-            ..Member::made(&path, kind, mtime)
-        };
-        let source = self.mark()?;
-        Some(Record { member, source })
-    }
-
-    fn kind(&mut self) -> Option<MemberKind> {
-        Some(match MemberType::of_number(self.u32()?)? {
-            MemberType::Regular => MemberKind::Regular(self.extents()?),
-            MemberType::Directory => MemberKind::Directory,
-            MemberType::Symlink => MemberKind::Symlink {
-                target: self.bytes()?,
-            },
-            MemberType::HardLink => MemberKind::HardLink {
-                source: self.bytes()?,
-            },
-            MemberType::CharDevice => MemberKind::CharDevice(self.device()?),
-            MemberType::BlockDevice => MemberKind::BlockDevice(self.device()?),
-            MemberType::Fifo => MemberKind::Fifo,
-        })
-    }
-
-    fn device(&mut self) -> Option<DeviceNumber> {
-        let [major, minor] = self.numbers(Self::u32)?;
-        Some(DeviceNumber { major, minor })
-    }
-
-    fn extents(&mut self) -> Option<Extents> {
-        let (size, is_sparse) = (self.u64()?, self.u32()? == 1);
-        let mut extents = Vec::new();
-        for _ in 0..self.u32()? {
-            let [offset, len] = self.numbers(Self::u64)?;
-            extents.push(Extent { offset, len });
-        }
-        if is_sparse {
-            Extents::sparse(extents, size).ok()
-        } else {
-            Some(Extents::whole(size))
-        }
-    }
-
-    fn mark(&mut self) -> Option<Option<Mark>> {
-        if self.0.is_empty() {
-            return Some(None);
-        }
-        let [device, inode, born] = self.numbers(Self::u64)?;
-        let changed = i64::from_le_bytes(self.array()?);
-        Some(Some(Mark {
-            device,
-            inode,
-            born,
-            changed,
-        }))
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (array, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*array)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn numbers<T: Copy + Default, const N: usize>(
-        &mut self,
-        next: fn(&mut Self) -> Option<T>,
-    ) -> Option<[T; N]> {
-        let mut numbers = [T::default(); N];
-        for number in &mut numbers {
-            *number = next(self)?;
-        }
-        Some(numbers)
-    }
-
-    fn bytes(&mut self) -> Option<Vec<u8>> {
-        let length = usize::try_from(self.u32()?).ok()?;
-        let (bytes, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(bytes.to_vec())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tar::{DeviceNumber, Extent, Extents, MemberKind, Time, Xattr};
 
     fn record(kind: MemberKind) -> Record {
         let mtime = Time {
@@ -377,24 +201,12 @@ mod tests {
             assert_eq!(error.kind(), Kind::System, "{length}");
         }
         let length = u32::try_from(whole.len() - 4).unwrap();
-        for wrong in [
-            0,
-            length - 32,
-            length - 1,
-            length + 1,
-            LONGEST + 1,
-            u32::MAX,
-        ] {
+        for wrong in [0, length - 1, length + 1, LONGEST + 1, u32::MAX] {
             let mut bytes = whole.clone();
             bytes.push(0);
             bytes[..4].copy_from_slice(&wrong.to_le_bytes());
-            let read = Record::read(&mut &bytes[..]);
-            if wrong == length - 32 {
-                // Without its mark it is the record of a member without data.
-                assert_eq!(read.unwrap().unwrap().source, None);
-            } else {
-                assert_eq!(read.unwrap_err().kind(), Kind::System, "{wrong}");
-            }
+            let error = Record::read(&mut &bytes[..]).unwrap_err();
+            assert_eq!(error.kind(), Kind::System, "{wrong}");
         }
     }
 

@@ -2,8 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::BufReader;
-
 use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
@@ -18,9 +16,6 @@ use crate::error::{self, Context as _, Kind, Result};
 use crate::fs::{Node, OverlayState, Root, RootPath, file_type};
 use crate::sys::Status;
 use crate::tar::{Extents, Member, MemberKind};
-
-/// How much of the spool is read at once.
-const BUFFER: usize = 64 << 10;
 
 /// Why a file can't be stored as it was measured. The archive around it has been told its size already.
 #[derive(Debug, ThisError)]
@@ -49,7 +44,7 @@ impl error::Refusal for Refusal {
     }
 }
 
-impl Measured {
+impl Measured<'_> {
     /// Writes the archive as the member `header`, which lacks nothing but the size. `root` is the one that was
     /// measured.
     ///
@@ -61,11 +56,9 @@ impl Measured {
         let kind = MemberKind::Regular(Extents::whole(size));
         sink.begin_nested(&Member { kind, ..header })?;
         let mut finder = Finder::new(root)?;
-        let mut living = self
-            .lives()
-            .then(|| Living::new(&self.spool, &self.within, self.overlay));
-        let mut spool = BufReader::with_capacity(BUFFER, &self.spool);
-        while let Some(record) = Record::read(&mut spool)? {
+        let mut living = self.lives.then(|| Living::new(&self));
+        let mut records = self.records();
+        while let Some(record) = Record::read(&mut records)? {
             let member = &record.member;
             if let Some(living) = &mut living {
                 let written = living.write(&mut finder, &record, sink);

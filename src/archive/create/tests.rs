@@ -1,8 +1,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs::{self, OpenOptions, Permissions};
-use std::io::Read as _;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -49,23 +48,29 @@ impl Scratch {
     }
 
     /// Measures the whole tree.
-    fn measure(&self, root: &Root, watch: &Watch) -> Result<Measured> {
+    fn measure<'m>(
+        &self,
+        spool: &'m File,
+        root: &'m Root,
+        watch: &'m Watch,
+    ) -> Result<Measured<'m>> {
         let manner = Manner {
             dotted: true,
             ..Manner::default()
         };
-        let store = |measure: &mut Measure<'_>| {
+        let store = |measure: &mut Measure<'m>| {
             let mut creation = Creation::new(root, measure, manner)?;
             creation.add(&RootPath::root(), Depth::Recursive, false)
         };
-        Measured::new(self.file("spool"), b"nested.tar", false, watch, store)
+        Measured::new(spool, b"nested.tar", Measure::alone(watch), store)
             .map(|(measured, _)| measured)
     }
 
     /// Stores the whole tree as a nested archive, with something done between the passes; the inner archive.
     fn store(&self, between: impl FnOnce()) -> Result<Vec<u8>> {
         let (root, watch, output) = (self.root(), Watch::new(), self.file("archive"));
-        let measured = self.measure(&root, &watch)?;
+        let spool = self.file("spool");
+        let measured = self.measure(&spool, &root, &watch)?;
         let size = measured.size();
         between();
         let mut sink = Sink::into_file(&output, &watch);
@@ -276,7 +281,9 @@ fn a_socket_is_left_out_and_told_once() {
     Creation::new(&root, &mut measure, alone)
         .and_then(|mut creation| creation.add(&RootPath::root(), Depth::Recursive, false))
         .unwrap();
-    scratch.measure(&root, &watch).unwrap();
+    scratch
+        .measure(&scratch.file("spool"), &root, &watch)
+        .unwrap();
     let expected = [(WarningKind::Socket, "nested.tar/s".to_owned())];
     assert_eq!(*told.lock().unwrap(), expected);
 }
@@ -286,9 +293,13 @@ fn both_passes_can_be_cancelled() {
     let scratch = Scratch::new();
     fs::write(scratch.at("f"), "content").unwrap();
     let (root, watch, output) = (scratch.root(), Watch::new(), scratch.file("archive"));
-    let measured = scratch.measure(&root, &watch).unwrap();
+    let spool = scratch.file("spool");
+    let measured = scratch.measure(&spool, &root, &watch).unwrap();
     watch.cancel();
-    let error = scratch.measure(&root, &watch).map(drop).unwrap_err();
+    let error = scratch
+        .measure(&scratch.file("spool"), &root, &watch)
+        .map(drop)
+        .unwrap_err();
     assert_eq!(error.kind(), Kind::Cancelled);
     let mut sink = Sink::into_file(&output, &watch);
     let error = measured.write(&root, outer(), &mut sink).unwrap_err();
@@ -346,12 +357,9 @@ fn a_spool_that_was_cut_short_is_an_error() {
     let scratch = Scratch::new();
     fs::write(scratch.at("f"), "content").unwrap();
     let (root, watch, output) = (scratch.root(), Watch::new(), scratch.file("archive"));
-    let measured = scratch.measure(&root, &watch).unwrap();
-    let mut spooled = Vec::new();
-    let mut spool = measured.spool.try_clone().unwrap();
-    spool.read_to_end(&mut spooled).unwrap();
-    spool.set_len(spooled.len() as u64 - 1).unwrap();
-    std::io::Seek::rewind(&mut spool).unwrap();
+    let spool = scratch.file("spool");
+    let measured = scratch.measure(&spool, &root, &watch).unwrap();
+    spool.set_len(spool.metadata().unwrap().len() - 1).unwrap();
     let mut sink = Sink::into_file(&output, &watch);
     let error = measured.write(&root, outer(), &mut sink).unwrap_err();
     assert_eq!(error.errno(), libc::EIO);
@@ -363,14 +371,13 @@ fn a_spool_that_lost_its_last_members_is_an_error() {
     fs::write(scratch.at("f"), "content").unwrap();
     fs::write(scratch.at("g"), "content").unwrap();
     let (root, watch, output) = (scratch.root(), Watch::new(), scratch.file("archive"));
-    let measured = scratch.measure(&root, &watch).unwrap();
+    let spool = scratch.file("spool");
+    let measured = scratch.measure(&spool, &root, &watch).unwrap();
     let mut length = [0; 4];
-    let mut spool = measured.spool.try_clone().unwrap();
-    spool.read_exact(&mut length).unwrap();
+    spool.read_exact_at(&mut length, 0).unwrap();
     spool
         .set_len(4 + u64::from(u32::from_le_bytes(length)))
         .unwrap();
-    std::io::Seek::rewind(&mut spool).unwrap();
     let mut sink = Sink::into_file(&output, &watch);
     let error = measured.write(&root, outer(), &mut sink).unwrap_err();
     assert_eq!(error.errno(), libc::EIO, "{error}");

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use nix::sys::stat::SFlag;
 
 use super::Origin;
@@ -24,7 +25,8 @@ pub(in crate::changes) fn indexed_files(work: &Root) -> Result<Vec<(Origin, Iden
     let mut files = Vec::new();
     for name in sorted_names(&directory).context(|| "index")? {
         // Other names are files that are on their way into the index.
-        let Some(origin) = unhex(name.bytes()).and_then(|value| Origin::noted(&value)) else {
+        let value = HEXLOWER_PERMISSIVE.decode(name.bytes()).ok();
+        let Some(origin) = value.and_then(|value| Origin::noted(&value)) else {
             continue;
         };
         let Some(node) = Node::find_at(&directory, &name)? else {
@@ -38,29 +40,4 @@ pub(in crate::changes) fn indexed_files(work: &Root) -> Result<Vec<(Origin, Iden
         }
     }
     Ok(files)
-}
-
-fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
-    let byte = |pair: &[u8]| match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-        _ => None,
-    };
-    text.chunks(2).map(byte).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::unhex;
-
-    #[test]
-    fn only_pairs_of_hexadecimal_digits_are_bytes() {
-        assert_eq!(unhex(b"00fB"), Some(vec![0, 0xfb]));
-        assert_eq!(unhex(b"00f"), None);
-        assert_eq!(unhex(b"#1"), None);
-    }
 }

@@ -8,11 +8,12 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::ops::Bound;
 
+use once_cell::unsync::OnceCell;
+
 use super::{Content, Diff, Entry, Export, Refusal, completeness};
 use crate::archive::{Creation, Depth, Finished, Manner, Measure, Measured, Sink, Stored, Target};
 use crate::checkpoint::bundle::{check_config, judge_bundle_member};
 use crate::checkpoint::names::{CONFIG_DUMP, CONFIGURATIONS, DELETED_FILES, Need};
-use crate::checkpoint::rootfs_diff::Plan;
 use crate::error::{Context as _, Error, Result};
 use crate::fs::{Identity, OverlayState, Root, RootPath};
 use crate::tar::{END_OF_ARCHIVE, Extents, Member, MemberKind, Time};
@@ -20,13 +21,31 @@ use crate::watch::{Phase, Watch};
 
 /// The members that are there.
 pub(super) struct Found<'e> {
-    /// With how many members each of them had.
-    pub present: Vec<(&'e Entry, u64)>,
+    present: Vec<Present<'e>>,
     pub missing: Vec<OsString>,
     /// What a restore will need and isn't there.
     pub lacking: Vec<OsString>,
     /// How long the tar stream will be, if somebody wants to know.
     pub total: Option<u64>,
+}
+
+/// A member that is there.
+struct Present<'e> {
+    entry: &'e Entry,
+    /// How many members it had.
+    members: u64,
+    /// The archive that it is going to be, if that was looked into.
+    nested: Option<Nested<'e>>,
+}
+
+/// A nested archive, measured.
+struct Nested<'e> {
+    measured: Measured<'e>,
+    root: &'e Root,
+    /// Whether it is stored: a rootfs diff that stores nothing isn't.
+    wanted: bool,
+    /// The list of what is deleted, which comes with it.
+    deleted: Option<Vec<u8>>,
 }
 
 /// Lets a member into the archive, or refuses it.
@@ -50,13 +69,15 @@ pub(super) struct Storing<'s> {
     pub lives: bool,
     /// What may be in the archive.
     pub judge: Judge,
-    /// Makes a file for what is noted while measuring.
-    pub spool: &'s dyn Fn() -> Result<File>,
+    /// What is noted of nested archives while they are measured.
+    pub spool: OnceCell<File>,
+    /// Makes the file for that.
+    pub make_spool: &'s dyn Fn() -> Result<File>,
 }
 
 impl<'s> Storing<'s> {
     /// Looks for all members, so that nothing is written of an archive that can't be whole.
-    pub(super) fn find(&self) -> Result<Found<'s>> {
+    pub(super) fn find(&self) -> Result<Found<'_>> {
         self.check_excluded()?;
         self.watch.begin(Phase::Measuring, None);
         let mut measure = self.measuring();
@@ -64,20 +85,22 @@ impl<'s> Storing<'s> {
         for entry in &self.export.entries {
             self.watch.at(entry.name.as_bytes());
             let before = measure.members();
-            let stored = self.measure(entry, &mut measure);
-            match (
-                stored.at_entry(entry.name.as_bytes())?,
-                entry.content.need(),
-            ) {
+            let measured = self.measure(entry, &mut measure);
+            let (stored, nested) = measured.at_entry(entry.name.as_bytes())?;
+            match (stored, entry.content.need()) {
                 (Stored::Nothing, Some(Need::Optional)) => {
                     missing.push(entry.name.as_os_str().to_os_string());
                 }
                 (Stored::Nothing, _) => {}
-                _ => present.push((entry, measure.members() - before)),
+                _ => present.push(Present {
+                    entry,
+                    members: measure.members() - before,
+                    nested,
+                }),
             }
         }
         self.check_alternatives(&present)?;
-        let there: Vec<_> = present.iter().map(|(entry, _)| *entry).collect();
+        let there: Vec<_> = present.iter().map(|present| present.entry).collect();
         let lacking = completeness::check(self.export, &there, self.watch)?;
         self.watch.end();
         let total = measure.size().saturating_add(END_OF_ARCHIVE.len() as u64);
@@ -93,13 +116,13 @@ impl<'s> Storing<'s> {
     /// Stores all members that were found. Returns how long the stream is, and how many members it has.
     pub(super) fn store(
         &self,
-        found: &mut Found<'s>,
+        found: &mut Found<'_>,
         mut sink: Sink<'_>,
     ) -> Result<(Finished, u64)> {
         self.watch.begin(Phase::Writing, found.total);
-        for (entry, members) in &found.present {
-            let before = sink.members();
-            let stored = self.store_entry(entry, &mut sink);
+        for present in found.present.drain(..) {
+            let (entry, before) = (present.entry, sink.members());
+            let stored = self.store_entry(entry, present.nested, &mut sink);
             match (
                 stored.at_entry(entry.name.as_bytes())?,
                 entry.content.need(),
@@ -110,7 +133,7 @@ impl<'s> Storing<'s> {
                 (Stored::Nothing, _) => {
                     return Err(Refusal::Missing).at_entry(entry.name.as_bytes());
                 }
-                (_, Some(_)) if sink.members() - before < *members => {
+                (_, Some(_)) if sink.members() - before < present.members => {
                     return Err(Refusal::Vanished).at_entry(entry.name.as_bytes());
                 }
                 _ => {}
@@ -144,28 +167,34 @@ impl<'s> Storing<'s> {
             .living(self.lives)
     }
 
-    /// Whether nested archives are looked into before anything is written: for the progress, and because the file that
-    /// is written to may be in them.
+    /// Whether nested archives are measured before anything is written: for the progress, and because the file that is
+    /// written to may be in them. Otherwise each is measured when it is stored, so that little time goes by between the two.
     fn looks_into_nested(&self) -> bool {
         self.watch.is_followed() || self.output.is_some()
     }
 
     /// Where one of several members has to be there, one is, unless the caller has something else of such a name.
-    fn check_alternatives(&self, present: &[(&Entry, u64)]) -> Result<()> {
+    fn check_alternatives(&self, present: &[Present<'_>]) -> Result<()> {
         let is_alternative = |entry: &&Entry| entry.content.need() == Some(Need::OneOfThem);
         let mut alternatives = self.export.entries.iter().filter(is_alternative);
         match (alternatives.next(), alternatives.next()) {
-            (Some(first), Some(_)) if !present.iter().any(|(entry, _)| is_alternative(entry)) => {
+            (Some(first), Some(_))
+                if !present.iter().any(|present| is_alternative(&present.entry)) =>
+            {
                 Err(Refusal::Missing).at_entry(first.name.as_bytes())
             }
             _ => Ok(()),
         }
     }
 
-    /// Adds the length of a member. That of a nested archive is only looked for if there is a reason: it is measured when
-    /// it is stored, so that little time goes by between the two.
-    fn measure(&self, entry: &Entry, measure: &mut Measure<'_>) -> Result<Stored> {
+    /// Adds the length of a member, and of the nested archive that it is going to be if that is to be measured by now.
+    fn measure<'e>(
+        &'e self,
+        entry: &'e Entry,
+        measure: &mut Measure<'_>,
+    ) -> Result<(Stored, Option<Nested<'e>>)> {
         let name = &entry.name;
+        let mut nested = None;
         let stored = match &entry.content {
             Content::Bundle(root, need) => self.store_bundle(root, *need, name, measure)?,
             Content::Bytes(bytes) => {
@@ -178,39 +207,76 @@ impl<'s> Storing<'s> {
                 file.store(name, &self.judge, measure)?;
                 Stored::Object
             }
-            Content::Directory(root) => {
+            Content::Directory(_) | Content::Diff(_) => {
                 if self.looks_into_nested() {
-                    let mut inner = self.measuring();
-                    self.store_directory(name, root, &mut inner)?;
-                    measure.add(&self.made(name.as_bytes(), nested(&inner)))?;
+                    nested = self.nested(entry)?;
                 }
-                Stored::Object
-            }
-            Content::Diff(diff) => {
-                if self.looks_into_nested() {
-                    self.measure_diff(diff, name, measure)?;
+                if let Some(nested) = &nested {
+                    self.add_nested(name, nested, measure)?;
                 }
-                self.check_below(&RootPath::clean(DELETED_FILES.as_bytes())?)?;
                 Stored::Object
             }
         };
+        if matches!(entry.content, Content::Diff(_)) {
+            self.check_below(&RootPath::clean(DELETED_FILES.as_bytes())?)?;
+        }
         if matches!(stored, Stored::Object | Stored::Socket) {
             self.check_below(name)?;
         }
-        Ok(stored)
+        Ok((stored, nested))
     }
 
-    fn measure_diff(&self, diff: &Diff, name: &RootPath, measure: &mut Measure<'_>) -> Result<()> {
-        let plan = Plan::new(&diff.changes)?;
-        let mut inner = self.measuring();
-        let stored = plan.store(&diff.root, &mut inner, self.diff_manner())?;
-        if stored.wanted {
-            measure.add(&self.made(name.as_bytes(), nested(&inner)))?;
+    fn add_nested(
+        &self,
+        name: &RootPath,
+        nested: &Nested<'_>,
+        measure: &mut Measure<'_>,
+    ) -> Result<()> {
+        if nested.wanted {
+            measure.add(&self.made(name.as_bytes(), nested.measured.size()))?;
         }
-        match plan.deleted_list(&stored)? {
+        match &nested.deleted {
             Some(list) => measure.add(&self.made(DELETED_FILES.as_bytes(), list.len() as u64)),
             None => Ok(()),
         }
+    }
+
+    /// Measures the archive that a member is going to be; none for a member that is no archive of the export's own.
+    fn nested<'e>(&'e self, entry: &'e Entry) -> Result<Option<Nested<'e>>> {
+        let name = &entry.name;
+        match &entry.content {
+            Content::Directory(root) => {
+                let store = |measure: &mut Measure<'e>| self.store_directory(name, root, measure);
+                let (measured, ()) = self.measured(name, store)?;
+                Ok(Some(Nested {
+                    measured: measured.with_overlay_xattrs(OverlayState::Kept),
+                    root,
+                    wanted: true,
+                    deleted: None,
+                }))
+            }
+            Content::Diff(Diff { plan, root }) => {
+                let store =
+                    |measure: &mut Measure<'e>| plan.store(root, measure, self.diff_manner());
+                let (measured, stored) = self.measured(name, store)?;
+                Ok(Some(Nested {
+                    measured: measured.with_overlay_xattrs(self.overlay),
+                    root,
+                    wanted: stored.wanted,
+                    deleted: plan.deleted_list(&stored)?,
+                }))
+            }
+            Content::Bundle(..) | Content::Bytes(_) | Content::File(_) => Ok(None),
+        }
+    }
+
+    fn measured<'e, T>(
+        &'e self,
+        name: &'e RootPath,
+        store: impl FnOnce(&mut Measure<'e>) -> Result<T>,
+    ) -> Result<(Measured<'e>, T)> {
+        let spool = self.spool.get_or_try_init(self.make_spool)?;
+        Measured::new(spool, name.as_bytes(), self.measuring(), store)
     }
 
     /// Refuses a member that is no directory where another one was added below it.
@@ -222,42 +288,36 @@ impl<'s> Storing<'s> {
         }
     }
 
-    fn store_entry(&self, entry: &Entry, sink: &mut Sink<'_>) -> Result<Stored> {
+    fn store_entry(
+        &self,
+        entry: &Entry,
+        nested: Option<Nested<'_>>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Stored> {
         let name = &entry.name;
         match &entry.content {
             Content::Bundle(root, need) => return self.store_bundle(root, *need, name, sink),
             Content::Bytes(bytes) => self.store_bytes(name.as_bytes(), bytes, sink)?,
             Content::File(file) => file.store(name, &self.judge, sink)?,
-            Content::Directory(root) => {
-                let store = |measure: &mut Measure<'_>| self.store_directory(name, root, measure);
-                let spool = (self.spool)()?;
-                let (measured, ()) =
-                    Measured::new(spool, name.as_bytes(), self.lives, self.watch, store)?;
-                measured.with_overlay_xattrs(OverlayState::Kept).write(
-                    root,
-                    self.made(name.as_bytes(), 0),
-                    sink,
-                )?;
+            Content::Directory(_) | Content::Diff(_) => {
+                let nested = match nested {
+                    Some(nested) => Some(nested),
+                    None => self.nested(entry)?,
+                };
+                if let Some(nested) = nested {
+                    self.store_nested(name, nested, sink)?;
+                }
             }
-            Content::Diff(diff) => self.store_diff(diff, name, sink)?,
         }
         Ok(Stored::Object)
     }
 
-    fn store_diff(&self, diff: &Diff, name: &RootPath, sink: &mut Sink<'_>) -> Result<()> {
-        let plan = Plan::new(&diff.changes)?;
-        let store = |measure: &mut Measure<'_>| plan.store(&diff.root, measure, self.diff_manner());
-        let spool = (self.spool)()?;
-        let (measured, stored) =
-            Measured::new(spool, name.as_bytes(), self.lives, self.watch, store)?;
-        if stored.wanted {
-            measured.with_overlay_xattrs(self.overlay).write(
-                &diff.root,
-                self.made(name.as_bytes(), 0),
-                sink,
-            )?;
+    fn store_nested(&self, name: &RootPath, nested: Nested<'_>, sink: &mut Sink<'_>) -> Result<()> {
+        if nested.wanted {
+            let header = self.made(name.as_bytes(), 0);
+            nested.measured.write(nested.root, header, sink)?;
         }
-        match plan.deleted_list(&stored)? {
+        match nested.deleted {
             Some(list) => self.store_bytes(DELETED_FILES.as_bytes(), &list, sink),
             None => Ok(()),
         }
@@ -350,11 +410,6 @@ impl Content {
             _ => None,
         }
     }
-}
-
-/// How long an archive is, with its end.
-fn nested(measure: &Measure<'_>) -> u64 {
-    measure.size().saturating_add(END_OF_ARCHIVE.len() as u64)
 }
 
 /// Lets nothing into the archive that no import would take out of it: found there, it would be too late.

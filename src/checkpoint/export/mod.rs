@@ -140,7 +140,7 @@ enum Content {
 
 /// The changes of a root file system.
 struct Diff {
-    changes: Vec<Change>,
+    plan: Plan,
     root: Root,
 }
 
@@ -284,13 +284,13 @@ impl Export {
         changes: Vec<Change>,
         root: impl Into<Place<'d>>,
     ) -> Result<()> {
-        Plan::new(&changes)?;
+        let plan = Plan::new(changes)?;
         let root = Root::new(root.into().open_directory_ambient("root")?);
         for name in [ROOTFS_DIFF_TAR, DELETED_FILES] {
             self.check_free(&check_name(name.as_ref())?)?;
         }
         self.claim(DELETED_FILES.as_ref())?;
-        let content = Content::Diff(Diff { changes, root });
+        let content = Content::Diff(Diff { plan, root });
         self.add(ROOTFS_DIFF_TAR.as_ref(), content)
     }
 

@@ -81,8 +81,8 @@ impl ExportOptions {
         self
     }
 
-    /// The directory that unnamed files for nested archives' headers are made in, some 100 bytes and the name for each
-    /// object of the larger of them. None: the directory of the archive; for a descriptor, the one that TMPDIR names,
+    /// The directory that the unnamed file for nested archives' headers is made in, some 100 bytes and the name for each
+    /// object of all of them. None: the directory of the archive; for a descriptor, the one that TMPDIR names,
     /// or else /var/tmp.
     pub fn spool_directory(&mut self, directory: Option<PlaceBuf>) -> &mut Self {
         self.spool_directory = directory;

@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use nix::errno::Errno;
 use nix::sys::stat::SFlag;
+use once_cell::unsync::OnceCell;
 
 use super::members::{self, Judge, Storing};
 use super::{Export, ExportOptions, Exported};
@@ -217,7 +218,8 @@ impl<'j> Job<'j> {
             },
             lives: self.options.live,
             judge: self.judge,
-            spool: self.spool,
+            spool: OnceCell::new(),
+            make_spool: self.spool,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The form of the times in `config.dump`.
+//! The form of the times in `config.dump`, as Go reads it: crates for RFC 3339 are stricter, and refuse what engines take.
 
 #![forbid(unsafe_code)]
 

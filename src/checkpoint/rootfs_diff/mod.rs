@@ -4,8 +4,9 @@
 
 mod apply;
 mod create;
+mod plan;
 
 pub use apply::apply_rootfs_diff_tar;
 pub(super) use apply::{Heed, apply};
-pub(super) use create::Plan;
 pub use create::create_rootfs_diff_tar;
+pub(super) use plan::Plan;
