@@ -16,7 +16,7 @@ use thiserror::Error as ThisError;
 
 use super::node::{Node, file_type};
 use super::{Name, Root, RootPath};
-use crate::error::{Called as _, Error, Kind, Result};
+use crate::error::{self, Called as _, Error, Kind, Result};
 
 /// How many symlinks are followed on one path, as in the kernel.
 const MAX_LINKS: usize = 40;
@@ -40,6 +40,12 @@ pub(crate) struct Resolved {
 #[error("more than {0} steps through symlinks")]
 struct TooManySteps(u64);
 
+impl error::Refusal for TooManySteps {
+    fn kind(&self) -> Kind {
+        Kind::Limit
+    }
+}
+
 /// How many steps through symlinks are left.
 pub(super) struct Steps {
     left: u64,
@@ -59,8 +65,7 @@ impl Steps {
 
     fn take(&mut self, number: u64) -> Result<()> {
         let left = self.left.checked_sub(number);
-        self.left =
-            left.ok_or_else(|| Error::new(Kind::Limit, TooManySteps(self.limit).to_string()))?;
+        self.left = left.ok_or(TooManySteps(self.limit))?;
         Ok(())
     }
 }

@@ -89,9 +89,7 @@ impl Read for Range {
         let want = buffer.len().min(left);
         let count = self.file.read_at(&mut buffer[..want], self.at)?;
         if count == 0 && want > 0 {
-            let text = format!("the file ends {left} bytes before the blob does");
-            let error = Error::new(Kind::System, text).with_errno(nix::errno::Errno::ESTALE);
-            return Err(error.into());
+            return Err(Error::from(Refusal::Shrank(left)).into());
         }
         self.at += count as u64;
         Ok(count)

@@ -17,6 +17,7 @@ mod reference;
 mod resolve;
 mod store;
 
+use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
 use crate::error::{self, Kind};
@@ -70,6 +71,9 @@ pub(crate) enum Refusal {
     /// The content was cut short or changed.
     #[error("the {0} {1} has {2} bytes, not the {3} that its descriptor says")]
     Size(&'static str, String, u64, u64),
+    /// A blob without its end would pass for a shorter one.
+    #[error("the file ends {0} bytes before the blob does")]
+    Shrank(usize),
     /// The content was changed.
     #[error("the {0} {1} is damaged: its SHA-256 is {2}")]
     Damaged(&'static str, String, String),
@@ -128,6 +132,14 @@ impl error::Refusal for Refusal {
             | Self::NoImage(..)
             | Self::Ambiguous(..)
             | Self::Platform(..) => Kind::NotInArchive,
+            Self::Shrank(_) => Kind::System,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Shrank(_) => Errno::ESTALE,
+            _ => self.kind().errno(),
         }
     }
 }

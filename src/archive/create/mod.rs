@@ -71,11 +71,31 @@ pub(crate) enum Refusal {
     /// What is mounted below a root isn't part of it: storing it would copy foreign data into the archive.
     #[error("is below a mount point")]
     OtherMount,
+    /// An object of another type can't be made again.
+    #[error("unknown file type")]
+    Type,
+    /// Cut to 32 bits, it would be another device's.
+    #[error("device number too large")]
+    DeviceNumber,
+    /// What is missing of it would come back as zeros.
+    #[error("got shorter while it was looked at")]
+    Shrank,
 }
 
 impl error::Refusal for Refusal {
     fn kind(&self) -> Kind {
-        Kind::Escape
+        match self {
+            Self::OtherMount => Kind::Escape,
+            Self::Type | Self::DeviceNumber => Kind::Unsupported,
+            Self::Shrank => Kind::System,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Shrank => Errno::ESTALE,
+            _ => self.kind().errno(),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 use super::metadata::Origin;
 use super::replace::tell_what_stays;
 use super::{Extraction, Input, Place, Refusal, changed_meanwhile};
-use crate::error::{Called as _, Error, Kind, Result};
+use crate::error::{Called as _, Error, Result};
 use crate::fs::{Name, Node, Parent, RootPath, file_type, set_len};
 use crate::tar::{Data, Extents, Member};
 use crate::watch::WarningKind;
@@ -130,9 +130,7 @@ fn write_data(extents: &Extents, data: &mut Data<'_, Input>, file: &File) -> Res
         let copied = data.source().copy_to(file, extent.offset, extent.len)?;
         data.consumed(copied);
         if copied < extent.len {
-            let missing = extent.len - copied;
-            let why = format!("archive is cut short: {missing} bytes of data are missing");
-            return Err(Error::new(Kind::Malformed, why));
+            return Err(Refusal::CutShort(extent.len - copied).into());
         }
     }
     if extents.ranges().is_some() {

@@ -53,6 +53,9 @@ pub(crate) enum Refusal {
     /// An archive that was cut between two members looks like a whole one but for its end.
     #[error("the archive has no end marker: it was cut short, or its writer left it out")]
     NoEndMarker,
+    /// A file without its end would pass for a whole one.
+    #[error("archive is cut short: {0} bytes of data are missing")]
+    CutShort(u64),
 }
 
 impl error::Refusal for Refusal {
@@ -65,9 +68,11 @@ impl error::Refusal for Refusal {
             | Self::NotLocal(_) => Kind::Escape,
             Self::Type(_) | Self::Device => Kind::Forbidden,
             Self::Unmapped { .. } => Kind::Unsupported,
-            Self::XattrName | Self::Acl(_) | Self::Capability | Self::NoEndMarker => {
-                Kind::Malformed
-            }
+            Self::XattrName
+            | Self::Acl(_)
+            | Self::Capability
+            | Self::NoEndMarker
+            | Self::CutShort(_) => Kind::Malformed,
         }
     }
 

@@ -66,6 +66,9 @@ enum Refusal {
     /// A file that ends before its length would pass for an archive with fewer members.
     #[error("the archive's file ends {0} bytes before its length")]
     Shrank(u64),
+    /// What comes next of the stream would be taken for the missing bytes.
+    #[error("the spool has fewer bytes than were written to it")]
+    SpoolShrank,
     /// Whoever is told that an archive is damaged looks for the damage, and not for the right program.
     #[error("{}", .0.told(*.1))]
     Foreign(Foreign, Compression),
@@ -75,7 +78,7 @@ impl error::Refusal for Refusal {
     fn kind(&self) -> Kind {
         match self {
             Self::Ratio(_) | Self::Holes | Self::NoSpool => Kind::Limit,
-            Self::Consumed | Self::Shrank(_) => Kind::System,
+            Self::Consumed | Self::Shrank(_) | Self::SpoolShrank => Kind::System,
             Self::Foreign(..) => Kind::Malformed,
         }
     }

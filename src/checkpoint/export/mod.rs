@@ -83,6 +83,9 @@ enum Refusal {
     /// What is required would be missing, since an archive leaves its place empty.
     #[error("is required and is a socket, which no archive can hold")]
     Socket,
+    /// The configuration is read into memory whole.
+    #[error("has {0} bytes, more than 16 MiB")]
+    TooLarge(u64),
 }
 
 impl error::Refusal for Refusal {
@@ -90,6 +93,7 @@ impl error::Refusal for Refusal {
         match self {
             Self::Missing | Self::NoConfiguration | Self::Vanished => Kind::System,
             Self::Socket => Kind::Unsupported,
+            Self::TooLarge(_) => Kind::Limit,
             _ => Kind::Argument,
         }
     }

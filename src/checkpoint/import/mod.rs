@@ -24,6 +24,7 @@ pub use image::{ListedImage, images};
 pub use options::{ImportOptions, Limit};
 pub use session::Import;
 
+use crate::archive::Sha256Digest;
 use crate::error::{self, Error, Kind, Result};
 use crate::fs::{Place, RootPath};
 use crate::watch::Watch;
@@ -55,12 +56,25 @@ enum Refusal {
         "no config.dump in the archive: it is an OCI image layout, whose image can be imported as such"
     )]
     Layout,
+    /// What was compared isn't what is extracted.
+    #[error("was written to after its SHA-256 was compared")]
+    Written,
+    /// Another archive than the one that whoever restores it trusts.
+    #[error("its SHA-256 is {0}, not {1}")]
+    Digest(Sha256Digest, Sha256Digest),
+    /// Another image.
+    #[error("its digest is sha256:{0}, not sha256:{1}")]
+    ImageDigest(Sha256Digest, Sha256Digest),
 }
 
 impl error::Refusal for Refusal {
     fn kind(&self) -> Kind {
         match self {
-            Self::Twice | Self::Nothing => Kind::Malformed,
+            Self::Twice
+            | Self::Nothing
+            | Self::Written
+            | Self::Digest(..)
+            | Self::ImageDigest(..) => Kind::Malformed,
             Self::NotRegular => Kind::Escape,
             Self::Name | Self::Whiteout => Kind::Forbidden,
             Self::Missing | Self::Layout => Kind::NotInArchive,

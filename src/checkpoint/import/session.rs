@@ -340,8 +340,7 @@ impl Import {
         if let (Some(verified), Origin::File(file)) = (verified, &self.origin)
             && State::of(file)? != verified.state
         {
-            let why = "was written to after its SHA-256 was compared";
-            return Err(Error::new(Kind::Malformed, why));
+            return Err(super::Refusal::Written.into());
         }
         let verified = verified.map(|verified| verified.digest);
         let digest = reader.source().take_digest().or(verified);
@@ -492,6 +491,5 @@ fn expect(expected: Sha256Digest, digest: Sha256Digest) -> Result<()> {
     if expected == digest {
         return Ok(());
     }
-    let text = format!("its SHA-256 is {digest}, not {expected}");
-    Err(Error::new(Kind::Malformed, text))
+    Err(super::Refusal::Digest(digest, expected).into())
 }

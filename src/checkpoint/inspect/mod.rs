@@ -73,11 +73,31 @@ enum Refusal {
     /// Mappings that overlap or descend give an address two contents.
     #[error("its mappings overlap or aren't sorted")]
     Mappings,
+    /// What is read now belongs to other images than those that were read before.
+    #[error("the archive isn't what it was when it was opened")]
+    Changed,
+    /// An image of pages that a process has, and the archive hasn't.
+    #[error("is not there")]
+    NoPages,
+    /// What lies behind its end belongs to another file.
+    #[error("is shorter than its page map says")]
+    ShortPages,
+    /// A pipe is read once, and memory is no place for all pages of a container.
+    #[error("came through a pipe and is gone")]
+    Gone,
+    /// More than the address space holds.
+    #[error("is too long")]
+    TooLong,
 }
 
 impl error::Refusal for Refusal {
     fn kind(&self) -> Kind {
-        Kind::Malformed
+        match self {
+            Self::NoPages => Kind::NotInArchive,
+            Self::Gone => Kind::Unsupported,
+            Self::TooLong => Kind::Limit,
+            _ => Kind::Malformed,
+        }
     }
 }
 
