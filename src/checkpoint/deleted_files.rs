@@ -18,8 +18,8 @@ use super::{CONTAINER_ROOT, file_name, open_in_base_ambient};
 use super::{MAX_DELETED_FILES, deleted_list};
 use crate::error::{self, Called as _, Context as _, Kind, Result, quote};
 use crate::fs::{
-    Name, Node, Parent, Parents, Place, Root, RootPath, file_type, open_regular_at,
-    remove_tree_except, restore_times, stat_at, times_of,
+    Name, Node, Parent, Parents, Place, Root, RootPath, file_type, open_regular_at, restore_times,
+    stat_at, times_of,
 };
 use crate::sys::{Timestamp, mount_id};
 use crate::watch::Watch;
@@ -254,10 +254,7 @@ fn remove(
         }
         *edited = Some(Edited::begin(&parent)?);
     }
-    if matches!(kind, SFlag::S_IFDIR | SFlag::S_IFLNK) {
-        parents.forget_through(&canonical);
-    }
-    remove_tree_except(&*parent, &name, &canonical, held, watch)?;
+    parents.remove_except(&parent, &name, held, watch)?;
     if kind == SFlag::S_IFDIR {
         held.remember_cleared(canonical);
     }

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::mem;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::rc::Rc;
@@ -33,6 +34,26 @@ pub(crate) struct Resolved {
     pub(crate) canonical: RootPath,
     /// The symlinks that led to it, by their paths without symlinks.
     pub(crate) links: Rc<[RootPath]>,
+    /// The directories that a `..` in a symlink's target led out of.
+    pub(super) climbed: Vec<RootPath>,
+}
+
+impl Resolved {
+    /// What was found on the way from here, by this way and that one.
+    pub(super) fn then(self, further: Self) -> Self {
+        Self {
+            links: self.links.iter().chain(&*further.links).cloned().collect(),
+            climbed: [self.climbed, further.climbed].concat(),
+            ..further
+        }
+    }
+}
+
+/// Where a path through symlinks leads, and by which way.
+struct Followed {
+    canonical: RootPath,
+    links: Vec<RootPath>,
+    climbed: Vec<RootPath>,
 }
 
 /// Paths of symlinks upon symlinks would keep the library busy for hours.
@@ -79,14 +100,15 @@ impl Root {
                 fd,
                 canonical: path.clone(),
                 links: Rc::default(),
+                climbed: Vec::new(),
             }),
             Err(error) if error.is(Errno::ELOOP) => {
-                let (canonical, links) = self.follow(path, steps)?;
-                let fd = self.directory_without_links(&canonical)?;
+                let followed = self.follow(path, steps)?;
                 Ok(Resolved {
-                    fd,
-                    canonical,
-                    links: links.into(),
+                    fd: self.directory_without_links(&followed.canonical)?,
+                    canonical: followed.canonical,
+                    links: followed.links.into(),
+                    climbed: followed.climbed,
                 })
             }
             Err(error) => Err(error),
@@ -99,10 +121,10 @@ impl Root {
         Ok(resolved.fd)
     }
 
-    fn follow(&self, path: &RootPath, steps: &mut Steps) -> Result<(RootPath, Vec<RootPath>)> {
+    fn follow(&self, path: &RootPath, steps: &mut Steps) -> Result<Followed> {
         let failed = |errno| Error::system(format!("resolve {}", path.quoted()), errno);
         let mut canonical = RootPath::root();
-        let mut links = Vec::new();
+        let (mut links, mut climbed) = (Vec::new(), Vec::new());
         // The directory `canonical`, unless it has to be found again.
         let mut here: Option<Node> = None;
         // The components to come, the next one last.
@@ -112,9 +134,9 @@ impl Root {
             steps.take(1)?;
             let Some(name) = Name::new(&component) else {
                 if component == b".." {
-                    canonical = canonical
-                        .split()
-                        .map_or_else(RootPath::root, |(parent, _)| parent);
+                    if let Some((parent, _)) = canonical.split() {
+                        climbed.push(mem::replace(&mut canonical, parent));
+                    }
                     here = None;
                 }
                 continue;
@@ -151,6 +173,10 @@ impl Root {
                 _ => return Err(failed(Errno::ENOTDIR)),
             }
         }
-        Ok((canonical, links))
+        Ok(Followed {
+            canonical,
+            links,
+            climbed,
+        })
     }
 }

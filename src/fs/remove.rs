@@ -429,7 +429,7 @@ fn unlink(parent: BorrowedFd<'_>, name: &Name) -> Result<bool> {
     }
 }
 
-fn is_directory_at(parent: BorrowedFd<'_>, name: &Name) -> Result<bool> {
+pub(super) fn is_directory_at(parent: impl AsFd, name: &Name) -> Result<bool> {
     Ok(match Node::find_at(parent, name)? {
         Some(node) => is_directory(&node.stat()?),
         None => false,

@@ -83,7 +83,7 @@ impl Extraction<'_> {
 
     /// Gives the root itself the attributes of a member that names it.
     pub(super) fn describe_root(&mut self, member: &Member) -> Result<()> {
-        let node = Node::from_path_only(self.root.directory(&RootPath::root())?);
+        let node = Node::from_path_only(self.parents.root_to_change()?);
         self.describe_directory(&node, member, RootPath::root(), Origin::Merged)
     }
 
@@ -93,9 +93,7 @@ impl Extraction<'_> {
         self.replace("symlinkat", place, make, |this, (), name| {
             let node = open_made(parent, name, SFlag::S_IFLNK, 0)?;
             this.describe(&node, place.member, Origin::Symlink)
-        })?;
-        self.parents.forget();
-        Ok(())
+        })
     }
 
     pub(super) fn make_node(&mut self, place: &Place<'_>, kind: SFlag, device: u64) -> Result<()> {

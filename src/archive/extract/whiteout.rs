@@ -15,9 +15,7 @@ use thiserror::Error as ThisError;
 use super::places::Places;
 use super::{Extraction, Verdict};
 use crate::error::{self, Called as _, Kind, Result};
-use crate::fs::{
-    Keep, Name, Node, Parent, RootPath, clear_directory_except, file_type, remove_tree_except,
-};
+use crate::fs::{Keep, Name, Node, Parent, RootPath, file_type};
 use crate::sys::mount_id;
 use crate::tar::{Member, MemberKind, MemberType};
 use crate::watch::WarningKind;
@@ -195,12 +193,9 @@ impl Extraction<'_> {
             return Ok(());
         }
         self.prepare_removal(&parent)?;
-        if matches!(kind, SFlag::S_IFDIR | SFlag::S_IFLNK) {
-            // Paths through it lead elsewhere from now on.
-            self.parents.forget();
-        }
         let watch = self.policy.watch;
-        remove_tree_except(&*parent, &name, &canonical, &self.layer, watch)?;
+        self.parents
+            .remove_except(&parent, &name, &self.layer, watch)?;
         if kind == SFlag::S_IFDIR && self.layer.keeps_below(&canonical) {
             self.layer.remember_cleared(canonical)?;
         }
@@ -226,8 +221,8 @@ impl Extraction<'_> {
             return Ok(());
         }
         self.prepare_removal(&parent)?;
-        self.parents.forget();
-        clear_directory_except(&*parent, &canonical, &self.layer, self.policy.watch)?;
+        let watch = self.policy.watch;
+        self.parents.clear_except(&parent, &self.layer, watch)?;
         self.layer.remember_cleared(canonical)
     }
 
