@@ -213,8 +213,9 @@ impl Store {
         };
         let mut bytes = Vec::new();
         let mut data = reader.data();
-        let read = Content::new(file, &mut data).read_to_end(&mut bytes);
-        read.map_err(|error| Error::io("read", error))?;
+        Content::new(file, &mut data)
+            .read_to_end(&mut bytes)
+            .called(|| "read")?;
         Ok(self.insert(kind, bytes))
     }
 
@@ -341,8 +342,9 @@ impl Store {
                     return self.take_file(path, size, file, Located::Member(0), items);
                 };
                 let mut bytes = Vec::new();
-                let read = file.take(MAX_CONFIG + 1).read_to_end(&mut bytes);
-                read.map_err(|error| Error::io("read", error))?;
+                file.take(MAX_CONFIG + 1)
+                    .read_to_end(&mut bytes)
+                    .called(|| "read")?;
                 let problem = self.insert(kind, bytes);
                 self.problems
                     .extend(problem.map(|why| (name.bytes().to_vec(), why)));
@@ -415,8 +417,7 @@ impl Store {
             }
             (MemberType::Regular, image) if image != ImageName::Other => {
                 if let Some(file) = open_regular_at(directory, name)? {
-                    let content = file.try_clone();
-                    let content = content.map_err(|error| Error::io("dup", error))?;
+                    let content = file.try_clone().called(|| "dup")?;
                     let located = Located::File(file);
                     return self.take_image(set, name.bytes(), size, content, located, items);
                 }

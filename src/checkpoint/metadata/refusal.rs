@@ -6,7 +6,7 @@ use thiserror::Error as ThisError;
 
 use super::json::{MAX_DEPTH, Shape};
 use crate::checkpoint::MAX_CONFIG;
-use crate::error::{Error, Kind};
+use crate::error::{self, Kind};
 
 /// Where in a text something stands, both from 1. A byte that is not UTF-8 counts as three columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,24 +62,13 @@ pub(crate) enum Refusal {
     RuntimeControl,
 }
 
-impl From<&Refusal> for Error {
-    fn from(refusal: &Refusal) -> Self {
-        let text = refusal.to_string();
-        match refusal {
-            Refusal::TooLarge | Refusal::TooManyEntries { .. } => Error::new(Kind::Limit, text),
-            Refusal::NoRuntime | Refusal::NoId | Refusal::NoImage | Refusal::NoSpec => {
-                Error::new(Kind::NotInArchive, text)
-            }
-            Refusal::RuntimePath | Refusal::RuntimeOption | Refusal::RuntimeControl => {
-                Error::new(Kind::Forbidden, text)
-            }
-            _ => Error::new(Kind::Malformed, text),
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::TooLarge | Self::TooManyEntries { .. } => Kind::Limit,
+            Self::NoRuntime | Self::NoId | Self::NoImage | Self::NoSpec => Kind::NotInArchive,
+            Self::RuntimePath | Self::RuntimeOption | Self::RuntimeControl => Kind::Forbidden,
+            _ => Kind::Malformed,
         }
-    }
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Error::from(&refusal)
     }
 }
