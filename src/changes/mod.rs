@@ -52,7 +52,8 @@ pub use exclude::Exclude;
 pub use layers::OverlayXattrs;
 
 use crate::error::{self, Context as _, Kind, Result};
-use crate::fs::{Place, PlaceBuf, Root, in_user_namespace};
+use crate::fs::{Place, PlaceBuf, Root};
+use crate::system::in_user_namespace;
 use crate::watch::Watch;
 use compare::{Comparison, Content};
 use layers::{Layer, MAX_LAYERS, Markers, View, indexed_files};

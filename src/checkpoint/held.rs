@@ -11,8 +11,8 @@ use std::rc::Rc;
 
 use super::deleted_list::Paths;
 use crate::archive::{Input, Reading};
+use crate::budget::Budget;
 use crate::error::{Context as _, Result};
-use crate::fs::Budget;
 use crate::fs::{Keep, Parents, Root, RootPath, compare_paths, is_path_within, names_start};
 use crate::tar::{Member, MemberKind, Reader};
 

@@ -6,9 +6,9 @@ use std::ffi::{CStr, OsStr};
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::selinux;
 use crate::error::{Context as _, Error, Result};
 use crate::fs::{Name, Place, create_empty_at};
+use crate::system::selinux;
 
 /// Makes the empty file `file_name`, a single component, in `directory`, mode 0600 less the umask, and gives it the
 /// SELinux label `file_label`. A regular file that is there is emptied and keeps its mode.

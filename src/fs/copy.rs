@@ -9,9 +9,8 @@ use std::os::unix::fs::FileExt as _;
 use nix::errno::Errno;
 use nix::fcntl::copy_file_range;
 
-use super::quiet::{quietly, write_all_at};
 use crate::error::{Called as _, Error, Result};
-use crate::sys::clone_range;
+use crate::sys::{clone_range, quietly, write_all_at};
 use crate::watch::{MAX_CLONED, MAX_COPIED, Watch};
 
 /// The buffer of the copy through user space.

@@ -6,9 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod acl;
-mod budget;
 mod canonical;
-mod channel;
 mod copy;
 mod counts;
 mod destination;
@@ -23,19 +21,15 @@ mod output;
 mod parents;
 mod path;
 mod place;
-mod quiet;
 mod remove;
 mod root;
 mod settle;
 mod spool;
 #[cfg(test)]
-mod testing;
-mod travels;
-mod userns;
+pub(crate) mod testing;
+mod xattrs;
 
 pub(crate) use acl::{ACCESS_ACL, DEFAULT_ACL, strip_inherited_acl};
-pub(crate) use budget::Budget;
-pub(crate) use channel::Channel;
 pub(crate) use copy::{copy_range, share_range};
 pub(crate) use counts::counts_all_names;
 pub(crate) use destination::Destination;
@@ -50,13 +44,11 @@ pub(crate) use output::Output;
 pub(crate) use parents::{ImplicitOwner, Parent, Parents};
 pub(crate) use path::{RootPath, compare_paths, is_path_within, names_start};
 pub use place::{Place, PlaceBuf};
-pub(crate) use quiet::{Quiet, set_len, write_all_at};
 pub(crate) use remove::{Keep, remove_tree, restore_times, times_of};
 pub(crate) use root::{Root, openat2_works};
 pub(crate) use settle::{check_close, sync_file_system};
 pub(crate) use spool::spool_ambient;
-pub(crate) use travels::{
+pub(crate) use xattrs::{
     OverlayState, is_overlay_state, surely_lacks_travelling_xattrs, travelling_xattrs, travels,
     xattrs_of,
 };
-pub(crate) use userns::in_user_namespace;

@@ -13,9 +13,10 @@ use once_cell::unsync::OnceCell;
 
 use super::listing::Listing;
 use super::node::{Node, is_directory, open_directory_at};
-use super::{Identity, Name, RootPath, in_user_namespace};
+use super::{Identity, Name, RootPath};
 use crate::error::{self, Called as _, Context as _, Error, Kind, Result, quote};
 use crate::sys::{Timestamp, mount_id};
+use crate::system::in_user_namespace;
 use crate::watch::Watch;
 
 /// How many levels keep their descriptors open; those above are reopened through `..` on the way back.

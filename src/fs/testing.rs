@@ -13,16 +13,16 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 /// How long what surely happens may take, however slow the machine.
-pub(super) const AMPLE: Duration = Duration::from_secs(60);
+pub(crate) const AMPLE: Duration = Duration::from_secs(60);
 
 /// Tells a test that it runs in a process of its own.
 const ALONE: &str = "CRUTILS_TEST_ALONE";
 
 /// A directory that is removed with its content.
-pub(super) struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("crutils-fs-{}-{number}", std::process::id());
@@ -31,16 +31,16 @@ impl Scratch {
         Self(path)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    pub(super) fn join(&self, name: &str) -> PathBuf {
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
     /// The names in it, sorted.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).unwrap();
         let mut names = Vec::from_iter(
             entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()),
@@ -50,7 +50,7 @@ impl Scratch {
     }
 
     /// An O_PATH descriptor of it.
-    pub(super) fn directory(&self) -> OwnedFd {
+    pub(crate) fn directory(&self) -> OwnedFd {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         open(&self.0, flags, Mode::empty()).unwrap()
     }
@@ -64,7 +64,7 @@ impl Drop for Scratch {
 
 /// Waits until something is so.
 #[track_caller]
-pub(super) fn until(what: &str, so: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, so: impl Fn() -> bool) {
     let begin = Instant::now();
     while !so() {
         assert!(begin.elapsed() < AMPLE, "not yet: {what}");
@@ -74,7 +74,7 @@ pub(super) fn until(what: &str, so: impl Fn() -> bool) {
 
 /// Runs a test of this program, by its whole name, in a process of its own that has these variables, too.
 #[track_caller]
-pub(super) fn run_alone(test: &str, variables: &[(&str, &Path)]) {
+pub(crate) fn run_alone(test: &str, variables: &[(&str, &Path)]) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--test-threads=1", "--exact", test]);
     command.envs(variables.iter().copied());
@@ -89,6 +89,6 @@ pub(super) fn run_alone(test: &str, variables: &[(&str, &Path)]) {
 }
 
 /// Whether this process runs one test alone, which may then change what belongs to the whole process.
-pub(super) fn is_alone() -> bool {
+pub(crate) fn is_alone() -> bool {
     std::env::var_os(ALONE).is_some()
 }

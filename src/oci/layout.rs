@@ -21,8 +21,8 @@ use crate::archive::{Hasher, Sha256Digest};
 use crate::error::{Called as _, Error, Result};
 use crate::fs::{
     Destination, Name, Node, Output, Place, RootPath, is_empty_directory, open_regular_at,
-    write_all_at,
 };
+use crate::sys::write_all_at;
 use crate::watch::Watch;
 
 /// How long to wait before looking again whether another writer is done.

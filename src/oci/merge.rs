@@ -7,8 +7,9 @@ use std::io::{self, Read};
 
 use super::Blob;
 use crate::archive::{Hash, Input, Origin, Peer, Reading};
+use crate::budget::Budget;
 use crate::error::{Context as _, Result};
-use crate::fs::{Budget, RootPath};
+use crate::fs::RootPath;
 use crate::tar::{END_OF_ARCHIVE, Extents, Member, MemberKind, Reader, Time, encode, padding};
 use crate::watch::Cancellation;
 

@@ -13,7 +13,8 @@ use super::document::parse;
 use super::{Blob, Descriptor, INDEX, Index, MAX_DOCUMENT, MAX_MEMBERS, OCI_LAYOUT, Refusal};
 use crate::archive::{Hash, Input, Origin, Reading};
 use crate::error::{Called as _, Context as _, Result, quote};
-use crate::fs::{Channel, Place, Root, RootPath, open_regular_at};
+use crate::fs::{Place, Root, RootPath, open_regular_at};
+use crate::stream::Channel;
 use crate::tar::Reader;
 
 /// The layout that images are read from.

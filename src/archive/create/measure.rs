@@ -10,7 +10,8 @@ use super::record::{Mark, Record};
 use super::sink::{check_avoided, warn};
 use super::{LeftOut, Target};
 use crate::error::{Called as _, Result};
-use crate::fs::{FromOffset, Identity, OverlayState, Quiet};
+use crate::fs::{FromOffset, Identity, OverlayState};
+use crate::sys::Quiet;
 use crate::tar::{self, END_OF_ARCHIVE, Member};
 use crate::watch::Watch;
 

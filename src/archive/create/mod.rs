@@ -26,10 +26,10 @@ use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
 use thiserror::Error as ThisError;
 
+use crate::budget::Budget;
 use crate::error::{self, Context as _, Kind, Result};
 use crate::fs::{
-    Budget, Identity, Name, Node, OverlayState, Root, RootPath, file_type, is_directory,
-    sorted_names,
+    Identity, Name, Node, OverlayState, Root, RootPath, file_type, is_directory, sorted_names,
 };
 use crate::sys::Status;
 use crate::tar::{Extents, Member, MemberKind};

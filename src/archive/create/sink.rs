@@ -14,7 +14,9 @@ use super::{LeftOut, Mark, Target};
 use crate::archive::digest::{Hasher, Sha256Digest};
 use crate::compress::Encode;
 use crate::error::{self, Called as _, Error, Kind, Result};
-use crate::fs::{Channel, Identity, copy_range, share_range, write_all_at};
+use crate::fs::{Identity, copy_range, share_range};
+use crate::stream::Channel;
+use crate::sys::write_all_at;
 use crate::tar::{self, END_OF_ARCHIVE, Extent, Extents, Member};
 use crate::watch::{WarningKind, Watch};
 

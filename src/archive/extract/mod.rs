@@ -25,8 +25,9 @@ use nix::sys::stat::{SFlag, makedev};
 
 use super::Input;
 use crate::error::{Called as _, Context as _, Error, Result};
-use crate::fs::{Identity, Name, Parent, Parents, Root, RootPath, in_user_namespace, names_start};
+use crate::fs::{Identity, Name, Parent, Parents, Root, RootPath, names_start};
 use crate::sys::mount_id;
+use crate::system::in_user_namespace;
 use crate::tar::{Data, DeviceNumber, Member, MemberKind, MemberType, Reader};
 use crate::watch::{WarningKind, Watch};
 use directories::Directories;

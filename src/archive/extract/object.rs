@@ -14,7 +14,8 @@ use super::metadata::Origin;
 use super::replace::tell_what_stays;
 use super::{Extraction, Input, Place, Refusal, changed_meanwhile};
 use crate::error::{Called as _, Error, Result};
-use crate::fs::{Name, Node, Parent, RootPath, file_type, set_len};
+use crate::fs::{Name, Node, Parent, RootPath, file_type};
+use crate::sys::set_len;
 use crate::tar::{Data, Extents, Member};
 use crate::watch::WarningKind;
 

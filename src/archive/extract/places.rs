@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::budget::Budget;
 use crate::error::Result;
-use crate::fs::Budget;
 use crate::fs::RootPath;
 
 /// Something known of objects below the root, by their paths without symlinks, within a budget of its own.

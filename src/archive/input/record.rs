@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::Refusal;
 use crate::error::Error;
-use crate::fs::write_all_at;
+use crate::sys::write_all_at;
 
 /// How much is kept in memory of what can't be read again. The archives of common engines have their configuration
 /// within the first few MiB.

@@ -17,9 +17,10 @@ use crate::archive::{Hashing, Sha256Digest, Sink};
 use crate::compress::{Encoding, encoder};
 use crate::error::{Called as _, Context as _, Error, Result};
 use crate::fs::{
-    Channel, Identity, Name, Node, Output, OverlayState, Place, Quiet, check_close, file_type,
-    spool_ambient,
+    Identity, Name, Node, Output, OverlayState, Place, check_close, file_type, spool_ambient,
 };
+use crate::stream::Channel;
+use crate::sys::Quiet;
 use crate::watch::{Phase, Watch};
 
 impl Export {

@@ -19,8 +19,10 @@ use crate::checkpoint::layer::{check_layer_name, judge_layer_member};
 use crate::checkpoint::{Compression as Wanted, DocumentKind, ImageOptions};
 use crate::compress::{Compression, Encode, MAGIC_LEN, detect, encoder};
 use crate::error::{self, Called as _, Context as _, Error, Kind, Result};
-use crate::fs::{Channel, Place, RootPath, open_input_ambient, share_range, write_all_at};
+use crate::fs::{Place, RootPath, open_input_ambient, share_range};
 use crate::oci::media;
+use crate::stream::Channel;
+use crate::sys::write_all_at;
 use crate::tar::{Member, Reader, Source as TarSource};
 use crate::watch::{Cancellation, Phase, Watch};
 

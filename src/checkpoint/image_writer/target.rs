@@ -11,8 +11,10 @@ use crate::archive::{Hasher, Sha256Digest};
 use crate::checkpoint::image::Facts;
 use crate::checkpoint::{Image, ImageForm, ImageLayer, ImageOptions};
 use crate::error::{Called as _, Error, Result};
-use crate::fs::{Channel, Identity, Name, Output, Place, check_close, spool_ambient, write_all_at};
+use crate::fs::{Identity, Name, Output, Place, check_close, spool_ambient};
 use crate::oci::{Config, Descriptor, Layout, Manifest, Pack, REF_NAME, ROOM, media, write};
+use crate::stream::Channel;
+use crate::sys::write_all_at;
 use crate::watch::{Phase, Watch};
 
 /// An image under way. Dropped, it leaves nothing behind, but for what was written to a descriptor.

@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 
 use nix::sys::stat::SFlag;
 
+use crate::budget::Budget;
 use crate::checkpoint::file_name;
 use crate::checkpoint::names::{DUMPS, INVENTORY, PARENT};
 use crate::error::{Error, Kind, Result};
-use crate::fs::{Budget, Node, Root, RootPath, file_type, is_empty_directory};
+use crate::fs::{Node, Root, RootPath, file_type, is_empty_directory};
 use crate::tar::{Member, MemberKind};
 use crate::watch::{WarningKind, Watch};
 

@@ -20,7 +20,8 @@ use crate::checkpoint::image::{OpenImage, Unchanged};
 use crate::checkpoint::names::CONFIGURATIONS;
 use crate::checkpoint::{DocumentKind, MAX_CONFIG, Metadata};
 use crate::error::{Called as _, Context as _, Error, Kind, Result};
-use crate::fs::{Channel, Place, RootPath, open_input_ambient, spool_ambient};
+use crate::fs::{Place, RootPath, open_input_ambient, spool_ambient};
+use crate::stream::Channel;
 use crate::tar::{Member, Reader};
 use crate::watch::{Cancellation, Phase, WarningKind, Watch};
 

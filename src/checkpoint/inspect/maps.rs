@@ -8,9 +8,9 @@ use super::memory::{Level, Owner};
 use super::model::{Mapping, MemoryUse, Process, SharedMemory};
 use super::processes::text;
 use super::{Problem, Refusal};
+use crate::budget::Budget;
 use crate::criu::{Pagemap, Place, Vma, vma_flags, vma_status};
 use crate::error::{Context as _, Result};
-use crate::fs::Budget;
 
 /// Gives a process its mappings, and the sums.
 pub(super) fn add(

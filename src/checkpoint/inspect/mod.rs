@@ -49,11 +49,13 @@ pub use text::RawText;
 pub use tree::TreeEntry;
 
 use crate::archive::{Origin, Peer, Reading};
+use crate::budget::Budget;
 use crate::checkpoint::import::MemberInfo;
 use crate::checkpoint::metadata::Metadata;
 use crate::criu::Items;
 use crate::error::{self, Called as _, Context as _, Kind, Result};
-use crate::fs::{Budget, Channel, Place, open_input_ambient};
+use crate::fs::{Place, open_input_ambient};
+use crate::stream::Channel;
 use crate::watch::{Cancellation, Watch};
 use files::Opened;
 use images::Images;

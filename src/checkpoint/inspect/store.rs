@@ -17,6 +17,7 @@ use super::images::{Images, stats};
 use super::sets::{PagesKey, Set};
 use super::text_pages;
 use crate::archive::{Content, Hash, Input, Origin, Reading, type_of};
+use crate::budget::Budget;
 use crate::checkpoint::MAX_CONFIG;
 use crate::checkpoint::bundle::check_config;
 use crate::checkpoint::import::MemberInfo;
@@ -24,7 +25,7 @@ use crate::checkpoint::names::{INVENTORY, PARENT, STATS_DUMP, STATS_RESTORE};
 use crate::checkpoint::{DocumentKind, MemberClass, Metadata};
 use crate::criu::{ImageName, ImageType, Items, Stats};
 use crate::error::{Called as _, Context as _, Error, Kind, Result};
-use crate::fs::{Budget, Name, Node, Root, RootPath, open_regular_at, sorted_names};
+use crate::fs::{Name, Node, Root, RootPath, open_regular_at, sorted_names};
 use crate::tar::{Extent, Member, MemberKind, MemberType, Reader};
 use crate::watch::Phase;
 

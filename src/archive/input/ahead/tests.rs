@@ -17,7 +17,7 @@ use super::super::stream::{Account, BUFFER, Feed, StreamInput};
 use super::*;
 use crate::compress::{Compression, Encoding, Framing, encoder};
 use crate::error::{Error, Kind};
-use crate::fs::Channel;
+use crate::stream::Channel;
 use crate::watch::{Phase, Watch};
 
 /// Three mebibytes and a little, half of which are the same every time.

@@ -14,10 +14,9 @@ use nix::sys::socket::{MsgFlags, SockType, getsockopt, recv, send, sockopt};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{read, write};
 
-use super::file_type;
-use super::quiet::quietly;
 use crate::error::{self, Called as _, Kind, Result};
-use crate::sys::reopen;
+use crate::fs::file_type;
+use crate::sys::{quietly, reopen};
 use crate::watch::{MAX_COPIED, Watch};
 
 /// How long a channel waits for its peer between two looks at its watch, in milliseconds.

@@ -18,7 +18,7 @@ use crate::error::{self, Error, Kind, Result};
 /// A file without its label is one that a confined process can't read.
 #[derive(Debug, thiserror::Error)]
 #[error("this build can't write SELinux labels")]
-pub(super) struct NoLabels;
+pub(crate) struct NoLabels;
 
 impl error::Refusal for NoLabels {
     fn kind(&self) -> Kind {
