@@ -17,7 +17,9 @@ use crate::checkpoint::layer::{check_layer_name, judge_layer_member};
 use crate::checkpoint::{Compression as Wanted, DocumentKind, ImageOptions};
 use crate::compress::{Compression, Encode, MAGIC_LEN, detect, encoder};
 use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{Channel, Place, RootPath, open_input_ambient, share_range, write_all_at};
+use crate::fs::{
+    Channel, Place, RootPath, fill_from, open_input_ambient, share_range, write_all_at,
+};
 use crate::oci::media;
 use crate::tar::{Member, Reader, Source as TarSource};
 use crate::watch::{Cancellation, Phase, Watch};
@@ -416,14 +418,5 @@ fn take_member(
 }
 
 fn read_at(file: &File, buffer: &mut [u8], at: u64) -> Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], at + filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::io("read the archive", error)),
-        }
-    }
-    Ok(filled)
+    fill_from(file, buffer, at).map_err(|error| Error::io("read the archive", error))
 }
