@@ -224,13 +224,14 @@ fn all_that_is_kept_comes_before_more_is_refused() {
 
 #[test]
 fn what_is_no_tar_is_told_though_it_comes_in_pieces() {
-    let mut zip = b"PK\x03\x04".to_vec();
-    zip.resize(5000, b'x');
+    // Longer than what tells a compression.
+    let mut encrypted = b"age-encryption.org/v1".to_vec();
+    encrypted.resize(5000, b'x');
     for most in [1, 3, 9000] {
-        let error = stream_of(&zip, most).read(&mut [0]).unwrap_err();
+        let error = stream_of(&encrypted, most).read(&mut [0]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "this is no tar archive: it is a zip archive"
+            "this is no tar archive: it is a file that age has encrypted"
         );
     }
 }
