@@ -51,7 +51,7 @@ use std::thread::available_parallelism;
 pub use exclude::Exclude;
 pub use layers::OverlayXattrs;
 
-use crate::error::{Context as _, Error, Result};
+use crate::error::{self, Context as _, Kind, Result};
 use crate::fs::{Place, PlaceBuf, Root, in_user_namespace};
 use crate::watch::Watch;
 use compare::{Comparison, Content};
@@ -102,6 +102,17 @@ pub struct Options {
     pub work_directory: Option<PlaceBuf>,
     /// What isn't listed.
     pub exclude: Exclude,
+}
+
+/// Each of them is open until the end.
+#[derive(Debug, thiserror::Error)]
+#[error("more than {MAX_LAYERS} lower directories")]
+struct TooManyLayers;
+
+impl error::Refusal for TooManyLayers {
+    fn kind(&self) -> Kind {
+        Kind::Limit
+    }
 }
 
 /// Finds what differs between the directory `new` and the directory `old`. Without an old one everything is new.
@@ -186,8 +197,7 @@ pub fn overlay_ambient<'l, 'u>(
 ) -> Result<Vec<Change>> {
     let lower: Vec<Place<'_>> = lower.into_iter().map(Into::into).collect();
     if lower.len() > MAX_LAYERS {
-        let text = format!("more than {MAX_LAYERS} lower directories");
-        return Err(Error::new(crate::Kind::Limit, text));
+        return Err(TooManyLayers.into());
     }
     let mut layers = vec![open_layer_ambient(upper.into(), "upper_directory")?];
     for directory in lower {

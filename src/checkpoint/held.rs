@@ -9,8 +9,6 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::rc::Rc;
 
-use nix::errno::Errno;
-
 use super::deleted_list::Paths;
 use crate::archive::{Input, Reading};
 use crate::error::{Context as _, Result};
@@ -250,7 +248,7 @@ impl<'r> Search<'r> {
         let parent = match self.parents.get(&parent) {
             Ok(parent) => parent,
             // The diff wasn't applied, or somebody has removed it since: nothing there is held.
-            Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => {
+            Err(error) if error.is_absent() => {
                 return Ok(());
             }
             Err(error) => return Err(error),

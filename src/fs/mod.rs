@@ -51,9 +51,7 @@ pub(crate) use parents::{ImplicitOwner, Parent, Parents};
 pub(crate) use path::{RootPath, compare_paths, is_path_within, names_start};
 pub use place::{Place, PlaceBuf};
 pub(crate) use quiet::{Quiet, set_len, write_all_at};
-pub(crate) use remove::{
-    Keep, clear_directory_except, remove_tree, remove_tree_except, restore_times, times_of,
-};
+pub(crate) use remove::{Keep, remove_tree, restore_times, times_of};
 pub(crate) use root::{Root, openat2_works};
 pub(crate) use settle::{check_close, sync_file_system};
 pub(crate) use spool::spool_ambient;

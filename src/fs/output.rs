@@ -36,8 +36,7 @@ pub(crate) struct Output {
 impl Output {
     /// Starts a file that will be called `name` in `directory`.
     pub(crate) fn create(directory: impl AsFd, name: &Name) -> Result<Self> {
-        let directory = directory.as_fd().try_clone_to_owned();
-        let directory = directory.map_err(|error| Error::io("dup", error))?;
+        let directory = directory.as_fd().try_clone_to_owned().called(|| "dup")?;
         let unnamed = create_unnamed(&directory, OFlag::empty())
             .called(|| format!("create {}", name.quoted()))?;
         let (file, temporary) = match unnamed {
@@ -135,10 +134,9 @@ impl Output {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let directory = openat(&self.directory, ".", flags, Mode::empty())
             .called(|| format!("open the directory of {}", name.quoted()))?;
-        sync(&self.file).map_err(|error| Error::io(format!("fsync {}", name.quoted()), error))?;
+        sync(&self.file).called(|| format!("fsync {}", name.quoted()))?;
         self.publish()?;
-        sync(&File::from(directory))
-            .map_err(|error| Error::io(format!("fsync the directory of {}", name.quoted()), error))
+        sync(&File::from(directory)).called(|| format!("fsync the directory of {}", name.quoted()))
     }
 }
 

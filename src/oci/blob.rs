@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{Descriptor, MAX_DOCUMENT, Refusal};
 use crate::archive::{Hash, Hasher, Input, Origin, Peer, Reading, Sha256Digest};
-use crate::error::{Error, Kind, Result, quote};
+use crate::error::{Called as _, Error, Kind, Result, quote};
 use crate::watch::{Cancellation, Phase};
 
 /// How much is read at once.
@@ -49,8 +49,9 @@ impl Blob {
             return Err(Refusal::DocumentSize(what, self.len).into());
         }
         let mut bytes = Vec::new();
-        let read = self.reader().read_to_end(&mut bytes);
-        read.map_err(|error| Error::io(format!("read the {what}"), error))?;
+        self.reader()
+            .read_to_end(&mut bytes)
+            .called(|| format!("read the {what}"))?;
         Ok(bytes)
     }
 
@@ -88,9 +89,7 @@ impl Read for Range {
         let want = buffer.len().min(left);
         let count = self.file.read_at(&mut buffer[..want], self.at)?;
         if count == 0 && want > 0 {
-            let text = format!("the file ends {left} bytes before the blob does");
-            let error = Error::new(Kind::System, text).with_errno(nix::errno::Errno::ESTALE);
-            return Err(error.into());
+            return Err(Error::from(Refusal::Shrank(left)).into());
         }
         self.at += count as u64;
         Ok(count)

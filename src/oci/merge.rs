@@ -7,7 +7,7 @@ use std::io::{self, Read};
 
 use super::Blob;
 use crate::archive::{Hash, Input, Origin, Peer, Reading};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Result};
 use crate::fs::{Budget, RootPath};
 use crate::tar::{END_OF_ARCHIVE, Extents, Member, MemberKind, Reader, Time, encode, padding};
 use crate::watch::Cancellation;
@@ -344,10 +344,10 @@ fn place_below(member: &mut Member, below: &[u8]) -> Result<()> {
     if below.is_empty() {
         return Ok(());
     }
-    let path = RootPath::clean(&member.path).map_err(Error::from)?;
+    let path = RootPath::clean(&member.path)?;
     member.path = [below, path.as_bytes()].concat();
     if let MemberKind::HardLink { source } = &mut member.kind {
-        let link = RootPath::clean(source).map_err(Error::from)?;
+        let link = RootPath::clean(source)?;
         *source = [below, link.as_bytes()].concat();
     }
     Ok(())

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use super::document::parse;
 use super::{Blob, Descriptor, INDEX, Index, MAX_DOCUMENT, MAX_MEMBERS, OCI_LAYOUT, Refusal};
 use crate::archive::{Hash, Input, Origin, Reading};
-use crate::error::{Context as _, Error, Result, quote};
+use crate::error::{Called as _, Context as _, Result, quote};
 use crate::fs::{Channel, Place, Root, RootPath, open_regular_at};
 use crate::tar::Reader;
 
@@ -48,7 +48,7 @@ impl Store {
             Some(fd) => fd.try_clone_to_owned(),
             None => Ok(OwnedFd::from(crate::fs::open_input_ambient(place)?)),
         };
-        let fd = fd.map_err(|error| Error::io("dup", error))?;
+        let fd = fd.called(|| "dup")?;
         let channel = Channel::reader(fd.as_fd(), &reading.watch)?;
         let mut origin = if channel.is_regular() {
             Origin::File(Arc::new(channel.into_file()))
@@ -79,8 +79,7 @@ impl Store {
         let mut members = BTreeMap::new();
         while let Some(member) = reader.next_member()? {
             reading.watch.check()?;
-            let path = RootPath::clean(&member.path).map_err(Error::from);
-            let path = path.at_entry(&member.path)?;
+            let path = RootPath::clean(&member.path).at_entry(&member.path)?;
             let Some(extents) = member.extents().filter(|file| file.ranges().is_none()) else {
                 continue;
             };
@@ -175,8 +174,7 @@ fn find_file(root: &Root, path: &str) -> Result<Option<Blob>> {
     let Some(file) = open_regular_at(&directory, &name)? else {
         return Ok(None);
     };
-    let metadata = file.metadata();
-    let len = metadata.map_err(|error| Error::io("fstat", error))?.len();
+    let len = file.metadata().called(|| "fstat")?.len();
     Ok(Some(Blob {
         file: Arc::new(file),
         start: 0,

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 
 use super::testing::{Block, extended};
 use super::{BLOCK, Extents, Member, NAME_MAX, Reader, Source};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Called as _, Kind, Result};
 
 /// How many damaged archives one test reads.
 const ROUNDS: u64 = 5_000;
@@ -161,8 +161,7 @@ fn read(stream: &[u8], random: &mut Random) -> Result<Vec<Member>> {
     let mut members = Vec::new();
     while let Some(member) = reader.next_member()? {
         if random.below(2) == 0 {
-            let copied = io::copy(&mut reader.data(), &mut io::sink());
-            let copied = copied.map_err(|error| Error::io("read", error))?;
+            let copied = io::copy(&mut reader.data(), &mut io::sink()).called(|| "read")?;
             assert_eq!(copied, member.stored());
         }
         members.push(member);

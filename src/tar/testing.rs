@@ -5,7 +5,7 @@
 use std::io::Read as _;
 
 use super::{Extent, Extents, Member, MemberKind, Reader, Source, Time};
-use crate::error::{Kind, Result};
+use crate::error::{Called as _, Kind, Result};
 
 /// A stream in memory.
 impl Source for &[u8] {}
@@ -16,8 +16,7 @@ pub(super) fn read_all(stream: &[u8]) -> Result<Vec<(Member, Vec<u8>)>> {
     let mut members = Vec::new();
     while let Some(member) = reader.next_member()? {
         let mut data = Vec::new();
-        let read = reader.data().read_to_end(&mut data);
-        read.map_err(|error| crate::Error::io("read", error))?;
+        reader.data().read_to_end(&mut data).called(|| "read")?;
         members.push((member, data));
     }
     reader.finish()?;

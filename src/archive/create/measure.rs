@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::record::{Mark, Record};
 use super::sink::{check_avoided, warn};
 use super::{LeftOut, Target};
-use crate::error::{Error, Result};
+use crate::error::{Called as _, Result};
 use crate::fs::{FromOffset, Identity, OverlayState, Quiet};
 use crate::tar::{self, END_OF_ARCHIVE, Member};
 use crate::watch::Watch;
@@ -138,19 +138,19 @@ impl<'m> Measured<'m> {
         mut measure: Measure<'m>,
         store: impl FnOnce(&mut Measure<'m>) -> Result<T>,
     ) -> Result<(Self, T)> {
-        let failed = |error| Error::io("write spool", error);
-        let start = spool.stream_position().map_err(failed)?;
+        let call = || "write spool";
+        let start = spool.stream_position().called(call)?;
         measure.notes = Some(Notes {
             spool: BufWriter::with_capacity(BUFFER, Quiet(spool)),
             within,
         });
         let told = store(&mut measure)?;
         if let Some(notes) = &mut measure.notes {
-            notes.spool.flush().map_err(failed)?;
+            notes.spool.flush().called(call)?;
         }
         let measured = Self {
             spool,
-            records: start..spool.stream_position().map_err(failed)?,
+            records: start..spool.stream_position().called(call)?,
             within,
             size: measure.size.saturating_add(END_OF_ARCHIVE.len() as u64),
             lives: measure.lives,

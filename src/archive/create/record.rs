@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{self, Called as _, Kind, Result};
 use crate::sys::Status;
 use crate::tar::Member;
 
@@ -22,9 +22,9 @@ const LONGEST: u32 = 8 << 20;
 #[error("what was noted about the nested archive can't be read back")]
 struct Damaged;
 
-impl From<Damaged> for Error {
-    fn from(damaged: Damaged) -> Self {
-        Error::new(Kind::System, damaged.to_string())
+impl error::Refusal for Damaged {
+    fn kind(&self) -> Kind {
+        Kind::System
     }
 }
 
@@ -81,8 +81,9 @@ impl Record {
         let body = postcard::to_allocvec(self).map_err(|_| Damaged)?;
         let length = u32::try_from(body.len()).map_err(|_| Damaged)?;
         let written = spool.write_all(&length.to_le_bytes());
-        let written = written.and_then(|()| spool.write_all(&body));
-        written.map_err(|error| Error::io("write spool", error))
+        written
+            .and_then(|()| spool.write_all(&body))
+            .called(|| "write spool")
     }
 
     /// The next record; `None` at the end.
@@ -105,8 +106,10 @@ impl Record {
 
 fn read_up_to(spool: &mut dyn Read, length: u32) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = spool.take(length.into()).read_to_end(&mut bytes);
-    read.map_err(|error| Error::io("read spool", error))?;
+    spool
+        .take(length.into())
+        .read_to_end(&mut bytes)
+        .called(|| "read spool")?;
     Ok(bytes)
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use nix::errno::Errno;
 
 use super::*;
+use crate::Error;
 use crate::archive::Sink;
 use crate::fs::Place;
 use crate::tar::Time;

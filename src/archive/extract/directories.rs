@@ -5,7 +5,6 @@
 use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 
-use nix::errno::Errno;
 use nix::sys::stat::fstat;
 
 use super::metadata::{DEFERRED, XattrSetting, keep_set_id, times};
@@ -128,7 +127,7 @@ impl Directory {
 fn find(root: &Root, path: &RootPath) -> Result<Option<Node>> {
     match root.directory_without_links(path) {
         Ok(directory) => Ok(Some(Node::from_path_only(directory))),
-        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => Ok(None),
+        Err(error) if error.is_absent() => Ok(None),
         Err(error) => Err(error),
     }
 }

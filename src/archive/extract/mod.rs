@@ -248,11 +248,7 @@ impl<'r> Extraction<'r> {
 
     fn extract_root(&mut self, member: &Member) -> Result<()> {
         match member.kind.member_type() {
-            MemberType::Directory => {
-                // What is made in it may belong to others from now on.
-                self.parents.forget();
-                self.describe_root(member)
-            }
+            MemberType::Directory => self.describe_root(member),
             other => Err(Refusal::ReplacesRoot(other.name()).into()),
         }
     }

@@ -13,7 +13,7 @@ use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 use super::metadata::Origin;
 use super::replace::tell_what_stays;
 use super::{Extraction, Input, Place, Refusal, changed_meanwhile};
-use crate::error::{Called as _, Error, Kind, Result};
+use crate::error::{Called as _, Error, Result};
 use crate::fs::{Name, Node, Parent, RootPath, file_type, set_len};
 use crate::tar::{Data, Extents, Member};
 use crate::watch::WarningKind;
@@ -70,7 +70,7 @@ impl Extraction<'_> {
                 self.describe_directory(&node, place.member, place.canonical()?, Origin::Merged)
             }
             // It isn't there, or is something else.
-            Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => {
+            Err(error) if error.is_absent() => {
                 let make = |name: &Name| mkdirat(parent, name, Mode::S_IRWXU);
                 self.replace("mkdirat", place, make, |this, (), name| {
                     let (node, origin) = (open_directory(parent, name)?, this.created_in(parent)?);
@@ -83,7 +83,7 @@ impl Extraction<'_> {
 
     /// Gives the root itself the attributes of a member that names it.
     pub(super) fn describe_root(&mut self, member: &Member) -> Result<()> {
-        let node = Node::from_path_only(self.root.directory(&RootPath::root())?);
+        let node = Node::from_path_only(self.parents.root_to_change()?);
         self.describe_directory(&node, member, RootPath::root(), Origin::Merged)
     }
 
@@ -93,9 +93,7 @@ impl Extraction<'_> {
         self.replace("symlinkat", place, make, |this, (), name| {
             let node = open_made(parent, name, SFlag::S_IFLNK, 0)?;
             this.describe(&node, place.member, Origin::Symlink)
-        })?;
-        self.parents.forget();
-        Ok(())
+        })
     }
 
     pub(super) fn make_node(&mut self, place: &Place<'_>, kind: SFlag, device: u64) -> Result<()> {
@@ -130,14 +128,11 @@ fn write_data(extents: &Extents, data: &mut Data<'_, Input>, file: &File) -> Res
         let copied = data.source().copy_to(file, extent.offset, extent.len)?;
         data.consumed(copied);
         if copied < extent.len {
-            let missing = extent.len - copied;
-            let why = format!("archive is cut short: {missing} bytes of data are missing");
-            return Err(Error::new(Kind::Malformed, why));
+            return Err(Refusal::CutShort(extent.len - copied).into());
         }
     }
     if extents.ranges().is_some() {
-        set_len(file, extents.size())
-            .map_err(|error| Error::io(format!("ftruncate to {}", extents.size()), error))?;
+        set_len(file, extents.size()).called(|| format!("ftruncate to {}", extents.size()))?;
     }
     Ok(())
 }

@@ -6,13 +6,11 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::os::fd::AsFd as _;
 
 use nix::errno::Errno;
-use nix::fcntl::renameat;
-use nix::sys::stat::SFlag;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::{Extraction, Place};
 use crate::error::{Called as _, Error, Result};
-use crate::fs::{Name, Node, file_type, remove_tree};
+use crate::fs::Name;
 
 /// How many temporary names are tried before somebody who takes each of them wins.
 const ATTEMPTS: u32 = 64;
@@ -40,12 +38,10 @@ impl Extraction<'_> {
         }
         self.forget(&place.canonical()?);
         let (made, temporary) = make_under_free_name(call, make)?;
-        let replaced = complete(self, made, &temporary)
-            .and_then(|()| self.clear_way(place, &temporary))
-            .and_then(|()| {
-                renameat(parent, &temporary, parent, name)
-                    .called(|| format!("rename to {}", name.quoted()))
-            });
+        let replaced = complete(self, made, &temporary).and_then(|()| {
+            self.parents
+                .replace(&place.parent, &temporary, name, self.policy.watch)
+        });
         // Still there if something failed, or if both names are of one inode, which rename leaves as they are.
         let removed = match unlinkat(parent, &temporary, UnlinkatFlags::NoRemoveDir) {
             Err(Errno::EISDIR) => unlinkat(parent, &temporary, UnlinkatFlags::RemoveDir),
@@ -56,23 +52,9 @@ impl Extraction<'_> {
 
     /// Removes what is in the member's place, and forgets what was known of it.
     pub(super) fn remove_old(&mut self, place: &Place<'_>) -> Result<()> {
-        self.parents.forget();
         self.forget(&place.canonical()?);
-        remove_tree(&*place.parent, &place.name, self.policy.watch)
-    }
-
-    /// Removes what a rename to the member's name can't replace by itself: a directory, or anything if `temporary` is
-    /// a directory.
-    fn clear_way(&mut self, place: &Place<'_>, temporary: &Name) -> Result<()> {
-        let old = type_at(place, &place.name)?;
-        if matches!(old, Some(SFlag::S_IFDIR | SFlag::S_IFLNK)) {
-            // Paths through it lead elsewhere from now on.
-            self.parents.forget();
-        }
-        if old == Some(SFlag::S_IFDIR) || type_at(place, temporary)? == Some(SFlag::S_IFDIR) {
-            return remove_tree(&*place.parent, &place.name, self.policy.watch);
-        }
-        Ok(())
+        let watch = self.policy.watch;
+        self.parents.remove(&place.parent, &place.name, watch)
     }
 }
 
@@ -89,13 +71,6 @@ pub(super) fn tell_what_stays(
         (Err(error), Err(errno)) => {
             Err(error.context(format!("{} stays, unlink: {errno:?}", name.quoted())))
         }
-    }
-}
-
-fn type_at(place: &Place<'_>, name: &Name) -> Result<Option<SFlag>> {
-    match Node::find_at(&*place.parent, name)? {
-        Some(node) => Ok(Some(file_type(&node.stat()?))),
-        None => Ok(None),
     }
 }
 

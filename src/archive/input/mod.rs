@@ -44,9 +44,11 @@ use std::sync::Arc;
 
 use thiserror::Error as ThisError;
 
+use nix::errno::Errno;
+
 use crate::archive::Sha256Digest;
 use crate::compress::{self, Compression, Decode, MAGIC_LEN};
-use crate::error::{Error, Kind, Result};
+use crate::error::{self, Called as _, Error, Kind, Result};
 use crate::fs::{fill_from, write_all_at};
 use crate::tar::{Data, Extents, Source};
 use crate::watch::{Cancellation, Watch};
@@ -84,23 +86,28 @@ enum Refusal {
     /// A file that ends before its length would pass for an archive with fewer members.
     #[error("the archive's file ends {0} bytes before its length")]
     Shrank(u64),
+    /// What comes next of the stream would be taken for the missing bytes.
+    #[error("the spool has fewer bytes than were written to it")]
+    SpoolShrank,
     /// Whoever is told that an archive is damaged looks for the damage, and not for the right program.
     #[error("{}", .0.told(*.1))]
     Foreign(Foreign, Compression),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match refusal {
-            Refusal::Ratio(_) | Refusal::Holes | Refusal::NoSpool => Kind::Limit,
-            Refusal::Consumed | Refusal::Shrank(_) => Kind::System,
-            Refusal::Foreign(..) => Kind::Malformed,
-        };
-        let error = Error::new(kind, refusal.to_string());
-        match refusal {
-            Refusal::Consumed => error.with_errno(nix::errno::Errno::ESPIPE),
-            Refusal::Shrank(_) => error.with_errno(nix::errno::Errno::ESTALE),
-            _ => error,
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Ratio(_) | Self::Holes | Self::NoSpool => Kind::Limit,
+            Self::Consumed | Self::Shrank(_) | Self::SpoolShrank => Kind::System,
+            Self::Foreign(..) => Kind::Malformed,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Consumed => Errno::ESPIPE,
+            Self::Shrank(_) => Errno::ESTALE,
+            _ => self.kind().errno(),
         }
     }
 }
@@ -177,7 +184,7 @@ impl Origin {
     pub(crate) fn len(&self) -> Result<Option<u64>> {
         match self {
             Origin::File(file) => {
-                let metadata = file.metadata().map_err(|error| Error::io("fstat", error))?;
+                let metadata = file.metadata().called(|| "fstat")?;
                 Ok(Some(metadata.len()))
             }
             Origin::Stream(_) => Ok(None),
@@ -196,7 +203,7 @@ impl Origin {
         if let (Origin::File(file), true) = (&*self, hash != Hash::Always) {
             let len = self.len()?.unwrap_or_default();
             let input = frames(file, len, reading);
-            if let Some(input) = input.map_err(|error| Error::io("read the archive", error))? {
+            if let Some(input) = input.called(|| "read the archive")? {
                 return Ok(Input::Frames(Box::new(input)));
             }
         }
@@ -256,7 +263,7 @@ impl<'a> Input<'a> {
         if let (Input::File(outer), None) = (data.source(), file.ranges()) {
             let mut first = [0; LOOKED_AT];
             let (read, result) = read_up_to(&mut outer.part(file.stored()), LOOKED_AT, &mut first);
-            result.map_err(|error| Error::io("read the archive", error))?;
+            result.called(|| "read the archive")?;
             if is_plain(&first[..read])? {
                 return Ok(Input::File(outer.part(file.stored())));
             }
@@ -361,7 +368,7 @@ fn copy_through(
     while done < len {
         let there = match reader.fill_buf() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            result => result.map_err(|error| Error::io("read the archive", error))?,
+            result => result.called(|| "read the archive")?,
         };
         let count = there
             .len()
@@ -369,8 +376,7 @@ fn copy_through(
         if count == 0 {
             break;
         }
-        write_all_at(target, &there[..count], at + done)
-            .map_err(|error| Error::io("write", error))?;
+        write_all_at(target, &there[..count], at + done).called(|| "write")?;
         reader.consume(count);
         done += count as u64;
     }
@@ -418,8 +424,7 @@ fn decoded<'a>(
     watch: &Watch,
 ) -> Result<(Box<dyn Decode<'a> + 'a>, Compression)> {
     let mut input = Buffered::new(raw);
-    let magic = input.peek(MAGIC_LEN);
-    let magic = magic.map_err(|error| Error::io("read the archive", error))?;
+    let magic = input.peek(MAGIC_LEN).called(|| "read the archive")?;
     let compression = compress::detect(magic);
     let reader = compress::decoder(compression, Box::new(input), watch)?;
     // A few bytes may become gigabytes between two reads of the archive.
@@ -447,7 +452,7 @@ fn is_plain(first: &[u8]) -> Result<bool> {
 fn beginning(file: &impl FileExt) -> Result<Vec<u8>> {
     let mut first = vec![0; LOOKED_AT];
     let read = fill_from(file, &mut first, 0);
-    first.truncate(read.map_err(|error| Error::io("read the archive", error))?);
+    first.truncate(read.called(|| "read the archive")?);
     Ok(first)
 }
 

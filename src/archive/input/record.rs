@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use super::Refusal;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::fs::write_all_at;
 
 /// How much is kept in memory of what can't be read again. The archives of common engines have their configuration
@@ -139,7 +139,7 @@ impl Record {
                 let left = usize::try_from(self.spooled - from).unwrap_or(usize::MAX);
                 let part = buffer.len().min(left);
                 match file.read_at(&mut buffer[..part], from)? {
-                    0 if part > 0 => return Err(cut_short().into()),
+                    0 if part > 0 => return Err(Refusal::SpoolShrank.into()),
                     count => count,
                 }
             }
@@ -159,12 +159,6 @@ impl Record {
         self.overflow = Overflow::Forget;
         Ok(None)
     }
-}
-
-/// What comes next of the stream would be taken for the missing bytes.
-fn cut_short() -> Error {
-    let text = "the spool has fewer bytes than were written to it";
-    Error::new(Kind::System, text)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use super::stream::BUFFER;
 use super::*;
 use crate::compress::{Encoding, Framing, encoder};
+use crate::error::Called as _;
 use crate::fs::spool_ambient;
 use crate::tar::{Extent, Member, MemberKind, Reader, Time};
 use crate::watch::{MAX_COPIED, Watch};
@@ -121,7 +122,7 @@ fn expanded(extents: &Extents, packed: &[u8], max_ratio: u64) -> Result<u64> {
     let mut result = Ok(0);
     within(extents, packed, &reading, |input| {
         let copied = io::copy(&mut input.unwrap(), &mut io::sink());
-        result = copied.map_err(|error| Error::io("read", error));
+        result = copied.called(|| "read");
     });
     result
 }

@@ -19,7 +19,7 @@ pub(super) use markers::Markers;
 pub use markers::OverlayXattrs;
 pub(super) use origin::Origin;
 
-use crate::error::{Called as _, Context as _, Error, Kind, Result};
+use crate::error::{self, Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{Identity, Name, Node, Root, RootPath, counts_all_names, sorted_names};
 use crate::sys::mount_id;
 use search::Search;
@@ -108,16 +108,24 @@ enum Data {
     Lost,
 }
 
+/// The object would come back without its data.
+#[derive(Debug, thiserror::Error)]
+#[error("its data should be in a lower layer, and is in none")]
+struct DataLost;
+
+impl error::Refusal for DataLost {
+    fn kind(&self) -> Kind {
+        Kind::Malformed
+    }
+}
+
 impl Object {
     /// What to read a regular file's bytes from.
     pub(super) fn data(&self) -> Result<&Node> {
         match &self.data {
             Data::Own => Ok(&self.node),
             Data::Below(node) => Ok(node),
-            Data::Lost => {
-                let text = "its data should be in a lower layer, and is in none";
-                Err(Error::new(Kind::Malformed, text))
-            }
+            Data::Lost => Err(DataLost.into()),
         }
     }
 
@@ -256,10 +264,7 @@ impl<'l> View<'l> {
 /// Whether the error says that there is no such directory any more, or (where openat2 can't be used) that it was moved
 /// while its path was gone down.
 fn is_gone(error: &Error) -> bool {
-    error.kind() == Kind::Escape
-        || [Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP, Errno::ESTALE]
-            .iter()
-            .any(|&errno| error.is(errno))
+    error.kind() == Kind::Escape || error.is_absent() || error.is(Errno::ESTALE)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::*;
+use crate::Error;
 
 fn encoded(paths: &[&[u8]]) -> Vec<u8> {
     encode(paths.iter().copied())

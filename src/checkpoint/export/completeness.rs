@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
-use nix::errno::Errno;
 use nix::fcntl::readlinkat;
 use nix::sys::stat::SFlag;
 
@@ -51,7 +50,7 @@ fn find(root: &Root, path: &[u8]) -> Result<Option<Node>> {
     };
     match root.directory(&directory) {
         Ok(directory) => Node::find_at(&directory, &name),
-        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => Ok(None),
+        Err(error) if error.is_absent() => Ok(None),
         Err(error) => Err(error),
     }
 }

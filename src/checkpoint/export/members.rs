@@ -131,10 +131,10 @@ impl<'s> Storing<'s> {
                     found.missing.push(entry.name.as_os_str().to_os_string());
                 }
                 (Stored::Nothing, _) => {
-                    return Err(Error::from(Refusal::Missing).at_entry(entry.name.as_bytes()));
+                    return Err(Refusal::Missing).at_entry(entry.name.as_bytes());
                 }
                 (_, Some(_)) if sink.members() - before < present.members => {
-                    return Err(Error::from(Refusal::Vanished).at_entry(entry.name.as_bytes()));
+                    return Err(Refusal::Vanished).at_entry(entry.name.as_bytes());
                 }
                 _ => {}
             }
@@ -181,7 +181,7 @@ impl<'s> Storing<'s> {
             (Some(first), Some(_))
                 if !present.iter().any(|present| is_alternative(&present.entry)) =>
             {
-                Err(Error::from(Refusal::Missing).at_entry(first.name.as_bytes()))
+                Err(Refusal::Missing).at_entry(first.name.as_bytes())
             }
             _ => Ok(()),
         }

@@ -27,7 +27,7 @@ use crate::changes::Change;
 use crate::checkpoint::names::{CONFIG_JSON, DELETED_FILES, Need, ROOTFS_DIFF_TAR, layout};
 use crate::checkpoint::rootfs_diff::Plan;
 use crate::checkpoint::{DocumentKind, Engine, Metadata};
-use crate::error::{Called as _, Context as _, Error, Kind, Result};
+use crate::error::{self, Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{Identity, Place, Root, RootPath};
 use crate::sys::mount_id;
 use source::open_source_ambient;
@@ -83,18 +83,26 @@ enum Refusal {
     /// What is required would be missing, since an archive leaves its place empty.
     #[error("is required and is a socket, which no archive can hold")]
     Socket,
+    /// The configuration is read into memory whole.
+    #[error("has {0} bytes, more than 16 MiB")]
+    TooLarge(u64),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let text = refusal.to_string();
-        match refusal {
-            Refusal::Missing | Refusal::NoConfiguration => {
-                Error::new(Kind::System, text).with_errno(Errno::ENOENT)
-            }
-            Refusal::Vanished => Error::new(Kind::System, text).with_errno(Errno::ESTALE),
-            Refusal::Socket => Error::new(Kind::Unsupported, text),
-            _ => Error::new(Kind::Argument, text),
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Missing | Self::NoConfiguration | Self::Vanished => Kind::System,
+            Self::Socket => Kind::Unsupported,
+            Self::TooLarge(_) => Kind::Limit,
+            _ => Kind::Argument,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Missing | Self::NoConfiguration => Errno::ENOENT,
+            Self::Vanished => Errno::ESTALE,
+            _ => self.kind().errno(),
         }
     }
 }
@@ -192,7 +200,7 @@ impl Export {
             return Err(Error::argument("engine", "is not a known engine"));
         }
         if self.has_layout {
-            return Err(Error::from(Refusal::SecondBundle).context("bundle"));
+            return Err(Refusal::SecondBundle).context(|| "bundle");
         }
         let root = self.open_bundle_ambient(bundle.into())?;
         for (name, need) in layout(engine) {
@@ -314,7 +322,7 @@ impl Export {
     fn check_free(&self, name: &RootPath) -> Result<()> {
         let is_listed = |entry: &Entry| entry.listed && entry.name == *name;
         if self.names.contains(name) && !self.entries.iter().any(is_listed) {
-            return Err(Error::from(Refusal::Twice).at_entry(name.as_bytes()));
+            return Err(Refusal::Twice).at_entry(name.as_bytes());
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::{Image, ImageLayer};
 use crate::archive::{Make, Origin, Reading};
 use crate::checkpoint::names::{CHECKPOINT, ROOTFS_DIFF_TAR, SPEC_DUMP};
-use crate::error::{Context as _, Error, Kind, Result, quote};
+use crate::error::{self, Called as _, Context as _, Error, Kind, Result, quote};
 use crate::fs::{Place, PlaceBuf, spool_ambient};
 use crate::oci::{
     Blob, Content, Descriptor, Expected, MAX_LAYERS, Manifest, Merge, Part, Platform, Reference,
@@ -29,6 +29,32 @@ pub(in crate::checkpoint) struct OpenImage {
 
 /// What changes when somebody writes to a file, unless he sets it back.
 pub(in crate::checkpoint) struct Unchanged(Vec<(Arc<File>, (u64, i64, i64))>);
+
+/// Why an image isn't read as a checkpoint.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    /// Memory is no place for a container's.
+    #[error(
+        "an oci-archive that is compressed or comes through a pipe has to be kept, and there is no spool directory"
+    )]
+    NoSpool,
+    /// What was compared isn't what is extracted.
+    #[error("a layer was written to after its SHA-256 was compared")]
+    Written,
+    /// An engine would restore a container without files.
+    #[error("the image has no layer, and so no checkpoint")]
+    NoLayer,
+}
+
+impl error::Refusal for Unreadable {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoSpool => Kind::Limit,
+            Self::Written => Kind::Malformed,
+            Self::NoLayer => Kind::NotInArchive,
+        }
+    }
+}
 
 /// Opens an image.
 pub(in crate::checkpoint) fn open(
@@ -58,10 +84,7 @@ pub(in crate::checkpoint) fn open_store(
             let directory = directory.get().open_directory_ambient("directory")?;
             spool_ambient(Some(directory.as_fd()))
         }
-        None => {
-            let why = "an oci-archive that is compressed or comes through a pipe has to be kept, and there is no spool directory";
-            Err(Error::new(Kind::Limit, why))
-        }
+        None => Err(Unreadable::NoSpool.into()),
     };
     Store::open_ambient(place, spool, reading)
 }
@@ -201,8 +224,7 @@ impl Unchanged {
     pub(in crate::checkpoint) fn check(&self) -> Result<()> {
         for (file, before) in &self.0 {
             if state(file)? != *before {
-                let why = "a layer was written to after its SHA-256 was compared";
-                return Err(Error::new(Kind::Malformed, why));
+                return Err(Unreadable::Written.into());
             }
         }
         Ok(())
@@ -210,13 +232,12 @@ impl Unchanged {
 }
 
 fn state(file: &File) -> Result<(u64, i64, i64)> {
-    let metadata = file.metadata().map_err(|error| Error::io("fstat", error))?;
+    let metadata = file.metadata().called(|| "fstat")?;
     Ok((metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
 fn origin_of_one(blob: &Blob) -> Result<Origin> {
-    let metadata = blob.file.metadata();
-    let len = metadata.map_err(|error| Error::io("fstat", error))?.len();
+    let len = blob.file.metadata().called(|| "fstat")?.len();
     if blob.start == 0 && blob.len == len {
         return Ok(Origin::File(Arc::clone(&blob.file)));
     }
@@ -256,8 +277,7 @@ fn layers(
         found.push((store.blob("layer", descriptor)?, expected));
     }
     if found.is_empty() {
-        let why = "the image has no layer, and so no checkpoint";
-        return Err(Error::new(Kind::NotInArchive, why));
+        return Err(Unreadable::NoLayer.into());
     }
     Ok(found)
 }

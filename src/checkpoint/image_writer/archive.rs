@@ -9,6 +9,8 @@ use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
+use nix::errno::Errno;
+
 use super::target::{Layer, Target};
 use crate::archive::{Content, Hash, Hasher, Hashing, Input, Origin, Peer, Reading};
 use crate::checkpoint::bundle::{check_config, judge_bundle_member};
@@ -16,7 +18,7 @@ use crate::checkpoint::image::Facts;
 use crate::checkpoint::layer::{check_layer_name, judge_layer_member};
 use crate::checkpoint::{Compression as Wanted, DocumentKind, ImageOptions};
 use crate::compress::{Compression, Encode, MAGIC_LEN, detect, encoder};
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{self, Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{
     Channel, Place, RootPath, fill_from, open_input_ambient, share_range, write_all_at,
 };
@@ -45,6 +47,42 @@ pub(super) struct Taken {
     pub(super) kept: bool,
 }
 
+/// Why an archive doesn't become a layer.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    /// A layer without its end would pass for an archive with fewer members.
+    #[error("the archive's file ends {0} bytes before its length")]
+    Shrank(usize),
+    /// What an engine can't unpack is no checkpoint to it.
+    #[error(
+        "ends with zeros, which other readers of layers don't take; out of a file it is compressed anew"
+    )]
+    Zeros,
+    /// Whatever was to write the archive into a pipe has failed.
+    #[error("there is nothing in it, not even an archive without members")]
+    Nothing,
+    /// Two readers of such an archive disagree on what the container is.
+    #[error("is in the archive twice")]
+    Twice,
+}
+
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Shrank(_) => Kind::System,
+            Self::Zeros => Kind::Unsupported,
+            Self::Nothing | Self::Twice => Kind::Malformed,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Shrank(_) => Errno::ESTALE,
+            _ => self.kind().errno(),
+        }
+    }
+}
+
 impl Source {
     pub(super) fn open(archive: Place<'_>, watch: &Watch) -> Result<Self> {
         if archive.path().as_os_str().is_empty() && archive.descriptor().is_none() {
@@ -57,8 +95,7 @@ impl Source {
         let mut first = vec![0; MAGIC_LEN];
         if channel.is_regular() {
             let file = channel.into_file();
-            let metadata = file.metadata();
-            let len = metadata.map_err(|error| Error::io("fstat", error))?.len();
+            let len = file.metadata().called(|| "fstat")?.len();
             let read = read_at(&file, &mut first, 0)?;
             first.truncate(read);
             let from = From::File(Arc::new(file), len);
@@ -132,7 +169,7 @@ impl Source {
             From::Stream(_) => 0,
         };
         let is_file = matches!(self.from, From::File(..));
-        let to = to.try_clone().map_err(|error| Error::io("dup", error))?;
+        let to = to.try_clone().called(|| "dup")?;
         let copying = Copying {
             reader: self.reader(shared),
             to,
@@ -221,9 +258,7 @@ impl Read for Blocks {
         let want = buffer.len().min(left);
         let count = self.file.read_at(&mut buffer[..want], self.at)?;
         if count == 0 && want > 0 {
-            let text = format!("the archive's file ends {left} bytes before its length");
-            let error = Error::new(Kind::System, text);
-            return Err(error.with_errno(nix::errno::Errno::ESTALE).into());
+            return Err(Error::from(Refusal::Shrank(left)).into());
         }
         self.at += count as u64;
         Ok(count)
@@ -263,8 +298,7 @@ impl Read for Copying {
             self.last[3] = *byte;
         }
         if count == 0 && !buffer.is_empty() && !self.is_file && self.last == [0; 4] {
-            let text = "ends with zeros, which other readers of layers don't take; out of a file it is compressed anew";
-            return Err(Error::new(Kind::Unsupported, text).into());
+            return Err(Error::from(Refusal::Zeros).into());
         }
         Ok(count)
     }
@@ -371,8 +405,7 @@ fn scan<'s>(
     reader.finish()?;
     let source = reader.into_source();
     if source.input.is_void() {
-        let text = "there is nothing in it, not even an archive without members";
-        return Err(Error::new(Kind::Malformed, text));
+        return Err(Refusal::Nothing.into());
     }
     Ok(Scanned {
         source,
@@ -394,8 +427,7 @@ fn take_member(
     facts.metadata.saw(path.as_bytes());
     if facts.core.is_none() && Facts::is_core(path.as_bytes()) && member.stored() >= 14 {
         let mut core = [0; 14];
-        let read = reader.data().read_exact(&mut core);
-        read.map_err(|error| Error::io("read", error))?;
+        reader.data().read_exact(&mut core).called(|| "read")?;
         facts.core = Some(core);
         return Ok(());
     }
@@ -405,18 +437,19 @@ fn take_member(
     };
     let file = check_config(member)?;
     if facts.metadata.document(kind).is_some() {
-        return Err(Error::new(Kind::Malformed, "is in the archive twice"));
+        return Err(Refusal::Twice.into());
     }
     if kind == DocumentKind::Config {
         facts.time = member.mtime.seconds;
     }
     let mut bytes = Vec::new();
     let mut data = reader.data();
-    let read = Content::new(file, &mut data).read_to_end(&mut bytes);
-    read.map_err(|error| Error::io("read", error))?;
+    Content::new(file, &mut data)
+        .read_to_end(&mut bytes)
+        .called(|| "read")?;
     facts.metadata.insert(kind, bytes)
 }
 
 fn read_at(file: &File, buffer: &mut [u8], at: u64) -> Result<usize> {
-    fill_from(file, buffer, at).map_err(|error| Error::io("read the archive", error))
+    fill_from(file, buffer, at).called(|| "read the archive")
 }

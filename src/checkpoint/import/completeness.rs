@@ -7,7 +7,6 @@
 
 use std::collections::BTreeSet;
 
-use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 
 use crate::checkpoint::file_name;
@@ -103,7 +102,7 @@ impl Images {
 fn find(bundle: &Root, path: &RootPath) -> Result<Option<Node>> {
     match bundle.directory(path) {
         Ok(directory) => Ok(Some(Node::from_path_only(directory))),
-        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => Ok(None),
+        Err(error) if error.is_absent() => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -199,8 +199,7 @@ impl<'p> Pass<'p> {
         reader: &mut Reader<Input<'_>>,
         bundle: Option<&mut Extraction<'_>>,
     ) -> Result<()> {
-        let path = RootPath::clean(&member.path).map_err(Error::from);
-        let path = path.at_entry(&member.path)?;
+        let path = RootPath::clean(&member.path).at_entry(&member.path)?;
         let named = self.options.check_name(&path).map_err(Error::from);
         named
             .and_then(|()| self.options.rules.check_names(member))
@@ -210,8 +209,9 @@ impl<'p> Pass<'p> {
             return bundle.extract(member, &mut data);
         }
         // The extraction into the bundle counts its own.
-        let counted = self.meter.count_member(&self.options.rules.limits);
-        counted.map_err(Error::from).at_entry(&member.path)?;
+        self.meter
+            .count_member(&self.options.rules.limits)
+            .at_entry(&member.path)?;
         match route {
             Some(route) => self.follow(route, &path, member, &mut data),
             None => Ok(()),
@@ -226,8 +226,7 @@ impl<'p> Pass<'p> {
         member: &Member,
         data: &mut Data<'_, Input<'_>>,
     ) -> Result<()> {
-        let file = self.check_route(path, member);
-        let file = file.map_err(Error::from).at_entry(&member.path)?;
+        let file = self.check_route(path, member).at_entry(&member.path)?;
         let step = || format!("apply {}", path.quoted());
         match route {
             Route::Diff(root) => {
@@ -274,7 +273,7 @@ impl<'p> Pass<'p> {
 
     /// Whether everything was there that was named.
     fn check_found(&self, chosen: &HashSet<&RootPath>) -> Result<()> {
-        let missing = |name: &[u8]| Err(Error::from(Refusal::Missing).at_entry(name));
+        let missing = |name: &[u8]| Err(Refusal::Missing).at_entry(name);
         for name in self.targets.expected() {
             if !self.routed.contains(&name) {
                 return missing(&name);

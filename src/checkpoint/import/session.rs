@@ -19,7 +19,7 @@ use crate::checkpoint::bundle::check_config;
 use crate::checkpoint::image::{OpenImage, Unchanged};
 use crate::checkpoint::names::CONFIGURATIONS;
 use crate::checkpoint::{DocumentKind, MAX_CONFIG, Metadata};
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{Channel, Place, RootPath, open_input_ambient, spool_ambient};
 use crate::tar::{Member, Reader};
 use crate::watch::{Cancellation, Phase, WarningKind, Watch};
@@ -340,8 +340,7 @@ impl Import {
         if let (Some(verified), Origin::File(file)) = (verified, &self.origin)
             && State::of(file)? != verified.state
         {
-            let why = "was written to after its SHA-256 was compared";
-            return Err(Error::new(Kind::Malformed, why));
+            return Err(super::Refusal::Written.into());
         }
         let verified = verified.map(|verified| verified.digest);
         let digest = reader.source().take_digest().or(verified);
@@ -481,8 +480,9 @@ impl Import {
         };
         let mut bytes = Vec::new();
         let mut data = reader.data();
-        let read = Content::new(file, &mut data).read_to_end(&mut bytes);
-        read.map_err(|error| Error::io("read", error))?;
+        Content::new(file, &mut data)
+            .read_to_end(&mut bytes)
+            .called(|| "read")?;
         self.metadata.insert(kind, bytes)
     }
 }
@@ -491,6 +491,5 @@ fn expect(expected: Sha256Digest, digest: Sha256Digest) -> Result<()> {
     if expected == digest {
         return Ok(());
     }
-    let text = format!("its SHA-256 is {digest}, not {expected}");
-    Err(Error::new(Kind::Malformed, text))
+    Err(super::Refusal::Digest(digest, expected).into())
 }

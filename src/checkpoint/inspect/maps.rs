@@ -29,7 +29,7 @@ pub(super) fn add(
     for vma in vmas {
         if vma.start < before || vma.end < vma.start {
             let name = format!("{prefix}mm-{}.img", process.pid);
-            return Err(Refusal::Mappings.into()).at_entry(name.as_bytes());
+            return Err(Refusal::Mappings).at_entry(name.as_bytes());
         }
         before = vma.end;
         let mapping = mapping(vma, images, map);

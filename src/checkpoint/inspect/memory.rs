@@ -10,10 +10,10 @@ use std::os::unix::fs::FileExt as _;
 use super::images::RawPagemap;
 use super::sets::{PagesKey, Set};
 use super::store::{Located, Source, Store};
-use super::{Inspection, MemoryUse};
+use super::{Inspection, MemoryUse, Refusal};
 use crate::archive::Content;
 use crate::criu::{Pagemap, Piece, Place};
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{Called as _, Context as _, Result};
 use crate::fs::FromOffset;
 use crate::tar::{Extent, Extents};
 
@@ -159,14 +159,12 @@ fn stored(store: &mut Store, key: PagesKey, offset: u64, len: u64) -> Result<Vec
         return Ok(bytes);
     }
     store.reading.watch.check()?;
-    let absent = || Error::new(Kind::NotInArchive, "is not there");
-    let located = store.pages.get(&key).ok_or_else(absent)?;
+    let located = store.pages.get(&key).ok_or(Refusal::NoPages)?;
     let images = store.sets.get(&key.0);
     let size = images.and_then(|images| images.pages.get(&key.1));
-    let size = *size.ok_or_else(absent)?;
+    let size = *size.ok_or(Refusal::NoPages)?;
     if offset.saturating_add(len) > size {
-        let why = "is shorter than its page map says";
-        return Err(Error::new(Kind::Malformed, why));
+        return Err(Refusal::ShortPages.into());
     }
     match (located, &mut store.source) {
         (Located::File(file), _) => read_at(file, offset, len),
@@ -175,10 +173,7 @@ fn stored(store: &mut Store, key: PagesKey, offset: u64, len: u64) -> Result<Vec
             read_sparse(file, *begins, extents, size, offset, len)
         }
         (Located::Member(index), Source::Compressed(cursors)) => cursors.read(*index, offset, len),
-        _ => {
-            let why = "came through a pipe and is gone";
-            Err(Error::new(Kind::Unsupported, why))
-        }
+        _ => Err(Refusal::Gone.into()),
     }
 }
 
@@ -191,10 +186,9 @@ fn kept(store: &Store, key: PagesKey, offset: u64, len: u64) -> Option<Vec<u8>> 
 }
 
 fn read_at(file: &File, offset: u64, len: u64) -> Result<Vec<u8>> {
-    let len = usize::try_from(len).map_err(|_| Error::new(Kind::Limit, "is too long"))?;
+    let len = usize::try_from(len).map_err(|_| Refusal::TooLong)?;
     let mut bytes = vec![0; len];
-    let read = file.read_exact_at(&mut bytes, offset);
-    read.map_err(|error| Error::io("read", error))?;
+    file.read_exact_at(&mut bytes, offset).called(|| "read")?;
     Ok(bytes)
 }
 
@@ -220,10 +214,12 @@ fn read_sparse(
     });
     let mut content = Content::new(&Extents::sparse(shifted.collect(), size - start)?, data);
     let mut skipped = (&mut content).take(offset - start);
-    io::copy(&mut skipped, &mut io::sink()).map_err(|error| Error::io("read", error))?;
+    io::copy(&mut skipped, &mut io::sink()).called(|| "read")?;
     let mut bytes = Vec::new();
-    let read = content.take(len).read_to_end(&mut bytes);
-    read.map_err(|error| Error::io("read", error))?;
+    content
+        .take(len)
+        .read_to_end(&mut bytes)
+        .called(|| "read")?;
     Ok(bytes)
 }
 

@@ -66,6 +66,8 @@ pub(super) struct Store {
     /// What is wrong with documents that an inspection does without: their names, and why.
     pub(super) problems: Vec<(Vec<u8>, String)>,
     pub(super) reading: Reading,
+    /// Whether a place in the archive can be reached without what is before it, so that nothing is kept of what comes past.
+    seeks: bool,
     budget: Budget,
 }
 
@@ -83,6 +85,7 @@ impl Store {
             kept: BTreeMap::new(),
             problems: Vec::new(),
             reading: reading.clone(),
+            seeks: false,
             budget: Budget::default(),
         }
     }
@@ -104,6 +107,7 @@ impl Store {
             (Origin::Stream(_), _) => Source::Spent,
         };
         let mut store = Self::new(step, source, reading);
+        store.seeks = matches!(input, Input::Frames(_));
         store.take_members(&mut Reader::new(input), items)?;
         reading.watch.end();
         Ok(store)
@@ -209,8 +213,9 @@ impl Store {
         };
         let mut bytes = Vec::new();
         let mut data = reader.data();
-        let read = Content::new(file, &mut data).read_to_end(&mut bytes);
-        read.map_err(|error| Error::io("read", error))?;
+        Content::new(file, &mut data)
+            .read_to_end(&mut bytes)
+            .called(|| "read")?;
         Ok(self.insert(kind, bytes))
     }
 
@@ -259,7 +264,7 @@ impl Store {
         let images = self.sets.entry(set).or_default();
         if let ImageName::Pages(id) = ImageName::of(name) {
             images.pages.insert(id, size);
-            if matches!(located, Located::Member(_)) {
+            if matches!(located, Located::Member(_)) && !self.seeks {
                 let kept = text_pages::keep(&self.sets, (set, id), content)?;
                 self.kept.insert((set, id), kept);
             }
@@ -337,8 +342,9 @@ impl Store {
                     return self.take_file(path, size, file, Located::Member(0), items);
                 };
                 let mut bytes = Vec::new();
-                let read = file.take(MAX_CONFIG + 1).read_to_end(&mut bytes);
-                read.map_err(|error| Error::io("read", error))?;
+                file.take(MAX_CONFIG + 1)
+                    .read_to_end(&mut bytes)
+                    .called(|| "read")?;
                 let problem = self.insert(kind, bytes);
                 self.problems
                     .extend(problem.map(|why| (name.bytes().to_vec(), why)));
@@ -411,8 +417,7 @@ impl Store {
             }
             (MemberType::Regular, image) if image != ImageName::Other => {
                 if let Some(file) = open_regular_at(directory, name)? {
-                    let content = file.try_clone();
-                    let content = content.map_err(|error| Error::io("dup", error))?;
+                    let content = file.try_clone().called(|| "dup")?;
                     let located = Located::File(file);
                     return self.take_image(set, name.bytes(), size, content, located, items);
                 }

@@ -36,7 +36,7 @@ pub(super) use time::is_rfc3339;
 use std::fmt;
 
 use super::{DocumentKind, Engine};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Result};
 use build::Draft;
 use document::{Content, check_size, read};
 use engine::Names;
@@ -350,7 +350,7 @@ impl<T: Content> Optional<T> {
             Optional::Absent => Ok(None),
             Optional::Read(content) => Ok(Some(content)),
             Optional::Malformed(unreadable) => {
-                Err(Error::from(&unreadable.why)).at_entry(kind.name().as_bytes())
+                Err(&unreadable.why).at_entry(kind.name().as_bytes())
             }
         }
     }

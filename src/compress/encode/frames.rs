@@ -16,7 +16,7 @@ use super::super::seek_table::SeekTable;
 use super::labour::{Answer, Labour};
 use super::target::Target;
 use super::{Encode, Refusal, ZstdLevel};
-use crate::{Error, Result};
+use crate::error::{Called as _, Error, Result};
 
 /// What comes of a piece of the work.
 type Outcome = Result<Frame, Refusal>;
@@ -188,10 +188,10 @@ impl Encode for Frames<'_> {
                 false => frames.submit(false),
             }
         };
-        cut(self).map_err(|error| Error::io("write", error))
+        cut(self).called(|| "write")
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
-        self.end().map_err(|error| Error::io("write", error))
+        self.end().called(|| "write")
     }
 }

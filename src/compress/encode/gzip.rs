@@ -16,7 +16,7 @@ use super::deflate::{Block, Piece, deflate};
 use super::labour::{Answer, Labour};
 use super::target::Target;
 use super::{Encode, GzipLevel, Refusal};
-use crate::{Error, Result};
+use crate::error::{Called as _, Error, Result};
 
 /// How much content a block has. The dictionary costs an eighth of a block's time at most, and an archive of a few MiB
 /// still has work for several threads.
@@ -155,6 +155,6 @@ impl Write for Gzip<'_> {
 
 impl Encode for Gzip<'_> {
     fn finish(mut self: Box<Self>) -> Result<()> {
-        self.end().map_err(|error| Error::io("write", error))
+        self.end().called(|| "write")
     }
 }

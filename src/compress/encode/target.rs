@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use nix::errno::Errno;
 
 use super::Encode;
-use crate::{Error, Kind, Result};
+use crate::error::{Called as _, Error, Kind, Result};
 
 /// An output that fails for good once it has failed: bytes behind a gap would be no stream, and a caller who overlooks
 /// an error meets it again at the end. By itself it is the encoder that doesn't compress.
@@ -104,6 +104,6 @@ impl Write for Target<'_> {
 
 impl Encode for Target<'_> {
     fn finish(mut self: Box<Self>) -> Result<()> {
-        self.flush().map_err(|error| Error::io("write", error))
+        self.flush().called(|| "write")
     }
 }

@@ -12,7 +12,7 @@ use super::super::worker::quietly;
 use super::frames::refusal;
 use super::target::Target;
 use super::{Encode, Refusal, ZstdLevel};
-use crate::{Error, Result};
+use crate::error::{Called as _, Result};
 
 /// How much content a thread compresses at once. The 8 MiB that libzstd would choose at the default level take three times
 /// the memory and a sixth more of the processors, for a quarter of a percent in size.
@@ -134,6 +134,6 @@ impl Encode for Zstd<'_> {
             while zstd.step(&[], ZSTD_EndDirective::ZSTD_e_end)?.1 {}
             zstd.target.flush()
         };
-        end(&mut self).map_err(|error| Error::io("write", error))
+        end(&mut self).called(|| "write")
     }
 }
