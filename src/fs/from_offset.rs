@@ -26,3 +26,17 @@ impl<F: Deref<Target: FileExt>> Read for FromOffset<F> {
         Ok(count)
     }
 }
+
+/// Fills a buffer with what a file has from the offset `at` on, as far as it goes: one read may yield but a few bytes.
+pub(crate) fn fill_from(file: &impl FileExt, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], at.saturating_add(filled as u64)) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

@@ -33,7 +33,7 @@ pub(crate) use acl::{ACCESS_ACL, DEFAULT_ACL, strip_inherited_acl};
 pub(crate) use copy::{copy_range, share_range};
 pub(crate) use counts::counts_all_names;
 pub(crate) use destination::Destination;
-pub(crate) use from_offset::FromOffset;
+pub(crate) use from_offset::{FromOffset, fill_from};
 pub(crate) use holes::data_extents;
 pub(crate) use host::{create_empty_at, open_input_ambient, open_regular_at};
 pub(crate) use identity::Identity;

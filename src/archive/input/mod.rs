@@ -49,7 +49,7 @@ use nix::errno::Errno;
 use crate::archive::Sha256Digest;
 use crate::compress::{self, Compression, Decode, MAGIC_LEN};
 use crate::error::{self, Called as _, Error, Kind, Result};
-use crate::fs::FromOffset;
+use crate::fs::fill_from;
 use crate::sys::write_all_at;
 use crate::tar::{Data, Extents, Source};
 use crate::watch::{Cancellation, Watch};
@@ -263,7 +263,7 @@ impl<'a> Input<'a> {
     ) -> Result<Self> {
         if let (Input::File(outer), None) = (data.source(), file.ranges()) {
             let mut first = [0; LOOKED_AT];
-            let (read, result) = read_up_to(&mut outer.part(file.stored()), &mut first);
+            let (read, result) = read_up_to(&mut outer.part(file.stored()), LOOKED_AT, &mut first);
             result.called(|| "read the archive")?;
             if is_plain(&first[..read])? {
                 return Ok(Input::File(outer.part(file.stored())));
@@ -452,16 +452,16 @@ fn is_plain(first: &[u8]) -> Result<bool> {
 /// The first bytes of a file, of which one read may yield but a few.
 fn beginning(file: &impl FileExt) -> Result<Vec<u8>> {
     let mut first = vec![0; LOOKED_AT];
-    let (read, result) = read_up_to(&mut FromOffset::new(file, 0), &mut first);
-    result.called(|| "read the archive")?;
-    first.truncate(read);
+    let read = fill_from(file, &mut first, 0);
+    first.truncate(read.called(|| "read the archive")?);
     Ok(first)
 }
 
-/// Fills a buffer as far as the reader goes. Returns how far, and what has ended it.
-fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> (usize, io::Result<()>) {
+/// Fills a buffer until it has as many bytes at `least`, or the reader has no more. Returns how many it has, and what
+/// has ended it.
+fn read_up_to(reader: &mut dyn Read, least: usize, buffer: &mut [u8]) -> (usize, io::Result<()>) {
     let mut filled = 0;
-    while filled < buffer.len() {
+    while filled < least.min(buffer.len()) {
         match reader.read(&mut buffer[filled..]) {
             Ok(0) => break,
             Ok(count) => filled += count,

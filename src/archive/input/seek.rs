@@ -111,7 +111,7 @@ impl SeekInput {
         let rest = Watched::new(decoder_between(input, &self.watch)?, &self.watch);
         let mut rest = Buffered::new(rest);
         let mut again = vec![0; read];
-        let (_, result) = read_up_to(&mut rest, &mut again);
+        let (_, result) = read_up_to(&mut rest, read, &mut again);
         result?;
         self.position = from + read as u64;
         self.rest = Some(rest);

@@ -10,7 +10,7 @@ use super::ahead::{Ahead, Decoding, gains_time};
 use super::foreign::{self, LOOKED_AT};
 use super::raw::Tally;
 use super::record::Record;
-use super::{Refusal, Way, read_through};
+use super::{Refusal, Way, read_through, read_up_to};
 use crate::compress::{Compression, Decode, PutBack};
 use crate::error::Result;
 use crate::tar::Source;
@@ -174,7 +174,11 @@ impl<'a> StreamInput<'a> {
         }
         let least = self.unseen.map_or(1, |_| LOOKED_AT);
         let room = self.buffer.len().min(self.record.room());
-        let count = read_at_least(reader, least, &mut self.buffer[..room])?;
+        let (count, result) = read_up_to(reader, least, &mut self.buffer[..room]);
+        if count == 0 {
+            // What comes before a failure comes first: whoever reads on meets it again.
+            result?;
+        }
         let yielded = &self.buffer[..count];
         if let Some(compression) = self.unseen {
             foreign::check(&yielded[..count.min(LOOKED_AT)], compression)?;
@@ -186,22 +190,6 @@ impl<'a> StreamInput<'a> {
         self.filled = count;
         Ok(())
     }
-}
-
-/// Reads until there are as many bytes, or no more. What comes before a failure comes first: whoever reads on meets it
-/// again.
-fn read_at_least(reader: &mut dyn Read, least: usize, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < least.min(buffer.len()) {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) if filled > 0 => break,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 impl Way for StreamInput<'_> {

@@ -175,3 +175,64 @@ fn a_beginning_that_comes_in_pieces_is_read_on() {
     let first = beginning(&Reluctant(packed)).unwrap();
     assert_eq!(compress::detect(&first), Compression::Zstd);
 }
+
+/// A stream that yields `most` bytes at a time, and may be read again.
+fn stream_of(content: &[u8], most: usize) -> Input<'static> {
+    struct Trickle(io::Cursor<Vec<u8>>, usize);
+    impl Read for Trickle {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let part = buffer.len().min(self.1);
+            self.0.read(&mut buffer[..part])
+        }
+    }
+    let peer = Peer {
+        reader: Box::new(Trickle(io::Cursor::new(content.to_vec()), most)),
+        abandoned: Cancellation::new(),
+    };
+    let mut origin = Origin::Stream(Some(peer));
+    let overflow = Some(Overflow::Refuse);
+    let input = origin.read(&Reading::default(), Hash::Never, overflow);
+    input.unwrap()
+}
+
+#[test]
+fn a_stream_comes_again_from_its_first_byte_wherever_it_was_left() {
+    let content: Vec<u8> = (0..=250).cycle().take(300_000).collect();
+    for most in [3, 1000, 1 << 20] {
+        let mut input = stream_of(&content, most);
+        for taken in [1, 700, 17_000] {
+            let mut part = vec![0; taken];
+            input.read_exact(&mut part).unwrap();
+            assert!(part == content[..taken], "{most} {taken}");
+            assert!(input.rewind(true));
+        }
+        assert!(input.rewind(false));
+        let mut all = Vec::new();
+        input.read_to_end(&mut all).unwrap();
+        assert!(all == content, "{most}");
+        assert!(!input.rewind(false));
+    }
+}
+
+#[test]
+fn all_that_is_kept_comes_before_more_is_refused() {
+    let content = vec![7; (32 << 20) + 1];
+    let mut input = stream_of(&content, 1 << 20);
+    input.read_exact(&mut vec![0; 32 << 20]).unwrap();
+    let error = Error::io("read", input.read(&mut [0]).unwrap_err());
+    assert_eq!(error.kind(), Kind::Limit);
+}
+
+#[test]
+fn what_is_no_tar_is_told_though_it_comes_in_pieces() {
+    // Longer than what tells a compression.
+    let mut encrypted = b"age-encryption.org/v1".to_vec();
+    encrypted.resize(5000, b'x');
+    for most in [1, 3, 9000] {
+        let error = stream_of(&encrypted, most).read(&mut [0]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "this is no tar archive: it is a file that age has encrypted"
+        );
+    }
+}

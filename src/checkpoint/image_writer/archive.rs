@@ -19,7 +19,7 @@ use crate::checkpoint::layer::{check_layer_name, judge_layer_member};
 use crate::checkpoint::{Compression as Wanted, DocumentKind, ImageOptions};
 use crate::compress::{Compression, Encode, MAGIC_LEN, detect, encoder};
 use crate::error::{self, Called as _, Context as _, Error, Kind, Result};
-use crate::fs::{Place, RootPath, open_input_ambient, share_range};
+use crate::fs::{Place, RootPath, fill_from, open_input_ambient, share_range};
 use crate::oci::media;
 use crate::stream::Channel;
 use crate::sys::write_all_at;
@@ -451,14 +451,5 @@ fn take_member(
 }
 
 fn read_at(file: &File, buffer: &mut [u8], at: u64) -> Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], at + filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::io("read the archive", error)),
-        }
-    }
-    Ok(filled)
+    fill_from(file, buffer, at).called(|| "read the archive")
 }

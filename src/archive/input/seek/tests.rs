@@ -55,7 +55,7 @@ fn outcome(mut input: Input<'_>, skips: &[u64], read: usize) -> (Vec<u8>, String
             return (all, error.to_string());
         }
         let mut part = vec![0; read];
-        match read_up_to(&mut input, &mut part) {
+        match read_up_to(&mut input, read, &mut part) {
             (count, Ok(())) => all.extend_from_slice(&part[..count]),
             (_, Err(error)) => return (all, error.to_string()),
         }
