@@ -101,7 +101,7 @@ impl Extraction<'_> {
     }
 
     fn set_owner(&self, node: &Node, has: Owner, member: &Member) -> Result<()> {
-        if self.policy.rules.ignore_ownership {
+        if self.policy.terms.rules.ignore_ownership {
             return Ok(());
         }
         node.set_owner(has, (member.uid, member.gid))
@@ -134,7 +134,7 @@ impl Extraction<'_> {
         member: &Member,
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<()> {
-        let overlay = self.policy.rules.overlay_state;
+        let overlay = self.policy.terms.rules.overlay_state;
         let setting = self.xattr_setting();
         for xattr in member.xattrs.iter().filter(|xattr| wanted(&xattr.name)) {
             if !travels(&xattr.name, overlay) {
@@ -154,9 +154,9 @@ impl Extraction<'_> {
 
     fn xattr_setting(&self) -> XattrSetting<'_> {
         XattrSetting {
-            unsettable: self.policy.rules.unsettable_xattrs,
+            unsettable: self.policy.terms.rules.unsettable_xattrs,
             user_namespace: self.user_namespace,
-            watch: self.policy.watch,
+            watch: self.policy.terms.watch,
         }
     }
 
@@ -165,7 +165,7 @@ impl Extraction<'_> {
         for name in node.xattr_names()? {
             let bytes = name.to_bytes();
             let listed = member.xattrs.iter().any(|xattr| xattr.name == bytes);
-            if listed || !travels(bytes, self.policy.rules.overlay_state) {
+            if listed || !travels(bytes, self.policy.terms.rules.overlay_state) {
                 continue;
             }
             match node.remove_xattr(&name) {

@@ -61,12 +61,18 @@ pub(crate) struct Policy<'p> {
     /// Whether directories that no member describes get the times back that they had before members were made in
     /// them.
     pub(crate) keep_times: bool,
+    pub(crate) terms: Terms<'p>,
+}
+
+/// What holds for an extraction whatever its archive is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'t> {
     /// What the caller of the import chose.
-    pub(crate) rules: &'p Rules,
-    /// What the archive has used up, shared by all extractions of an import.
-    pub(crate) meter: &'p Meter,
+    pub(crate) rules: &'t Rules,
+    /// What the archive has used up of the rules' limits, shared by all extractions of an import.
+    pub(crate) meter: &'t Meter,
     /// Who watches, and is told of what is left out. A cancelled extraction leaves what was made so far.
-    pub(crate) watch: &'p Watch,
+    pub(crate) watch: &'t Watch,
 }
 
 /// An extraction under way. Members are made as they come; [`finish`](Extraction::finish) gives directories what
@@ -104,8 +110,8 @@ impl Place<'_> {
 impl<'r> Extraction<'r> {
     /// An extraction into `root`; EINVAL for rules that contradict each other.
     pub(crate) fn new(root: &'r Root, policy: Policy<'r>) -> Result<Self> {
-        policy.rules.check()?;
-        let mount = if policy.rules.cross_mounts {
+        policy.terms.rules.check()?;
+        let mount = if policy.terms.rules.cross_mounts {
             None
         } else {
             Some(mount_id(root.as_fd()).called(|| "statx")?)
@@ -132,7 +138,7 @@ impl<'r> Extraction<'r> {
             next = reader.next_member()?;
         }
         reader.finish()?;
-        let ended = self.policy.rules.check_end(reader);
+        let ended = self.policy.terms.rules.check_end(reader);
         let finished = self.finish();
         ended.and(finished)
     }
@@ -145,9 +151,13 @@ impl<'r> Extraction<'r> {
     }
 
     fn place(&mut self, member: &Member, data: &mut Data<'_, Input>) -> Result<()> {
-        let (rules, meter) = (self.policy.rules, self.policy.meter);
-        self.policy.watch.check()?;
-        self.policy.watch.at(&member.path);
+        let Terms {
+            rules,
+            meter,
+            watch,
+        } = self.policy.terms;
+        watch.check()?;
+        watch.at(&member.path);
         meter.count_member(&rules.limits)?;
         rules.check_names(member)?;
         // A directory called `.` is the root as the archive's maker saw it. The root that is extracted into keeps its own
@@ -196,7 +206,7 @@ impl<'r> Extraction<'r> {
             }
             MemberKind::Fifo => self.make_node(&place, SFlag::S_IFIFO, 0),
         }?;
-        if self.policy.rules.oci_whiteouts {
+        if self.policy.terms.rules.oci_whiteouts {
             self.layer.remember(place.canonical()?)?;
         }
         Ok(())
@@ -220,7 +230,7 @@ impl<'r> Extraction<'r> {
                 return Err(Refusal::OtherMount.into());
             }
             keep_times(path, fd)?;
-            Ok(policy.rules.implicit_owner()?)
+            Ok(policy.terms.rules.implicit_owner()?)
         };
         let parent = self
             .parents
@@ -255,7 +265,7 @@ impl<'r> Extraction<'r> {
 
     /// Finishes the directories, deepest first.
     pub(crate) fn finish(self) -> Result<()> {
-        let (rules, watch) = (self.policy.rules, self.policy.watch);
+        let Terms { rules, watch, .. } = self.policy.terms;
         let setting = XattrSetting {
             unsettable: rules.unsettable_xattrs,
             user_namespace: self.user_namespace,
@@ -281,7 +291,7 @@ impl<'r> Extraction<'r> {
 
     /// Tells that a member was left out.
     fn warn(&self, kind: WarningKind, member: &Member, why: &str) {
-        self.policy.watch.warn(kind, &member.path, why);
+        self.policy.terms.watch.warn(kind, &member.path, why);
     }
 }
 

@@ -40,7 +40,7 @@ impl Extraction<'_> {
         let (made, temporary) = make_under_free_name(call, make)?;
         let replaced = complete(self, made, &temporary).and_then(|()| {
             self.parents
-                .replace(&place.parent, &temporary, name, self.policy.watch)
+                .replace(&place.parent, &temporary, name, self.policy.terms.watch)
         });
         // Still there if something failed, or if both names are of one inode, which rename leaves as they are.
         let removed = match unlinkat(parent, &temporary, UnlinkatFlags::NoRemoveDir) {
@@ -53,7 +53,7 @@ impl Extraction<'_> {
     /// Removes what is in the member's place, and forgets what was known of it.
     pub(super) fn remove_old(&mut self, place: &Place<'_>) -> Result<()> {
         self.forget(&place.canonical()?);
-        let watch = self.policy.watch;
+        let watch = self.policy.terms.watch;
         self.parents.remove(&place.parent, &place.name, watch)
     }
 }

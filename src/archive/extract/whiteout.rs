@@ -162,7 +162,7 @@ impl Extraction<'_> {
             if (self.policy.judge)(path, member)? == Verdict::Skip {
                 return Ok(());
             }
-            self.policy.rules.limits.check_path(path)?;
+            self.policy.terms.rules.limits.check_path(path)?;
         }
         match whiteout {
             Whiteout::Object(path) => self.remove_object(path),
@@ -193,7 +193,7 @@ impl Extraction<'_> {
             return Ok(());
         }
         self.prepare_removal(&parent)?;
-        let watch = self.policy.watch;
+        let watch = self.policy.terms.watch;
         self.parents
             .remove_except(&parent, &name, &self.layer, watch)?;
         if kind == SFlag::S_IFDIR && self.layer.keeps_below(&canonical) {
@@ -221,7 +221,7 @@ impl Extraction<'_> {
             return Ok(());
         }
         self.prepare_removal(&parent)?;
-        let watch = self.policy.watch;
+        let watch = self.policy.terms.watch;
         self.parents.clear_except(&parent, &self.layer, watch)?;
         self.layer.remember_cleared(canonical)
     }
