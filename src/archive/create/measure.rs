@@ -3,15 +3,14 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek as _, Write as _};
+use std::io::{BufReader, BufWriter, Read, Seek as _, Write as _};
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 
 use super::record::{Mark, Record};
 use super::sink::{check_avoided, warn};
 use super::{LeftOut, Target};
 use crate::error::{Called as _, Result};
-use crate::fs::{Identity, OverlayState, Quiet};
+use crate::fs::{FromOffset, Identity, OverlayState, Quiet};
 use crate::tar::{self, END_OF_ARCHIVE, Member};
 use crate::watch::Watch;
 
@@ -172,25 +171,9 @@ impl<'m> Measured<'m> {
 
     /// The records of its members, from the first.
     pub(super) fn records(&self) -> BufReader<impl Read + use<'m>> {
-        let records = At {
-            file: self.spool,
-            offset: self.records.start,
-        };
+        // The file's own offset is where the next archive's records go.
+        let records = FromOffset::new(self.spool, self.records.start);
         let length = self.records.end.saturating_sub(self.records.start);
         BufReader::with_capacity(BUFFER, records.take(length))
-    }
-}
-
-/// Reads a file from an offset on: its own is where the next archive's records go.
-struct At<'f> {
-    file: &'f File,
-    offset: u64,
-}
-
-impl Read for At<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.offset)?;
-        self.offset += count as u64;
-        Ok(count)
     }
 }

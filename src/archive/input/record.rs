@@ -39,10 +39,8 @@ pub(super) struct Record {
 enum State {
     /// What is yielded is kept.
     Keeping,
-    /// What was kept is yielded again, from this byte on.
-    Replaying(u64),
-    /// The same, and what comes after it is kept too.
-    Repeating(u64),
+    /// What was kept is yielded again, from the byte `at` on; if it `keeps`, what comes after it is kept too.
+    Replaying { at: u64, keeps: bool },
     /// Nothing is kept, and what was is over.
     Off,
 }
@@ -70,26 +68,27 @@ impl Record {
         self.state == State::Off
     }
 
-    /// Yields everything again, if it is still all there.
-    pub(super) fn rewind(&mut self) -> bool {
-        let all = self.has_all();
-        if all {
-            self.state = State::Replaying(0);
+    /// Yields everything again, if it is still all there, and keeps it all the same if it is said so.
+    pub(super) fn rewind(&mut self, keeps: bool) -> bool {
+        let has_all = match self.state {
+            State::Keeping => true,
+            State::Replaying { keeps, .. } => keeps,
+            State::Off => false,
+        };
+        if has_all {
+            self.state = State::Replaying { at: 0, keeps };
         }
-        all
+        has_all
     }
 
-    /// Yields everything again, if it is still all there, and keeps it all the same.
-    pub(super) fn begin_again(&mut self) -> bool {
-        let all = self.has_all();
-        if all {
-            self.state = State::Repeating(0);
+    /// How much may come at once, so that only what is too much is refused: a byte at least.
+    pub(super) fn room(&self) -> usize {
+        match (self.state, &self.overflow) {
+            (State::Keeping, Overflow::Refuse) => {
+                IN_MEMORY.saturating_sub(self.memory.len()).max(1)
+            }
+            _ => usize::MAX,
         }
-        all
-    }
-
-    fn has_all(&self) -> bool {
-        matches!(self.state, State::Keeping | State::Repeating(_))
     }
 
     /// Takes in what the stream has just yielded.
@@ -122,10 +121,8 @@ impl Record {
 
     /// Yields some of what was kept, while there is any left to yield again.
     pub(super) fn replay(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        let (at, keeps) = match self.state {
-            State::Replaying(at) => (at, false),
-            State::Repeating(at) => (at, true),
-            State::Keeping | State::Off => return Ok(None),
+        let State::Replaying { at, keeps } = self.state else {
+            return Ok(None);
         };
         let in_memory = usize::try_from(at)
             .ok()
@@ -150,10 +147,7 @@ impl Record {
         };
         if count > 0 || buffer.is_empty() {
             let at = at + count as u64;
-            self.state = match keeps {
-                true => State::Repeating(at),
-                false => State::Replaying(at),
-            };
+            self.state = State::Replaying { at, keeps };
             return Ok(Some(count));
         }
         if keeps {
@@ -192,10 +186,10 @@ mod tests {
         let mut record = Record::new(Overflow::Forget);
         record.keep(b"ab").unwrap();
         record.keep(b"c").unwrap();
-        assert!(record.rewind());
+        assert!(record.rewind(false));
         assert_eq!(all(&mut record), b"abc");
         record.keep(b"d").unwrap();
-        assert!(!record.rewind());
+        assert!(!record.rewind(false));
     }
 
     #[test]
@@ -203,15 +197,15 @@ mod tests {
         for overflow in [Overflow::Refuse, spool()] {
             let mut record = Record::new(overflow);
             record.keep(b"ab").unwrap();
-            assert!(record.begin_again());
+            assert!(record.rewind(true));
             assert_eq!(record.replay(&mut [0; 1]).unwrap(), Some(1));
-            assert!(record.begin_again());
+            assert!(record.rewind(true));
             assert_eq!(all(&mut record), b"ab");
             record.keep(b"c").unwrap();
-            assert!(record.begin_again());
-            assert!(record.rewind());
+            assert!(record.rewind(true));
+            assert!(record.rewind(false));
             assert_eq!(all(&mut record), b"abc");
-            assert!(!record.begin_again());
+            assert!(!record.rewind(true));
         }
     }
 
@@ -224,7 +218,7 @@ mod tests {
             record.keep(&piece).unwrap();
             expected.extend(piece);
         }
-        assert!(record.rewind());
+        assert!(record.rewind(false));
         assert!(all(&mut record) == expected);
     }
 
@@ -236,7 +230,7 @@ mod tests {
         record.keep(&vec![0; 32 << 20]).unwrap();
         record.keep(b"in the spool").unwrap();
         file.set_len(3).unwrap();
-        assert!(record.rewind());
+        assert!(record.rewind(false));
         let mut buffer = vec![0; 32 << 20];
         record.replay(&mut buffer).unwrap();
         assert_eq!(record.replay(&mut buffer[..9]).unwrap(), Some(3));
@@ -250,7 +244,7 @@ mod tests {
         let mut record = Record::new(Overflow::Forget);
         record.keep(&piece).unwrap();
         record.keep(b"x").unwrap();
-        assert!(!record.rewind());
+        assert!(!record.rewind(false));
         let piece = vec![0; 32 << 20];
         let mut record = Record::new(Overflow::Refuse);
         record.keep(&piece).unwrap();

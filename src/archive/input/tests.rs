@@ -168,10 +168,10 @@ impl FileExt for Reluctant {
 fn a_beginning_that_comes_in_pieces_is_read_on() {
     for length in [0, 2, 9, 511, 512, 513, 4000] {
         let content: Vec<u8> = (0..=250).cycle().take(length).collect();
-        let first = beginning(&Reluctant(content.clone()), 0).unwrap();
+        let first = beginning(&Reluctant(content.clone())).unwrap();
         assert_eq!(first, content[..content.len().min(512)]);
     }
     let packed = zeros(1000);
-    let first = beginning(&Reluctant(packed), 0).unwrap();
+    let first = beginning(&Reluctant(packed)).unwrap();
     assert_eq!(compress::detect(&first), Compression::Zstd);
 }

@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::io::{self, BufRead, Read, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
@@ -23,9 +23,6 @@ use crate::fs::{Channel, Place, RootPath, open_input_ambient, share_range, write
 use crate::oci::media;
 use crate::tar::{Member, Reader, Source as TarSource};
 use crate::watch::{Cancellation, Phase, Watch};
-
-/// How much is read at once of what is passed over.
-const PIECE: usize = 256 << 10;
 
 /// The archive.
 pub(super) struct Source {
@@ -334,38 +331,39 @@ struct Seen<'s> {
     input: Input<'static>,
     hasher: Hasher,
     sheet: Sheet<'s>,
-    buffer: Vec<u8>,
+    /// How many of the next bytes were digested already.
+    digested: usize,
 }
 
 impl Read for Seen<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.input.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        if let Sheet::Encoder(encoder) = &mut self.sheet {
-            encoder.write_all(&buffer[..count])?;
-        }
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
         Ok(count)
     }
 }
 
-impl TarSource for Seen<'_> {
-    fn skip(&mut self, bytes: u64) -> io::Result<()> {
-        let mut left = bytes;
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.resize(PIECE, 0);
-        while left > 0 {
-            let want = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-            match self.read(&mut buffer[..want]) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => left -= count as u64,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+impl BufRead for Seen<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let bytes = self.input.fill_buf()?;
+        if self.digested == 0 {
+            self.hasher.update(bytes);
+            if let Sheet::Encoder(encoder) = &mut self.sheet {
+                encoder.write_all(bytes)?;
             }
+            self.digested = bytes.len();
         }
-        self.buffer = buffer;
-        Ok(())
+        Ok(bytes)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.digested = self.digested.saturating_sub(amount);
+        self.input.consume(amount);
     }
 }
+
+/// Nothing is passed over.
+impl TarSource for Seen<'_> {}
 
 /// What was seen of an archive that was read to its end.
 struct Scanned<'s> {
@@ -395,7 +393,7 @@ fn scan<'s>(
         input,
         hasher: Hasher::new(),
         sheet,
-        buffer: Vec::new(),
+        digested: 0,
     });
     let (mut facts, mut members) = (Facts::default(), 0);
     while let Some(member) = reader.next_member()? {

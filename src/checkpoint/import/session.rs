@@ -356,7 +356,7 @@ impl Import {
     /// Reads the archive from its beginning: what was seen already once more, if it was kept.
     fn read_again(&mut self, hash: Hash) -> Result<Reader<Input<'static>>> {
         let seen = self.reader.take().map(Reader::into_source);
-        let mut input = match seen.and_then(|mut seen| seen.rewind().then_some(seen)) {
+        let mut input = match seen.and_then(|mut seen| seen.rewind(false).then_some(seen)) {
             Some(seen) => seen,
             None if self.targets.are_few() => self.origin.look(&self.reading, hash, None)?,
             None => self.origin.read(&self.reading, hash, None)?,
@@ -439,14 +439,14 @@ impl Import {
         look: impl FnOnce(&mut Reader<Input<'static>>) -> Result<T>,
     ) -> Result<T> {
         let seen = self.reader.take().map(Reader::into_source);
-        let mut reader = match seen.and_then(|mut seen| seen.begin_again().then_some(seen)) {
+        let mut reader = match seen.and_then(|mut seen| seen.rewind(true).then_some(seen)) {
             Some(seen) => Reader::new(seen),
             None => self.begin_to_look()?,
         };
         let looked = look(&mut reader)?;
         self.reading.watch.end();
         let mut seen = reader.into_source();
-        if seen.begin_again() {
+        if seen.rewind(true) {
             self.reader = Some(Reader::new(seen));
             (self.metadata, self.contents) = Default::default();
             self.complete = false;

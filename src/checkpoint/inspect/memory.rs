@@ -14,6 +14,7 @@ use super::{Inspection, MemoryUse, Refusal};
 use crate::archive::Content;
 use crate::criu::{Pagemap, Piece, Place};
 use crate::error::{Called as _, Context as _, Result};
+use crate::fs::FromOffset;
 use crate::tar::{Extent, Extents};
 
 /// How much memory is read at once.
@@ -204,10 +205,7 @@ fn read_sparse(
     let first = extents.partition_point(|extent| extent.offset + extent.len <= offset);
     let (before, after) = extents.split_at(first);
     let stored: u64 = before.iter().map(|extent| extent.len).sum();
-    let data = At {
-        file,
-        at: begins + stored,
-    };
+    let data = FromOffset::new(file, begins + stored);
     let start = after.first().map_or(offset, |extent| extent.offset);
     let start = start.min(offset);
     let shifted = after.iter().map(|extent| Extent {
@@ -223,20 +221,6 @@ fn read_sparse(
         .read_to_end(&mut bytes)
         .called(|| "read")?;
     Ok(bytes)
-}
-
-/// A file from an offset on.
-struct At<'f> {
-    file: &'f File,
-    at: u64,
-}
-
-impl Read for At<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.at)?;
-        self.at += count as u64;
-        Ok(count)
-    }
 }
 
 /// How many bytes of an owner's memory are in a previous checkpoint that isn't there.

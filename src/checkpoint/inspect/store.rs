@@ -66,6 +66,8 @@ pub(super) struct Store {
     /// What is wrong with documents that an inspection does without: their names, and why.
     pub(super) problems: Vec<(Vec<u8>, String)>,
     pub(super) reading: Reading,
+    /// Whether a place in the archive can be reached without what is before it, so that nothing is kept of what comes past.
+    seeks: bool,
     budget: Budget,
 }
 
@@ -83,6 +85,7 @@ impl Store {
             kept: BTreeMap::new(),
             problems: Vec::new(),
             reading: reading.clone(),
+            seeks: false,
             budget: Budget::default(),
         }
     }
@@ -104,6 +107,7 @@ impl Store {
             (Origin::Stream(_), _) => Source::Spent,
         };
         let mut store = Self::new(step, source, reading);
+        store.seeks = matches!(input, Input::Frames(_));
         store.take_members(&mut Reader::new(input), items)?;
         reading.watch.end();
         Ok(store)
@@ -260,7 +264,7 @@ impl Store {
         let images = self.sets.entry(set).or_default();
         if let ImageName::Pages(id) = ImageName::of(name) {
             images.pages.insert(id, size);
-            if matches!(located, Located::Member(_)) {
+            if matches!(located, Located::Member(_)) && !self.seeks {
                 let kept = text_pages::keep(&self.sets, (set, id), content)?;
                 self.kept.insert((set, id), kept);
             }

@@ -10,7 +10,6 @@ use super::super::{Hash, Input, Origin};
 use super::*;
 use crate::compress::{Encoding, Framing, encoder};
 use crate::fs::spool_ambient;
-use crate::tar::Source as _;
 
 const FRAME: usize = 64 << 10;
 
