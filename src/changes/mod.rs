@@ -54,7 +54,7 @@ pub use layers::OverlayXattrs;
 use crate::error::{self, Context as _, Kind, Result};
 use crate::fs::{Place, PlaceBuf, Root, in_user_namespace};
 use crate::watch::Watch;
-use compare::{Comparison, Content};
+use compare::{Comparison, ContentCheck};
 use layers::{Layer, MAX_LAYERS, Markers, View, indexed_files};
 use list::OnTheWay;
 use look::Look;
@@ -160,9 +160,9 @@ fn directories_with(
         comparison: Comparison {
             exact_times: options.exact_times,
             content: if options.compare_content {
-                Content::Compared
+                ContentCheck::Compared
             } else {
-                Content::Trusted
+                ContentCheck::Trusted
             },
             watch,
         },
@@ -209,7 +209,7 @@ pub fn overlay_ambient<'l, 'u>(
         old: View::new(&layers, 1, Some(markers)),
         comparison: Comparison {
             exact_times: true,
-            content: Content::Compared,
+            content: ContentCheck::Compared,
             watch,
         },
         exclude: &options.exclude,

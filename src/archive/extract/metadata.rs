@@ -32,7 +32,7 @@ pub(super) const DEFERRED: [&CStr; 2] = [ACCESS_ACL, DEFAULT_ACL];
 
 /// Where the object that a member describes comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum Provenance {
     /// Made for this member, in a directory that hands down ACLs or doesn't.
     Created {
         /// Whether it does.
@@ -50,7 +50,7 @@ pub(super) enum Origin {
 
 impl Extraction<'_> {
     /// Gives an object the attributes of its member.
-    pub(super) fn describe(&self, node: &Node, member: &Member, origin: Origin) -> Result<()> {
+    pub(super) fn describe(&self, node: &Node, member: &Member, origin: Provenance) -> Result<()> {
         self.describe_made(node, node.owner()?, member, origin)
     }
 
@@ -60,18 +60,18 @@ impl Extraction<'_> {
         node: &Node,
         owner: Owner,
         member: &Member,
-        origin: Origin,
+        origin: Provenance,
     ) -> Result<()> {
         self.set_owner(node, owner, member)?;
-        if origin == (Origin::Created { inherits_acl: true }) {
+        if origin == (Provenance::Created { inherits_acl: true }) {
             strip_inherited_acl(node, &own_acls(member))?;
         }
-        if matches!(origin, Origin::Symlink | Origin::LinkedSymlink) {
+        if matches!(origin, Provenance::Symlink | Provenance::LinkedSymlink) {
             self.set_xattrs(node, member, |_| true)?;
         } else {
             self.set_mode_and_xattrs(node, member)?;
         }
-        if origin == Origin::LinkedSymlink {
+        if origin == Provenance::LinkedSymlink {
             return Ok(());
         }
         let (accessed, modified) = times(member);
@@ -85,13 +85,13 @@ impl Extraction<'_> {
         node: &Node,
         member: &Member,
         path: RootPath,
-        origin: Origin,
+        origin: Provenance,
     ) -> Result<()> {
         self.set_owner(node, node.owner()?, member)?;
-        if origin == (Origin::Created { inherits_acl: true }) {
+        if origin == (Provenance::Created { inherits_acl: true }) {
             strip_inherited_acl(node, &[])?;
         }
-        if origin == Origin::Merged && member.xattrs_complete {
+        if origin == Provenance::Merged && member.xattrs_complete {
             self.remove_other_xattrs(node, member)?;
         }
         node.set_mode(member.mode | OWNER_ALL)?;

@@ -31,7 +31,7 @@ use crate::tar::{Data, DeviceNumber, Member, MemberKind, MemberType, Reader};
 use crate::watch::{WarningKind, Watch};
 use directories::Directories;
 use metadata::XattrSetting;
-use places::Places;
+use places::PathMap;
 use refusal::Refusal;
 use whiteout::{Layer, Whiteout};
 
@@ -86,21 +86,21 @@ pub(crate) struct Extraction<'r> {
     user_namespace: bool,
     directories: Directories,
     /// The regular files made so far, if hard links may lead to those only.
-    own_files: Places<Identity>,
+    own_files: PathMap<Identity>,
     /// Devices that can't be made in a user namespace.
-    skipped_devices: Places<()>,
+    skipped_devices: PathMap<()>,
     /// What was made, if there may be whiteouts.
     layer: Layer,
 }
 
 /// Where a member goes.
-struct Place<'m> {
+struct Location<'m> {
     member: &'m Member,
     parent: Rc<Parent>,
     name: Name,
 }
 
-impl Place<'_> {
+impl Location<'_> {
     /// The path without symlinks.
     fn canonical(&self) -> Result<RootPath> {
         Ok(self.parent.canonical().join(&self.name)?)
@@ -123,8 +123,8 @@ impl<'r> Extraction<'r> {
             policy,
             user_namespace: in_user_namespace(),
             directories: Directories::default(),
-            own_files: Places::default(),
-            skipped_devices: Places::default(),
+            own_files: PathMap::default(),
+            skipped_devices: PathMap::default(),
             layer: Layer::default(),
         })
     }
@@ -213,7 +213,7 @@ impl<'r> Extraction<'r> {
     }
 
     /// Finds the directory that the member goes into, or makes it, and remembers the times of what is changed by that.
-    fn find_place<'m>(&mut self, member: &'m Member, path: &RootPath) -> Result<Place<'m>> {
+    fn find_place<'m>(&mut self, member: &'m Member, path: &RootPath) -> Result<Location<'m>> {
         let Some((parent_path, name)) = path.split() else {
             return Err(Refusal::ReplacesRoot("member").into());
         };
@@ -240,7 +240,7 @@ impl<'r> Extraction<'r> {
         }
         keep_times(parent.canonical(), parent.as_fd())?;
         self.check_protected(&parent, &parent_path, &name)?;
-        Ok(Place {
+        Ok(Location {
             member,
             parent,
             name,
@@ -275,7 +275,7 @@ impl<'r> Extraction<'r> {
     }
 
     /// Remembers that this extraction made the regular file, under this name, if hard links may lead to no other.
-    fn remember_file(&mut self, place: &Place<'_>, identity: Identity) -> Result<()> {
+    fn remember_file(&mut self, place: &Location<'_>, identity: Identity) -> Result<()> {
         if self.policy.own_sources_only {
             self.own_files
                 .insert(place.canonical()?, identity, size_of::<Identity>())?;

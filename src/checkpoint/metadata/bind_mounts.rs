@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::document::{Content, document};
+use super::document::{DocumentContent, document};
 use super::json::{Document, Reader, Value};
 use super::refusal::Refusal;
 
@@ -33,7 +33,7 @@ pub struct BindMount {
 
 document!(BindMounts, "bind.mounts");
 
-impl Content for BindMounts {
+impl DocumentContent for BindMounts {
     fn fill(&mut self, root: Value<'_>, reader: &mut Reader<'_>) -> Result<(), Refusal> {
         reader.list("bind mounts", &mut self.mounts, root, read_mount)
     }

@@ -10,7 +10,7 @@ use crate::error::{self, Kind};
 
 /// Where in a text something stands, both from 1. A byte that is not UTF-8 counts as three columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct TextPosition {
     pub(crate) line: usize,
     pub(crate) column: usize,
 }
@@ -26,16 +26,19 @@ pub(crate) enum Refusal {
     TooDeep,
     /// A text without its end. What is there may lack the key that mattered.
     #[error("the JSON text ends early (line {}, column {})", .0.line, .0.column)]
-    CutShort(Place),
+    CutShort(TextPosition),
     /// Not JSON, or more than one JSON value: two readers would see two documents.
     #[error("not JSON (line {}, column {})", .0.line, .0.column)]
-    Syntax(Place),
+    Syntax(TextPosition),
     /// The outermost value isn't what this document is made of.
     #[error("not {wanted} (line {}, column {})", .place.line, .place.column)]
-    Outermost { wanted: Shape, place: Place },
+    Outermost { wanted: Shape, place: TextPosition },
     /// A value that isn't what its key asks for. Guessing would restore something else than was checkpointed.
     #[error("{field}: a value of the wrong type or form (line {}, column {})", .place.line, .place.column)]
-    Value { field: &'static str, place: Place },
+    Value {
+        field: &'static str,
+        place: TextPosition,
+    },
     /// More entries than any honest document has: each takes more memory than the few bytes that ask for it.
     #[error("{field}: too many entries")]
     TooManyEntries { field: &'static str },

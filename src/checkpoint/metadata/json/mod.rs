@@ -15,7 +15,7 @@ use std::fmt;
 use serde::de::{Deserialize as _, IgnoredAny};
 use serde_json::error::Category;
 
-use super::refusal::{Place, Refusal};
+use super::refusal::{Refusal, TextPosition};
 pub(crate) use reader::{NESTED, Reader, same_key};
 pub(crate) use value::{Members, Shape, Value};
 pub(crate) use writer::Writer;
@@ -128,7 +128,7 @@ fn check(text: &str) -> Result<(), Refusal> {
     // A value that nobody asks for is read without recursion.
     let read = IgnoredAny::deserialize(&mut reader).and_then(|_| reader.end());
     read.map_err(|error| {
-        let place = Place {
+        let place = TextPosition {
             line: error.line(),
             column: error.column(),
         };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use super::{Shape, Value};
-use crate::checkpoint::metadata::refusal::{Place, Refusal};
+use crate::checkpoint::metadata::refusal::{Refusal, TextPosition};
 
 /// How many strings of lists and maps are held of one document; larger things count as several. A command line has no
 /// more arguments by default (2 MiB, of which each takes ten bytes or more), and a cluster allows 256 KiB of annotations
@@ -212,10 +212,10 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    fn place(&self, value: Value<'_>) -> Place {
+    fn place(&self, value: Value<'_>) -> TextPosition {
         let before = self.text.as_bytes().get(..value.at()).unwrap_or_default();
         let line_start = before.iter().rposition(|&byte| byte == b'\n');
-        Place {
+        TextPosition {
             line: before.iter().filter(|&&byte| byte == b'\n').count() + 1,
             column: value.at() - line_start.map_or(0, |newline| newline + 1) + 1,
         }
