@@ -55,7 +55,7 @@ use crate::error::{self, Context as _, Kind, Result};
 use crate::fs::{Place, PlaceBuf, Root};
 use crate::system::in_user_namespace;
 use crate::watch::Watch;
-use compare::{Comparison, Content};
+use compare::{Comparison, ContentCheck};
 use layers::{Layer, MAX_LAYERS, Markers, View, indexed_files};
 use list::OnTheWay;
 use look::Look;
@@ -161,9 +161,9 @@ fn directories_with(
         comparison: Comparison {
             exact_times: options.exact_times,
             content: if options.compare_content {
-                Content::Compared
+                ContentCheck::Compared
             } else {
-                Content::Trusted
+                ContentCheck::Trusted
             },
             watch,
         },
@@ -210,7 +210,7 @@ pub fn overlay_ambient<'l, 'u>(
         old: View::new(&layers, 1, Some(markers)),
         comparison: Comparison {
             exact_times: true,
-            content: Content::Compared,
+            content: ContentCheck::Compared,
             watch,
         },
         exclude: &options.exclude,

@@ -25,6 +25,7 @@ mod remove;
 mod root;
 mod settle;
 mod spool;
+mod temporary;
 #[cfg(test)]
 pub(crate) mod testing;
 mod xattrs;
@@ -48,6 +49,7 @@ pub(crate) use remove::{Keep, remove_tree, restore_times, times_of};
 pub(crate) use root::{Root, openat2_works};
 pub(crate) use settle::{check_close, sync_file_system};
 pub(crate) use spool::spool_ambient;
+pub(crate) use temporary::with_temporary_name;
 pub(crate) use xattrs::{
     OverlayState, is_overlay_state, surely_lacks_travelling_xattrs, travelling_xattrs, travels,
     xattrs_of,

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use super::{Descriptor, MAX_DOCUMENT, Refusal};
-use crate::archive::{Hash, Hasher, Input, Origin, Peer, Reading, Sha256Digest};
+use crate::archive::{ArchiveOrigin, Hash, Hasher, Input, Peer, Reading, Sha256Digest};
 use crate::error::{Called as _, Error, Kind, Result, quote};
 use crate::watch::{Cancellation, Phase};
 
@@ -131,7 +131,8 @@ fn decode(blob: &Blob, reading: &Reading) -> Result<(Sha256Digest, Sha256Digest)
         reader: blob.reader(),
         abandoned: Cancellation::new(),
     };
-    let mut input: Input<'static> = Origin::Stream(Some(peer)).read(reading, Hash::Always, None)?;
+    let mut input: Input<'static> =
+        ArchiveOrigin::Stream(Some(peer)).read(reading, Hash::Always, None)?;
     input.decode_ahead();
     let mut hasher = Hasher::new();
     read_all(&mut input, |bytes| {

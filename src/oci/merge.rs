@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io::{self, Read};
 
 use super::Blob;
-use crate::archive::{Hash, Input, Origin, Peer, Reading};
+use crate::archive::{ArchiveOrigin, Hash, Input, Peer, Reading};
 use crate::budget::Budget;
 use crate::error::{Context as _, Result};
 use crate::fs::RootPath;
@@ -147,7 +147,7 @@ fn members(blob: &Blob, reading: &Reading) -> Result<Reader<Input<'static>>> {
         reader: blob.reader(),
         abandoned: Cancellation::new(),
     };
-    let input = Origin::Stream(Some(peer)).read(reading, Hash::Never, None)?;
+    let input = ArchiveOrigin::Stream(Some(peer)).read(reading, Hash::Never, None)?;
     Ok(Reader::new(input))
 }
 

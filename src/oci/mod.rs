@@ -29,7 +29,7 @@ pub(crate) use merge::{Merge, Part, plan};
 pub(crate) use pack::{Pack, ROOM};
 pub(crate) use platform::{Platform, host_architecture};
 pub(crate) use reference::{REF_NAME, Reference, check_name};
-pub(crate) use resolve::{Content, Resolved, candidates, resolve};
+pub(crate) use resolve::{Composition, Resolved, candidates, resolve};
 pub(crate) use store::Store;
 
 /// The file at the top of a layout that says what it is.

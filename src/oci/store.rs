@@ -11,7 +11,7 @@ use nix::errno::Errno;
 
 use super::document::parse;
 use super::{Blob, Descriptor, INDEX, Index, MAX_DOCUMENT, MAX_MEMBERS, OCI_LAYOUT, Refusal};
-use crate::archive::{Hash, Input, Origin, Reading};
+use crate::archive::{ArchiveOrigin, Hash, Input, Reading};
 use crate::error::{Called as _, Context as _, Result, quote};
 use crate::fs::{Place, Root, RootPath, open_regular_at};
 use crate::stream::Channel;
@@ -52,16 +52,16 @@ impl Store {
         let fd = fd.called(|| "dup")?;
         let channel = Channel::reader(fd.as_fd(), &reading.watch)?;
         let mut origin = if channel.is_regular() {
-            Origin::File(Arc::new(channel.into_file()))
+            ArchiveOrigin::File(Arc::new(channel.into_file()))
         } else {
-            Origin::Stream(Some(crate::archive::Peer {
+            ArchiveOrigin::Stream(Some(crate::archive::Peer {
                 reader: Box::new(channel),
                 abandoned: crate::watch::Cancellation::new(),
             }))
         };
         let mut input = origin.read(reading, Hash::Never, None)?;
         let file = match (&origin, &input) {
-            (Origin::File(file), Input::File(_)) => Arc::clone(file),
+            (ArchiveOrigin::File(file), Input::File(_)) => Arc::clone(file),
             _ => {
                 let file = Arc::new(spool()?);
                 input.copy_to(&file, 0, u64::MAX)?;
@@ -75,7 +75,7 @@ impl Store {
 
     /// Finds the members of an archive: only headers are read.
     fn index(file: Arc<File>, reading: &Reading) -> Result<Self> {
-        let input = Origin::File(Arc::clone(&file)).read(reading, Hash::Never, None)?;
+        let input = ArchiveOrigin::File(Arc::clone(&file)).read(reading, Hash::Never, None)?;
         let mut reader = Reader::new(input);
         let mut members = BTreeMap::new();
         while let Some(member) = reader.next_member()? {

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek as _, Write as _};
 use std::ops::Range;
 
-use super::record::{Mark, Record};
+use super::record::{Mark, NestedMember};
 use super::sink::{check_avoided, warn};
 use super::{LeftOut, Target};
 use crate::error::{Called as _, Result};
@@ -90,7 +90,7 @@ impl<'m> Measure<'m> {
             return Ok(());
         };
         let member = member.clone();
-        Record { member, source }.write(&mut notes.spool)
+        NestedMember { member, source }.write(&mut notes.spool)
     }
 }
 

@@ -30,7 +30,7 @@ impl error::Refusal for Damaged {
 
 /// One member, and where its data is if it has some.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(super) struct NestedMember {
     pub member: Member,
     /// The file that has the data.
     pub source: Option<Mark>,
@@ -75,7 +75,7 @@ impl From<&Status> for Mark {
     }
 }
 
-impl Record {
+impl NestedMember {
     /// Appends the record to `spool`.
     pub(super) fn write(&self, spool: &mut dyn Write) -> Result<()> {
         let body = postcard::to_allocvec(self).map_err(|_| Damaged)?;
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use crate::tar::{DeviceNumber, Extent, Extents, MemberKind, Time, Xattr};
 
-    fn record(kind: MemberKind) -> Record {
+    fn record(kind: MemberKind) -> NestedMember {
         let mtime = Time {
             seconds: -5,
             nanoseconds: 999_999_999,
@@ -127,7 +127,7 @@ mod tests {
             name: name.to_vec(),
             value: value.to_vec(),
         };
-        Record {
+        NestedMember {
             member: Member {
                 mode: 0o4755,
                 uid: u32::MAX - 1,
@@ -144,7 +144,7 @@ mod tests {
         MemberKind::Regular(Extents::sparse(extents, 1 << 62).unwrap())
     }
 
-    fn all() -> Vec<Record> {
+    fn all() -> Vec<NestedMember> {
         let mark = Mark {
             device: 1,
             inode: u64::MAX,
@@ -173,7 +173,7 @@ mod tests {
             sparse(Vec::new()),
             MemberKind::Regular(Extents::whole(1 << 62)),
         ];
-        let mut records: Vec<Record> = kinds.into_iter().map(record).collect();
+        let mut records: Vec<NestedMember> = kinds.into_iter().map(record).collect();
         records[0].source = Some(mark);
         records[3].member.xattrs.clear();
         records
@@ -187,9 +187,12 @@ mod tests {
         }
         let mut rest = &spool[..];
         for record in &records {
-            assert_eq!(Record::read(&mut rest).unwrap().as_ref(), Some(record));
+            assert_eq!(
+                NestedMember::read(&mut rest).unwrap().as_ref(),
+                Some(record)
+            );
         }
-        assert_eq!(Record::read(&mut rest).unwrap(), None);
+        assert_eq!(NestedMember::read(&mut rest).unwrap(), None);
     }
 
     #[test]
@@ -197,7 +200,7 @@ mod tests {
         let mut whole = Vec::new();
         all()[0].write(&mut whole).unwrap();
         for length in 1..whole.len() {
-            let error = Record::read(&mut &whole[..length]).unwrap_err();
+            let error = NestedMember::read(&mut &whole[..length]).unwrap_err();
             assert_eq!(error.kind(), Kind::System, "{length}");
         }
         let length = u32::try_from(whole.len() - 4).unwrap();
@@ -205,7 +208,7 @@ mod tests {
             let mut bytes = whole.clone();
             bytes.push(0);
             bytes[..4].copy_from_slice(&wrong.to_le_bytes());
-            let error = Record::read(&mut &bytes[..]).unwrap_err();
+            let error = NestedMember::read(&mut &bytes[..]).unwrap_err();
             assert_eq!(error.kind(), Kind::System, "{wrong}");
         }
     }

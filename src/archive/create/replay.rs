@@ -10,7 +10,7 @@ use super::describe;
 use super::find::Finder;
 use super::living::Living;
 use super::measure::Measured;
-use super::record::{Mark, Record};
+use super::record::{Mark, NestedMember};
 use super::sink::Sink;
 use crate::error::{self, Context as _, Kind, Result};
 use crate::fs::{Node, OverlayState, Root, RootPath, file_type};
@@ -58,7 +58,7 @@ impl Measured<'_> {
         let mut finder = Finder::new(root)?;
         let mut living = self.lives.then(|| Living::new(&self));
         let mut records = self.records();
-        while let Some(record) = Record::read(&mut records)? {
+        while let Some(record) = NestedMember::read(&mut records)? {
             let member = &record.member;
             if let Some(living) = &mut living {
                 let written = living.write(&mut finder, &record, sink);

@@ -8,7 +8,7 @@ use std::os::fd::BorrowedFd;
 use nix::sys::stat::fstat;
 
 use super::metadata::{DEFERRED, XattrSetting, keep_set_id, times};
-use super::places::Places;
+use super::places::PathMap;
 use crate::error::{Called as _, Context as _, Result};
 use crate::fs::{Node, Root, RootPath, restore_times, times_of};
 use crate::sys::Timestamp;
@@ -20,7 +20,7 @@ const OWNER_ALL: u32 = 0o700;
 /// to be kept.
 #[derive(Default)]
 pub(super) struct Directories {
-    known: Places<Directory>,
+    known: PathMap<Directory>,
     /// One that is known: the last that something was made in, since members come in bunches.
     last: Option<RootPath>,
 }

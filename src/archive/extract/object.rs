@@ -10,9 +10,9 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, mkdirat, mknodat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
-use super::metadata::Origin;
+use super::metadata::Provenance;
 use super::replace::tell_what_stays;
-use super::{Extraction, Input, Place, Refusal, changed_meanwhile};
+use super::{Extraction, Input, Location, Refusal, changed_meanwhile};
 use crate::error::{Called as _, Error, Result};
 use crate::fs::{Name, Node, Parent, RootPath, file_type};
 use crate::sys::set_len;
@@ -22,7 +22,7 @@ use crate::watch::WarningKind;
 impl Extraction<'_> {
     pub(super) fn make_file(
         &mut self,
-        place: &Place<'_>,
+        place: &Location<'_>,
         extents: &Extents,
         data: &mut Data<'_, Input>,
     ) -> Result<()> {
@@ -43,7 +43,7 @@ impl Extraction<'_> {
 
     fn complete_file(
         &mut self,
-        place: &Place<'_>,
+        place: &Location<'_>,
         extents: &Extents,
         data: &mut Data<'_, Input>,
         fd: OwnedFd,
@@ -60,7 +60,7 @@ impl Extraction<'_> {
         node.close()
     }
 
-    pub(super) fn make_directory(&mut self, place: &Place<'_>) -> Result<()> {
+    pub(super) fn make_directory(&mut self, place: &Location<'_>) -> Result<()> {
         let (parent, name) = (&place.parent, &place.name);
         match open_directory(parent, name) {
             Ok(node) => {
@@ -68,7 +68,7 @@ impl Extraction<'_> {
                 if self.mount.is_some() && self.mount != Some(node.mount()?) {
                     return Err(Refusal::OtherMount.into());
                 }
-                self.describe_directory(&node, place.member, place.canonical()?, Origin::Merged)
+                self.describe_directory(&node, place.member, place.canonical()?, Provenance::Merged)
             }
             // It isn't there, or is something else.
             Err(error) if error.is_absent() => {
@@ -85,19 +85,24 @@ impl Extraction<'_> {
     /// Gives the root itself the attributes of a member that names it.
     pub(super) fn describe_root(&mut self, member: &Member) -> Result<()> {
         let node = Node::from_path_only(self.parents.root_to_change()?);
-        self.describe_directory(&node, member, RootPath::root(), Origin::Merged)
+        self.describe_directory(&node, member, RootPath::root(), Provenance::Merged)
     }
 
-    pub(super) fn make_symlink(&mut self, place: &Place<'_>, target: &[u8]) -> Result<()> {
+    pub(super) fn make_symlink(&mut self, place: &Location<'_>, target: &[u8]) -> Result<()> {
         let parent = &place.parent;
         let make = |name: &Name| symlinkat(target, parent, name);
         self.replace("symlinkat", place, make, |this, (), name| {
             let node = open_made(parent, name, SFlag::S_IFLNK, 0)?;
-            this.describe(&node, place.member, Origin::Symlink)
+            this.describe(&node, place.member, Provenance::Symlink)
         })
     }
 
-    pub(super) fn make_node(&mut self, place: &Place<'_>, kind: SFlag, device: u64) -> Result<()> {
+    pub(super) fn make_node(
+        &mut self,
+        place: &Location<'_>,
+        kind: SFlag,
+        device: u64,
+    ) -> Result<()> {
         let parent = &place.parent;
         let private = Mode::from_bits_truncate(0o600);
         let make = |name: &Name| mknodat(parent, name, kind, private, device);
@@ -109,15 +114,15 @@ impl Extraction<'_> {
 
     /// In a user namespace the kernel doesn't let anyone make a device. What it would have replaced goes all the same,
     /// and so do hard links to it.
-    pub(super) fn skip_device(&mut self, place: &Place<'_>) -> Result<()> {
+    pub(super) fn skip_device(&mut self, place: &Location<'_>) -> Result<()> {
         let why = "is a device, which a user namespace doesn't permit: left out";
         self.warn(WarningKind::Device, place.member, why);
         self.remove_old(place)?;
         self.skipped_devices.insert(place.canonical()?, (), 0)
     }
 
-    fn created_in(&self, parent: &Parent) -> Result<Origin> {
-        Ok(Origin::Created {
+    fn created_in(&self, parent: &Parent) -> Result<Provenance> {
+        Ok(Provenance::Created {
             inherits_acl: parent.has_default_acl()?,
         })
     }

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
 
-use super::places::Places;
+use super::places::PathMap;
 use super::{Extraction, Verdict};
 use crate::error::{self, Called as _, Kind, Result};
 use crate::fs::{Keep, Name, Node, Parent, RootPath, file_type};
@@ -118,10 +118,10 @@ fn check_empty(member: &Member) -> Result<(), Bad> {
 pub(super) struct Layer {
     /// What this extraction has made, or left out as a device that can't be made. What was replaced since is in here,
     /// too: it is in something that was made.
-    made: Places<()>,
+    made: PathMap<()>,
     /// Directories that were rid of all that this extraction hasn't made. Nothing else gets into them any more, and so
     /// none is looked through twice: an archive full of whiteouts costs no more than its members and what it removes.
-    cleared: Places<()>,
+    cleared: PathMap<()>,
 }
 
 impl Keep for Layer {
@@ -162,7 +162,7 @@ impl Extraction<'_> {
             if (self.policy.judge)(path, member)? == Verdict::Skip {
                 return Ok(());
             }
-            self.policy.rules.limits.check_path(path)?;
+            self.policy.terms.rules.limits.check_path(path)?;
         }
         match whiteout {
             Whiteout::Object(path) => self.remove_object(path),
@@ -193,7 +193,7 @@ impl Extraction<'_> {
             return Ok(());
         }
         self.prepare_removal(&parent)?;
-        let watch = self.policy.watch;
+        let watch = self.policy.terms.watch;
         self.parents
             .remove_except(&parent, &name, &self.layer, watch)?;
         if kind == SFlag::S_IFDIR && self.layer.keeps_below(&canonical) {
@@ -221,7 +221,7 @@ impl Extraction<'_> {
             return Ok(());
         }
         self.prepare_removal(&parent)?;
-        let watch = self.policy.watch;
+        let watch = self.policy.terms.watch;
         self.parents.clear_except(&parent, &self.layer, watch)?;
         self.layer.remember_cleared(canonical)
     }

@@ -19,7 +19,7 @@
 //! 4. It is decoded, piece by piece by whoever takes it, or ahead by threads of ours: a piece or a frame at a time
 //!    ([`Ahead`](ahead::Ahead)).
 //! 5. In front of the first ones it is told whether they are a tar stream at all ([`foreign`]). What came of how many
-//!    bytes is held against the limit ([`Account`]), and it is kept if it may have to be read again ([`Record`]).
+//!    bytes is held against the limit ([`Account`]), and it is kept if it may have to be read again ([`Recording`]).
 //! 6. It lies in the buffer that the tar reader takes headers from and files are written from. What is left of a member
 //!    that is passed over is consumed there.
 
@@ -60,7 +60,7 @@ use file::FileInput;
 use foreign::{Foreign, LOOKED_AT};
 use raw::{FromStart, Raw, Tally, Watched};
 pub(crate) use record::Overflow;
-use record::Record;
+use record::Recording;
 use seek::SeekInput;
 use stream::{Account, Feed, StreamInput};
 
@@ -125,7 +125,7 @@ pub(crate) enum Input<'a> {
 }
 
 /// A compressed or plain archive where the caller has it.
-pub(crate) enum Origin {
+pub(crate) enum ArchiveOrigin {
     /// In a regular file, which can be read as often as need be.
     File(Arc<File>),
     /// In a pipe or a socket; nothing once it is being read.
@@ -180,16 +180,16 @@ impl From<Refusal> for io::Error {
     }
 }
 
-impl Origin {
+impl ArchiveOrigin {
     /// How many bytes the archive has, if that is known.
     pub(crate) fn len(&self) -> Result<Option<u64>> {
         match self {
-            Origin::File(file) => {
+            ArchiveOrigin::File(file) => {
                 let metadata = file.metadata().called(|| "fstat")?;
                 Ok(Some(metadata.len()))
             }
-            Origin::Stream(_) => Ok(None),
-            Origin::Made(_, len) => Ok(*len),
+            ArchiveOrigin::Stream(_) => Ok(None),
+            ArchiveOrigin::Made(_, len) => Ok(*len),
         }
     }
 
@@ -201,7 +201,7 @@ impl Origin {
         hash: Hash,
         overflow: Option<Overflow>,
     ) -> Result<Input<'static>> {
-        if let (Origin::File(file), true) = (&*self, hash != Hash::Always) {
+        if let (ArchiveOrigin::File(file), true) = (&*self, hash != Hash::Always) {
             let len = self.len()?.unwrap_or_default();
             let input = frames(file, len, reading);
             if let Some(input) = input.called(|| "read the archive")? {
@@ -220,7 +220,7 @@ impl Origin {
         overflow: Option<Overflow>,
     ) -> Result<Input<'static>> {
         match self {
-            Origin::File(file) => {
+            ArchiveOrigin::File(file) => {
                 let (file, len) = (Arc::clone(file), self.len()?.unwrap_or_default());
                 if hash != Hash::Always && is_plain(&beginning(&*file)?)? {
                     return Ok(Input::File(FileInput::new(file, 0, len, &reading.watch)));
@@ -231,11 +231,11 @@ impl Origin {
                 };
                 stream(peer, reading, hash, overflow)
             }
-            Origin::Stream(peer) => {
+            ArchiveOrigin::Stream(peer) => {
                 let peer = peer.take().ok_or(Refusal::Consumed)?;
                 stream(peer, reading, hash, overflow)
             }
-            Origin::Made(make, _) => {
+            ArchiveOrigin::Made(make, _) => {
                 let peer = Peer {
                     reader: make()?,
                     abandoned: Cancellation::new(),
@@ -250,7 +250,7 @@ impl Input<'static> {
     /// Reads the archive in a regular file once, from its beginning on. Its compression is told by the first bytes;
     /// the name plays no part.
     pub(crate) fn new(file: File, reading: &Reading) -> Result<Self> {
-        Origin::File(Arc::new(file)).read(reading, Hash::Never, None)
+        ArchiveOrigin::File(Arc::new(file)).read(reading, Hash::Never, None)
     }
 }
 
@@ -283,7 +283,7 @@ impl<'a> Input<'a> {
             }
         };
         let (reader, compression) = decoded(Content::new(file, data), &reading.watch)?;
-        let (feed, record) = (Feed::Lent(reader), Record::off());
+        let (feed, record) = (Feed::Lent(reader), Recording::off());
         let account = Account::new(tally, told, reading.max_ratio);
         let input = StreamInput::new(feed, compression, record, account);
         Ok(Input::Stream(input))
@@ -413,7 +413,7 @@ fn stream(
         watch,
         abandoned: peer.abandoned,
     });
-    let record = overflow.map_or_else(Record::off, Record::new);
+    let record = overflow.map_or_else(Recording::off, Recording::new);
     let account = Account::new(tally, Some(reading.watch.clone()), reading.max_ratio);
     let input = StreamInput::new(feed, compression, record, account);
     Ok(Input::Stream(input))

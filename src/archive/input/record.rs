@@ -27,7 +27,7 @@ pub(crate) enum Overflow {
 }
 
 /// What a stream has yielded so far.
-pub(super) struct Record {
+pub(super) struct Recording {
     state: State,
     memory: Vec<u8>,
     /// How much went into the overflow's file after the memory was full.
@@ -45,7 +45,7 @@ enum State {
     Off,
 }
 
-impl Record {
+impl Recording {
     pub(super) fn new(overflow: Overflow) -> Self {
         Self {
             state: State::Keeping,
@@ -165,7 +165,7 @@ impl Record {
 mod tests {
     use super::*;
 
-    fn all(record: &mut Record) -> Vec<u8> {
+    fn all(record: &mut Recording) -> Vec<u8> {
         let (mut out, mut buffer) = (Vec::new(), [0; 1000]);
         while let Some(count) = record.replay(&mut buffer).unwrap() {
             out.extend_from_slice(&buffer[..count]);
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn what_was_kept_is_yielded_once_again() {
-        let mut record = Record::new(Overflow::Forget);
+        let mut record = Recording::new(Overflow::Forget);
         record.keep(b"ab").unwrap();
         record.keep(b"c").unwrap();
         assert!(record.rewind(false));
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_yielded_as_often_as_it_is_begun_again() {
         for overflow in [Overflow::Refuse, spool()] {
-            let mut record = Record::new(overflow);
+            let mut record = Recording::new(overflow);
             record.keep(b"ab").unwrap();
             assert!(record.rewind(true));
             assert_eq!(record.replay(&mut [0; 1]).unwrap(), Some(1));
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_no_longer_fits_into_memory_goes_into_the_spool() {
-        let mut record = Record::new(spool());
+        let mut record = Recording::new(spool());
         let mut expected = Vec::new();
         for number in 0..40_u8 {
             let piece = vec![number; 1 << 20];
@@ -226,7 +226,7 @@ mod tests {
     fn a_spool_that_lost_some_bytes_is_an_error() {
         let file = nix::sys::memfd::memfd_create(c"spool", nix::sys::memfd::MFdFlags::empty());
         let file = File::from(file.unwrap());
-        let mut record = Record::new(Overflow::Spool(file.try_clone().unwrap()));
+        let mut record = Recording::new(Overflow::Spool(file.try_clone().unwrap()));
         record.keep(&vec![0; 32 << 20]).unwrap();
         record.keep(b"in the spool").unwrap();
         file.set_len(3).unwrap();
@@ -241,12 +241,12 @@ mod tests {
     #[test]
     fn without_a_spool_too_much_is_forgotten_or_refused() {
         let piece = vec![0; 4 << 20];
-        let mut record = Record::new(Overflow::Forget);
+        let mut record = Recording::new(Overflow::Forget);
         record.keep(&piece).unwrap();
         record.keep(b"x").unwrap();
         assert!(!record.rewind(false));
         let piece = vec![0; 32 << 20];
-        let mut record = Record::new(Overflow::Refuse);
+        let mut record = Recording::new(Overflow::Refuse);
         record.keep(&piece).unwrap();
         let error = Error::io("read", record.keep(b"x").unwrap_err());
         assert_eq!(error.kind(), crate::Kind::Limit);

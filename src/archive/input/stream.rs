@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::ahead::{Ahead, Decoding, gains_time};
 use super::foreign::{self, LOOKED_AT};
 use super::raw::Tally;
-use super::record::Record;
+use super::record::Recording;
 use super::{Refusal, Way, read_through, read_up_to};
 use crate::compress::{Compression, Decode, PutBack};
 use crate::error::Result;
@@ -36,7 +36,7 @@ pub(crate) struct StreamInput<'a> {
     buffer: Vec<u8>,
     filled: usize,
     taken: usize,
-    record: Record,
+    record: Recording,
     account: Account,
 }
 
@@ -97,7 +97,7 @@ impl<'a> StreamInput<'a> {
     pub(super) fn new(
         feed: Feed<'a>,
         compression: Compression,
-        record: Record,
+        record: Recording,
         account: Account,
     ) -> Self {
         Self {

@@ -56,7 +56,7 @@ fn a_few_bytes_that_become_many_are_cancelled_on_their_way() {
     let (reading, cancellation) = watched();
     let packed = zeros(64 << 20);
     assert!(packed.len() < BUFFER, "all of it is read at once");
-    let input = Origin::File(file(&packed)).read(&reading, Hash::Never, None);
+    let input = ArchiveOrigin::File(file(&packed)).read(&reading, Hash::Never, None);
     cancelled_after_the_first_byte(input.unwrap(), &cancellation);
 }
 
@@ -82,7 +82,7 @@ fn within(
     crate::tar::encode(&member, archive.len() as u64, &mut archive).unwrap();
     archive.extend(content);
     archive.resize(archive.len().next_multiple_of(512) + 1024, 0);
-    let outer = Origin::File(file(&archive)).read(reading, Hash::Never, None);
+    let outer = ArchiveOrigin::File(file(&archive)).read(reading, Hash::Never, None);
     let mut reader = Reader::new(outer.unwrap());
     let found = reader.next_member().unwrap().unwrap();
     let found = found.extents().unwrap();

@@ -53,7 +53,7 @@ impl Layer {
 
 /// A directory in its layer.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct LayerDirectory {
     layer: usize,
     path: RootPath,
     identity: Identity,
@@ -61,7 +61,7 @@ pub(super) struct Place {
 
 /// The directories that make one, from the top layer down, at most one of each layer.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stack(Vec<Place>);
+pub(super) struct Stack(Vec<LayerDirectory>);
 
 impl Stack {
     /// Whether both are made of the same directories.
@@ -75,15 +75,16 @@ impl Stack {
     }
 }
 
-fn same(a: &[Place], b: &[Place]) -> bool {
-    let identities =
-        |places: &[Place]| -> Vec<Identity> { places.iter().map(|place| place.identity).collect() };
+fn same(a: &[LayerDirectory], b: &[LayerDirectory]) -> bool {
+    let identities = |places: &[LayerDirectory]| -> Vec<Identity> {
+        places.iter().map(|place| place.identity).collect()
+    };
     a.len() == b.len() && identities(a) == identities(b)
 }
 
 /// A directory that is being looked in.
 pub(super) struct Open {
-    place: Place,
+    place: LayerDirectory,
     fd: Arc<OwnedFd>,
 }
 
@@ -157,7 +158,7 @@ impl<'l> View<'l> {
         let layers = self.layers.iter().enumerate().skip(self.first);
         Stack(
             layers
-                .map(|(layer, on)| Place {
+                .map(|(layer, on)| LayerDirectory {
                     layer,
                     path: RootPath::root(),
                     identity: on.identity,
@@ -189,7 +190,7 @@ impl<'l> View<'l> {
         Ok(open)
     }
 
-    fn open_one(&self, place: &Place) -> Result<Option<OwnedFd>> {
+    fn open_one(&self, place: &LayerDirectory) -> Result<Option<OwnedFd>> {
         let Some(layer) = self.layers.get(place.layer) else {
             return Ok(None);
         };

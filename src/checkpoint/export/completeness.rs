@@ -9,7 +9,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use nix::fcntl::readlinkat;
 use nix::sys::stat::SFlag;
 
-use super::{Content, Entry, Export};
+use super::{Entry, Export, MemberSource};
 use crate::checkpoint::names::{DUMPS, INVENTORY, PARENT};
 use crate::error::{Called as _, Result};
 use crate::fs::{Name, Node, Root, RootPath, file_type};
@@ -23,7 +23,7 @@ pub(super) fn check(export: &Export, present: &[&Entry], watch: &Watch) -> Resul
         lacking.push(OsString::from_vec(name.to_vec()));
     };
     for entry in present {
-        let (name, Content::Bundle(root, _)) = (entry.name.as_bytes(), &entry.content) else {
+        let (name, MemberSource::Bundle(root, _)) = (entry.name.as_bytes(), &entry.content) else {
             continue;
         };
         if !DUMPS.iter().any(|dump| dump.as_bytes() == name) {

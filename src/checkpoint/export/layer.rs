@@ -11,7 +11,7 @@ use nix::errno::Errno;
 
 use super::members;
 use super::output::{Job, Outlet, open_spool_directory};
-use super::{Content, Entry, Export, ExportOptions, Exported, Refusal};
+use super::{Entry, Export, ExportOptions, Exported, MemberSource, Refusal};
 use crate::archive::{Hasher, Sha256Digest, Sink};
 use crate::checkpoint::image::Facts;
 use crate::checkpoint::layer::{check_layer_name, judge_layer_member};
@@ -98,7 +98,7 @@ impl Export {
         }
         for entry in &self.entries {
             if entry.name.as_bytes() == CHECKPOINT.as_bytes()
-                && let Content::Bundle(root, _) = &entry.content
+                && let MemberSource::Bundle(root, _) = &entry.content
             {
                 facts.core = first_core(root, &entry.name)?;
             }
@@ -180,15 +180,15 @@ impl Encode for Digesting<'_> {
 /// The bytes of a document and the time of its file; none if it isn't there.
 fn read_document(entry: &Entry, time: i64) -> Result<Option<(Vec<u8>, i64)>> {
     match &entry.content {
-        Content::Bytes(bytes) => Ok(Some((bytes.clone(), time))),
-        Content::Bundle(root, _) => {
+        MemberSource::Bytes(bytes) => Ok(Some((bytes.clone(), time))),
+        MemberSource::Bundle(root, _) => {
             let Some(file) = open_below(root, &entry.name)? else {
                 return Ok(None);
             };
             read_file(&file).map(Some)
         }
-        Content::File(file) => read_file(file.file()).map(Some),
-        Content::Directory(_) | Content::Diff(_) => Ok(None),
+        MemberSource::File(file) => read_file(file.file()).map(Some),
+        MemberSource::Directory(_) | MemberSource::Diff(_) => Ok(None),
     }
 }
 

@@ -125,13 +125,13 @@ pub struct Export {
 /// A member, or what is known under one name.
 struct Entry {
     name: RootPath,
-    content: Content,
+    content: MemberSource,
     /// Whether it is here because a list of a bundle's members has it.
     listed: bool,
 }
 
 /// Where a member comes from.
-enum Content {
+enum MemberSource {
     /// An object below a bundle directory, with the same name there.
     Bundle(Arc<Root>, Need),
     Bytes(Vec<u8>),
@@ -176,7 +176,7 @@ impl Export {
             Presence::Required => Need::Required,
             Presence::Optional => Need::Optional,
         };
-        self.add(name.as_ref(), Content::Bundle(root, need))
+        self.add(name.as_ref(), MemberSource::Bundle(root, need))
     }
 
     /// Adds all members that an engine has in its `bundle`, in the engine's order:
@@ -208,7 +208,7 @@ impl Export {
             if self.names.insert(name.clone()) {
                 self.entries.push(Entry {
                     name,
-                    content: Content::Bundle(Arc::clone(&root), need),
+                    content: MemberSource::Bundle(Arc::clone(&root), need),
                     listed: true,
                 });
             }
@@ -223,7 +223,7 @@ impl Export {
     ///
     /// EINVAL and E2BIG for the name.
     pub fn add_bytes(&mut self, name: impl AsRef<OsStr>, bytes: impl Into<Vec<u8>>) -> Result<()> {
-        self.add(name.as_ref(), Content::Bytes(bytes.into()))
+        self.add(name.as_ref(), MemberSource::Bytes(bytes.into()))
     }
 
     /// Adds every document that the metadata holds (config.dump, spec.dump and their like) as a file of its bytes.
@@ -256,7 +256,7 @@ impl Export {
     ) -> Result<()> {
         let file = open_source_ambient(file.into());
         let file = file.at_entry(name.as_ref().as_bytes())?;
-        self.add(name.as_ref(), Content::File(file))
+        self.add(name.as_ref(), MemberSource::File(file))
     }
 
     /// Adds a directory as a nested archive, such as `volumes/NAME.tar`: itself (as `./`) and everything below it that
@@ -272,7 +272,7 @@ impl Export {
     ) -> Result<()> {
         let fd = directory.into().open_directory_ambient("directory");
         let root = Root::new(fd.at_entry(name.as_ref().as_bytes())?);
-        self.add(name.as_ref(), Content::Directory(root))
+        self.add(name.as_ref(), MemberSource::Directory(root))
     }
 
     /// Adds the `changes` of the root file system mounted at `root`: rootfs-diff.tar with what was added and modified,
@@ -294,11 +294,11 @@ impl Export {
             self.check_free(&check_name(name.as_ref())?)?;
         }
         self.claim(DELETED_FILES.as_ref())?;
-        let content = Content::Diff(Diff { plan, root });
+        let content = MemberSource::Diff(Diff { plan, root });
         self.add(ROOTFS_DIFF_TAR.as_ref(), content)
     }
 
-    fn add(&mut self, name: &OsStr, content: Content) -> Result<()> {
+    fn add(&mut self, name: &OsStr, content: MemberSource) -> Result<()> {
         let name = self.claim(name)?;
         let listed = false;
         self.entries.push(Entry {

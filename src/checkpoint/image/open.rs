@@ -9,13 +9,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
 use super::{Image, ImageLayer};
-use crate::archive::{Make, Origin, Reading};
+use crate::archive::{ArchiveOrigin, Make, Reading};
 use crate::checkpoint::names::{CHECKPOINT, ROOTFS_DIFF_TAR, SPEC_DUMP};
 use crate::error::{self, Called as _, Context as _, Error, Kind, Result, quote};
 use crate::fs::{Place, PlaceBuf, spool_ambient};
 use crate::oci::{
-    Blob, Content, Descriptor, Expected, MAX_LAYERS, Manifest, Merge, Part, Platform, Reference,
-    Refusal, Resolved, Store, host_architecture, media, plan, resolve, verify,
+    Blob, Composition, Descriptor, Expected, MAX_LAYERS, Manifest, Merge, Part, Platform,
+    Reference, Refusal, Resolved, Store, host_architecture, media, plan, resolve, verify,
 };
 
 /// An image whose layers can be read.
@@ -104,7 +104,7 @@ impl OpenImage {
             layers: Vec::new(),
         };
         match resolved.content {
-            Content::Image(manifest, config, diff_ids) => {
+            Composition::Image(manifest, config, diff_ids) => {
                 image.architecture = config.architecture;
                 image.variant = config.variant;
                 image.os = config.os;
@@ -114,7 +114,7 @@ impl OpenImage {
                 let layers = layers(store, &manifest, &diff_ids)?;
                 Self::with(image, layers)
             }
-            Content::Parts(parts, annotations) => {
+            Composition::Parts(parts, annotations) => {
                 image.annotations = annotations;
                 Self::of_parts(store, image, &parts)
             }
@@ -174,7 +174,7 @@ impl OpenImage {
     }
 
     /// Where the archive comes from that the layers are together.
-    pub(in crate::checkpoint) fn origin(&self, reading: &Reading) -> Result<Origin> {
+    pub(in crate::checkpoint) fn origin(&self, reading: &Reading) -> Result<ArchiveOrigin> {
         let parts = match self.layers.as_slice() {
             [(blob, _)] if !self.is_ctrs => return origin_of_one(blob),
             layers if self.is_ctrs => self.parts(layers),
@@ -188,7 +188,7 @@ impl OpenImage {
             let merge: Box<dyn Read + Send> = Box::new(Merge::new(parts.clone(), &reading));
             Ok(merge)
         });
-        Ok(Origin::Made(make, None))
+        Ok(ArchiveOrigin::Made(make, None))
     }
 
     fn parts(&self, layers: &[(Blob, Expected)]) -> Vec<Part> {
@@ -236,14 +236,14 @@ fn state(file: &File) -> Result<(u64, i64, i64)> {
     Ok((metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
-fn origin_of_one(blob: &Blob) -> Result<Origin> {
+fn origin_of_one(blob: &Blob) -> Result<ArchiveOrigin> {
     let len = blob.file.metadata().called(|| "fstat")?.len();
     if blob.start == 0 && blob.len == len {
-        return Ok(Origin::File(Arc::clone(&blob.file)));
+        return Ok(ArchiveOrigin::File(Arc::clone(&blob.file)));
     }
     let (blob, len) = (blob.clone(), blob.len);
     let make: Arc<Make> = Arc::new(move || Ok(blob.reader()));
-    Ok(Origin::Made(make, Some(len)))
+    Ok(ArchiveOrigin::Made(make, Some(len)))
 }
 
 fn layers(

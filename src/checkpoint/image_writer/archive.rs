@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use super::target::{Layer, Target};
-use crate::archive::{Content, Hash, Hasher, Hashing, Input, Origin, Peer, Reading};
+use super::target::{ImageOutput, Layer};
+use crate::archive::{ArchiveOrigin, Content, Hash, Hasher, Hashing, Input, Peer, Reading};
 use crate::checkpoint::bundle::{check_config, judge_bundle_member};
 use crate::checkpoint::image::Facts;
 use crate::checkpoint::layer::{check_layer_name, judge_layer_member};
@@ -118,7 +118,7 @@ impl Source {
     /// Writes the layer.
     pub(super) fn take(
         self,
-        target: &Target,
+        target: &ImageOutput,
         options: &ImageOptions,
         watch: &Watch,
     ) -> Result<Taken> {
@@ -158,7 +158,7 @@ impl Source {
     /// Takes the archive's own bytes for the layer.
     fn keep(
         self,
-        target: &Target,
+        target: &ImageOutput,
         media_type: &'static str,
         options: &ImageOptions,
         watch: &Watch,
@@ -198,7 +198,12 @@ impl Source {
     }
 
     /// Compresses what the archive decodes to.
-    fn compress(self, target: &Target, options: &ImageOptions, watch: &Watch) -> Result<Taken> {
+    fn compress(
+        self,
+        target: &ImageOutput,
+        options: &ImageOptions,
+        watch: &Watch,
+    ) -> Result<Taken> {
         let encoding = options.encoding()?;
         let workers = options.number_of_workers();
         let mut hashing = Counted {
@@ -389,7 +394,7 @@ fn scan<'s>(
         reader,
         abandoned: Cancellation::new(),
     };
-    let mut input = Origin::Stream(Some(peer)).read(&reading, Hash::Always, None)?;
+    let mut input = ArchiveOrigin::Stream(Some(peer)).read(&reading, Hash::Always, None)?;
     input.decode_ahead();
     let mut reader = Reader::new(Seen {
         input,

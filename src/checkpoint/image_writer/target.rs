@@ -18,7 +18,7 @@ use crate::sys::write_all_at;
 use crate::watch::{Phase, Watch};
 
 /// An image under way. Dropped, it leaves nothing behind, but for what was written to a descriptor.
-pub(super) struct Target {
+pub(super) struct ImageOutput {
     form: Form,
     /// What takes the layer, and where it begins there.
     layer: File,
@@ -43,7 +43,7 @@ pub(super) struct Layer {
     pub(super) media_type: &'static str,
 }
 
-impl Target {
+impl ImageOutput {
     pub(super) fn open(place: Place<'_>, options: &ImageOptions, watch: &Watch) -> Result<Self> {
         if options.form == ImageForm::Layout {
             let layout = Layout::open_or_make_ambient(place, "image", options.sync)?;

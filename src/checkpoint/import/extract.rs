@@ -10,13 +10,13 @@ use super::completeness::{Images, Refused};
 use super::options::ImportOptions;
 use super::targets::{Route, Selection, Targets};
 use crate::archive::{
-    Content, Extraction, Input, Meter, Policy, Reading, Rules, Sha256Digest, Verdict,
+    Content, Extraction, Input, Meter, Policy, Reading, Rules, Sha256Digest, Terms, Verdict,
 };
 use crate::checkpoint::bundle::PROTECTED;
 use crate::checkpoint::deleted_files::DeletedFiles;
 use crate::checkpoint::held::{Held, Noted};
 use crate::checkpoint::names::{DELETED_FILES, ROOTFS_DIFF_TAR};
-use crate::checkpoint::rootfs_diff::{Heed, apply};
+use crate::checkpoint::rootfs_diff::apply;
 use crate::error::{Context as _, Error, Result};
 use crate::fs::{Destination, Root, RootPath, sync_file_system};
 use crate::tar::{Data, Extents, Member, Reader};
@@ -151,9 +151,7 @@ impl<'p> Pass<'p> {
             protected: &PROTECTED,
             own_sources_only: true,
             keep_times: false,
-            rules: &rules,
-            meter: self.meter,
-            watch: &reading.watch,
+            terms: self.terms(&rules),
         };
         let mut bundle = match bundle {
             Some(root) => Some(Extraction::new(root, policy)?),
@@ -230,16 +228,16 @@ impl<'p> Pass<'p> {
         let step = || format!("apply {}", path.quoted());
         match route {
             Route::Diff(root) => {
-                let (heed, noted) = (self.heed(&self.diff_rules), &self.noted);
+                let (terms, noted) = (self.terms(&self.diff_rules), &self.noted);
                 let note = |member: &Member| noted.borrow_mut().add(member);
                 Input::nested(file, data, self.reading)
-                    .and_then(|nested| apply(nested, root, heed, &note))
+                    .and_then(|nested| apply(nested, root, terms, &note))
                     .context(step)
             }
             Route::Tree(root) => {
-                let heed = self.heed(&self.tree_rules);
+                let terms = self.terms(&self.tree_rules);
                 Input::nested(file, data, self.reading)
-                    .and_then(|nested| extract_tree(nested, root, heed))
+                    .and_then(|nested| extract_tree(nested, root, terms))
                     .context(step)
             }
             Route::Deleted => {
@@ -250,8 +248,11 @@ impl<'p> Pass<'p> {
         }
     }
 
-    fn heed<'h>(&'h self, rules: &'h Rules) -> Heed<'h> {
-        Heed {
+    fn terms<'t>(&self, rules: &'t Rules) -> Terms<'t>
+    where
+        'p: 't,
+    {
+        Terms {
             rules,
             meter: self.meter,
             watch: &self.reading.watch,
@@ -322,15 +323,13 @@ impl<'p> Pass<'p> {
 }
 
 /// Extracts the archive of a directory.
-fn extract_tree(input: Input<'_>, root: &Root, heed: Heed<'_>) -> Result<()> {
+fn extract_tree(input: Input<'_>, root: &Root, terms: Terms<'_>) -> Result<()> {
     let policy = Policy {
         judge: &|_, _| Ok(Verdict::Extract),
         protected: &[],
         own_sources_only: false,
         keep_times: false,
-        rules: heed.rules,
-        meter: heed.meter,
-        watch: heed.watch,
+        terms,
     };
     let mut reader = Reader::new(input);
     let first = reader.next_member()?;

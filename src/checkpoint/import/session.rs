@@ -13,7 +13,7 @@ use super::options::ImportOptions;
 use super::targets::{Selection, Targets};
 use super::verified::{State, Verified};
 use crate::archive::{
-    Content, Hash, Input, Meter, Origin, Overflow, Peer, Reading, Sha256Digest, digest_of,
+    ArchiveOrigin, Content, Hash, Input, Meter, Overflow, Peer, Reading, Sha256Digest, digest_of,
 };
 use crate::checkpoint::bundle::check_config;
 use crate::checkpoint::image::{OpenImage, Unchanged};
@@ -35,7 +35,7 @@ const OCI_LAYOUT: &str = "oci-layout";
 pub struct Import {
     /// For messages.
     step: String,
-    origin: Origin,
+    origin: ArchiveOrigin,
     options: ImportOptions,
     reading: Reading,
     /// Where looking at the archive has come to.
@@ -100,10 +100,10 @@ impl Import {
         let abandoned = Cancellation::new();
         let channel = Channel::reader(input, &watch.until(&abandoned))?;
         let origin = if channel.is_regular() {
-            Origin::File(Arc::new(channel.into_file()))
+            ArchiveOrigin::File(Arc::new(channel.into_file()))
         } else {
             let reader = Box::new(channel);
-            Origin::Stream(Some(Peer { reader, abandoned }))
+            ArchiveOrigin::Stream(Some(Peer { reader, abandoned }))
         };
         Ok(Self::of_origin(
             origin,
@@ -115,7 +115,7 @@ impl Import {
 
     /// One of an archive that comes from there; `step` is what messages call it.
     pub(super) fn of_origin(
-        origin: Origin,
+        origin: ArchiveOrigin,
         step: String,
         options: &ImportOptions,
         watch: &Watch,
@@ -319,7 +319,8 @@ impl Import {
 
     /// Compares the digest of an archive that can be read twice with the expected one.
     fn verify(&self) -> Result<Option<Verified>> {
-        let (Some(expected), Origin::File(file)) = (self.options.expected_digest, &self.origin)
+        let (Some(expected), ArchiveOrigin::File(file)) =
+            (self.options.expected_digest, &self.origin)
         else {
             return Ok(None);
         };
@@ -338,7 +339,7 @@ impl Import {
         reader: &Reader<Input<'_>>,
         verified: Option<Verified>,
     ) -> Result<Option<Sha256Digest>> {
-        if let (Some(verified), Origin::File(file)) = (verified, &self.origin)
+        if let (Some(verified), ArchiveOrigin::File(file)) = (verified, &self.origin)
             && State::of(file)? != verified.state
         {
             return Err(super::Refusal::Written.into());
@@ -402,9 +403,9 @@ impl Import {
         self.reading.watch.begin(Phase::Reading, self.origin.len()?);
         let overflow = match (&self.origin, &self.options.spool_directory) {
             _ if !self.keeps => None,
-            (Origin::File(_) | Origin::Made(..), _) => Some(Overflow::Forget),
-            (Origin::Stream(_), None) => Some(Overflow::Refuse),
-            (Origin::Stream(_), Some(directory)) => {
+            (ArchiveOrigin::File(_) | ArchiveOrigin::Made(..), _) => Some(Overflow::Forget),
+            (ArchiveOrigin::Stream(_), None) => Some(Overflow::Refuse),
+            (ArchiveOrigin::Stream(_), Some(directory)) => {
                 let directory = directory.get().open_directory_ambient("directory")?;
                 Some(Overflow::Spool(spool_ambient(Some(directory.as_fd()))?))
             }
@@ -421,7 +422,7 @@ impl Import {
     }
 
     /// What an inspection reads.
-    pub(in crate::checkpoint) fn origin(&self) -> &Origin {
+    pub(in crate::checkpoint) fn origin(&self) -> &ArchiveOrigin {
         &self.origin
     }
 

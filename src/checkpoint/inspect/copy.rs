@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use crate::archive::{Content, Hash, Origin, Reading};
+use crate::archive::{ArchiveOrigin, Content, Hash, Reading};
 use crate::error::{self, Called as _, Context as _, Kind, Result};
 use crate::fs::{Place, RootPath, open_input_ambient};
 use crate::tar::Reader;
@@ -58,7 +58,7 @@ fn copy_from(input: BorrowedFd<'_>, name: &[u8], to: &mut dyn Write, watch: &Wat
         watch: watch.clone(),
         ..Reading::default()
     };
-    let mut origin: Origin = super::origin(input, &reading)?;
+    let mut origin: ArchiveOrigin = super::origin(input, &reading)?;
     watch.begin(Phase::Reading, origin.len()?);
     let mut reader = Reader::new(origin.read(&reading, Hash::Never, None)?);
     while let Some(member) = reader.next_member()? {

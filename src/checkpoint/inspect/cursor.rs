@@ -5,7 +5,7 @@
 use std::io::Read;
 
 use super::Refusal;
-use crate::archive::{Content, Hash, Input, Origin, Reading};
+use crate::archive::{ArchiveOrigin, Content, Hash, Input, Reading};
 use crate::error::{Called as _, Result};
 use crate::tar::{Member, Reader, Source as _};
 
@@ -17,7 +17,7 @@ const PIECE: u64 = 64 << 10;
 
 /// Places in an archive that can be read from its beginning as often as need be. Each goes forward alone.
 pub(super) struct Cursors {
-    origin: Origin,
+    origin: ArchiveOrigin,
     reading: Reading,
     /// The one that was used last stands at the end.
     cursors: Vec<Cursor>,
@@ -33,7 +33,7 @@ struct Cursor {
 }
 
 impl Cursors {
-    pub(super) fn new(origin: Origin, reading: Reading) -> Self {
+    pub(super) fn new(origin: ArchiveOrigin, reading: Reading) -> Self {
         Self {
             origin,
             reading,
@@ -76,7 +76,7 @@ impl Cursors {
 }
 
 impl Cursor {
-    fn new(origin: &mut Origin, reading: &Reading) -> Result<Self> {
+    fn new(origin: &mut ArchiveOrigin, reading: &Reading) -> Result<Self> {
         Ok(Self {
             reader: Reader::new(origin.read(reading, Hash::Never, None)?),
             begun: 0,

@@ -12,7 +12,7 @@ use super::sets::{PagesKey, Set};
 use super::store::{Located, Source, Store};
 use super::{Inspection, MemoryUse, Refusal};
 use crate::archive::Content;
-use crate::criu::{Pagemap, Piece, Place};
+use crate::criu::{PageSource, Pagemap, Piece};
 use crate::error::{Called as _, Context as _, Result};
 use crate::fs::FromOffset;
 use crate::tar::{Extent, Extents};
@@ -93,16 +93,16 @@ pub(super) fn find(levels: &[Level], owner: Owner, address: u64, end: u64) -> Fo
         }
         end = end.min(run.end);
         match run.place {
-            Place::Here(_) => {
+            PageSource::Here(_) => {
                 let piece = run.piece(address, (end - address).min(MOST));
                 return match piece.filter(|piece| piece.len > 0) {
                     Some(piece) => Found::Stored(index, map.pages_id, piece),
                     None => Found::Missing(end),
                 };
             }
-            Place::Lazy => return Found::Lazy(end),
+            PageSource::Lazy => return Found::Lazy(end),
             // Of each level the next is asked: the chain has an end.
-            Place::Parent => {}
+            PageSource::Parent => {}
         }
     }
     Found::Missing(end)
@@ -229,7 +229,11 @@ pub(super) fn missing(levels: &[Level], owner: Owner) -> u64 {
         return 0;
     };
     let mut missing = 0_u64;
-    for run in map.runs.iter().filter(|run| run.place == Place::Parent) {
+    for run in map
+        .runs
+        .iter()
+        .filter(|run| run.place == PageSource::Parent)
+    {
         let mut at = run.start;
         // Every turn goes to the end of a run of some level, or of a piece.
         while at < run.end {

@@ -48,7 +48,7 @@ pub use restore::{CriuVersion, Finding, Host, Severity};
 pub use text::RawText;
 pub use tree::TreeEntry;
 
-use crate::archive::{Origin, Peer, Reading};
+use crate::archive::{ArchiveOrigin, Peer, Reading};
 use crate::budget::Budget;
 use crate::checkpoint::import::MemberInfo;
 use crate::checkpoint::metadata::Metadata;
@@ -445,13 +445,13 @@ fn store_of(
 }
 
 /// The archive that comes out of a descriptor.
-fn origin(input: BorrowedFd<'_>, reading: &Reading) -> Result<Origin> {
+fn origin(input: BorrowedFd<'_>, reading: &Reading) -> Result<ArchiveOrigin> {
     let abandoned = Cancellation::new();
     let channel = Channel::reader(input, &reading.watch.until(&abandoned))?;
     Ok(if channel.is_regular() {
-        Origin::File(Arc::new(channel.into_file()))
+        ArchiveOrigin::File(Arc::new(channel.into_file()))
     } else {
         let reader = Box::new(channel);
-        Origin::Stream(Some(Peer { reader, abandoned }))
+        ArchiveOrigin::Stream(Some(Peer { reader, abandoned }))
     })
 }

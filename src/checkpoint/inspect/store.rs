@@ -16,7 +16,7 @@ use super::cursor::Cursors;
 use super::images::{Images, stats};
 use super::sets::{PagesKey, Set};
 use super::text_pages;
-use crate::archive::{Content, Hash, Input, Origin, Reading, type_of};
+use crate::archive::{ArchiveOrigin, Content, Hash, Input, Reading, type_of};
 use crate::budget::Budget;
 use crate::checkpoint::MAX_CONFIG;
 use crate::checkpoint::bundle::check_config;
@@ -94,18 +94,19 @@ impl Store {
     /// Reads an archive.
     pub(super) fn archive(
         step: &str,
-        mut origin: Origin,
+        mut origin: ArchiveOrigin,
         reading: &Reading,
         items: &mut Items,
     ) -> Result<Self> {
         reading.watch.begin(Phase::Reading, origin.len()?);
         let input = origin.read(reading, Hash::Never, None)?;
         let source = match (&origin, &input) {
-            (Origin::File(file), Input::File(_)) => Source::Plain(Arc::clone(file)),
-            (Origin::File(_), Input::Stream(_) | Input::Frames(_)) | (Origin::Made(..), _) => {
+            (ArchiveOrigin::File(file), Input::File(_)) => Source::Plain(Arc::clone(file)),
+            (ArchiveOrigin::File(_), Input::Stream(_) | Input::Frames(_))
+            | (ArchiveOrigin::Made(..), _) => {
                 Source::Compressed(Cursors::new(origin, reading.clone()))
             }
-            (Origin::Stream(_), _) => Source::Spent,
+            (ArchiveOrigin::Stream(_), _) => Source::Spent,
         };
         let mut store = Self::new(step, source, reading);
         store.seeks = matches!(input, Input::Frames(_));

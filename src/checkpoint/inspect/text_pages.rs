@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::images::Images;
 use super::sets::{PagesKey, Set};
-use crate::criu::{Mm, Pagemap, Place};
+use crate::criu::{Mm, PageSource, Pagemap};
 use crate::error::{Called as _, Result};
 
 /// How much of a process's arguments, and of its environment, is read.
@@ -93,7 +93,7 @@ fn add_stored(map: &Pagemap, range: Range<u64>, wanted: &mut Vec<Range<u64>>) {
         };
         at = at.max(run.start);
         let end = run.end.min(range.end);
-        if !matches!(run.place, Place::Here(_)) {
+        if !matches!(run.place, PageSource::Here(_)) {
             at = end;
             continue;
         }

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::document::{Content, document};
+use super::document::{DocumentContent, document};
 use super::json::{Document, Reader, Refusal, Value};
 use super::time;
 use crate::checkpoint::names::CONFIG_DUMP;
@@ -84,7 +84,7 @@ impl Default for ContainerConfig {
     }
 }
 
-impl Content for ContainerConfig {
+impl DocumentContent for ContainerConfig {
     fn fill(&mut self, root: Value<'_>, reader: &mut Reader<'_>) -> Result<(), Refusal> {
         reader.fields(CONFIG_DUMP, root, KEYS, |reader, key, value| match key {
             "id" => reader.text(key, &mut self.id, value),

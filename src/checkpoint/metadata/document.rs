@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 use crate::checkpoint::MAX_CONFIG;
 
 /// What is read from a document.
-pub(super) trait Content: Default + Kept {
+pub(super) trait DocumentContent: Default + Kept {
     /// Reads the document's outermost value.
     fn fill(&mut self, root: Value<'_>, reader: &mut Reader<'_>) -> Result<(), json::Refusal>;
 }
@@ -23,7 +23,7 @@ pub(super) trait Kept {
 }
 
 /// Reads a document from a copy of its bytes.
-pub(super) fn parse<T: Content>(json: &[u8]) -> Result<T, Refusal> {
+pub(super) fn parse<T: DocumentContent>(json: &[u8]) -> Result<T, Refusal> {
     check_size(json)?;
     Ok(read(json.to_vec()).map_err(|unreadable| unreadable.why)?)
 }
@@ -38,7 +38,7 @@ pub(super) fn check_size(json: &[u8]) -> Result<(), Refusal> {
 }
 
 /// Reads a document. One that can't be read comes back as it was.
-pub(super) fn read<T: Content>(bytes: Vec<u8>) -> Result<T, Unreadable> {
+pub(super) fn read<T: DocumentContent>(bytes: Vec<u8>) -> Result<T, Unreadable> {
     let document = Document::new(bytes)?;
     let mut content = T::default();
     let filled = content.fill(document.root(), &mut document.reader());

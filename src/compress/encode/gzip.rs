@@ -14,7 +14,7 @@ use flate2::Crc;
 use super::super::Compression;
 use super::deflate::{Block, Piece, deflate};
 use super::labour::{Answer, Labour};
-use super::target::Target;
+use super::target::EncoderOutput;
 use super::{Encode, GzipLevel, Refusal};
 use crate::error::{Called as _, Error, Result};
 
@@ -50,12 +50,12 @@ pub(super) struct Gzip<'a> {
     spare: Vec<(Vec<u8>, Vec<u8>)>,
     /// The checksum and length of what was written.
     crc: Crc,
-    target: Target<'a>,
+    target: EncoderOutput<'a>,
     begun: bool,
 }
 
 impl<'a> Gzip<'a> {
-    pub(super) fn new(level: GzipLevel, workers: usize, target: Target<'a>) -> Self {
+    pub(super) fn new(level: GzipLevel, workers: usize, target: EncoderOutput<'a>) -> Self {
         Gzip {
             level,
             labour: Labour::new(

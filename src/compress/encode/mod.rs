@@ -21,7 +21,7 @@ use nix::errno::Errno;
 
 use super::Compression;
 use crate::error::{self, Error, Kind, Result};
-use target::Target;
+use target::EncoderOutput;
 
 /// More threads than this would cost memory (each some 5 MiB with zstd's default level), and win no time: the one thread
 /// that reads the content and writes the result is no faster.
@@ -151,7 +151,7 @@ pub(crate) fn encoder<'a>(
     output: Box<dyn Write + Send + 'a>,
 ) -> Result<Box<dyn Encode + 'a>> {
     let workers = workers.get().min(MAX_WORKERS);
-    let target = Target::new(output);
+    let target = EncoderOutput::new(output);
     Ok(match encoding {
         Encoding::None => Box::new(target),
         Encoding::Gzip(level) => Box::new(gzip::Gzip::new(level, workers, target)),

@@ -10,7 +10,7 @@ use zstd::zstd_safe::{CCtx, CParameter, InBuffer, OutBuffer};
 use super::super::Compression;
 use super::super::worker::quietly;
 use super::frames::refusal;
-use super::target::Target;
+use super::target::EncoderOutput;
 use super::{Encode, Refusal, ZstdLevel};
 use crate::error::{Called as _, Result};
 
@@ -28,11 +28,11 @@ pub(super) struct Zstd<'a> {
     /// Whether libzstd has begun the frame, with all that it needs for it.
     begun: bool,
     buffer: Box<[u8]>,
-    target: Target<'a>,
+    target: EncoderOutput<'a>,
 }
 
 impl<'a> Zstd<'a> {
-    pub(super) fn new(level: ZstdLevel, workers: usize, target: Target<'a>) -> Result<Self> {
+    pub(super) fn new(level: ZstdLevel, workers: usize, target: EncoderOutput<'a>) -> Result<Self> {
         Ok(Zstd {
             level,
             workers,

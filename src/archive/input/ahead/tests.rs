@@ -12,7 +12,7 @@ use std::thread::{self, ThreadId};
 
 use super::super::decoded;
 use super::super::raw::Raw;
-use super::super::record::Record;
+use super::super::record::Recording;
 use super::super::stream::{Account, BUFFER, Feed, StreamInput};
 use super::*;
 use crate::compress::{Compression, Encoding, Framing, encoder};
@@ -117,7 +117,7 @@ fn input(who: Who, packed: &[u8], max_ratio: u64) -> Result<StreamInput<'static>
         }
     };
     let account = Account::new(tally, Some(watch), max_ratio);
-    let record = Record::off();
+    let record = Recording::off();
     Ok(StreamInput::new(feed, compression, record, account))
 }
 
@@ -323,7 +323,7 @@ fn only_what_is_much_and_will_all_be_taken_is_worth_a_thread() {
             abandoned: Cancellation::new(),
         };
         let account = Account::new(tally, Some(watch), u64::MAX);
-        let (feed, record) = (Feed::Own(decoding), Record::off());
+        let (feed, record) = (Feed::Own(decoding), Recording::off());
         let mut input = StreamInput::new(feed, Compression::None, record, account);
         if allowed {
             input.decode_ahead();
@@ -358,7 +358,7 @@ fn progress_is_told_by_the_thread_that_takes() {
     };
     let feed = Feed::Ahead(Ahead::new(decoding, &tally));
     let account = Account::new(tally, Some(watch.clone()), u64::MAX);
-    let mut input = StreamInput::new(feed, compression, Record::off(), account);
+    let mut input = StreamInput::new(feed, compression, Recording::off(), account);
     io::copy(&mut input, &mut io::sink()).unwrap();
     watch.end();
     let told = told.lock().unwrap();
