@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod compressor;
+pub mod dice;
 pub mod fuse;
 pub mod gate;
 pub mod inspection;
