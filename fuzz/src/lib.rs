@@ -23,6 +23,8 @@ pub mod inspect;
 pub mod layers;
 pub mod metadata;
 mod pieces;
+#[path = "../../tests/support/scratch.rs"]
+mod scratch;
 pub mod seeds;
 pub mod sparse;
 pub mod stage;

@@ -6,10 +6,13 @@ use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::scratch::Scratch;
 
 pub struct Stage {
     path: PathBuf,
+    /// Removes all of it.
+    _scratch: Scratch,
     pub base: PathBuf,
     pub root: PathBuf,
     outside: BTreeMap<PathBuf, String>,
@@ -18,10 +21,8 @@ pub struct Stage {
 impl Stage {
     /// An empty root between its neighbours.
     pub fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("crutils-fuzz-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let scratch = Scratch::new();
+        let path = scratch.path().to_path_buf();
         let (base, root) = (path.join("base"), path.join("outer/root"));
         for directory in [&base, &root, &path.join("outer/root-evil")] {
             fs::create_dir_all(directory).unwrap();
@@ -31,6 +32,7 @@ impl Stage {
         }
         let mut new = Self {
             path,
+            _scratch: scratch,
             base,
             root,
             outside: BTreeMap::new(),
@@ -126,12 +128,6 @@ impl Stage {
             }
         }
         found
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.path);
     }
 }
 

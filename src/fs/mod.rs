@@ -28,7 +28,7 @@ mod root;
 mod settle;
 mod spool;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod travels;
 mod userns;
 

@@ -12,6 +12,7 @@ pub mod os;
 pub mod overlay;
 pub mod process;
 pub mod sandbox;
+pub mod scratch;
 #[macro_use]
 pub mod session;
 pub mod session_c;
