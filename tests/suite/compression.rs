@@ -1,7 +1,7 @@
 //! What is made of each compression, and of streams that are damaged or end oddly.
 
 use crate::support::compressor::{Compression, filter};
-use crate::support::mutate::noise;
+use crate::support::dice::noise;
 use crate::support::process::Within;
 use crate::support::sandbox::Sandbox;
 use crate::support::script;

@@ -8,9 +8,9 @@ use crutils::checkpoint::{Compression, Export, ExportOptions, Import, ImportOpti
 use crutils::watch::Watch;
 
 use crate::support::api::add;
+use crate::support::dice::noise;
 use crate::support::fuse::{Fuse, Manner};
 use crate::support::gate::Gate;
-use crate::support::mutate::noise;
 use crate::support::process::Within;
 use crate::support::sandbox::Sandbox;
 use crate::support::session::{Options, Place, Source};

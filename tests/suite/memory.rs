@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::api::Rust;
 use crate::support::compressor::Compression;
-use crate::support::mutate::noise;
+use crate::support::dice::noise;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::Sandbox;
 use crate::support::stage::Stage;

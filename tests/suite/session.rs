@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::support::api::{LIMIT, SYSTEM};
 use crate::support::compressor::Compression;
-use crate::support::mutate::noise;
+use crate::support::dice::noise;
 use crate::support::sandbox::Sandbox;
 use crate::support::session::{ID, Options, Session};
 use crate::support::stage::assert_errno;

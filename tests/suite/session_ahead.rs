@@ -8,7 +8,7 @@ use std::thread::{self, Builder};
 
 use crate::session::{CONFIG, Places, Stream, configuration};
 use crate::support::compressor::Compression;
-use crate::support::mutate::noise;
+use crate::support::dice::noise;
 use crate::support::process::Within;
 use crate::support::sandbox::Sandbox;
 use crate::support::session::{Options, Source};

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::compressor::{Compression, filter};
+use crate::support::dice::noise;
 use crate::support::mebibytes;
-use crate::support::mutate::noise;
 use crate::support::process::Within;
 use crate::support::sandbox::Sandbox;
 use crate::support::session::{ID, Listed, NAME, Options, RUNTIME};

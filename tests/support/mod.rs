@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod compressor;
+pub mod dice;
 pub mod fuse;
 pub mod gate;
 pub mod inspection;
@@ -11,6 +12,7 @@ pub mod os;
 pub mod overlay;
 pub mod process;
 pub mod sandbox;
+pub mod scratch;
 #[macro_use]
 pub mod session;
 pub mod session_c;
