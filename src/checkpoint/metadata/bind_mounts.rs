@@ -3,8 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::document::{DocumentContent, document};
-use super::json::{Document, Reader, Value};
-use super::refusal::Refusal;
+use super::json::{Document, Reader, Refusal, Value};
 
 /// `bind.mounts`: the bind mounts of a CRI-O container, so that a restore can make sources that are missing.
 ///

@@ -3,8 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::document::{DocumentContent, document};
-use super::json::{Document, Reader, Value};
-use super::refusal::Refusal;
+use super::json::{Document, Reader, Refusal, Value};
 use super::time;
 use crate::checkpoint::names::CONFIG_DUMP;
 

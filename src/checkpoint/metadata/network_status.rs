@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::document::{DocumentContent, document};
-use super::json::{Document, NESTED, Reader, Value};
-use super::refusal::Refusal;
+use super::json::{Document, NESTED, Reader, Refusal, Value};
 
 /// `network.status`: the networks that a podman container was in.
 ///

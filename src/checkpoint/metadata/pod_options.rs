@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::document::{DocumentContent, document};
-use super::json::{Document, Reader, Value};
-use super::refusal::Refusal;
+use super::json::{Document, Reader, Refusal, Value};
 use crate::checkpoint::names::POD_OPTIONS;
 
 const KEYS: &[&str] = &["version", "containers", "annotations"];

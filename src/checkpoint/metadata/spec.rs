@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::document::{DocumentContent, check_size, document};
-use super::json::{Document, Reader, Value};
-use super::refusal::Refusal;
+use super::json::{Document, Reader, Refusal, Value};
 use crate::checkpoint::names::SPEC_DUMP;
 use crate::error::Result;
 
