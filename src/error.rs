@@ -1,7 +1,7 @@
 //! The one error type of the crate: a kind, an errno, and the path through the work that led to it.
 //!
-//! Each floor names its refusals in an enum of its own (`tar::Refusal`, `compress::Refusal`, …), one variant a
-//! refusal, and converts it into [`Error`]; what a caller sees is always this type.
+//! Each floor names its refusals in an enum of its own (`tar::Refusal`, `compress::Refusal`, …), one variant a refusal.
+//! It implements [`Refusal`], which makes an [`Error`] of it; what a caller sees is always this type.
 
 #![forbid(unsafe_code)]
 
@@ -79,7 +79,7 @@ impl Kind {
     }
 
     /// The errno of this kind, where no system call gave one.
-    fn default_errno(self) -> Errno {
+    pub(crate) fn errno(self) -> Errno {
         match self {
             Kind::System => Errno::EIO,
             Kind::Argument => Errno::EINVAL,
@@ -113,7 +113,7 @@ struct Inner {
 impl Error {
     /// A refusal of this library's own, with the errno of its kind.
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self::build(kind, kind.default_errno(), detail.into())
+        Self::build(kind, kind.errno(), detail.into())
     }
 
     /// A system call that failed; `call` names it and what it was called on, as in `mkdirat "x"`.
@@ -218,6 +218,12 @@ impl Error {
         self.is_any(&[errno])
     }
 
+    /// Whether a path doesn't lead to what was looked for: a name is missing, or something else than a directory is on
+    /// the way, a symlink where none is followed among them.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP])
+    }
+
     /// Whether this is a system call error of one of these numbers.
     pub(crate) fn is_any(&self, errnos: &[Errno]) -> bool {
         self.0.kind == Kind::System && errnos.contains(&self.0.errno)
@@ -246,6 +252,34 @@ impl std::error::Error for Error {
     }
 }
 
+/// Why this library doesn't do what it was asked to: of the module's own enum of reasons, whose variants tell the attack
+/// or the loss that each prevents, and whose [`Display`](fmt::Display) is the message.
+pub(crate) trait Refusal: fmt::Display {
+    /// What sort of failure it is.
+    fn kind(&self) -> Kind;
+
+    /// The errno, where it isn't the kind's.
+    fn errno(&self) -> Errno {
+        self.kind().errno()
+    }
+}
+
+impl<R: Refusal> Refusal for &R {
+    fn kind(&self) -> Kind {
+        (*self).kind()
+    }
+
+    fn errno(&self) -> Errno {
+        (*self).errno()
+    }
+}
+
+impl<R: Refusal> From<R> for Error {
+    fn from(refusal: R) -> Self {
+        Error::build(refusal.kind(), refusal.errno(), refusal.to_string())
+    }
+}
+
 /// Keeps the [`Error`] inside, so that [`io::Error::downcast`] gives it back, and takes the [`io::ErrorKind`] from its
 /// errno.
 impl From<Error> for io::Error {
@@ -267,25 +301,31 @@ pub(crate) trait Context<T> {
     fn at_entry(self, name: &[u8]) -> Result<T>;
 }
 
-impl<T> Context<T> for Result<T> {
+impl<T, E: Into<Error>> Context<T> for Result<T, E> {
     fn context<S: Into<String>>(self, step: impl FnOnce() -> S) -> Result<T> {
-        self.map_err(|error| error.context(step()))
+        self.map_err(|error| error.into().context(step()))
     }
 
     fn at_entry(self, name: &[u8]) -> Result<T> {
-        self.map_err(|error| error.at_entry(name))
+        self.map_err(|error| error.into().at_entry(name))
     }
 }
 
-/// Turns a failed system call into an [`Error`] that names the call.
+/// Turns a failed call, of the system or of the standard library, into an [`Error`] that names it.
 pub(crate) trait Called<T> {
-    /// `call` names the system call and what it was called on; it is built only if the call failed.
+    /// `call` names the call and what it was called on; it is built only if the call failed.
     fn called<D: fmt::Display>(self, call: impl FnOnce() -> D) -> Result<T>;
 }
 
 impl<T> Called<T> for Result<T, Errno> {
     fn called<D: fmt::Display>(self, call: impl FnOnce() -> D) -> Result<T> {
         self.map_err(|errno| Error::system(call(), errno))
+    }
+}
+
+impl<T> Called<T> for io::Result<T> {
+    fn called<D: fmt::Display>(self, call: impl FnOnce() -> D) -> Result<T> {
+        self.map_err(|error| Error::io(call(), error))
     }
 }
 

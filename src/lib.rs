@@ -76,8 +76,11 @@
 //! | 1 | `tar` | the bytes of a tar stream; no file system |
 //! | 1 | `criu` | the images that CRIU writes, as bytes; no archive |
 //! | 1 | `compress` | which compression a stream has, and how to undo it |
+//! | 0 | `stream` | a caller's descriptor that bytes go through in order |
 //! | 0 | `fs` | a root directory that paths may not leave, and what is done below it on descriptors |
+//! | 0 | `system` | what the process may do here: user namespaces, SELinux |
 //! | 0 | `sys` | one thin function per system call that `nix` lacks or offers unsafely |
+//! | - | `budget` | how much may be remembered to the end of a work |
 //! | - | [`watch`] | how a caller watches a long work, and ends it early |
 //! | - | `error` | [`Error`], [`Kind`] and context |
 //!
@@ -85,6 +88,7 @@
 //! a host path say `ambient` in their names.
 
 mod archive;
+mod budget;
 #[cfg(feature = "capi")]
 pub mod capi;
 pub mod changes;
@@ -94,7 +98,9 @@ mod criu;
 mod error;
 mod fs;
 mod oci;
+mod stream;
 mod sys;
+mod system;
 mod tar;
 pub mod watch;
 

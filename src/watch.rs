@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{self, Kind, Result};
 
 /// How many bytes are copied between two looks at the watch, at most.
 pub(crate) const MAX_COPIED: u64 = 8 << 20;
@@ -20,6 +20,26 @@ pub(crate) const MAX_COPIED: u64 = 8 << 20;
 pub(crate) const MAX_CLONED: u64 = 64 << 20;
 /// How much time there is between two reports of progress, at least: twenty a second.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(50);
+
+/// Why a work ends before it is done.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("nobody waits for the work")]
+    Abandoned,
+    #[error("the work was cancelled")]
+    Cancelled,
+    #[error("the deadline has passed")]
+    Late,
+}
+
+impl error::Refusal for Ended {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Abandoned | Self::Cancelled => Kind::Cancelled,
+            Self::Late => Kind::Deadline,
+        }
+    }
+}
 
 /// A flag that ends a part of a work that nobody waits for any longer. Clones are the same flag.
 #[derive(Clone, Debug, Default)]
@@ -285,15 +305,13 @@ impl Watch {
     pub(crate) fn check(&self) -> Result<()> {
         let abandoned = self.abandoned.as_ref();
         if abandoned.is_some_and(Cancellation::is_cancelled) {
-            return Err(Error::new(Kind::Cancelled, "nobody waits for the work"));
+            return Err(Ended::Abandoned.into());
         }
         if self.shared.cancelled.load(Ordering::Acquire) {
-            return Err(Error::new(Kind::Cancelled, "the work was cancelled"));
+            return Err(Ended::Cancelled.into());
         }
         match *lock(&self.shared.deadline) {
-            Some(deadline) if Instant::now() >= deadline => {
-                Err(Error::new(Kind::Deadline, "the deadline has passed"))
-            }
+            Some(deadline) if Instant::now() >= deadline => Err(Ended::Late.into()),
             _ => Ok(()),
         }
     }

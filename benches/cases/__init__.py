@@ -2,7 +2,7 @@
 """All cases, by the place that they run in."""
 
 from ..places import HERE, MKFS, TMPFS
-from . import bundle, changes, compressed, hostile, runtime, series, small
+from . import bundle, changes, compressed, hostile, images, inspection, runtime, series, small
 
 
 def room(settings):
@@ -16,6 +16,8 @@ def of_place(name, settings):
         return [
             *runtime.cases(settings),
             *compressed.cases(settings),
+            *images.cases(settings),
+            *inspection.cases(settings),
             *small.real(settings),
             *series.look_ups(settings),
         ]

@@ -12,6 +12,8 @@
  *     driver list ARCHIVE TIMES                   the same: all members
  *     driver import-again ARCHIVE BUNDLE TIMES    the same; the bundle is removed in between, which isn't counted
  *     driver member ARCHIVE BUNDLE TIMES NAME     the same, of one member
+ *     driver inspect ARCHIVE TIMES                the same: the processes with their arguments
+ *     driver image kept|gzip|zstd ARCHIVE LAYOUT  an image of an archive; kept: an archive that can be is the layer
  */
 
 #define _GNU_SOURCE
@@ -236,6 +238,42 @@ static int extract_member(char **argument)
     return result;
 }
 
+static int processes_of(char **argument)
+{
+    const CRProcess *const *processes;
+    CRInspection *inspection = NULL;
+    size_t len = 0;
+    int result = CRInspectionOpen(AT_FDCWD, argument[0], NULL, NULL, &inspection, &error);
+
+    if (result == 0)
+        result = CRInspectionProcesses(inspection, &processes, &len, &error);
+    if (result == 0 && len == 0)
+        result = -ENODATA;
+    CRInspectionFree(inspection);
+    return result;
+}
+
+static int inspect(char **argument)
+{
+    return again(processes_of, NULL, argument, argument[1]);
+}
+
+static int image(char **argument)
+{
+    CRImageOptions *options = CRImageOptionsNew();
+    CRImage *written = NULL;
+    uint32_t compression = strcmp(argument[0], "zstd") == 0 ? CR_COMPRESSION_ZSTD : CR_COMPRESSION_GZIP;
+    int result = CRImageOptionsName(options, "latest", &error);
+
+    if (result == 0 && strcmp(argument[0], "kept") != 0)
+        result = CRImageOptionsSet(options, CR_IMAGE_COMPRESSION, compression, &error);
+    if (result == 0)
+        result = CRImageFromArchive(AT_FDCWD, argument[1], AT_FDCWD, argument[2], options, NULL, &written, &error);
+    CRImageFree(written);
+    CRImageOptionsFree(options);
+    return result;
+}
+
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
 {
     (void)status, (void)type, (void)where;
@@ -276,6 +314,8 @@ int main(int argc, char **argv)
         { "list", list, 2 },
         { "import-again", import_again, 3 },
         { "member", member, 4 },
+        { "inspect", inspect, 2 },
+        { "image", image, 3 },
     };
 
     for (size_t i = 0; argc > 1 && i < sizeof operations / sizeof *operations; i++) {

@@ -12,7 +12,7 @@ use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use nix::errno::Errno;
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{self, Called as _, Error, Kind, Result};
 use crate::watch::Watch;
 
 /// How much of a file is read at once.
@@ -26,20 +26,25 @@ pub struct Sha256Digest(pub [u8; 32]);
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 enum Refusal {
     /// A digest that is read as another, or cut short, would let the wrong archive pass, or the right one fail.
-    #[error("is not 64 hexadecimal digits")]
+    #[error("digest: is not 64 hexadecimal digits")]
     NotHexadecimal,
     /// The digest would be that of some other file.
     #[error("got shorter while it was read: {0} bytes are missing")]
     Shrank(u64),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::NotHexadecimal => Error::argument("digest", refusal),
-            Refusal::Shrank(_) => {
-                Error::new(Kind::System, refusal.to_string()).with_errno(Errno::ESTALE)
-            }
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotHexadecimal => Kind::Argument,
+            Self::Shrank(_) => Kind::System,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Shrank(_) => Errno::ESTALE,
+            _ => self.kind().errno(),
         }
     }
 }
@@ -96,7 +101,7 @@ impl Hasher {
             let want = usize::try_from(end - from).unwrap_or(PIECE).min(PIECE);
             let read = match file.read_at(&mut buffer[..want], from) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                result => result.map_err(|error| Error::io("read", error))?,
+                result => result.called(|| "read")?,
             };
             if read == 0 {
                 return Err(Refusal::Shrank(end - from).into());

@@ -16,6 +16,6 @@ pub(crate) use create::{
 };
 pub use digest::Sha256Digest;
 pub(crate) use digest::{Hasher, Hashing, digest_of};
-pub(crate) use extract::{Extraction, IdMap, Meter, Policy, Rules, Types, Verdict};
+pub(crate) use extract::{Extraction, IdMap, Meter, Policy, Rules, Terms, Types, Verdict};
 pub use extract::{IdRange, UnsettableXattrs};
-pub(crate) use input::{Content, Hash, Input, Make, Origin, Overflow, Peer, Reading};
+pub(crate) use input::{ArchiveOrigin, Content, Hash, Input, Make, Overflow, Peer, Reading};

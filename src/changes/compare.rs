@@ -18,14 +18,14 @@ use crate::watch::Watch;
 pub(super) struct Comparison<'w> {
     /// Whether a time without nanoseconds differs from one with them in the same second.
     pub(super) exact_times: bool,
-    pub(super) content: Content,
+    pub(super) content: ContentCheck,
     /// Ends the reading of large files.
     pub(super) watch: &'w Watch,
 }
 
 /// Whether two files with the same metadata may differ in their bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum ContentCheck {
     /// Size and modification time vouch for them.
     Trusted,
     /// They are read.
@@ -67,7 +67,7 @@ impl Comparison<'_> {
         if !lack && travelling_xattrs(&new.node)? != travelling_xattrs(&old.node)? {
             return Ok(true);
         }
-        if file_type(a) == SFlag::S_IFREG && self.content == Content::Compared {
+        if file_type(a) == SFlag::S_IFREG && self.content == ContentCheck::Compared {
             return content::differ(new.data()?, old.data()?, self.watch);
         }
         Ok(false)

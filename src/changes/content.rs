@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 
 use nix::fcntl::OFlag;
 
-use crate::error::{Error, Result};
+use crate::error::{Called as _, Result};
 use crate::fs::{Node, data_extents};
 use crate::watch::Watch;
 
@@ -48,7 +48,7 @@ pub(super) fn differ(a: &Node, b: &Node, watch: &Watch) -> Result<bool> {
 }
 
 fn length(file: &File) -> Result<u64> {
-    let metadata = file.metadata().map_err(|error| Error::io("fstat", error))?;
+    let metadata = file.metadata().called(|| "fstat")?;
     Ok(metadata.len())
 }
 
@@ -67,8 +67,10 @@ fn open(node: &Node) -> Result<File> {
 fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
-        let read = file.read_at(&mut buffer[filled..], offset + filled as u64);
-        match read.map_err(|error| Error::io("read", error))? {
+        match file
+            .read_at(&mut buffer[filled..], offset + filled as u64)
+            .called(|| "read")?
+        {
             0 => break,
             read => filled += read,
         }

@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::ChangeKind;
 use super::layers::{Object, Origin};
 use super::list::List;
+use crate::budget::Budget;
 use crate::error::Result;
-use crate::fs::{Budget, Identity, RootPath};
+use crate::fs::{Identity, RootPath};
 
 /// The names of files that have several, now or before.
 #[derive(Default)]

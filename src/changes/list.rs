@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use super::exclude::{Exclude, absolute};
 use super::{Change, ChangeKind};
+use crate::budget::Budget;
 use crate::error::Result;
-use crate::fs::{Budget, Owner, RootPath};
+use crate::fs::{Owner, RootPath};
 
 /// Which directories are listed as modified although nothing about them is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::compare::{At, Comparison};
 use super::layers::{Object, Open, Origin, Stack, View};
 use super::list::Explained;
 use super::{ChangeKind, Exclude};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Result};
 use crate::fs::{Identity, Name, Owner, RootPath, file_type, is_directory, travelling_xattrs};
 
 /// A look at both views. It remembers nothing, so that several threads may look at the same time.
@@ -106,8 +106,7 @@ impl Look<'_> {
     ) -> Result<()> {
         for name in names {
             step()?;
-            let path = opened.path.join(name).map_err(Error::from);
-            let path = path.at_entry(opened.path.as_bytes())?;
+            let path = opened.path.join(name).at_entry(opened.path.as_bytes())?;
             self.look_at(&path, name, opened, found)
                 .at_entry(path.as_bytes())?;
         }

@@ -51,10 +51,11 @@ use std::thread::available_parallelism;
 pub use exclude::Exclude;
 pub use layers::OverlayXattrs;
 
-use crate::error::{Context as _, Error, Result};
-use crate::fs::{Place, PlaceBuf, Root, in_user_namespace};
+use crate::error::{self, Context as _, Kind, Result};
+use crate::fs::{Place, PlaceBuf, Root};
+use crate::system::in_user_namespace;
 use crate::watch::Watch;
-use compare::{Comparison, Content};
+use compare::{Comparison, ContentCheck};
 use layers::{Layer, MAX_LAYERS, Markers, View, indexed_files};
 use list::OnTheWay;
 use look::Look;
@@ -104,6 +105,17 @@ pub struct Options {
     pub exclude: Exclude,
 }
 
+/// Each of them is open until the end.
+#[derive(Debug, thiserror::Error)]
+#[error("more than {MAX_LAYERS} lower directories")]
+struct TooManyLayers;
+
+impl error::Refusal for TooManyLayers {
+    fn kind(&self) -> Kind {
+        Kind::Limit
+    }
+}
+
 /// Finds what differs between the directory `new` and the directory `old`. Without an old one everything is new.
 ///
 /// Compared are type, permissions, owner, device number, size, modification time, a symlink's target and all xattrs that
@@ -149,9 +161,9 @@ fn directories_with(
         comparison: Comparison {
             exact_times: options.exact_times,
             content: if options.compare_content {
-                Content::Compared
+                ContentCheck::Compared
             } else {
-                Content::Trusted
+                ContentCheck::Trusted
             },
             watch,
         },
@@ -186,8 +198,7 @@ pub fn overlay_ambient<'l, 'u>(
 ) -> Result<Vec<Change>> {
     let lower: Vec<Place<'_>> = lower.into_iter().map(Into::into).collect();
     if lower.len() > MAX_LAYERS {
-        let text = format!("more than {MAX_LAYERS} lower directories");
-        return Err(Error::new(crate::Kind::Limit, text));
+        return Err(TooManyLayers.into());
     }
     let mut layers = vec![open_layer_ambient(upper.into(), "upper_directory")?];
     for directory in lower {
@@ -199,7 +210,7 @@ pub fn overlay_ambient<'l, 'u>(
         old: View::new(&layers, 1, Some(markers)),
         comparison: Comparison {
             exact_times: true,
-            content: Content::Compared,
+            content: ContentCheck::Compared,
             watch,
         },
         exclude: &options.exclude,

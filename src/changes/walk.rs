@@ -20,7 +20,7 @@ use super::links::Links;
 use super::list::{List, OnTheWay};
 use super::look::{Finding, Look, Opened, Pair, What};
 use crate::compress::spawn_quiet_in;
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Result};
 use crate::fs::{Identity, Name, RootPath, is_directory};
 use crate::watch::{Phase, Watch};
 
@@ -302,7 +302,7 @@ impl<'w> Walk<'w> {
             let open = view.open(&stack, &[]).at_entry(at())?;
             for name in view.names(&open, false).at_entry(at())? {
                 self.watch.step(0)?;
-                let path = directory.join(&name).map_err(Error::from).at_entry(at())?;
+                let path = directory.join(&name).at_entry(at())?;
                 if self.look.exclude.closes(&path) {
                     continue;
                 }

@@ -7,7 +7,7 @@ use thiserror::Error as ThisError;
 use crate::archive::Verdict;
 use crate::checkpoint::MAX_CONFIG;
 use crate::checkpoint::names::{CONFIG_DUMP, CONFIG_JSON, CONFIGURATIONS, PARENT, SPEC_DUMP};
-use crate::error::{Error, Kind, Result};
+use crate::error::{self, Kind, Result};
 use crate::fs::{Name, RootPath};
 use crate::tar::{Extents, Member, MemberKind};
 
@@ -41,15 +41,12 @@ enum Refusal {
     TooLarge(u64),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let text = refusal.to_string();
-        match refusal {
-            Refusal::ConfigJson | Refusal::Device | Refusal::Fifo => {
-                Error::new(Kind::Forbidden, text)
-            }
-            Refusal::Symlink | Refusal::NotRegular => Error::new(Kind::Escape, text),
-            Refusal::TooLarge(_) => Error::new(Kind::Limit, text),
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::ConfigJson | Self::Device | Self::Fifo => Kind::Forbidden,
+            Self::Symlink | Self::NotRegular => Kind::Escape,
+            Self::TooLarge(_) => Kind::Limit,
         }
     }
 }

@@ -8,7 +8,6 @@ use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::rc::Rc;
 
-use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
 
@@ -17,10 +16,10 @@ use super::held::{Held, Targets};
 use super::names::{DELETED_FILES, ROOTFS_DIFF_TAR};
 use super::{CONTAINER_ROOT, file_name, open_in_base_ambient};
 use super::{MAX_DELETED_FILES, deleted_list};
-use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
+use crate::error::{self, Called as _, Context as _, Kind, Result, quote};
 use crate::fs::{
-    Name, Node, Parent, Parents, Place, Root, RootPath, file_type, open_regular_at,
-    remove_tree_except, restore_times, stat_at, times_of,
+    Name, Node, Parent, Parents, Place, Root, RootPath, file_type, open_regular_at, restore_times,
+    stat_at, times_of,
 };
 use crate::sys::{Timestamp, mount_id};
 use crate::watch::Watch;
@@ -39,13 +38,12 @@ enum Refusal {
     TooLarge,
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match refusal {
-            Refusal::Root | Refusal::OtherMount => Kind::Escape,
-            Refusal::TooLarge => Kind::Limit,
-        };
-        Error::new(kind, refusal.to_string())
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Root | Self::OtherMount => Kind::Escape,
+            Self::TooLarge => Kind::Limit,
+        }
     }
 }
 
@@ -91,8 +89,10 @@ pub(super) struct DeletedFiles(Paths);
 impl DeletedFiles {
     pub(super) fn read(file: impl Read) -> Result<Self> {
         let mut json = Vec::new();
-        let read = file.take(MAX_DELETED_FILES + 1).read_to_end(&mut json);
-        let read = read.map_err(|error| Error::io("read", error))?;
+        let read = file
+            .take(MAX_DELETED_FILES + 1)
+            .read_to_end(&mut json)
+            .called(|| "read")?;
         if read as u64 > MAX_DELETED_FILES {
             return Err(Refusal::TooLarge.into());
         }
@@ -165,11 +165,9 @@ fn find_target(
 
 /// The path that is meant by one as it is listed.
 fn meant(spelled: &[u8]) -> Result<RootPath> {
-    let path = RootPath::clean(spelled)
-        .map_err(Error::from)
-        .at_entry(spelled)?;
+    let path = RootPath::clean(spelled).at_entry(spelled)?;
     if path.is_root() {
-        return Err(Error::from(Refusal::Root).at_entry(spelled));
+        return Err(Refusal::Root).at_entry(spelled);
     }
     Ok(path)
 }
@@ -194,7 +192,7 @@ fn parent_of(parents: &mut Parents<'_>, path: &RootPath) -> Result<Option<(Rc<Pa
     };
     match parents.get(&parent) {
         // Nothing is behind symlinks that lead round in a circle, either.
-        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => Ok(None),
+        Err(error) if error.is_absent() => Ok(None),
         result => Ok(Some((result?, name))),
     }
 }
@@ -256,10 +254,7 @@ fn remove(
         }
         *edited = Some(Edited::begin(&parent)?);
     }
-    if matches!(kind, SFlag::S_IFDIR | SFlag::S_IFLNK) {
-        parents.forget_through(&canonical);
-    }
-    remove_tree_except(&*parent, &name, &canonical, held, watch)?;
+    parents.remove_except(&parent, &name, held, watch)?;
     if kind == SFlag::S_IFDIR {
         held.remember_cleared(canonical);
     }

@@ -8,7 +8,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::{Error, Kind, Result};
+use crate::error::{self, Kind, Result};
 
 /// The most paths that are read from one list; each takes memory to the end of the removal.
 const MAX_PATHS: usize = 4_000_000;
@@ -33,15 +33,12 @@ enum Refusal {
     TooMany,
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match refusal {
-            Refusal::TooMany => Kind::Limit,
-            Refusal::Truncated(_) | Refusal::Syntax(_) | Refusal::Type(_) | Refusal::Nul(_) => {
-                Kind::Malformed
-            }
-        };
-        Error::new(kind, refusal.to_string())
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::TooMany => Kind::Limit,
+            Self::Truncated(_) | Self::Syntax(_) | Self::Type(_) | Self::Nul(_) => Kind::Malformed,
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-use super::selinux;
 use crate::compress::has_zstd_threads;
 use crate::fs::openat2_works;
+use crate::system::selinux;
 
 /// Something that not every build or system can do. The numbers are those of the C ABI (`CR_FEATURE_*`); more may
 /// follow.

@@ -9,12 +9,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::rc::Rc;
 
-use nix::errno::Errno;
-
 use super::deleted_list::Paths;
 use crate::archive::{Input, Reading};
+use crate::budget::Budget;
 use crate::error::{Context as _, Result};
-use crate::fs::Budget;
 use crate::fs::{Keep, Parents, Root, RootPath, compare_paths, is_path_within, names_start};
 use crate::tar::{Member, MemberKind, Reader};
 
@@ -250,7 +248,7 @@ impl<'r> Search<'r> {
         let parent = match self.parents.get(&parent) {
             Ok(parent) => parent,
             // The diff wasn't applied, or somebody has removed it since: nothing there is held.
-            Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => {
+            Err(error) if error.is_absent() => {
                 return Ok(());
             }
             Err(error) => return Err(error),

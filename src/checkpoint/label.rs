@@ -6,9 +6,9 @@ use std::ffi::{CStr, OsStr};
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::selinux;
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::fs::{Name, Place, create_empty_at};
+use crate::system::selinux;
 
 /// Makes the empty file `file_name`, a single component, in `directory`, mode 0600 less the umask, and gives it the
 /// SELinux label `file_label`. A regular file that is there is emptied and keeps its mode.
@@ -30,10 +30,7 @@ pub fn create_file_with_label<'d>(
     };
     let label = Some(file_label).filter(|label| !label.is_empty() && selinux::is_enabled());
     if label.is_some() && !selinux::CAN_LABEL {
-        return Err(Error::new(
-            Kind::Unsupported,
-            "this build can't write SELinux labels",
-        ));
+        return Err(selinux::NoLabels.into());
     }
     let directory = directory.into().open_directory_ambient("directory")?;
     let file = create_empty_at(&directory, &name)?;

@@ -4,7 +4,7 @@
 
 use thiserror::Error as ThisError;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{self, Kind, Result};
 use crate::fs::RootPath;
 use crate::tar::{Member, MemberKind};
 
@@ -27,13 +27,12 @@ enum Refusal {
     Parent,
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match refusal {
-            Refusal::Whiteout | Refusal::Parent => Kind::Forbidden,
-            Refusal::Name => Kind::Escape,
-        };
-        Error::new(kind, refusal.to_string())
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Whiteout | Self::Parent => Kind::Forbidden,
+            Self::Name => Kind::Escape,
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bind_destinations;
 mod bundle;
 mod compression;
 mod deleted_files;
@@ -31,11 +32,10 @@ mod names;
 mod probe;
 mod rootfs_diff;
 mod runtime;
-mod selinux;
-mod spec;
 
 pub use crate::archive::{IdRange, Sha256Digest, UnsettableXattrs};
 pub use crate::tar::MemberType;
+pub use bind_destinations::bind_destinations;
 pub use compression::{Compression, FrameSize};
 pub use deleted_files::remove_deleted_files;
 pub use engine::Engine;
@@ -57,7 +57,6 @@ pub use names::{DocumentKind, KNOWN_MEMBERS, MemberClass};
 pub use probe::{runtime_supports_checkpoint_restore, runtime_supports_pod_checkpoint_restore};
 pub use rootfs_diff::{apply_rootfs_diff_tar, create_rootfs_diff_tar};
 pub use runtime::runtime_from_archive;
-pub use spec::bind_destinations;
 
 use std::fs::File;
 use std::os::fd::OwnedFd;

@@ -17,12 +17,12 @@ const EMPTY: [u8; 14] = *b"BZh9\x17\x72\x45\x38\x50\x90\0\0\0\0";
 const DIGIT: usize = 3;
 
 pub(super) struct Bzip2 {
-    place: Place,
+    place: Current,
     /// Whether a stream has ended already.
     follows: bool,
 }
 
-enum Place {
+enum Current {
     /// As many bytes were taken, and with them the stream may be one without content. It is told without a decoder: one
     /// clears megabytes at its beginning, for nothing, and a few bytes of such streams would keep a processor busy.
     Beginning { taken: usize, digit: u8 },
@@ -30,7 +30,7 @@ enum Place {
     Stream(Decompress),
 }
 
-const BEGINNING: Place = Place::Beginning {
+const BEGINNING: Current = Current::Beginning {
     taken: 0,
     digit: b'9',
 };
@@ -44,7 +44,7 @@ impl Bzip2 {
     }
 
     fn decode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refused> {
-        let Place::Stream(stream) = &mut self.place else {
+        let Current::Stream(stream) = &mut self.place else {
             return Err(Refusal::Corrupt(Compression::Bzip2).into());
         };
         let before = (stream.total_in(), stream.total_out());
@@ -73,7 +73,7 @@ fn goes_on(input: &[u8], taken: usize) -> usize {
 
 impl Codec for Bzip2 {
     fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Refused> {
-        let Place::Beginning { taken, digit } = &mut self.place else {
+        let Current::Beginning { taken, digit } = &mut self.place else {
             return self.decode(input, output);
         };
         let consumed = goes_on(input, *taken);
@@ -93,7 +93,7 @@ impl Codec for Bzip2 {
         let before = &before[..*taken];
         let stream = with_room(TAKEN, || Decompress::new(false))
             .map_err(|NoRoom| Refusal::Memory(Compression::Bzip2))?;
-        self.place = Place::Stream(stream);
+        self.place = Current::Stream(stream);
         if !before.is_empty() {
             // Less than a stream without content yields nothing.
             self.decode(before, output)?;

@@ -18,11 +18,11 @@ pub(super) struct Walk {
     at: u64,
     /// How long that header is, as far as is known.
     wanted: usize,
-    place: Place,
+    place: Upcoming,
 }
 
 #[derive(Clone, Copy)]
-enum Place {
+enum Upcoming {
     /// At the frame's header.
     Header,
     /// At a block's header.
@@ -66,7 +66,7 @@ impl Walk {
         Walk {
             at: 0,
             wanted: FIRST,
-            place: Place::Header,
+            place: Upcoming::Header,
         }
     }
 
@@ -74,25 +74,25 @@ impl Walk {
     /// length is known.
     pub(super) fn wants(&self) -> Option<(u64, usize)> {
         match self.place {
-            Place::End(_) => None,
-            Place::Header | Place::Block(..) => Some((self.at, self.wanted)),
+            Upcoming::End(_) => None,
+            Upcoming::Header | Upcoming::Block(..) => Some((self.at, self.wanted)),
         }
     }
 
     /// How long the frame is, once that is known.
     pub(super) fn length(&self) -> Option<Length> {
         match self.place {
-            Place::End(length) => Some(length),
-            Place::Header | Place::Block(..) => None,
+            Upcoming::End(length) => Some(length),
+            Upcoming::Header | Upcoming::Block(..) => None,
         }
     }
 
     /// How many bytes come of what was walked through, at most.
     pub(super) fn bound(&self) -> u64 {
         match self.place {
-            Place::Header => 0,
-            Place::Block(_, bound) => bound,
-            Place::End(length) => length.bound,
+            Upcoming::Header => 0,
+            Upcoming::Block(_, bound) => bound,
+            Upcoming::End(length) => length.bound,
         }
     }
 
@@ -102,9 +102,9 @@ impl Walk {
             return Err(Unfit);
         }
         match self.place {
-            Place::Header => self.see_header(bytes),
-            Place::Block(header, bound) => self.see_block(header, bound, bytes),
-            Place::End(_) => Ok(()),
+            Upcoming::Header => self.see_header(bytes),
+            Upcoming::Block(header, bound) => self.see_block(header, bound, bytes),
+            Upcoming::End(_) => Ok(()),
         }
     }
 
@@ -115,7 +115,7 @@ impl Walk {
                 self.wanted = 8;
                 return Ok(());
             }
-            self.place = Place::End(Length {
+            self.place = Upcoming::End(Length {
                 compressed: 8 + number(bytes, 4, 4)?,
                 bound: 0,
                 content: Some(0),
@@ -133,7 +133,7 @@ impl Walk {
         }
         let header = Header::parse(descriptor, bytes)?;
         (self.at, self.wanted) = (header.len as u64, BLOCK);
-        self.place = Place::Block(header, 0);
+        self.place = Upcoming::Block(header, 0);
         Ok(())
     }
 
@@ -155,13 +155,13 @@ impl Walk {
         let bound = bound + content;
         self.place = if is_last {
             let checksum = if header.has_checksum { 4 } else { 0 };
-            Place::End(Length {
+            Upcoming::End(Length {
                 compressed: self.at + checksum,
                 bound: header.content.map_or(bound, |content| content.min(bound)),
                 content: header.content,
             })
         } else {
-            Place::Block(header, bound)
+            Upcoming::Block(header, bound)
         };
         Ok(())
     }

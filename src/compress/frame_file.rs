@@ -21,6 +21,7 @@ use super::split::MOST;
 use super::worker::spawn_quiet_in;
 use super::zstd::Zstd;
 use crate::Result;
+use crate::fs::fill_from;
 use crate::watch::Watch;
 
 /// How much is read for a header, where the next one is near, and where it is far.
@@ -53,14 +54,14 @@ pub(crate) fn has_seek_table(file: &impl FileExt, len: u64) -> io::Result<bool> 
     let Some(at) = len.checked_sub(footer.len() as u64) else {
         return Ok(false);
     };
-    if read_some(file, &mut footer, at)? < footer.len() {
+    if fill_from(file, &mut footer, at)? < footer.len() {
         return Ok(false);
     }
     let Some(table) = seek_table::length(&footer).and_then(|table| len.checked_sub(table)) else {
         return Ok(false);
     };
     let mut header = [0; seek_table::HEADER];
-    let read = read_some(file, &mut header, table)?;
+    let read = fill_from(file, &mut header, table)?;
     Ok(read == header.len() && seek_table::is_header(header, len - table))
 }
 
@@ -117,7 +118,7 @@ impl Hops {
         }
         let is_near = at.saturating_sub(self.start) < 2 * NEAR as u64;
         self.bytes.resize(if is_near { NEAR } else { FAR }, 0);
-        let read = read_some(file, &mut self.bytes, at);
+        let read = fill_from(file, &mut self.bytes, at);
         self.bytes.truncate(*read.as_ref().unwrap_or(&0));
         self.start = at;
         read?;
@@ -185,7 +186,7 @@ fn look_for(file: &impl FileExt, claims: &[(u64, u64)], watch: &Watch) -> Vec<Fr
 fn claims(file: &impl FileExt, len: u64) -> io::Result<Vec<(u64, u64)>> {
     let mut footer = [0; seek_table::FOOTER];
     let end = len.saturating_sub(footer.len() as u64);
-    if read_some(file, &mut footer, end)? < footer.len() {
+    if fill_from(file, &mut footer, end)? < footer.len() {
         return Ok(Vec::new());
     }
     let table = seek_table::length(&footer).filter(|table| *table <= MAX_TABLE);
@@ -194,7 +195,7 @@ fn claims(file: &impl FileExt, len: u64) -> io::Result<Vec<(u64, u64)>> {
         return Ok(Vec::new());
     };
     let mut bytes = vec![0; usize::try_from(table).unwrap_or(0)];
-    let read = read_some(file, &mut bytes, start)?;
+    let read = fill_from(file, &mut bytes, start)?;
     bytes.truncate(read);
     let mut at = 0_u64;
     let mut claims = Vec::new();
@@ -227,7 +228,7 @@ pub(crate) fn decode_frame(
         return Ok(None);
     }
     bytes.resize(compressed, 0);
-    if read_some(file, &mut bytes, frame.start)? < compressed {
+    if fill_from(file, &mut bytes, frame.start)? < compressed {
         return Ok(None);
     }
     let decoded =
@@ -246,18 +247,4 @@ pub(crate) fn decoder_between<'a>(
         codec,
         watch,
     )))
-}
-
-/// Fills the buffer as far as the file goes.
-fn read_some(file: &impl FileExt, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], at.saturating_add(filled as u64)) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

@@ -31,8 +31,8 @@ use std::io::BufRead;
 
 use nix::errno::Errno;
 
+use crate::error::{self, Kind, Result};
 use crate::watch::Watch;
-use crate::{Error, Kind, Result};
 pub(crate) use encode::{Encode, Encoding, Framing, encoder};
 pub(crate) use frame_file::{
     FoundFrames, Frame, Hops, decode_frame, decoder_between, has_seek_table,
@@ -152,16 +152,20 @@ enum Refusal {
     Memory(Compression),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match refusal {
-            Refusal::Truncated(_) | Refusal::Corrupt(_) | Refusal::Trailing(_) => Kind::Malformed,
-            Refusal::Window(_) => Kind::Limit,
-            Refusal::Unsupported(_) => Kind::Unsupported,
-            Refusal::Memory(_) => {
-                return Error::new(Kind::System, refusal.to_string()).with_errno(Errno::ENOMEM);
-            }
-        };
-        Error::new(kind, refusal.to_string())
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Truncated(_) | Self::Corrupt(_) | Self::Trailing(_) => Kind::Malformed,
+            Self::Window(_) => Kind::Limit,
+            Self::Unsupported(_) => Kind::Unsupported,
+            Self::Memory(_) => Kind::System,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Memory(_) => Errno::ENOMEM,
+            _ => self.kind().errno(),
+        }
     }
 }

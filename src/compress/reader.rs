@@ -127,7 +127,7 @@ impl<'a> Decode<'a> for PutBack<'a> {}
 pub(super) struct Decoder<'a, C> {
     input: PutBack<'a>,
     codec: C,
-    place: Place,
+    place: Section,
     state: State,
     watch: Watch,
     pauses: bool,
@@ -136,7 +136,7 @@ pub(super) struct Decoder<'a, C> {
 /// Where a stream is read. Members lie one after the other; zeros may follow the last one, since tape-minded writers
 /// pad whatever they write.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Section {
     Member,
     Between,
     Padding,
@@ -153,7 +153,7 @@ impl<'a, C: Codec> Decoder<'a, C> {
         Decoder {
             input: PutBack::new(input),
             codec,
-            place: Place::Member,
+            place: Section::Member,
             state: State::Running,
             watch: watch.clone(),
             pauses: false,
@@ -165,7 +165,7 @@ impl<'a, C: Codec> Decoder<'a, C> {
         Decoder {
             input,
             codec,
-            place: Place::Between,
+            place: Section::Between,
             state: State::Running,
             watch: watch.clone(),
             pauses: false,
@@ -179,8 +179,8 @@ impl<'a, C: Codec> Decoder<'a, C> {
 
     fn end(&mut self) -> Result<(), Refusal> {
         match self.place {
-            Place::Member => self.codec.end(),
-            Place::Between | Place::Padding => Ok(()),
+            Section::Member => self.codec.end(),
+            Section::Between | Section::Padding => Ok(()),
         }
     }
 }
@@ -188,19 +188,19 @@ impl<'a, C: Codec> Decoder<'a, C> {
 /// One turn: as far as the next end of a member at most.
 fn turn<C: Codec>(
     codec: &mut C,
-    place: &mut Place,
+    place: &mut Section,
     input: &[u8],
     output: &mut [u8],
 ) -> Result<Step, Refused> {
-    if *place == Place::Between {
+    if *place == Section::Between {
         if input.first() == Some(&0) {
-            *place = Place::Padding;
+            *place = Section::Padding;
         } else {
             codec.begin_next()?;
-            *place = Place::Member;
+            *place = Section::Member;
         }
     }
-    if *place == Place::Padding {
+    if *place == Section::Padding {
         return match input.iter().all(|&byte| byte == 0) {
             true => Ok(Step::new(input.len(), 0)),
             false => Err(Refusal::Trailing(codec.compression()).into()),
@@ -214,7 +214,7 @@ fn turn<C: Codec>(
         } => Err(Refusal::Corrupt(codec.compression()).into()),
         step => {
             if step.ended {
-                *place = Place::Between;
+                *place = Section::Between;
             }
             Ok(step)
         }
@@ -281,7 +281,7 @@ impl<'a, C: Codec + Send> Decode<'a> for Decoder<'a, C> {
 
     fn take_frames(&mut self) -> Option<PutBack<'a>> {
         let is_running = matches!(self.state, State::Running);
-        (self.pauses && is_running && self.place == Place::Between)
+        (self.pauses && is_running && self.place == Section::Between)
             .then(|| mem::replace(&mut self.input, PutBack::empty()))
     }
 }

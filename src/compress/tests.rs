@@ -7,6 +7,7 @@ mod limits;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 
 use super::*;
+use crate::Error;
 
 const ALL: [Compression; 4] = [
     Compression::Gzip,

@@ -9,7 +9,7 @@ use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
-use crate::error::{Called as _, Error, Result};
+use crate::error::{Called as _, Result};
 
 /// What a thread's own fault raises, or a system call filter. Were they blocked, the kernel would kill the process
 /// without a look at the host's handlers: a crash reporter, or what answers a filtered call.
@@ -31,8 +31,7 @@ pub(crate) fn spawn_quiet<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>> {
-    quietly(|| Builder::new().name(name.to_owned()).spawn(work))?
-        .map_err(|error| Error::io("pthread_create", error))
+    quietly(|| Builder::new().name(name.to_owned()).spawn(work))?.called(|| "pthread_create")
 }
 
 /// The same with a thread that ends with a scope.
@@ -50,7 +49,7 @@ pub(crate) fn spawn_quiet_in<'s, T: Send + 's>(
             .name(name.to_owned())
             .spawn_scoped(scope, work)
     })?
-    .map_err(|error| Error::io("pthread_create", error))
+    .called(|| "pthread_create")
 }
 
 /// Runs `start` while the calling thread blocks all signals but [`FAULTS`]; threads started by it inherit that, from

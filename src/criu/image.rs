@@ -6,7 +6,7 @@ use std::io::Read;
 
 use super::wire::{Items, Message};
 use super::{ImageType, Refusal};
-use crate::error::{Error, Result};
+use crate::error::{Called as _, Result};
 
 /// How long one message may be, in bytes. The largest real ones are processes with 100,000 mappings, at 5 MiB.
 pub(crate) const MAX_MESSAGE: u32 = 16 << 20;
@@ -104,8 +104,9 @@ impl<R: Read> Image<R> {
     fn number(&mut self) -> Result<u32> {
         self.spend(4)?;
         let mut bytes = [0; 4];
-        let read = self.reader.read_exact(&mut bytes);
-        read.map_err(|error| Error::io("read the image", error))?;
+        self.reader
+            .read_exact(&mut bytes)
+            .called(|| "read the image")?;
         Ok(u32::from_le_bytes(bytes))
     }
 
@@ -115,8 +116,12 @@ impl<R: Read> Image<R> {
     }
 
     fn read_exactly(&mut self, buffer: &mut Vec<u8>, len: u64) -> Result<()> {
-        let read = self.reader.by_ref().take(len).read_to_end(buffer);
-        let read = read.map_err(|error| Error::io("read the image", error))?;
+        let read = self
+            .reader
+            .by_ref()
+            .take(len)
+            .read_to_end(buffer)
+            .called(|| "read the image")?;
         if (read as u64) < len {
             return Err(Refusal::CutShort.into());
         }

@@ -29,7 +29,7 @@ pub(crate) use image::Image;
 use image::MAX_MESSAGE;
 pub(crate) use memory::*;
 pub(crate) use names::{ImageName, ImageType};
-pub(crate) use pages::{PAGE_SIZE, Pagemap, Piece, Place};
+pub(crate) use pages::{PAGE_SIZE, PageSource, Pagemap, Piece};
 pub(crate) use process::*;
 pub(crate) use refusal::Refusal;
 pub(crate) use system::*;

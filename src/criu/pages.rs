@@ -22,7 +22,7 @@ mod flag {
 
 /// Where the content of pages is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum PageSource {
     /// In the file of pages, from this offset on.
     Here(u64),
     /// In the previous images.
@@ -39,7 +39,7 @@ pub(crate) struct Run {
     /// The address behind the last page.
     pub(crate) end: u64,
     /// Where they are.
-    pub(crate) place: Place,
+    pub(crate) place: PageSource,
     /// How many bytes of the file of pages they take.
     pub(crate) stored: u64,
     blocks: Option<Blocks>,
@@ -119,7 +119,7 @@ impl Pagemap {
         let mut run = Run {
             start: entry.address,
             end,
-            place: Place::Lazy,
+            place: PageSource::Lazy,
             stored: 0,
             blocks: None,
         };
@@ -128,7 +128,7 @@ impl Pagemap {
                 let aligned = self.stored.checked_next_multiple_of(page);
                 self.stored = aligned.ok_or(Refusal::Pagemap)?;
             }
-            run.place = Place::Here(self.stored);
+            run.place = PageSource::Here(self.stored);
             run.stored = len;
             if !entry.compressed_sizes.is_empty() {
                 let (blocks, stored) = Blocks::new(entry, len, page)?;
@@ -138,7 +138,7 @@ impl Pagemap {
             let stored = self.stored.checked_add(run.stored);
             self.stored = stored.ok_or(Refusal::Pagemap)?;
         } else if flags & flag::PARENT != 0 {
-            run.place = Place::Parent;
+            run.place = PageSource::Parent;
         }
         Ok(run)
     }
@@ -175,7 +175,7 @@ impl Run {
     /// The stored piece that begins at `address`, which has to be in the run, up to `most` bytes of it; nothing if the
     /// run isn't in the file of pages.
     pub(crate) fn piece(&self, address: u64, most: u64) -> Option<Piece> {
-        let Place::Here(offset) = self.place else {
+        let PageSource::Here(offset) = self.place else {
             return None;
         };
         let skip = address.checked_sub(self.start)?;

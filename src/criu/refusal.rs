@@ -4,7 +4,7 @@
 
 use thiserror::Error as ThisError;
 
-use crate::error::{Error, Kind};
+use crate::error::{self, Kind};
 
 /// Why an image isn't read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
@@ -53,12 +53,11 @@ pub(crate) enum Refusal {
     },
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match refusal {
-            Refusal::TooLong(_) | Refusal::TooMany => Kind::Limit,
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::TooLong(_) | Self::TooMany => Kind::Limit,
             _ => Kind::Malformed,
-        };
-        Error::new(kind, refusal.to_string())
+        }
     }
 }

@@ -260,8 +260,16 @@ fn a_page_map_leads_to_the_pages() {
     let map = Pagemap::new(5, entries, PAGE_SIZE).unwrap();
     assert_eq!(map.stored, 5 * PAGE_SIZE);
     let places: Vec<_> = map.runs.iter().map(|run| run.place).collect();
-    let last = Place::Here(2 * PAGE_SIZE);
-    assert_eq!(places, [Place::Here(0), Place::Parent, Place::Lazy, last]);
+    let last = PageSource::Here(2 * PAGE_SIZE);
+    assert_eq!(
+        places,
+        [
+            PageSource::Here(0),
+            PageSource::Parent,
+            PageSource::Lazy,
+            last
+        ]
+    );
     assert_eq!(map.at_or_after(0x2fff).unwrap().start, 0x1000);
     assert_eq!(map.at_or_after(0x5000).unwrap().start, 0x9000);
     assert!(map.at_or_after(0xc000).is_none());
@@ -282,9 +290,9 @@ fn flags_that_are_missing_are_those_of_older_images() {
         ..entry(0x1000, 1, 0)
     };
     let place = |entry| Pagemap::new(1, vec![entry], PAGE_SIZE).unwrap().runs[0].place;
-    assert_eq!(place(old(Some(true))), Place::Parent);
-    assert_eq!(place(old(Some(false))), Place::Here(0));
-    assert_eq!(place(old(None)), Place::Here(0));
+    assert_eq!(place(old(Some(true))), PageSource::Parent);
+    assert_eq!(place(old(Some(false))), PageSource::Here(0));
+    assert_eq!(place(old(None)), PageSource::Here(0));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::mem;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use thiserror::Error as ThisError;
 
 use super::node::{Node, file_type};
 use super::{Name, Root, RootPath};
-use crate::error::{Called as _, Error, Kind, Result};
+use crate::error::{self, Called as _, Error, Kind, Result};
 
 /// How many symlinks are followed on one path, as in the kernel.
 const MAX_LINKS: usize = 40;
@@ -33,12 +34,38 @@ pub(crate) struct Resolved {
     pub(crate) canonical: RootPath,
     /// The symlinks that led to it, by their paths without symlinks.
     pub(crate) links: Rc<[RootPath]>,
+    /// The directories that a `..` in a symlink's target led out of.
+    pub(super) climbed: Vec<RootPath>,
+}
+
+impl Resolved {
+    /// What was found on the way from here, by this way and that one.
+    pub(super) fn then(self, further: Self) -> Self {
+        Self {
+            links: self.links.iter().chain(&*further.links).cloned().collect(),
+            climbed: [self.climbed, further.climbed].concat(),
+            ..further
+        }
+    }
+}
+
+/// Where a path through symlinks leads, and by which way.
+struct Followed {
+    canonical: RootPath,
+    links: Vec<RootPath>,
+    climbed: Vec<RootPath>,
 }
 
 /// Paths of symlinks upon symlinks would keep the library busy for hours.
 #[derive(Debug, ThisError)]
 #[error("more than {0} steps through symlinks")]
 struct TooManySteps(u64);
+
+impl error::Refusal for TooManySteps {
+    fn kind(&self) -> Kind {
+        Kind::Limit
+    }
+}
 
 /// How many steps through symlinks are left.
 pub(super) struct Steps {
@@ -59,8 +86,7 @@ impl Steps {
 
     fn take(&mut self, number: u64) -> Result<()> {
         let left = self.left.checked_sub(number);
-        self.left =
-            left.ok_or_else(|| Error::new(Kind::Limit, TooManySteps(self.limit).to_string()))?;
+        self.left = left.ok_or(TooManySteps(self.limit))?;
         Ok(())
     }
 }
@@ -74,14 +100,15 @@ impl Root {
                 fd,
                 canonical: path.clone(),
                 links: Rc::default(),
+                climbed: Vec::new(),
             }),
             Err(error) if error.is(Errno::ELOOP) => {
-                let (canonical, links) = self.follow(path, steps)?;
-                let fd = self.directory_without_links(&canonical)?;
+                let followed = self.follow(path, steps)?;
                 Ok(Resolved {
-                    fd,
-                    canonical,
-                    links: links.into(),
+                    fd: self.directory_without_links(&followed.canonical)?,
+                    canonical: followed.canonical,
+                    links: followed.links.into(),
+                    climbed: followed.climbed,
                 })
             }
             Err(error) => Err(error),
@@ -94,10 +121,10 @@ impl Root {
         Ok(resolved.fd)
     }
 
-    fn follow(&self, path: &RootPath, steps: &mut Steps) -> Result<(RootPath, Vec<RootPath>)> {
+    fn follow(&self, path: &RootPath, steps: &mut Steps) -> Result<Followed> {
         let failed = |errno| Error::system(format!("resolve {}", path.quoted()), errno);
         let mut canonical = RootPath::root();
-        let mut links = Vec::new();
+        let (mut links, mut climbed) = (Vec::new(), Vec::new());
         // The directory `canonical`, unless it has to be found again.
         let mut here: Option<Node> = None;
         // The components to come, the next one last.
@@ -107,9 +134,9 @@ impl Root {
             steps.take(1)?;
             let Some(name) = Name::new(&component) else {
                 if component == b".." {
-                    canonical = canonical
-                        .split()
-                        .map_or_else(RootPath::root, |(parent, _)| parent);
+                    if let Some((parent, _)) = canonical.split() {
+                        climbed.push(mem::replace(&mut canonical, parent));
+                    }
                     here = None;
                 }
                 continue;
@@ -146,6 +173,10 @@ impl Root {
                 _ => return Err(failed(Errno::ENOTDIR)),
             }
         }
-        Ok((canonical, links))
+        Ok(Followed {
+            canonical,
+            links,
+            climbed,
+        })
     }
 }

@@ -9,9 +9,8 @@ use std::os::unix::fs::FileExt as _;
 use nix::errno::Errno;
 use nix::fcntl::copy_file_range;
 
-use super::quiet::{quietly, write_all_at};
-use crate::error::{Error, Result};
-use crate::sys::clone_range;
+use crate::error::{Called as _, Error, Result};
+use crate::sys::{clone_range, quietly, write_all_at};
 use crate::watch::{MAX_CLONED, MAX_COPIED, Watch};
 
 /// The buffer of the copy through user space.
@@ -146,13 +145,12 @@ impl Pair<'_> {
             let want = usize::try_from(left).unwrap_or(BUFFER).min(BUFFER);
             let read = match self.source.read_at(&mut buffer[..want], self.from) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                result => result.map_err(|error| Error::io("read", error))?,
+                result => result.called(|| "read")?,
             };
             if read == 0 {
                 break;
             }
-            write_all_at(self.target, &buffer[..read], self.to)
-                .map_err(|error| Error::io("write", error))?;
+            write_all_at(self.target, &buffer[..read], self.to).called(|| "write")?;
             left -= read as u64;
             self.advance(read as u64)?;
         }

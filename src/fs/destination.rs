@@ -118,8 +118,7 @@ impl Destination {
     fn take_reserve(&mut self) -> Result<()> {
         while !self.made.is_empty() && self.reserve.len() < RESERVE {
             let spare = self.root.as_fd().try_clone_to_owned();
-            self.reserve
-                .push(spare.map_err(|error| Error::io("dup", error))?);
+            self.reserve.push(spare.called(|| "dup")?);
         }
         Ok(())
     }
@@ -128,8 +127,8 @@ impl Destination {
         match open_trusted_at(&self.root, &name) {
             Err(Errno::ENOENT) => {
                 let is_ours = make_one(&self.root, &name)?;
-                let made = open_trusted_at(&self.root, &name);
-                let made = made.called(|| format!("open {}", name.quoted()));
+                let made =
+                    open_trusted_at(&self.root, &name).called(|| format!("open {}", name.quoted()));
                 let made = match made {
                     Err(error) if is_ours => return Err(remove_unopened(&self.root, &name, error)),
                     made => Root::new(made?),

@@ -11,7 +11,7 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 
 use super::node::{Node, file_type, is_directory};
 use super::{Name, Place};
-use crate::error::{Called as _, Error, Kind, Result};
+use crate::error::{self, Called as _, Error, Kind, Result};
 
 /// Opens the file that a caller named for reading, symlinks followed, without waiting for anything: neither a fifo's
 /// writer nor a device. A directory is EISDIR.
@@ -61,27 +61,36 @@ pub(crate) fn create_empty_at(directory: impl AsFd, name: &Name) -> Result<File>
     }
 }
 
+/// A symlink leads to any file of the host, opening a fifo waits for ever, and opening a device has effects.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is {1}, not a regular file")]
+struct NotRegular(String, &'static str, Errno);
+
+impl error::Refusal for NotRegular {
+    fn kind(&self) -> Kind {
+        Kind::Forbidden
+    }
+
+    fn errno(&self) -> Errno {
+        self.2
+    }
+}
+
 /// Holds the regular file `name` without opening it; anything else of that name is an error.
 fn find_regular(directory: impl AsFd, name: &Name) -> Result<Option<Node>> {
     let Some(node) = Node::find_at(directory, name)? else {
         return Ok(None);
     };
-    let refused = |why: &str, errno| {
-        Error::new(
-            Kind::Forbidden,
-            format!("{} is {why}, not a regular file", name.quoted()),
-        )
-        .with_errno(errno)
-    };
+    let refused = |what, errno| Err(NotRegular(name.quoted(), what, errno).into());
     match file_type(&node.stat()?) {
         SFlag::S_IFREG => Ok(Some(node)),
         SFlag::S_IFDIR => Err(Error::system(
             format!("open {}", name.quoted()),
             Errno::EISDIR,
         )),
-        SFlag::S_IFLNK => Err(refused("a symlink", Errno::ELOOP)),
-        SFlag::S_IFIFO => Err(refused("a fifo", Errno::EPERM)),
-        SFlag::S_IFSOCK => Err(refused("a socket", Errno::EPERM)),
-        _ => Err(refused("a device", Errno::EPERM)),
+        SFlag::S_IFLNK => refused("a symlink", Errno::ELOOP),
+        SFlag::S_IFIFO => refused("a fifo", Errno::EPERM),
+        SFlag::S_IFSOCK => refused("a socket", Errno::EPERM),
+        _ => refused("a device", Errno::EPERM),
     }
 }

@@ -6,12 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod acl;
-mod budget;
 mod canonical;
-mod channel;
 mod copy;
 mod counts;
 mod destination;
+mod from_offset;
 mod holes;
 mod host;
 mod identity;
@@ -22,22 +21,20 @@ mod output;
 mod parents;
 mod path;
 mod place;
-mod quiet;
 mod remove;
 mod root;
 mod settle;
 mod spool;
+mod temporary;
 #[cfg(test)]
 pub(crate) mod testing;
-mod travels;
-mod userns;
+mod xattrs;
 
 pub(crate) use acl::{ACCESS_ACL, DEFAULT_ACL, strip_inherited_acl};
-pub(crate) use budget::Budget;
-pub(crate) use channel::Channel;
 pub(crate) use copy::{copy_range, share_range};
 pub(crate) use counts::counts_all_names;
 pub(crate) use destination::Destination;
+pub(crate) use from_offset::{FromOffset, fill_from};
 pub(crate) use holes::data_extents;
 pub(crate) use host::{create_empty_at, open_input_ambient, open_regular_at};
 pub(crate) use identity::Identity;
@@ -48,15 +45,12 @@ pub(crate) use output::Output;
 pub(crate) use parents::{ImplicitOwner, Parent, Parents};
 pub(crate) use path::{RootPath, compare_paths, is_path_within, names_start};
 pub use place::{Place, PlaceBuf};
-pub(crate) use quiet::{Quiet, set_len, write_all_at};
-pub(crate) use remove::{
-    Keep, clear_directory_except, remove_tree, remove_tree_except, restore_times, times_of,
-};
+pub(crate) use remove::{Keep, remove_tree, restore_times, times_of};
 pub(crate) use root::{Root, openat2_works};
 pub(crate) use settle::{check_close, sync_file_system};
 pub(crate) use spool::spool_ambient;
-pub(crate) use travels::{
+pub(crate) use temporary::with_temporary_name;
+pub(crate) use xattrs::{
     OverlayState, is_overlay_state, surely_lacks_travelling_xattrs, travelling_xattrs, travels,
     xattrs_of,
 };
-pub(crate) use userns::in_user_namespace;

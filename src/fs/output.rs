@@ -11,12 +11,11 @@ use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
+use super::temporary::with_temporary_name;
 use super::{Identity, Name, check_close};
 use crate::error::{Called as _, Error, Result};
 use crate::sys::link_descriptor;
 
-/// How many temporary names are tried before somebody who takes each of them wins.
-const ATTEMPTS: u32 = 1000;
 /// How much of a name its temporary one begins with, in bytes: together they fit the 255 that file systems have.
 const SHOWN: usize = 200;
 /// What it begins with where that is too long.
@@ -36,8 +35,7 @@ pub(crate) struct Output {
 impl Output {
     /// Starts a file that will be called `name` in `directory`.
     pub(crate) fn create(directory: impl AsFd, name: &Name) -> Result<Self> {
-        let directory = directory.as_fd().try_clone_to_owned();
-        let directory = directory.map_err(|error| Error::io("dup", error))?;
+        let directory = directory.as_fd().try_clone_to_owned().called(|| "dup")?;
         let unnamed = create_unnamed(&directory, OFlag::empty())
             .called(|| format!("create {}", name.quoted()))?;
         let (file, temporary) = match unnamed {
@@ -112,7 +110,7 @@ impl Output {
                 Err(Errno::EEXIST) => {}
                 result => return result.called(|| format!("link {}", self.name.quoted())),
             }
-            let ((), name) = with_temporary_name(&self.name, link)?;
+            let ((), name) = with_name_of(&self.name, link)?;
             self.temporary = Some(name);
         }
         match &self.temporary {
@@ -135,10 +133,9 @@ impl Output {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let directory = openat(&self.directory, ".", flags, Mode::empty())
             .called(|| format!("open the directory of {}", name.quoted()))?;
-        sync(&self.file).map_err(|error| Error::io(format!("fsync {}", name.quoted()), error))?;
+        sync(&self.file).called(|| format!("fsync {}", name.quoted()))?;
         self.publish()?;
-        sync(&File::from(directory))
-            .map_err(|error| Error::io(format!("fsync the directory of {}", name.quoted()), error))
+        sync(&File::from(directory)).called(|| format!("fsync the directory of {}", name.quoted()))
     }
 }
 
@@ -166,40 +163,24 @@ pub(super) fn create_unnamed(directory: impl AsFd, flags: OFlag) -> Result<Optio
 /// Makes a file in `directory`, private, for reading and writing, under a temporary name that tells of `name`.
 pub(super) fn create_named(directory: impl AsFd, name: &Name) -> Result<(File, Name)> {
     let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
-    let (fd, name) = with_temporary_name(name, |candidate| {
+    let (fd, name) = with_name_of(name, |candidate| {
         let flags = flags | OFlag::O_RDWR | OFlag::O_CLOEXEC;
         openat(&directory, candidate, flags, PRIVATE)
     })?;
     Ok((File::from(fd), name))
 }
 
-/// Calls `make` with names that are free as far as one can tell, until one is.
-fn with_temporary_name<T>(
-    name: &Name,
-    make: impl Fn(&Name) -> Result<T, Errno>,
-) -> Result<(T, Name)> {
-    let mut shown = beginning(name);
-    for attempt in 0..ATTEMPTS {
-        let mut candidate = b".".to_vec();
-        candidate.extend_from_slice(shown);
-        candidate.extend_from_slice(format!(".{}-{attempt}", std::process::id()).as_bytes());
-        let Some(candidate) = Name::new(&candidate) else {
-            break;
-        };
-        match make(&candidate) {
-            Err(Errno::EEXIST) => {}
-            // Some file systems take less than the usual length.
-            Err(Errno::ENAMETOOLONG) if shown != SHORT => shown = SHORT,
-            result => {
-                let made = result.called(|| format!("create {}", candidate.quoted()))?;
-                return Ok((made, candidate));
-            }
-        }
+/// Calls `make` with temporary names that tell of `name`, until one is free.
+fn with_name_of<T>(name: &Name, make: impl Fn(&Name) -> Result<T, Errno>) -> Result<(T, Name)> {
+    let with = |shown: &[u8]| {
+        let call = |candidate: &Name| format!("create {}", candidate.quoted());
+        with_temporary_name(&[b".", shown, b"."].concat(), call, &make)
+    };
+    match with(beginning(name)) {
+        // Some file systems take less than the usual length.
+        Err(error) if error.is(Errno::ENAMETOOLONG) => with(SHORT),
+        result => result,
     }
-    Err(Error::system(
-        format!("temporary name for {}", name.quoted()),
-        Errno::EEXIST,
-    ))
 }
 
 /// As much of a name as leaves room for what makes it a temporary one, whole characters if it is text.

@@ -6,23 +6,27 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
+use nix::fcntl::renameat;
 use nix::sys::stat::{Mode, mkdirat};
 use once_cell::unsync::OnceCell;
 
 use super::acl::{has_default_acl, strip_inherited_acl};
 use super::canonical::{Resolved, Steps};
 use super::node::{Node, Owner, open_directory_at};
+use super::remove::{
+    Keep, clear_directory_except, is_directory_at, remove_tree, remove_tree_except,
+};
 use super::{Name, Root, RootPath};
 use crate::error::{Called as _, Error, Result};
 use crate::sys::mount_id;
+use crate::watch::Watch;
 
 /// The permission bits of a directory that no entry describes, whatever the umask.
 const IMPLICIT_MODE: u32 = 0o755;
 
 /// Resolves directories below a root, and remembers the last one: entries come in bunches.
 ///
-/// Who removes or replaces a directory or makes a symlink has to [`forget`](Parents::forget), since the same path may
-/// then lead elsewhere.
+/// It also removes and replaces what is in the directories, since the same path may then lead elsewhere.
 pub(crate) struct Parents<'r> {
     root: &'r Root,
     last: Option<Rc<Parent>>,
@@ -125,19 +129,73 @@ impl<'r> Parents<'r> {
         }
     }
 
-    /// Resolves anew next time.
-    pub(crate) fn forget(&mut self) {
+    /// The root itself, for who changes its owner or its ACL: what is made in it may belong to others from now on.
+    pub(crate) fn root_to_change(&mut self) -> Result<OwnedFd> {
         self.last = None;
+        self.root.directory(&RootPath::root())
+    }
+
+    /// Removes the object `name` in `parent`, as [`remove_tree`].
+    pub(crate) fn remove(&mut self, parent: &Parent, name: &Name, watch: &Watch) -> Result<()> {
+        self.forget_through(&parent.canonical().join(name)?);
+        remove_tree(parent, name, watch)
+    }
+
+    /// The same, but for what `keep` names, as [`remove_tree_except`].
+    pub(crate) fn remove_except(
+        &mut self,
+        parent: &Parent,
+        name: &Name,
+        keep: &dyn Keep,
+        watch: &Watch,
+    ) -> Result<()> {
+        let object = parent.canonical().join(name)?;
+        self.forget_through(&object);
+        remove_tree_except(parent, name, &object, keep, watch)
+    }
+
+    /// Removes everything in `directory` but for what `keep` names, as [`clear_directory_except`].
+    pub(crate) fn clear_except(
+        &mut self,
+        directory: &Parent,
+        keep: &dyn Keep,
+        watch: &Watch,
+    ) -> Result<()> {
+        self.forget_through(directory.canonical());
+        clear_directory_except(directory, directory.canonical(), keep, watch)
+    }
+
+    /// Puts the object `new` in `parent` in the place of `name`. What a rename can't replace by itself, a directory, or
+    /// anything if `new` is a directory, is removed before.
+    pub(crate) fn replace(
+        &mut self,
+        parent: &Parent,
+        new: &Name,
+        name: &Name,
+        watch: &Watch,
+    ) -> Result<()> {
+        self.forget_through(&parent.canonical().join(name)?);
+        if is_directory_at(parent, name)? || is_directory_at(parent, new)? {
+            remove_tree(parent, name, watch)?;
+        }
+        renameat(parent, new, parent, name).called(|| format!("rename to {}", name.quoted()))
     }
 
     /// Resolves anew next time, if the directory that is remembered is the object at this path without symlinks, is below
-    /// it, or was found through it: for who removes the object.
-    pub(crate) fn forget_through(&mut self, object: &RootPath) {
+    /// it, or was found through it.
+    fn forget_through(&mut self, object: &RootPath) {
         let leads = |path: &RootPath| path.is_within(object);
-        let leads_to =
-            |last: &Rc<Parent>| leads(last.canonical()) || last.links().iter().any(leads);
+        let leads_to = |last: &Rc<Parent>| {
+            let Resolved {
+                canonical,
+                links,
+                climbed,
+                ..
+            } = &last.resolved;
+            leads(canonical) || links.iter().chain(climbed).any(leads)
+        };
         if self.last.as_ref().is_some_and(leads_to) {
-            self.forget();
+            self.last = None;
         }
     }
 
@@ -181,16 +239,13 @@ impl<'r> Parents<'r> {
                 // A symlink, which leads elsewhere inside the root or nowhere.
                 Err(Errno::ENOTDIR | Errno::ELOOP) => {
                     let resolved = self.root.resolve(&canonical, &mut self.steps);
-                    at = resolved.map_err(|error| through_nothing(error, path, &step))?;
+                    let resolved = resolved.map_err(|error| through_nothing(error, path, &step))?;
+                    at = at.then(resolved);
                     continue;
                 }
                 Err(errno) => return Err(Error::system(format!("open {}", step.quoted()), errno)),
             };
-            at = Resolved {
-                fd,
-                canonical,
-                links: Rc::default(),
-            };
+            (at.fd, at.canonical) = (fd, canonical);
         }
         Ok(at)
     }

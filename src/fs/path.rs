@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use thiserror::Error as ThisError;
 
 use super::Name;
-use crate::error::{Error, Kind, quote};
+use crate::error::{self, Kind, quote};
 
 /// How long a path may be, without its terminator (Linux's PATH_MAX less one).
 pub(crate) const MAX_PATH: usize = 4095;
@@ -37,13 +37,12 @@ pub(crate) enum BadPath {
     TooLong(usize),
 }
 
-impl From<BadPath> for Error {
-    fn from(bad: BadPath) -> Self {
-        let kind = match bad {
-            BadPath::Nul(_) => Kind::Malformed,
-            BadPath::TooLong(_) => Kind::Limit,
-        };
-        Error::new(kind, bad.to_string())
+impl error::Refusal for BadPath {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Nul(_) => Kind::Malformed,
+            Self::TooLong(_) => Kind::Limit,
+        }
     }
 }
 

@@ -152,7 +152,7 @@ impl PlaceBuf {
         let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map(Arc::new);
         let at = place.at.map(own).transpose();
         Ok(Self {
-            at: at.map_err(|error| Error::io("dup", error))?,
+            at: at.called(|| "dup")?,
             path: place.path.to_owned(),
         })
     }

@@ -13,9 +13,10 @@ use once_cell::unsync::OnceCell;
 
 use super::listing::Listing;
 use super::node::{Node, is_directory, open_directory_at};
-use super::{Identity, Name, RootPath, in_user_namespace};
-use crate::error::{Called as _, Context as _, Error, Kind, Result, quote};
+use super::{Identity, Name, RootPath};
+use crate::error::{self, Called as _, Context as _, Error, Kind, Result, quote};
 use crate::sys::{Timestamp, mount_id};
+use crate::system::in_user_namespace;
 use crate::watch::Watch;
 
 /// How many levels keep their descriptors open; those above are reopened through `..` on the way back.
@@ -23,6 +24,17 @@ const OPEN_LEVELS: usize = 16;
 
 /// How deep a tree may be. Somebody who goes on making directories in the deepest one wins at this depth.
 const MAX_LEVELS: usize = 100_000;
+
+/// The way down is remembered, and whoever races may go on deepening it.
+#[derive(Debug, thiserror::Error)]
+#[error("the tree has more than {MAX_LEVELS} levels")]
+struct TooDeep;
+
+impl error::Refusal for TooDeep {
+    fn kind(&self) -> Kind {
+        Kind::Limit
+    }
+}
 
 /// How many names of one directory are removed before it is read anew, and how often it is, because it wasn't empty
 /// at the end. Somebody who goes on filling it wins after as many turns, with ENOTEMPTY; an honest directory would
@@ -306,8 +318,7 @@ impl<'k> Removal<'k> {
             return Ok(());
         }
         if self.levels.len() >= MAX_LEVELS {
-            let text = format!("the tree has more than {MAX_LEVELS} levels");
-            return Err(Error::new(Kind::Limit, text));
+            return Err(TooDeep.into());
         }
         self.push(fd, Some(name.clone()), path, stays).context(call)
     }
@@ -419,7 +430,7 @@ fn unlink(parent: BorrowedFd<'_>, name: &Name) -> Result<bool> {
     }
 }
 
-fn is_directory_at(parent: BorrowedFd<'_>, name: &Name) -> Result<bool> {
+pub(super) fn is_directory_at(parent: impl AsFd, name: &Name) -> Result<bool> {
     Ok(match Node::find_at(parent, name)? {
         Some(node) => is_directory(&node.stat()?),
         None => false,

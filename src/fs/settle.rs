@@ -10,14 +10,14 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{close, syncfs};
 
-use crate::error::{Called as _, Error, Result};
+use crate::error::{Called as _, Result};
 
 /// Asks for the errors that close(2) has for what was written to `file`: NFS and FUSE send data away when a descriptor
 /// is closed, and only then hear that a quota is exceeded or that the server is gone. The descriptor itself stays open.
 pub(crate) fn check_close(file: impl AsFd) -> Result<()> {
     loop {
         let copy = file.as_fd().try_clone_to_owned();
-        match close(copy.map_err(|error| Error::io("dup", error))?) {
+        match close(copy.called(|| "dup")?) {
             // Its descriptor is gone, and what it was closed for may not have been done.
             Err(Errno::EINTR) => {}
             result => return result.called(|| "close"),

@@ -8,8 +8,8 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use super::{Descriptor, MAX_DOCUMENT, Refusal};
-use crate::archive::{Hash, Hasher, Input, Origin, Peer, Reading, Sha256Digest};
-use crate::error::{Error, Kind, Result, quote};
+use crate::archive::{ArchiveOrigin, Hash, Hasher, Input, Peer, Reading, Sha256Digest};
+use crate::error::{Called as _, Error, Kind, Result, quote};
 use crate::watch::{Cancellation, Phase};
 
 /// How much is read at once.
@@ -49,8 +49,9 @@ impl Blob {
             return Err(Refusal::DocumentSize(what, self.len).into());
         }
         let mut bytes = Vec::new();
-        let read = self.reader().read_to_end(&mut bytes);
-        read.map_err(|error| Error::io(format!("read the {what}"), error))?;
+        self.reader()
+            .read_to_end(&mut bytes)
+            .called(|| format!("read the {what}"))?;
         Ok(bytes)
     }
 
@@ -88,9 +89,7 @@ impl Read for Range {
         let want = buffer.len().min(left);
         let count = self.file.read_at(&mut buffer[..want], self.at)?;
         if count == 0 && want > 0 {
-            let text = format!("the file ends {left} bytes before the blob does");
-            let error = Error::new(Kind::System, text).with_errno(nix::errno::Errno::ESTALE);
-            return Err(error.into());
+            return Err(Error::from(Refusal::Shrank(left)).into());
         }
         self.at += count as u64;
         Ok(count)
@@ -132,7 +131,8 @@ fn decode(blob: &Blob, reading: &Reading) -> Result<(Sha256Digest, Sha256Digest)
         reader: blob.reader(),
         abandoned: Cancellation::new(),
     };
-    let mut input: Input<'static> = Origin::Stream(Some(peer)).read(reading, Hash::Always, None)?;
+    let mut input: Input<'static> =
+        ArchiveOrigin::Stream(Some(peer)).read(reading, Hash::Always, None)?;
     input.decode_ahead();
     let mut hasher = Hasher::new();
     read_all(&mut input, |bytes| {

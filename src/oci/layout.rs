@@ -21,8 +21,8 @@ use crate::archive::{Hasher, Sha256Digest};
 use crate::error::{Called as _, Error, Result};
 use crate::fs::{
     Destination, Name, Node, Output, Place, RootPath, is_empty_directory, open_regular_at,
-    write_all_at,
 };
+use crate::sys::write_all_at;
 use crate::watch::Watch;
 
 /// How long to wait before looking again whether another writer is done.
@@ -220,15 +220,13 @@ fn with_image(before: Option<&File>, image: &Descriptor) -> Result<Value> {
 }
 
 fn read_index(file: &File) -> Result<Map<String, Value>> {
-    let metadata = file.metadata();
-    let len = metadata.map_err(|error| Error::io("fstat", error))?.len();
+    let len = file.metadata().called(|| "fstat")?.len();
     if len > MAX_DOCUMENT {
         return Err(Refusal::DocumentSize("index of the layout", len).into());
     }
     let mut bytes = Vec::new();
     let mut reader = std::io::Read::take(file, MAX_DOCUMENT);
-    let read = std::io::Read::read_to_end(&mut reader, &mut bytes);
-    read.map_err(|error| Error::io("read index.json", error))?;
+    std::io::Read::read_to_end(&mut reader, &mut bytes).called(|| "read index.json")?;
     Ok(parse("index of the layout", &bytes)?)
 }
 

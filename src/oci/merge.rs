@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io::{self, Read};
 
 use super::Blob;
-use crate::archive::{Hash, Input, Origin, Peer, Reading};
-use crate::error::{Context as _, Error, Result};
-use crate::fs::{Budget, RootPath};
+use crate::archive::{ArchiveOrigin, Hash, Input, Peer, Reading};
+use crate::budget::Budget;
+use crate::error::{Context as _, Result};
+use crate::fs::RootPath;
 use crate::tar::{END_OF_ARCHIVE, Extents, Member, MemberKind, Reader, Time, encode, padding};
 use crate::watch::Cancellation;
 
@@ -146,7 +147,7 @@ fn members(blob: &Blob, reading: &Reading) -> Result<Reader<Input<'static>>> {
         reader: blob.reader(),
         abandoned: Cancellation::new(),
     };
-    let input = Origin::Stream(Some(peer)).read(reading, Hash::Never, None)?;
+    let input = ArchiveOrigin::Stream(Some(peer)).read(reading, Hash::Never, None)?;
     Ok(Reader::new(input))
 }
 
@@ -344,10 +345,10 @@ fn place_below(member: &mut Member, below: &[u8]) -> Result<()> {
     if below.is_empty() {
         return Ok(());
     }
-    let path = RootPath::clean(&member.path).map_err(Error::from)?;
+    let path = RootPath::clean(&member.path)?;
     member.path = [below, path.as_bytes()].concat();
     if let MemberKind::HardLink { source } = &mut member.kind {
-        let link = RootPath::clean(source).map_err(Error::from)?;
+        let link = RootPath::clean(source)?;
         *source = [below, link.as_bytes()].concat();
     }
     Ok(())

@@ -17,9 +17,10 @@ mod reference;
 mod resolve;
 mod store;
 
+use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
-use crate::error::{Error, Kind};
+use crate::error::{self, Kind};
 
 pub(crate) use blob::{Blob, Expected, verify};
 pub(crate) use document::{Annotations, Config, Descriptor, Index, Manifest, media, write};
@@ -28,7 +29,7 @@ pub(crate) use merge::{Merge, Part, plan};
 pub(crate) use pack::{Pack, ROOM};
 pub(crate) use platform::{Platform, host_architecture};
 pub(crate) use reference::{REF_NAME, Reference, check_name};
-pub(crate) use resolve::{Content, Resolved, candidates, resolve};
+pub(crate) use resolve::{Composition, Resolved, candidates, resolve};
 pub(crate) use store::Store;
 
 /// The file at the top of a layout that says what it is.
@@ -70,6 +71,9 @@ pub(crate) enum Refusal {
     /// The content was cut short or changed.
     #[error("the {0} {1} has {2} bytes, not the {3} that its descriptor says")]
     Size(&'static str, String, u64, u64),
+    /// A blob without its end would pass for a shorter one.
+    #[error("the file ends {0} bytes before the blob does")]
+    Shrank(usize),
     /// The content was changed.
     #[error("the {0} {1} is damaged: its SHA-256 is {2}")]
     Damaged(&'static str, String, String),
@@ -111,28 +115,31 @@ pub(crate) enum Refusal {
     Platform(String, String),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match refusal {
-            Refusal::Document(..)
-            | Refusal::Digest(_)
-            | Refusal::Size(..)
-            | Refusal::Damaged(..)
-            | Refusal::DiffId(..)
-            | Refusal::LayerCount(..)
-            | Refusal::NoLayout(_)
-            | Refusal::Twice(_) => Kind::Malformed,
-            Refusal::DocumentSize(..) | Refusal::Layers(_) | Refusal::Depth | Refusal::Members => {
-                Kind::Limit
-            }
-            Refusal::Algorithm(_) | Refusal::Encrypted(..) | Refusal::MediaType(..) => {
-                Kind::Unsupported
-            }
-            Refusal::MissingBlob(..)
-            | Refusal::NoImage(..)
-            | Refusal::Ambiguous(..)
-            | Refusal::Platform(..) => Kind::NotInArchive,
-        };
-        Error::new(kind, refusal.to_string())
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Document(..)
+            | Self::Digest(_)
+            | Self::Size(..)
+            | Self::Damaged(..)
+            | Self::DiffId(..)
+            | Self::LayerCount(..)
+            | Self::NoLayout(_)
+            | Self::Twice(_) => Kind::Malformed,
+            Self::DocumentSize(..) | Self::Layers(_) | Self::Depth | Self::Members => Kind::Limit,
+            Self::Algorithm(_) | Self::Encrypted(..) | Self::MediaType(..) => Kind::Unsupported,
+            Self::MissingBlob(..)
+            | Self::NoImage(..)
+            | Self::Ambiguous(..)
+            | Self::Platform(..) => Kind::NotInArchive,
+            Self::Shrank(_) => Kind::System,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Shrank(_) => Errno::ESTALE,
+            _ => self.kind().errno(),
+        }
     }
 }

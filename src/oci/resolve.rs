@@ -19,12 +19,12 @@ pub(crate) struct Resolved {
     pub(crate) name: Option<String>,
     /// The descriptor of its manifest, or of containerd's index.
     pub(crate) descriptor: Descriptor,
-    pub(crate) content: Content,
+    pub(crate) content: Composition,
 }
 
 /// What an image consists of.
 #[derive(Clone, Debug)]
-pub(crate) enum Content {
+pub(crate) enum Composition {
     /// A manifest with its config, and the digests of the layers' contents.
     Image(Box<Manifest>, Box<Config>, Vec<Sha256Digest>),
     /// The parts that containerd's `ctr checkpoint` has put into an index.
@@ -67,7 +67,7 @@ pub(crate) fn resolve(
             .iter()
             .any(|part| part.media_type.starts_with(media::CTR))
         {
-            let content = Content::Parts(parts, index.annotations.unwrap_or_default());
+            let content = Composition::Parts(parts, index.annotations.unwrap_or_default());
             return Ok(Resolved {
                 name,
                 descriptor,
@@ -79,7 +79,7 @@ pub(crate) fn resolve(
     Err(Refusal::Depth.into())
 }
 
-fn manifest(store: &Store, descriptor: &Descriptor) -> Result<Content> {
+fn manifest(store: &Store, descriptor: &Descriptor) -> Result<Composition> {
     let bytes = store.document("manifest", descriptor)?;
     let manifest: Manifest = parse("manifest", &bytes)?;
     let layers = manifest.layers()?.len();
@@ -88,7 +88,7 @@ fn manifest(store: &Store, descriptor: &Descriptor) -> Result<Content> {
     if diff_ids.len() != layers {
         return Err(Refusal::LayerCount(diff_ids.len(), layers).into());
     }
-    Ok(Content::Image(
+    Ok(Composition::Image(
         Box::new(manifest),
         Box::new(config),
         diff_ids,

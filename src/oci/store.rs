@@ -11,9 +11,10 @@ use nix::errno::Errno;
 
 use super::document::parse;
 use super::{Blob, Descriptor, INDEX, Index, MAX_DOCUMENT, MAX_MEMBERS, OCI_LAYOUT, Refusal};
-use crate::archive::{Hash, Input, Origin, Reading};
-use crate::error::{Context as _, Error, Result, quote};
-use crate::fs::{Channel, Place, Root, RootPath, open_regular_at};
+use crate::archive::{ArchiveOrigin, Hash, Input, Reading};
+use crate::error::{Called as _, Context as _, Result, quote};
+use crate::fs::{Place, Root, RootPath, open_regular_at};
+use crate::stream::Channel;
 use crate::tar::Reader;
 
 /// The layout that images are read from.
@@ -48,19 +49,19 @@ impl Store {
             Some(fd) => fd.try_clone_to_owned(),
             None => Ok(OwnedFd::from(crate::fs::open_input_ambient(place)?)),
         };
-        let fd = fd.map_err(|error| Error::io("dup", error))?;
+        let fd = fd.called(|| "dup")?;
         let channel = Channel::reader(fd.as_fd(), &reading.watch)?;
         let mut origin = if channel.is_regular() {
-            Origin::File(Arc::new(channel.into_file()))
+            ArchiveOrigin::File(Arc::new(channel.into_file()))
         } else {
-            Origin::Stream(Some(crate::archive::Peer {
+            ArchiveOrigin::Stream(Some(crate::archive::Peer {
                 reader: Box::new(channel),
                 abandoned: crate::watch::Cancellation::new(),
             }))
         };
         let mut input = origin.read(reading, Hash::Never, None)?;
         let file = match (&origin, &input) {
-            (Origin::File(file), Input::File(_)) => Arc::clone(file),
+            (ArchiveOrigin::File(file), Input::File(_)) => Arc::clone(file),
             _ => {
                 let file = Arc::new(spool()?);
                 input.copy_to(&file, 0, u64::MAX)?;
@@ -74,13 +75,12 @@ impl Store {
 
     /// Finds the members of an archive: only headers are read.
     fn index(file: Arc<File>, reading: &Reading) -> Result<Self> {
-        let input = Origin::File(Arc::clone(&file)).read(reading, Hash::Never, None)?;
+        let input = ArchiveOrigin::File(Arc::clone(&file)).read(reading, Hash::Never, None)?;
         let mut reader = Reader::new(input);
         let mut members = BTreeMap::new();
         while let Some(member) = reader.next_member()? {
             reading.watch.check()?;
-            let path = RootPath::clean(&member.path).map_err(Error::from);
-            let path = path.at_entry(&member.path)?;
+            let path = RootPath::clean(&member.path).at_entry(&member.path)?;
             let Some(extents) = member.extents().filter(|file| file.ranges().is_none()) else {
                 continue;
             };
@@ -175,8 +175,7 @@ fn find_file(root: &Root, path: &str) -> Result<Option<Blob>> {
     let Some(file) = open_regular_at(&directory, &name)? else {
         return Ok(None);
     };
-    let metadata = file.metadata();
-    let len = metadata.map_err(|error| Error::io("fstat", error))?.len();
+    let len = file.metadata().called(|| "fstat")?.len();
     Ok(Some(Blob {
         file: Arc::new(file),
         start: 0,

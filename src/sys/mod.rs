@@ -1,4 +1,5 @@
-//! Floor 0: one thin function per system call that `nix` lacks or offers unsafely.
+//! Floor 0: one thin function per system call that `nix` lacks or offers unsafely, and writing without the signals that a
+//! write may send.
 //!
 //! Everything takes a descriptor that the caller has open; `nix::errno::Errno` is the error, since the floor above
 //! knows what the call was for. Where a call is younger than the kernels that are supported, the function uses the
@@ -10,6 +11,7 @@ mod handle;
 mod link;
 mod mode;
 mod proc;
+mod quiet;
 mod signal;
 mod statx;
 #[cfg(test)]
@@ -23,6 +25,8 @@ pub(crate) use handle::file_handle;
 pub(crate) use link::link_descriptor;
 pub(crate) use mode::change_mode;
 pub(crate) use proc::{Descriptors, reopen};
+pub(crate) use quiet::{Quiet, quietly, set_len, write_all_at};
+#[cfg(test)]
 pub(crate) use signal::{is_pending, take_pending};
 pub(crate) use statx::{Status, mount_id, status};
 pub(crate) use times::{Timestamp, set_times};

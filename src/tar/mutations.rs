@@ -2,11 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use super::testing::{Block, extended};
 use super::{BLOCK, Extents, Member, NAME_MAX, Reader, Source};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Called as _, Kind, Result};
 use crate::fs::testing::Random;
 
 /// How many damaged archives one test reads.
@@ -20,21 +20,24 @@ struct Trickle<'a> {
 
 impl Read for Trickle<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = 1 + self.random.below(700);
-        let part = buffer.len().min(most);
-        self.bytes.read(&mut buffer[..part])
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
+        Ok(count)
     }
 }
 
-impl Source for Trickle<'_> {
-    fn skip(&mut self, bytes: u64) -> io::Result<()> {
-        let rest = usize::try_from(bytes)
-            .ok()
-            .and_then(|bytes| self.bytes.get(bytes..));
-        self.bytes = rest.ok_or(io::ErrorKind::UnexpectedEof)?;
-        Ok(())
+impl BufRead for Trickle<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let most = 1 + self.random.below(700);
+        Ok(&self.bytes[..most.min(self.bytes.len())])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.bytes.consume(amount);
     }
 }
+
+impl Source for Trickle<'_> {}
 
 /// One member of every form that the reader knows, and where the header blocks are.
 // A list, however long it is.
@@ -143,8 +146,7 @@ fn read(stream: &[u8], random: &mut Random) -> Result<Vec<Member>> {
     let mut members = Vec::new();
     while let Some(member) = reader.next_member()? {
         if random.below(2) == 0 {
-            let copied = io::copy(&mut reader.data(), &mut io::sink());
-            let copied = copied.map_err(|error| Error::io("read", error))?;
+            let copied = io::copy(&mut reader.data(), &mut io::sink()).called(|| "read")?;
             assert_eq!(copied, member.stored());
         }
         members.push(member);

@@ -18,12 +18,12 @@ const FRACTION: usize = 9;
 #[derive(Debug, Default)]
 pub(super) struct Records {
     body: Vec<u8>,
-    places: Vec<Place>,
+    places: Vec<RecordSpan>,
 }
 
 /// Where a record stands in the body.
 #[derive(Debug)]
-struct Place {
+struct RecordSpan {
     /// Where the key begins.
     key: usize,
     /// Where the `=` stands.
@@ -50,7 +50,7 @@ impl Records {
         self.places.iter().map(|place| self.at(place))
     }
 
-    fn at(&self, place: &Place) -> (&[u8], &[u8]) {
+    fn at(&self, place: &RecordSpan) -> (&[u8], &[u8]) {
         (
             &self.body[place.key..place.equals],
             &self.body[place.equals + 1..place.end],
@@ -89,7 +89,7 @@ impl Records {
 }
 
 /// The record that begins at `start`, and where the next one does.
-fn place(body: &[u8], start: usize) -> Option<(Place, usize)> {
+fn place(body: &[u8], start: usize) -> Option<(RecordSpan, usize)> {
     let record = &body[start..];
     let space = record.iter().position(|byte| *byte == b' ')?;
     let length: usize = unsigned(&record[..space])?;
@@ -105,7 +105,7 @@ fn place(body: &[u8], start: usize) -> Option<(Place, usize)> {
     }
     let key = start + space + 1;
     Some((
-        Place {
+        RecordSpan {
             key,
             equals: key + equals,
             end: start + length - 1,

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use super::header::{self, Header};
 use super::member::{Extent, Extents, Member, MemberKind};
@@ -13,27 +13,40 @@ use super::sparse::{self, MapReader};
 use super::{BLOCK, SPECIAL_MAX, padding};
 use crate::error::{Error, Result};
 
-/// How many bytes are read at once where they are only discarded.
-const DISCARD: usize = 64 << 10;
-
-/// A (decompressed) tar stream. It is read a block at a time, so it buffers.
-pub(crate) trait Source: Read {
+/// A (decompressed) tar stream.
+pub(crate) trait Source: BufRead {
     /// Moves past the next `bytes` bytes, by seeking if that is possible. If fewer are left, the error's kind is
     /// [`io::ErrorKind::UnexpectedEof`].
-    fn skip(&mut self, bytes: u64) -> io::Result<()>;
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        if pass(self, bytes)? < bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
 
     /// Moves to the end, so that an error which is found only there is found: nothing that follows the archive's end
     /// is of interest.
     fn drain(&mut self) -> io::Result<()> {
-        let mut buffer = vec![0; DISCARD];
-        loop {
-            match self.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                _ => {}
-            }
-        }
+        pass(self, u64::MAX).map(drop)
     }
+}
+
+/// Reads and discards the next `most` bytes. Returns how many there were.
+fn pass(source: &mut (impl BufRead + ?Sized), most: u64) -> io::Result<u64> {
+    let mut left = most;
+    while left > 0 {
+        let count = match source.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            result => result?.len(),
+        };
+        if count == 0 {
+            break;
+        }
+        let count = count.min(usize::try_from(left).unwrap_or(usize::MAX));
+        source.consume(count);
+        left -= count as u64;
+    }
+    Ok(most - left)
 }
 
 /// Reads the members of a tar stream, in order.

@@ -4,7 +4,7 @@
 
 use thiserror::Error;
 
-use crate::error::{Error, Kind};
+use crate::error::{self, Kind};
 
 /// Everything this floor refuses to read or write.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -97,21 +97,18 @@ pub(crate) enum Refusal {
     Unwritable(&'static str),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match refusal {
-            Refusal::NameTooLong(_) | Refusal::SpecialTooLong | Refusal::SparseMapTooLong => {
-                Kind::Limit
-            }
-            Refusal::StarSparse
-            | Refusal::Type(_)
-            | Refusal::Global(_)
-            | Refusal::SparseVersion
-            | Refusal::AclName(_)
-            | Refusal::Nfs4Acl => Kind::Unsupported,
-            Refusal::Failed | Refusal::Unwritable(_) => Kind::Internal,
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NameTooLong(_) | Self::SpecialTooLong | Self::SparseMapTooLong => Kind::Limit,
+            Self::StarSparse
+            | Self::Type(_)
+            | Self::Global(_)
+            | Self::SparseVersion
+            | Self::AclName(_)
+            | Self::Nfs4Acl => Kind::Unsupported,
+            Self::Failed | Self::Unwritable(_) => Kind::Internal,
             _ => Kind::Malformed,
-        };
-        Error::new(kind, refusal.to_string())
+        }
     }
 }

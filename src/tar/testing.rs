@@ -2,38 +2,21 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, Read};
+use std::io::Read as _;
 
 use super::{Extent, Extents, Member, MemberKind, Reader, Source, Time};
-use crate::error::{Kind, Result};
+use crate::error::{Called as _, Kind, Result};
 
 /// A stream in memory.
-pub(super) struct Bytes<'a>(pub &'a [u8]);
-
-impl Read for Bytes<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
-impl Source for Bytes<'_> {
-    fn skip(&mut self, bytes: u64) -> io::Result<()> {
-        let rest = usize::try_from(bytes)
-            .ok()
-            .and_then(|bytes| self.0.get(bytes..));
-        self.0 = rest.ok_or(io::ErrorKind::UnexpectedEof)?;
-        Ok(())
-    }
-}
+impl Source for &[u8] {}
 
 /// Every member with its stored data.
 pub(super) fn read_all(stream: &[u8]) -> Result<Vec<(Member, Vec<u8>)>> {
-    let mut reader = Reader::new(Bytes(stream));
+    let mut reader = Reader::new(stream);
     let mut members = Vec::new();
     while let Some(member) = reader.next_member()? {
         let mut data = Vec::new();
-        let read = reader.data().read_to_end(&mut data);
-        read.map_err(|error| crate::Error::io("read", error))?;
+        reader.data().read_to_end(&mut data).called(|| "read")?;
         members.push((member, data));
     }
     reader.finish()?;

@@ -9,7 +9,7 @@ use super::align::{self, ALIGNED_FROM};
 use super::member::{Extents, Member, MemberKind};
 use super::refusal::Refusal;
 use super::{BLOCK, NAME_MAX, SPECIAL_MAX, number, padding, pax, sparse, xattr};
-use crate::error::{Error, Result};
+use crate::error::{Context as _, Result};
 
 /// What ends a tar stream: two zero blocks.
 pub(crate) const END_OF_ARCHIVE: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
@@ -34,8 +34,7 @@ type Records = BTreeMap<Vec<u8>, Vec<u8>>;
 /// A name or link that is too long, or xattrs that don't fit 1 MiB, exceed a limit; a member that no header can
 /// express is an internal error. Nothing was appended then.
 pub(crate) fn encode(member: &Member, position: u64, out: &mut Vec<u8>) -> Result<()> {
-    encode_member(member, position, out)
-        .map_err(|refusal| Error::from(refusal).at_entry(&member.path))
+    encode_member(member, position, out).at_entry(&member.path)
 }
 
 fn encode_member(member: &Member, position: u64, out: &mut Vec<u8>) -> Result<(), Refusal> {

@@ -7,11 +7,11 @@ use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStringExt as _;
 
-use nix::errno::Errno;
 use nix::fcntl::readlinkat;
 use nix::sys::stat::{FileStat, SFlag, major, minor};
 
-use crate::error::{Called as _, Error, Kind, Result};
+use super::Refusal;
+use crate::error::{Called as _, Result};
 use crate::fs::{Node, OverlayState, RootPath, data_extents, file_type, xattrs_of};
 use crate::sys::Status;
 use crate::tar::{
@@ -58,7 +58,7 @@ pub(super) fn member(
         Some(MemberType::BlockDevice) => MemberKind::BlockDevice(device_number(stat)?),
         Some(MemberType::Fifo) => MemberKind::Fifo,
         Some(MemberType::HardLink) | None => {
-            return Err(Error::new(Kind::Unsupported, "unknown file type"));
+            return Err(Refusal::Type.into());
         }
     };
     let (xattrs, left_out) = xattrs(node, overlay)?;
@@ -105,9 +105,7 @@ pub(super) fn put_dots(member: &mut Member) {
 }
 
 fn device_number(stat: &FileStat) -> Result<DeviceNumber> {
-    let number = |number: u64| {
-        u32::try_from(number).map_err(|_| Error::new(Kind::Unsupported, "device number too large"))
-    };
+    let number = |number: u64| u32::try_from(number).map_err(|_| Refusal::DeviceNumber);
     Ok(DeviceNumber {
         major: number(major(stat.st_rdev))?,
         minor: number(minor(stat.st_rdev))?,
@@ -134,7 +132,7 @@ pub(super) fn extents(file: &File, mut size: u64, lives: bool) -> Result<Extents
             return Ok(Extents::whole(size));
         }
         let found = data_extents(file, size)?;
-        let now = file.metadata().map_err(|error| Error::io("fstat", error))?;
+        let now = file.metadata().called(|| "fstat")?;
         if now.len() >= size {
             return without_holes(found, size);
         }
@@ -143,8 +141,7 @@ pub(super) fn extents(file: &File, mut size: u64, lives: bool) -> Result<Extents
         }
         size = now.len();
     }
-    let text = "got shorter while it was looked at";
-    Err(Error::new(Kind::System, text).with_errno(Errno::ESTALE))
+    Err(Refusal::Shrank.into())
 }
 
 fn without_holes(found: Vec<(u64, u64)>, size: u64) -> Result<Extents> {

@@ -5,7 +5,7 @@
 use std::fs::File;
 
 use super::{Judge, LeftOut, Mark, Target, describe};
-use crate::error::{Error, Result};
+use crate::error::{Called as _, Result};
 use crate::fs::{Node, OverlayState, RootPath};
 use crate::tar::MemberKind;
 
@@ -42,7 +42,7 @@ impl OpenFile {
         target: &mut T,
     ) -> Result<()> {
         let copy = self.file.try_clone();
-        let node = Node::from_open(copy.map_err(|error| Error::io("dup", error))?.into());
+        let node = Node::from_open(copy.called(|| "dup")?.into());
         let status = node.status()?;
         let overlay = OverlayState::LeftOut;
         let described = describe::member(name, &node, &status.stat, overlay)?;

@@ -6,12 +6,11 @@ use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::rc::Rc;
 
-use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use once_cell::unsync::OnceCell;
 
 use super::Refusal;
-use crate::error::{Called as _, Error, Result};
+use crate::error::{Called as _, Result};
 use crate::fs::{Node, Parent, Parents, Root, RootPath, counts_all_names};
 use crate::sys::{Descriptors, Status, mount_id};
 
@@ -60,7 +59,7 @@ impl<'r> Finder<'r> {
         };
         let found = match self.parents.get(&parent) {
             Ok(parent) => Node::find_at(&*parent, &name)?,
-            Err(error) if vanished(&error) => None,
+            Err(error) if error.is_absent() => None,
             Err(error) => return Err(error),
         };
         if let Some(node) = &found {
@@ -74,7 +73,7 @@ impl<'r> Finder<'r> {
     pub(super) fn directory(&mut self, path: &RootPath) -> Result<Option<Rc<Parent>>> {
         match self.parents.get(path) {
             Ok(directory) => Ok(Some(directory)),
-            Err(error) if vanished(&error) => Ok(None),
+            Err(error) if error.is_absent() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -111,9 +110,4 @@ impl<'r> Finder<'r> {
             .map(File::from)
             .called(|| "open through /proc/thread-self/fd")
     }
-}
-
-/// Whether the error says that a path isn't there any more.
-fn vanished(error: &Error) -> bool {
-    error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP])
 }

@@ -15,7 +15,7 @@ use once_cell::unsync::OnceCell;
 use super::describe::type_of;
 use super::find::Finder;
 use super::measure::Measured;
-use super::record::{Mark, Record};
+use super::record::{Mark, NestedMember};
 use super::sink::Sink;
 use super::{LeftOut, describe};
 use crate::error::{Error, Result};
@@ -50,7 +50,7 @@ impl<'l> Living<'l> {
     pub(super) fn write(
         &mut self,
         finder: &mut Finder<'_>,
-        record: &Record,
+        record: &NestedMember,
         sink: &mut Sink<'_>,
     ) -> Result<()> {
         let member = &record.member;
@@ -210,7 +210,7 @@ impl<'l> Living<'l> {
         let names = self.names.get_or_try_init(|| {
             let mut records = self.measured.records();
             let mut names: HashMap<_, Vec<_>> = HashMap::new();
-            while let Some(Record { member, .. }) = Record::read(&mut records)? {
+            while let Some(NestedMember { member, .. }) = NestedMember::read(&mut records)? {
                 if let MemberKind::HardLink { source } = member.kind {
                     names.entry(source).or_default().push(member.path);
                 }

@@ -3,15 +3,15 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek as _, Write as _};
+use std::io::{BufReader, BufWriter, Read, Seek as _, Write as _};
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 
-use super::record::{Mark, Record};
+use super::record::{Mark, NestedMember};
 use super::sink::{check_avoided, warn};
 use super::{LeftOut, Target};
-use crate::error::{Error, Result};
-use crate::fs::{Identity, OverlayState, Quiet};
+use crate::error::{Called as _, Result};
+use crate::fs::{FromOffset, Identity, OverlayState};
+use crate::sys::Quiet;
 use crate::tar::{self, END_OF_ARCHIVE, Member};
 use crate::watch::Watch;
 
@@ -90,7 +90,7 @@ impl<'m> Measure<'m> {
             return Ok(());
         };
         let member = member.clone();
-        Record { member, source }.write(&mut notes.spool)
+        NestedMember { member, source }.write(&mut notes.spool)
     }
 }
 
@@ -139,19 +139,19 @@ impl<'m> Measured<'m> {
         mut measure: Measure<'m>,
         store: impl FnOnce(&mut Measure<'m>) -> Result<T>,
     ) -> Result<(Self, T)> {
-        let failed = |error| Error::io("write spool", error);
-        let start = spool.stream_position().map_err(failed)?;
+        let call = || "write spool";
+        let start = spool.stream_position().called(call)?;
         measure.notes = Some(Notes {
             spool: BufWriter::with_capacity(BUFFER, Quiet(spool)),
             within,
         });
         let told = store(&mut measure)?;
         if let Some(notes) = &mut measure.notes {
-            notes.spool.flush().map_err(failed)?;
+            notes.spool.flush().called(call)?;
         }
         let measured = Self {
             spool,
-            records: start..spool.stream_position().map_err(failed)?,
+            records: start..spool.stream_position().called(call)?,
             within,
             size: measure.size.saturating_add(END_OF_ARCHIVE.len() as u64),
             lives: measure.lives,
@@ -172,25 +172,9 @@ impl<'m> Measured<'m> {
 
     /// The records of its members, from the first.
     pub(super) fn records(&self) -> BufReader<impl Read + use<'m>> {
-        let records = At {
-            file: self.spool,
-            offset: self.records.start,
-        };
+        // The file's own offset is where the next archive's records go.
+        let records = FromOffset::new(self.spool, self.records.start);
         let length = self.records.end.saturating_sub(self.records.start);
         BufReader::with_capacity(BUFFER, records.take(length))
-    }
-}
-
-/// Reads a file from an offset on: its own is where the next archive's records go.
-struct At<'f> {
-    file: &'f File,
-    offset: u64,
-}
-
-impl Read for At<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.offset)?;
-        self.offset += count as u64;
-        Ok(count)
     }
 }

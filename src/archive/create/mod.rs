@@ -26,10 +26,10 @@ use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
 use thiserror::Error as ThisError;
 
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::budget::Budget;
+use crate::error::{self, Context as _, Kind, Result};
 use crate::fs::{
-    Budget, Identity, Name, Node, OverlayState, Root, RootPath, file_type, is_directory,
-    sorted_names,
+    Identity, Name, Node, OverlayState, Root, RootPath, file_type, is_directory, sorted_names,
 };
 use crate::sys::Status;
 use crate::tar::{Extents, Member, MemberKind};
@@ -71,11 +71,31 @@ pub(crate) enum Refusal {
     /// What is mounted below a root isn't part of it: storing it would copy foreign data into the archive.
     #[error("is below a mount point")]
     OtherMount,
+    /// An object of another type can't be made again.
+    #[error("unknown file type")]
+    Type,
+    /// Cut to 32 bits, it would be another device's.
+    #[error("device number too large")]
+    DeviceNumber,
+    /// What is missing of it would come back as zeros.
+    #[error("got shorter while it was looked at")]
+    Shrank,
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Error::new(Kind::Escape, refusal.to_string())
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::OtherMount => Kind::Escape,
+            Self::Type | Self::DeviceNumber => Kind::Unsupported,
+            Self::Shrank => Kind::System,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Shrank => Errno::ESTALE,
+            _ => self.kind().errno(),
+        }
     }
 }
 
@@ -210,11 +230,7 @@ impl<'c, T: Target> Creation<'c, T> {
                 levels.pop();
                 continue;
             };
-            let path = level
-                .path
-                .join(&name)
-                .map_err(Error::from)
-                .at_entry(level.path.as_bytes())?;
+            let path = level.path.join(&name).at_entry(level.path.as_bytes())?;
             if self
                 .manner
                 .except

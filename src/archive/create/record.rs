@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{self, Called as _, Kind, Result};
 use crate::sys::Status;
 use crate::tar::Member;
 
@@ -22,15 +22,15 @@ const LONGEST: u32 = 8 << 20;
 #[error("what was noted about the nested archive can't be read back")]
 struct Damaged;
 
-impl From<Damaged> for Error {
-    fn from(damaged: Damaged) -> Self {
-        Error::new(Kind::System, damaged.to_string())
+impl error::Refusal for Damaged {
+    fn kind(&self) -> Kind {
+        Kind::System
     }
 }
 
 /// One member, and where its data is if it has some.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(super) struct NestedMember {
     pub member: Member,
     /// The file that has the data.
     pub source: Option<Mark>,
@@ -75,14 +75,15 @@ impl From<&Status> for Mark {
     }
 }
 
-impl Record {
+impl NestedMember {
     /// Appends the record to `spool`.
     pub(super) fn write(&self, spool: &mut dyn Write) -> Result<()> {
         let body = postcard::to_allocvec(self).map_err(|_| Damaged)?;
         let length = u32::try_from(body.len()).map_err(|_| Damaged)?;
         let written = spool.write_all(&length.to_le_bytes());
-        let written = written.and_then(|()| spool.write_all(&body));
-        written.map_err(|error| Error::io("write spool", error))
+        written
+            .and_then(|()| spool.write_all(&body))
+            .called(|| "write spool")
     }
 
     /// The next record; `None` at the end.
@@ -105,8 +106,10 @@ impl Record {
 
 fn read_up_to(spool: &mut dyn Read, length: u32) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = spool.take(length.into()).read_to_end(&mut bytes);
-    read.map_err(|error| Error::io("read spool", error))?;
+    spool
+        .take(length.into())
+        .read_to_end(&mut bytes)
+        .called(|| "read spool")?;
     Ok(bytes)
 }
 
@@ -115,7 +118,7 @@ mod tests {
     use super::*;
     use crate::tar::{DeviceNumber, Extent, Extents, MemberKind, Time, Xattr};
 
-    fn record(kind: MemberKind) -> Record {
+    fn record(kind: MemberKind) -> NestedMember {
         let mtime = Time {
             seconds: -5,
             nanoseconds: 999_999_999,
@@ -124,7 +127,7 @@ mod tests {
             name: name.to_vec(),
             value: value.to_vec(),
         };
-        Record {
+        NestedMember {
             member: Member {
                 mode: 0o4755,
                 uid: u32::MAX - 1,
@@ -141,7 +144,7 @@ mod tests {
         MemberKind::Regular(Extents::sparse(extents, 1 << 62).unwrap())
     }
 
-    fn all() -> Vec<Record> {
+    fn all() -> Vec<NestedMember> {
         let mark = Mark {
             device: 1,
             inode: u64::MAX,
@@ -170,7 +173,7 @@ mod tests {
             sparse(Vec::new()),
             MemberKind::Regular(Extents::whole(1 << 62)),
         ];
-        let mut records: Vec<Record> = kinds.into_iter().map(record).collect();
+        let mut records: Vec<NestedMember> = kinds.into_iter().map(record).collect();
         records[0].source = Some(mark);
         records[3].member.xattrs.clear();
         records
@@ -184,9 +187,12 @@ mod tests {
         }
         let mut rest = &spool[..];
         for record in &records {
-            assert_eq!(Record::read(&mut rest).unwrap().as_ref(), Some(record));
+            assert_eq!(
+                NestedMember::read(&mut rest).unwrap().as_ref(),
+                Some(record)
+            );
         }
-        assert_eq!(Record::read(&mut rest).unwrap(), None);
+        assert_eq!(NestedMember::read(&mut rest).unwrap(), None);
     }
 
     #[test]
@@ -194,7 +200,7 @@ mod tests {
         let mut whole = Vec::new();
         all()[0].write(&mut whole).unwrap();
         for length in 1..whole.len() {
-            let error = Record::read(&mut &whole[..length]).unwrap_err();
+            let error = NestedMember::read(&mut &whole[..length]).unwrap_err();
             assert_eq!(error.kind(), Kind::System, "{length}");
         }
         let length = u32::try_from(whole.len() - 4).unwrap();
@@ -202,7 +208,7 @@ mod tests {
             let mut bytes = whole.clone();
             bytes.push(0);
             bytes[..4].copy_from_slice(&wrong.to_le_bytes());
-            let error = Record::read(&mut &bytes[..]).unwrap_err();
+            let error = NestedMember::read(&mut &bytes[..]).unwrap_err();
             assert_eq!(error.kind(), Kind::System, "{wrong}");
         }
     }

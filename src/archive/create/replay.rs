@@ -10,9 +10,9 @@ use super::describe;
 use super::find::Finder;
 use super::living::Living;
 use super::measure::Measured;
-use super::record::{Mark, Record};
+use super::record::{Mark, NestedMember};
 use super::sink::Sink;
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{self, Context as _, Kind, Result};
 use crate::fs::{Node, OverlayState, Root, RootPath, file_type};
 use crate::sys::Status;
 use crate::tar::{Extents, Member, MemberKind};
@@ -34,9 +34,13 @@ enum Refusal {
     Changed,
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Error::new(Kind::System, refusal.to_string()).with_errno(Errno::ESTALE)
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        Kind::System
+    }
+
+    fn errno(&self) -> Errno {
+        Errno::ESTALE
     }
 }
 
@@ -54,7 +58,7 @@ impl Measured<'_> {
         let mut finder = Finder::new(root)?;
         let mut living = self.lives.then(|| Living::new(&self));
         let mut records = self.records();
-        while let Some(record) = Record::read(&mut records)? {
+        while let Some(record) = NestedMember::read(&mut records)? {
             let member = &record.member;
             if let Some(living) = &mut living {
                 let written = living.write(&mut finder, &record, sink);

@@ -13,8 +13,10 @@ use thiserror::Error as ThisError;
 use super::{LeftOut, Mark, Target};
 use crate::archive::digest::{Hasher, Sha256Digest};
 use crate::compress::Encode;
-use crate::error::{Error, Kind, Result};
-use crate::fs::{Channel, Identity, copy_range, share_range, write_all_at};
+use crate::error::{self, Called as _, Error, Kind, Result};
+use crate::fs::{Identity, copy_range, share_range};
+use crate::stream::Channel;
+use crate::sys::write_all_at;
 use crate::tar::{self, END_OF_ARCHIVE, Extent, Extents, Member};
 use crate::watch::{WarningKind, Watch};
 
@@ -40,13 +42,18 @@ pub(super) enum Refusal {
     NestedLength(u64, u64),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let text = refusal.to_string();
-        match refusal {
-            Refusal::Shrank(_) => Error::new(Kind::System, text).with_errno(Errno::ESTALE),
-            Refusal::Output => Error::new(Kind::Argument, text),
-            Refusal::NestedLength(..) => Error::new(Kind::System, text),
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Shrank(_) | Self::NestedLength(..) => Kind::System,
+            Self::Output => Kind::Argument,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Shrank(_) => Errno::ESTALE,
+            _ => self.kind().errno(),
         }
     }
 }
@@ -115,8 +122,10 @@ impl Plain<'_> {
 fn send(pipe: &Channel, file: &File, data: Extent, watch: &Watch) -> Result<u64> {
     let mut done = 0;
     while done < data.len {
-        let sent = pipe.send_file(file, data.offset + done, data.len - done);
-        match sent.map_err(|error| Error::io("sendfile", error))? {
+        match pipe
+            .send_file(file, data.offset + done, data.len - done)
+            .called(|| "sendfile")?
+        {
             0 => break,
             sent => {
                 done += sent;
@@ -434,7 +443,7 @@ impl<'s> Sink<'s> {
             Output::Pipe(pipe) => pipe.write_all(&self.gathered),
             Output::Encoder(encoder) => encoder.write_all(&self.gathered),
         };
-        result.map_err(|error| Error::io("write", error))?;
+        result.called(|| "write")?;
         let bytes = self.gathered.len() as u64;
         self.written += bytes;
         self.gathered.clear();

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use nix::errno::Errno;
 
 use super::*;
+use crate::Error;
 use crate::archive::Sink;
 use crate::fs::Place;
 use crate::fs::testing::Scratch;

@@ -5,11 +5,10 @@
 use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 
-use nix::errno::Errno;
 use nix::sys::stat::fstat;
 
 use super::metadata::{DEFERRED, XattrSetting, keep_set_id, times};
-use super::places::Places;
+use super::places::PathMap;
 use crate::error::{Called as _, Context as _, Result};
 use crate::fs::{Node, Root, RootPath, restore_times, times_of};
 use crate::sys::Timestamp;
@@ -21,7 +20,7 @@ const OWNER_ALL: u32 = 0o700;
 /// to be kept.
 #[derive(Default)]
 pub(super) struct Directories {
-    known: Places<Directory>,
+    known: PathMap<Directory>,
     /// One that is known: the last that something was made in, since members come in bunches.
     last: Option<RootPath>,
 }
@@ -128,7 +127,7 @@ impl Directory {
 fn find(root: &Root, path: &RootPath) -> Result<Option<Node>> {
     match root.directory_without_links(path) {
         Ok(directory) => Ok(Some(Node::from_path_only(directory))),
-        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => Ok(None),
+        Err(error) if error.is_absent() => Ok(None),
         Err(error) => Err(error),
     }
 }

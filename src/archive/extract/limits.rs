@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use thiserror::Error as ThisError;
 
-use crate::error::{Error, Kind};
+use crate::error::{self, Kind};
 use crate::fs::RootPath;
 use crate::tar::Member;
 
@@ -76,9 +76,9 @@ pub(crate) enum Exceeded {
     XattrBytes(u64),
 }
 
-impl From<Exceeded> for Error {
-    fn from(exceeded: Exceeded) -> Self {
-        Error::new(Kind::Limit, exceeded.to_string())
+impl error::Refusal for Exceeded {
+    fn kind(&self) -> Kind {
+        Kind::Limit
     }
 }
 

@@ -7,8 +7,8 @@ use std::os::fd::AsFd as _;
 use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
 
-use super::metadata::Origin;
-use super::{Extraction, Place, Refusal};
+use super::metadata::Provenance;
+use super::{Extraction, Location, Refusal};
 use crate::error::{Context as _, Error, Result, quote};
 use crate::fs::{Identity, Name, Node, RootPath, file_type, is_directory};
 use crate::sys::link_descriptor;
@@ -17,7 +17,7 @@ impl Extraction<'_> {
     /// Makes a hard link. Its source, resolved like any path from the root but never followed at the end, has to be
     /// there already; that is found out before anything is removed. What is linked and described is the object that
     /// was found, whatever somebody else puts in its place meanwhile.
-    pub(super) fn make_hardlink(&mut self, place: &Place<'_>, source: &[u8]) -> Result<()> {
+    pub(super) fn make_hardlink(&mut self, place: &Location<'_>, source: &[u8]) -> Result<()> {
         let step = || format!("hard link to {}", quote(source));
         let (source, stat) = match self.find_source(source) {
             // A later member may have taken the device's place.
@@ -28,9 +28,9 @@ impl Extraction<'_> {
         };
         let symlink = file_type(&stat) == SFlag::S_IFLNK;
         let origin = if symlink {
-            Origin::LinkedSymlink
+            Provenance::LinkedSymlink
         } else {
-            Origin::Linked
+            Provenance::Linked
         };
         let existing = Node::find_at(&*place.parent, &place.name)?;
         let linked = existing.map(|node| node.identity()).transpose()?;

@@ -32,7 +32,7 @@ pub(super) const DEFERRED: [&CStr; 2] = [ACCESS_ACL, DEFAULT_ACL];
 
 /// Where the object that a member describes comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum Provenance {
     /// Made for this member, in a directory that hands down ACLs or doesn't.
     Created {
         /// Whether it does.
@@ -50,7 +50,7 @@ pub(super) enum Origin {
 
 impl Extraction<'_> {
     /// Gives an object the attributes of its member.
-    pub(super) fn describe(&self, node: &Node, member: &Member, origin: Origin) -> Result<()> {
+    pub(super) fn describe(&self, node: &Node, member: &Member, origin: Provenance) -> Result<()> {
         self.describe_made(node, node.owner()?, member, origin)
     }
 
@@ -60,18 +60,18 @@ impl Extraction<'_> {
         node: &Node,
         owner: Owner,
         member: &Member,
-        origin: Origin,
+        origin: Provenance,
     ) -> Result<()> {
         self.set_owner(node, owner, member)?;
-        if origin == (Origin::Created { inherits_acl: true }) {
+        if origin == (Provenance::Created { inherits_acl: true }) {
             strip_inherited_acl(node, &own_acls(member))?;
         }
-        if matches!(origin, Origin::Symlink | Origin::LinkedSymlink) {
+        if matches!(origin, Provenance::Symlink | Provenance::LinkedSymlink) {
             self.set_xattrs(node, member, |_| true)?;
         } else {
             self.set_mode_and_xattrs(node, member)?;
         }
-        if origin == Origin::LinkedSymlink {
+        if origin == Provenance::LinkedSymlink {
             return Ok(());
         }
         let (accessed, modified) = times(member);
@@ -85,13 +85,13 @@ impl Extraction<'_> {
         node: &Node,
         member: &Member,
         path: RootPath,
-        origin: Origin,
+        origin: Provenance,
     ) -> Result<()> {
         self.set_owner(node, node.owner()?, member)?;
-        if origin == (Origin::Created { inherits_acl: true }) {
+        if origin == (Provenance::Created { inherits_acl: true }) {
             strip_inherited_acl(node, &[])?;
         }
-        if origin == Origin::Merged && member.xattrs_complete {
+        if origin == Provenance::Merged && member.xattrs_complete {
             self.remove_other_xattrs(node, member)?;
         }
         node.set_mode(member.mode | OWNER_ALL)?;
@@ -101,7 +101,7 @@ impl Extraction<'_> {
     }
 
     fn set_owner(&self, node: &Node, has: Owner, member: &Member) -> Result<()> {
-        if self.policy.rules.ignore_ownership {
+        if self.policy.terms.rules.ignore_ownership {
             return Ok(());
         }
         node.set_owner(has, (member.uid, member.gid))
@@ -134,7 +134,7 @@ impl Extraction<'_> {
         member: &Member,
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<()> {
-        let overlay = self.policy.rules.overlay_state;
+        let overlay = self.policy.terms.rules.overlay_state;
         let setting = self.xattr_setting();
         for xattr in member.xattrs.iter().filter(|xattr| wanted(&xattr.name)) {
             if !travels(&xattr.name, overlay) {
@@ -154,9 +154,9 @@ impl Extraction<'_> {
 
     fn xattr_setting(&self) -> XattrSetting<'_> {
         XattrSetting {
-            unsettable: self.policy.rules.unsettable_xattrs,
+            unsettable: self.policy.terms.rules.unsettable_xattrs,
             user_namespace: self.user_namespace,
-            watch: self.policy.watch,
+            watch: self.policy.terms.watch,
         }
     }
 
@@ -165,7 +165,7 @@ impl Extraction<'_> {
         for name in node.xattr_names()? {
             let bytes = name.to_bytes();
             let listed = member.xattrs.iter().any(|xattr| xattr.name == bytes);
-            if listed || !travels(bytes, self.policy.rules.overlay_state) {
+            if listed || !travels(bytes, self.policy.terms.rules.overlay_state) {
                 continue;
             }
             match node.remove_xattr(&name) {

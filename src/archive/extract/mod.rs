@@ -25,13 +25,14 @@ use nix::sys::stat::{SFlag, makedev};
 
 use super::Input;
 use crate::error::{Called as _, Context as _, Error, Result};
-use crate::fs::{Identity, Name, Parent, Parents, Root, RootPath, in_user_namespace, names_start};
+use crate::fs::{Identity, Name, Parent, Parents, Root, RootPath, names_start};
 use crate::sys::mount_id;
+use crate::system::in_user_namespace;
 use crate::tar::{Data, DeviceNumber, Member, MemberKind, MemberType, Reader};
 use crate::watch::{WarningKind, Watch};
 use directories::Directories;
 use metadata::XattrSetting;
-use places::Places;
+use places::PathMap;
 use refusal::Refusal;
 use whiteout::{Layer, Whiteout};
 
@@ -61,12 +62,18 @@ pub(crate) struct Policy<'p> {
     /// Whether directories that no member describes get the times back that they had before members were made in
     /// them.
     pub(crate) keep_times: bool,
+    pub(crate) terms: Terms<'p>,
+}
+
+/// What holds for an extraction whatever its archive is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'t> {
     /// What the caller of the import chose.
-    pub(crate) rules: &'p Rules,
-    /// What the archive has used up, shared by all extractions of an import.
-    pub(crate) meter: &'p Meter,
+    pub(crate) rules: &'t Rules,
+    /// What the archive has used up of the rules' limits, shared by all extractions of an import.
+    pub(crate) meter: &'t Meter,
     /// Who watches, and is told of what is left out. A cancelled extraction leaves what was made so far.
-    pub(crate) watch: &'p Watch,
+    pub(crate) watch: &'t Watch,
 }
 
 /// An extraction under way. Members are made as they come; [`finish`](Extraction::finish) gives directories what
@@ -80,21 +87,21 @@ pub(crate) struct Extraction<'r> {
     user_namespace: bool,
     directories: Directories,
     /// The regular files made so far, if hard links may lead to those only.
-    own_files: Places<Identity>,
+    own_files: PathMap<Identity>,
     /// Devices that can't be made in a user namespace.
-    skipped_devices: Places<()>,
+    skipped_devices: PathMap<()>,
     /// What was made, if there may be whiteouts.
     layer: Layer,
 }
 
 /// Where a member goes.
-struct Place<'m> {
+struct Location<'m> {
     member: &'m Member,
     parent: Rc<Parent>,
     name: Name,
 }
 
-impl Place<'_> {
+impl Location<'_> {
     /// The path without symlinks.
     fn canonical(&self) -> Result<RootPath> {
         Ok(self.parent.canonical().join(&self.name)?)
@@ -104,8 +111,8 @@ impl Place<'_> {
 impl<'r> Extraction<'r> {
     /// An extraction into `root`; EINVAL for rules that contradict each other.
     pub(crate) fn new(root: &'r Root, policy: Policy<'r>) -> Result<Self> {
-        policy.rules.check()?;
-        let mount = if policy.rules.cross_mounts {
+        policy.terms.rules.check()?;
+        let mount = if policy.terms.rules.cross_mounts {
             None
         } else {
             Some(mount_id(root.as_fd()).called(|| "statx")?)
@@ -117,8 +124,8 @@ impl<'r> Extraction<'r> {
             policy,
             user_namespace: in_user_namespace(),
             directories: Directories::default(),
-            own_files: Places::default(),
-            skipped_devices: Places::default(),
+            own_files: PathMap::default(),
+            skipped_devices: PathMap::default(),
             layer: Layer::default(),
         })
     }
@@ -132,7 +139,7 @@ impl<'r> Extraction<'r> {
             next = reader.next_member()?;
         }
         reader.finish()?;
-        let ended = self.policy.rules.check_end(reader);
+        let ended = self.policy.terms.rules.check_end(reader);
         let finished = self.finish();
         ended.and(finished)
     }
@@ -145,9 +152,13 @@ impl<'r> Extraction<'r> {
     }
 
     fn place(&mut self, member: &Member, data: &mut Data<'_, Input>) -> Result<()> {
-        let (rules, meter) = (self.policy.rules, self.policy.meter);
-        self.policy.watch.check()?;
-        self.policy.watch.at(&member.path);
+        let Terms {
+            rules,
+            meter,
+            watch,
+        } = self.policy.terms;
+        watch.check()?;
+        watch.at(&member.path);
         meter.count_member(&rules.limits)?;
         rules.check_names(member)?;
         // A directory called `.` is the root as the archive's maker saw it. The root that is extracted into keeps its own
@@ -196,14 +207,14 @@ impl<'r> Extraction<'r> {
             }
             MemberKind::Fifo => self.make_node(&place, SFlag::S_IFIFO, 0),
         }?;
-        if self.policy.rules.oci_whiteouts {
+        if self.policy.terms.rules.oci_whiteouts {
             self.layer.remember(place.canonical()?)?;
         }
         Ok(())
     }
 
     /// Finds the directory that the member goes into, or makes it, and remembers the times of what is changed by that.
-    fn find_place<'m>(&mut self, member: &'m Member, path: &RootPath) -> Result<Place<'m>> {
+    fn find_place<'m>(&mut self, member: &'m Member, path: &RootPath) -> Result<Location<'m>> {
         let Some((parent_path, name)) = path.split() else {
             return Err(Refusal::ReplacesRoot("member").into());
         };
@@ -220,7 +231,7 @@ impl<'r> Extraction<'r> {
                 return Err(Refusal::OtherMount.into());
             }
             keep_times(path, fd)?;
-            Ok(policy.rules.implicit_owner()?)
+            Ok(policy.terms.rules.implicit_owner()?)
         };
         let parent = self
             .parents
@@ -230,7 +241,7 @@ impl<'r> Extraction<'r> {
         }
         keep_times(parent.canonical(), parent.as_fd())?;
         self.check_protected(&parent, &parent_path, &name)?;
-        Ok(Place {
+        Ok(Location {
             member,
             parent,
             name,
@@ -248,18 +259,14 @@ impl<'r> Extraction<'r> {
 
     fn extract_root(&mut self, member: &Member) -> Result<()> {
         match member.kind.member_type() {
-            MemberType::Directory => {
-                // What is made in it may belong to others from now on.
-                self.parents.forget();
-                self.describe_root(member)
-            }
+            MemberType::Directory => self.describe_root(member),
             other => Err(Refusal::ReplacesRoot(other.name()).into()),
         }
     }
 
     /// Finishes the directories, deepest first.
     pub(crate) fn finish(self) -> Result<()> {
-        let (rules, watch) = (self.policy.rules, self.policy.watch);
+        let Terms { rules, watch, .. } = self.policy.terms;
         let setting = XattrSetting {
             unsettable: rules.unsettable_xattrs,
             user_namespace: self.user_namespace,
@@ -269,7 +276,7 @@ impl<'r> Extraction<'r> {
     }
 
     /// Remembers that this extraction made the regular file, under this name, if hard links may lead to no other.
-    fn remember_file(&mut self, place: &Place<'_>, identity: Identity) -> Result<()> {
+    fn remember_file(&mut self, place: &Location<'_>, identity: Identity) -> Result<()> {
         if self.policy.own_sources_only {
             self.own_files
                 .insert(place.canonical()?, identity, size_of::<Identity>())?;
@@ -285,7 +292,7 @@ impl<'r> Extraction<'r> {
 
     /// Tells that a member was left out.
     fn warn(&self, kind: WarningKind, member: &Member, why: &str) {
-        self.policy.watch.warn(kind, &member.path, why);
+        self.policy.terms.watch.warn(kind, &member.path, why);
     }
 }
 

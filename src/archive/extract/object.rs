@@ -10,18 +10,19 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, mkdirat, mknodat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
-use super::metadata::Origin;
+use super::metadata::Provenance;
 use super::replace::tell_what_stays;
-use super::{Extraction, Input, Place, Refusal, changed_meanwhile};
-use crate::error::{Called as _, Error, Kind, Result};
-use crate::fs::{Name, Node, Parent, RootPath, file_type, set_len};
+use super::{Extraction, Input, Location, Refusal, changed_meanwhile};
+use crate::error::{Called as _, Error, Result};
+use crate::fs::{Name, Node, Parent, RootPath, file_type};
+use crate::sys::set_len;
 use crate::tar::{Data, Extents, Member};
 use crate::watch::WarningKind;
 
 impl Extraction<'_> {
     pub(super) fn make_file(
         &mut self,
-        place: &Place<'_>,
+        place: &Location<'_>,
         extents: &Extents,
         data: &mut Data<'_, Input>,
     ) -> Result<()> {
@@ -42,7 +43,7 @@ impl Extraction<'_> {
 
     fn complete_file(
         &mut self,
-        place: &Place<'_>,
+        place: &Location<'_>,
         extents: &Extents,
         data: &mut Data<'_, Input>,
         fd: OwnedFd,
@@ -59,7 +60,7 @@ impl Extraction<'_> {
         node.close()
     }
 
-    pub(super) fn make_directory(&mut self, place: &Place<'_>) -> Result<()> {
+    pub(super) fn make_directory(&mut self, place: &Location<'_>) -> Result<()> {
         let (parent, name) = (&place.parent, &place.name);
         match open_directory(parent, name) {
             Ok(node) => {
@@ -67,10 +68,10 @@ impl Extraction<'_> {
                 if self.mount.is_some() && self.mount != Some(node.mount()?) {
                     return Err(Refusal::OtherMount.into());
                 }
-                self.describe_directory(&node, place.member, place.canonical()?, Origin::Merged)
+                self.describe_directory(&node, place.member, place.canonical()?, Provenance::Merged)
             }
             // It isn't there, or is something else.
-            Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => {
+            Err(error) if error.is_absent() => {
                 let make = |name: &Name| mkdirat(parent, name, Mode::S_IRWXU);
                 self.replace("mkdirat", place, make, |this, (), name| {
                     let (node, origin) = (open_directory(parent, name)?, this.created_in(parent)?);
@@ -83,22 +84,25 @@ impl Extraction<'_> {
 
     /// Gives the root itself the attributes of a member that names it.
     pub(super) fn describe_root(&mut self, member: &Member) -> Result<()> {
-        let node = Node::from_path_only(self.root.directory(&RootPath::root())?);
-        self.describe_directory(&node, member, RootPath::root(), Origin::Merged)
+        let node = Node::from_path_only(self.parents.root_to_change()?);
+        self.describe_directory(&node, member, RootPath::root(), Provenance::Merged)
     }
 
-    pub(super) fn make_symlink(&mut self, place: &Place<'_>, target: &[u8]) -> Result<()> {
+    pub(super) fn make_symlink(&mut self, place: &Location<'_>, target: &[u8]) -> Result<()> {
         let parent = &place.parent;
         let make = |name: &Name| symlinkat(target, parent, name);
         self.replace("symlinkat", place, make, |this, (), name| {
             let node = open_made(parent, name, SFlag::S_IFLNK, 0)?;
-            this.describe(&node, place.member, Origin::Symlink)
-        })?;
-        self.parents.forget();
-        Ok(())
+            this.describe(&node, place.member, Provenance::Symlink)
+        })
     }
 
-    pub(super) fn make_node(&mut self, place: &Place<'_>, kind: SFlag, device: u64) -> Result<()> {
+    pub(super) fn make_node(
+        &mut self,
+        place: &Location<'_>,
+        kind: SFlag,
+        device: u64,
+    ) -> Result<()> {
         let parent = &place.parent;
         let private = Mode::from_bits_truncate(0o600);
         let make = |name: &Name| mknodat(parent, name, kind, private, device);
@@ -110,15 +114,15 @@ impl Extraction<'_> {
 
     /// In a user namespace the kernel doesn't let anyone make a device. What it would have replaced goes all the same,
     /// and so do hard links to it.
-    pub(super) fn skip_device(&mut self, place: &Place<'_>) -> Result<()> {
+    pub(super) fn skip_device(&mut self, place: &Location<'_>) -> Result<()> {
         let why = "is a device, which a user namespace doesn't permit: left out";
         self.warn(WarningKind::Device, place.member, why);
         self.remove_old(place)?;
         self.skipped_devices.insert(place.canonical()?, (), 0)
     }
 
-    fn created_in(&self, parent: &Parent) -> Result<Origin> {
-        Ok(Origin::Created {
+    fn created_in(&self, parent: &Parent) -> Result<Provenance> {
+        Ok(Provenance::Created {
             inherits_acl: parent.has_default_acl()?,
         })
     }
@@ -130,14 +134,11 @@ fn write_data(extents: &Extents, data: &mut Data<'_, Input>, file: &File) -> Res
         let copied = data.source().copy_to(file, extent.offset, extent.len)?;
         data.consumed(copied);
         if copied < extent.len {
-            let missing = extent.len - copied;
-            let why = format!("archive is cut short: {missing} bytes of data are missing");
-            return Err(Error::new(Kind::Malformed, why));
+            return Err(Refusal::CutShort(extent.len - copied).into());
         }
     }
     if extents.ranges().is_some() {
-        set_len(file, extents.size())
-            .map_err(|error| Error::io(format!("ftruncate to {}", extents.size()), error))?;
+        set_len(file, extents.size()).called(|| format!("ftruncate to {}", extents.size()))?;
     }
     Ok(())
 }

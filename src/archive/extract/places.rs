@@ -4,17 +4,17 @@
 
 use std::collections::BTreeMap;
 
+use crate::budget::Budget;
 use crate::error::Result;
-use crate::fs::Budget;
 use crate::fs::RootPath;
 
 /// Something known of objects below the root, by their paths without symlinks, within a budget of its own.
-pub(super) struct Places<T> {
+pub(super) struct PathMap<T> {
     known: BTreeMap<RootPath, (T, usize)>,
     budget: Budget,
 }
 
-impl<T> Default for Places<T> {
+impl<T> Default for PathMap<T> {
     fn default() -> Self {
         Self {
             known: BTreeMap::new(),
@@ -23,7 +23,7 @@ impl<T> Default for Places<T> {
     }
 }
 
-impl<T> Places<T> {
+impl<T> PathMap<T> {
     /// Remembers `value`, which takes `bytes` beside the path, in place of what was known.
     pub(super) fn insert(&mut self, path: RootPath, value: T, bytes: usize) -> Result<()> {
         let size = path.as_bytes().len() + bytes;

@@ -5,7 +5,7 @@
 use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
-use crate::error::{Error, Kind};
+use crate::error::{self, Kind};
 
 /// Why a member, or an archive, is refused.
 #[derive(Debug, ThisError)]
@@ -53,25 +53,34 @@ pub(crate) enum Refusal {
     /// An archive that was cut between two members looks like a whole one but for its end.
     #[error("the archive has no end marker: it was cut short, or its writer left it out")]
     NoEndMarker,
+    /// A file without its end would pass for a whole one.
+    #[error("archive is cut short: {0} bytes of data are missing")]
+    CutShort(u64),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let text = refusal.to_string();
-        match refusal {
-            Refusal::ReplacesRoot(_)
-            | Refusal::ProtectedName
-            | Refusal::OtherMount
-            | Refusal::ForeignSource
-            | Refusal::NotLocal(_) => Error::new(Kind::Escape, text),
-            Refusal::Type(_) | Refusal::Device => Error::new(Kind::Forbidden, text),
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::ReplacesRoot(_)
+            | Self::ProtectedName
+            | Self::OtherMount
+            | Self::ForeignSource
+            | Self::NotLocal(_) => Kind::Escape,
+            Self::Type(_) | Self::Device => Kind::Forbidden,
+            Self::Unmapped { .. } => Kind::Unsupported,
+            Self::XattrName
+            | Self::Acl(_)
+            | Self::Capability
+            | Self::NoEndMarker
+            | Self::CutShort(_) => Kind::Malformed,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
             // What the kernel says of an id that a namespace has no place for.
-            Refusal::Unmapped { .. } => {
-                Error::new(Kind::Unsupported, text).with_errno(Errno::EOVERFLOW)
-            }
-            Refusal::XattrName | Refusal::Acl(_) | Refusal::Capability | Refusal::NoEndMarker => {
-                Error::new(Kind::Malformed, text)
-            }
+            Self::Unmapped { .. } => Errno::EOVERFLOW,
+            _ => self.kind().errno(),
         }
     }
 }

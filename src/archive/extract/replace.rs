@@ -2,20 +2,14 @@
 
 #![forbid(unsafe_code)]
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::os::fd::AsFd as _;
 
 use nix::errno::Errno;
-use nix::fcntl::renameat;
-use nix::sys::stat::SFlag;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::{Extraction, Place};
+use super::{Extraction, Location};
 use crate::error::{Called as _, Error, Result};
-use crate::fs::{Name, Node, file_type, remove_tree};
-
-/// How many temporary names are tried before somebody who takes each of them wins.
-const ATTEMPTS: u32 = 64;
+use crate::fs::{Name, with_temporary_name};
 
 impl Extraction<'_> {
     /// Calls `make` for the member's name, and then `complete` with what was made and its name.
@@ -26,7 +20,7 @@ impl Extraction<'_> {
     pub(super) fn replace<T>(
         &mut self,
         call: &str,
-        place: &Place<'_>,
+        place: &Location<'_>,
         make: impl Fn(&Name) -> Result<T, Errno>,
         complete: impl FnOnce(&mut Self, T, &Name) -> Result<()>,
     ) -> Result<()> {
@@ -39,13 +33,12 @@ impl Extraction<'_> {
             }
         }
         self.forget(&place.canonical()?);
-        let (made, temporary) = make_under_free_name(call, make)?;
-        let replaced = complete(self, made, &temporary)
-            .and_then(|()| self.clear_way(place, &temporary))
-            .and_then(|()| {
-                renameat(parent, &temporary, parent, name)
-                    .called(|| format!("rename to {}", name.quoted()))
-            });
+        let call = |_: &Name| format!("{call} under a temporary name");
+        let (made, temporary) = with_temporary_name(b".crutils-new-", call, make)?;
+        let replaced = complete(self, made, &temporary).and_then(|()| {
+            self.parents
+                .replace(&place.parent, &temporary, name, self.policy.terms.watch)
+        });
         // Still there if something failed, or if both names are of one inode, which rename leaves as they are.
         let removed = match unlinkat(parent, &temporary, UnlinkatFlags::NoRemoveDir) {
             Err(Errno::EISDIR) => unlinkat(parent, &temporary, UnlinkatFlags::RemoveDir),
@@ -55,24 +48,10 @@ impl Extraction<'_> {
     }
 
     /// Removes what is in the member's place, and forgets what was known of it.
-    pub(super) fn remove_old(&mut self, place: &Place<'_>) -> Result<()> {
-        self.parents.forget();
+    pub(super) fn remove_old(&mut self, place: &Location<'_>) -> Result<()> {
         self.forget(&place.canonical()?);
-        remove_tree(&*place.parent, &place.name, self.policy.watch)
-    }
-
-    /// Removes what a rename to the member's name can't replace by itself: a directory, or anything if `temporary` is
-    /// a directory.
-    fn clear_way(&mut self, place: &Place<'_>, temporary: &Name) -> Result<()> {
-        let old = type_at(place, &place.name)?;
-        if matches!(old, Some(SFlag::S_IFDIR | SFlag::S_IFLNK)) {
-            // Paths through it lead elsewhere from now on.
-            self.parents.forget();
-        }
-        if old == Some(SFlag::S_IFDIR) || type_at(place, temporary)? == Some(SFlag::S_IFDIR) {
-            return remove_tree(&*place.parent, &place.name, self.policy.watch);
-        }
-        Ok(())
+        let watch = self.policy.terms.watch;
+        self.parents.remove(&place.parent, &place.name, watch)
     }
 }
 
@@ -90,36 +69,4 @@ pub(super) fn tell_what_stays(
             Err(error.context(format!("{} stays, unlink: {errno:?}", name.quoted())))
         }
     }
-}
-
-fn type_at(place: &Place<'_>, name: &Name) -> Result<Option<SFlag>> {
-    match Node::find_at(&*place.parent, name)? {
-        Some(node) => Ok(Some(file_type(&node.stat()?))),
-        None => Ok(None),
-    }
-}
-
-/// Calls `make` with names that nobody else has thought of, until one is free.
-fn make_under_free_name<T>(
-    call: &str,
-    make: impl Fn(&Name) -> Result<T, Errno>,
-) -> Result<(T, Name)> {
-    for attempt in 0..ATTEMPTS {
-        // The keys of the hasher are random: calls side by side mustn't take each other's names for theirs.
-        let candidate = format!(".crutils-new-{:016x}", RandomState::new().hash_one(attempt));
-        let Some(candidate) = Name::new(candidate.as_bytes()) else {
-            break;
-        };
-        match make(&candidate) {
-            Err(Errno::EEXIST) => {}
-            result => {
-                let made = result.called(|| format!("{call} under a temporary name"))?;
-                return Ok((made, candidate));
-            }
-        }
-    }
-    Err(Error::system(
-        format!("{call} under a temporary name"),
-        Errno::EEXIST,
-    ))
 }

@@ -9,16 +9,13 @@
 use std::os::fd::AsFd as _;
 use std::rc::Rc;
 
-use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
 
-use super::places::Places;
+use super::places::PathMap;
 use super::{Extraction, Verdict};
-use crate::error::{Called as _, Error, Kind, Result};
-use crate::fs::{
-    Keep, Name, Node, Parent, RootPath, clear_directory_except, file_type, remove_tree_except,
-};
+use crate::error::{self, Called as _, Kind, Result};
+use crate::fs::{Keep, Name, Node, Parent, RootPath, file_type};
 use crate::sys::mount_id;
 use crate::tar::{Member, MemberKind, MemberType};
 use crate::watch::WarningKind;
@@ -47,13 +44,12 @@ enum Bad {
     OtherMount,
 }
 
-impl From<Bad> for Error {
-    fn from(bad: Bad) -> Self {
-        let kind = match bad {
-            Bad::OtherMount => Kind::Escape,
-            Bad::Name | Bad::Type(_) | Bad::Content => Kind::Malformed,
-        };
-        Error::new(kind, bad.to_string())
+impl error::Refusal for Bad {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::OtherMount => Kind::Escape,
+            Self::Name | Self::Type(_) | Self::Content => Kind::Malformed,
+        }
     }
 }
 
@@ -122,10 +118,10 @@ fn check_empty(member: &Member) -> Result<(), Bad> {
 pub(super) struct Layer {
     /// What this extraction has made, or left out as a device that can't be made. What was replaced since is in here,
     /// too: it is in something that was made.
-    made: Places<()>,
+    made: PathMap<()>,
     /// Directories that were rid of all that this extraction hasn't made. Nothing else gets into them any more, and so
     /// none is looked through twice: an archive full of whiteouts costs no more than its members and what it removes.
-    cleared: Places<()>,
+    cleared: PathMap<()>,
 }
 
 impl Keep for Layer {
@@ -166,7 +162,7 @@ impl Extraction<'_> {
             if (self.policy.judge)(path, member)? == Verdict::Skip {
                 return Ok(());
             }
-            self.policy.rules.limits.check_path(path)?;
+            self.policy.terms.rules.limits.check_path(path)?;
         }
         match whiteout {
             Whiteout::Object(path) => self.remove_object(path),
@@ -197,12 +193,9 @@ impl Extraction<'_> {
             return Ok(());
         }
         self.prepare_removal(&parent)?;
-        if matches!(kind, SFlag::S_IFDIR | SFlag::S_IFLNK) {
-            // Paths through it lead elsewhere from now on.
-            self.parents.forget();
-        }
-        let watch = self.policy.watch;
-        remove_tree_except(&*parent, &name, &canonical, &self.layer, watch)?;
+        let watch = self.policy.terms.watch;
+        self.parents
+            .remove_except(&parent, &name, &self.layer, watch)?;
         if kind == SFlag::S_IFDIR && self.layer.keeps_below(&canonical) {
             self.layer.remember_cleared(canonical)?;
         }
@@ -228,8 +221,8 @@ impl Extraction<'_> {
             return Ok(());
         }
         self.prepare_removal(&parent)?;
-        self.parents.forget();
-        clear_directory_except(&*parent, &canonical, &self.layer, self.policy.watch)?;
+        let watch = self.policy.terms.watch;
+        self.parents.clear_except(&parent, &self.layer, watch)?;
         self.layer.remember_cleared(canonical)
     }
 
@@ -237,7 +230,7 @@ impl Extraction<'_> {
     /// layer's, so that it isn't what had that path before.
     fn find_lower(&mut self, path: &RootPath) -> Result<Option<Rc<Parent>>> {
         let parent = match self.parents.get(path) {
-            Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => {
+            Err(error) if error.is_absent() => {
                 return Ok(None);
             }
             result => result?,

@@ -3,14 +3,14 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use super::Refusal;
-use super::stream::copy_through;
+use super::{Refusal, Way, copy_through, read_through};
 use crate::error::Result;
 use crate::fs::copy_range;
+use crate::tar::Source;
 use crate::watch::Watch;
 
 /// How much is read ahead, for headers and small members.
@@ -43,38 +43,10 @@ impl FileInput {
         }
     }
 
-    /// Whether the range is empty.
-    pub(super) fn is_void(&self) -> bool {
-        self.start == self.end
-    }
-
-    /// Where the next byte is in the file.
-    pub(super) fn position(&self) -> u64 {
-        self.position
-    }
-
     /// The next `len` bytes, as an input of their own; this one stays where it is.
     pub(super) fn part(&self, len: u64) -> Self {
         let end = self.position.saturating_add(len).min(self.end);
         Self::new(Arc::clone(&self.file), self.position, end, &self.watch)
-    }
-
-    pub(super) fn copy_to(&mut self, target: &File, at: u64, len: u64) -> Result<u64> {
-        if len <= WINDOW as u64 {
-            return copy_through(self, &mut Vec::new(), target, at, len);
-        }
-        let len = len.min(self.end - self.position);
-        let copied = copy_range(&self.file, self.position, target, at, len, &self.watch)?;
-        self.position += copied;
-        Ok(copied)
-    }
-
-    pub(super) fn skip(&mut self, bytes: u64) -> io::Result<()> {
-        let target = self.position.checked_add(bytes);
-        let target = target.filter(|&target| target <= self.end);
-        self.position = target.ok_or(io::ErrorKind::UnexpectedEof)?;
-        self.watch.reach(self.position);
-        Ok(())
     }
 
     /// The bytes of the window from the current position on.
@@ -101,16 +73,57 @@ impl FileInput {
     }
 }
 
+impl Way for FileInput {
+    fn consumed(&self) -> u64 {
+        self.position
+    }
+
+    fn is_void(&self) -> bool {
+        self.start == self.end
+    }
+
+    fn copy_to(&mut self, target: &File, at: u64, len: u64) -> Result<u64> {
+        if len <= WINDOW as u64 {
+            return copy_through(self, target, at, len);
+        }
+        let len = len.min(self.end - self.position);
+        let copied = copy_range(&self.file, self.position, target, at, len, &self.watch)?;
+        self.position += copied;
+        Ok(copied)
+    }
+}
+
+impl Source for FileInput {
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        let target = self.position.checked_add(bytes);
+        let target = target.filter(|&target| target <= self.end);
+        self.position = target.ok_or(io::ErrorKind::UnexpectedEof)?;
+        self.watch.reach(self.position);
+        Ok(())
+    }
+
+    /// There is nothing to be found: no decoder, no checksum.
+    fn drain(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Read for FileInput {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        read_through(self, buffer)
+    }
+}
+
+impl BufRead for FileInput {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.ahead().is_empty() {
             self.fill()?;
         }
-        let ahead = self.ahead();
-        let len = ahead.len().min(buffer.len());
-        buffer[..len].copy_from_slice(&ahead[..len]);
-        self.position += len as u64;
+        Ok(self.ahead())
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.position += amount as u64;
         self.watch.reach(self.position);
-        Ok(len)
     }
 }

@@ -3,10 +3,9 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
-use std::io::{self, Read};
 
-use super::{Refusal, read_up_to};
-use crate::compress::{Compression, Decode, PutBack, detect};
+use super::Refusal;
+use crate::compress::{Compression, detect};
 use crate::error::Result;
 
 /// How many bytes from the beginning of a stream [`Foreign::of`] looks at: a header of tar.
@@ -165,69 +164,6 @@ fn json(first: &[u8]) -> Option<&'static str> {
     } else {
         "JSON text"
     })
-}
-
-/// A reader whose first bytes are looked at before they are yielded.
-pub(super) struct Checked<R> {
-    reader: R,
-    /// What compression it undoes.
-    outer: Compression,
-    first: Vec<u8>,
-    /// How many of the first bytes were yielded; none if they weren't read yet.
-    yielded: Option<usize>,
-}
-
-impl<R: Read> Checked<R> {
-    pub(super) fn new(reader: R, outer: Compression) -> Self {
-        Self {
-            reader,
-            outer,
-            first: Vec::new(),
-            yielded: None,
-        }
-    }
-
-    fn look(&mut self) -> io::Result<()> {
-        self.first.resize(LOOKED_AT, 0);
-        let (read, result) = read_up_to(&mut self.reader, &mut self.first);
-        self.first.truncate(read);
-        // What comes before a failure comes first; whoever reads on meets the failure again.
-        if read == 0 {
-            result?;
-        }
-        check(&self.first, self.outer)?;
-        self.yielded = Some(0);
-        Ok(())
-    }
-}
-
-impl<R: Read> Read for Checked<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let yielded = match self.yielded {
-            Some(yielded) => yielded,
-            None => {
-                self.look()?;
-                0
-            }
-        };
-        if yielded == self.first.len() {
-            return self.reader.read(buffer);
-        }
-        let count = (&self.first[yielded..]).read(buffer)?;
-        self.yielded = Some(yielded + count);
-        Ok(count)
-    }
-}
-
-impl<'a, R: Decode<'a>> Decode<'a> for Checked<R> {
-    fn pause_at_frames(&mut self) {
-        self.reader.pause_at_frames();
-    }
-
-    fn take_frames(&mut self) -> Option<PutBack<'a>> {
-        let has_yielded = self.yielded == Some(self.first.len());
-        has_yielded.then(|| self.reader.take_frames())?
-    }
 }
 
 /// Refuses what begins like something that is no tar archive; `outer` is the compression around it.

@@ -1,8 +1,27 @@
-//! An archive being read.
+//! An archive being read: [`Input`], a [`BufRead`] of its tar stream.
 //!
-//! As long as an archive is plain and lies in a regular file, a member's data is a range of that file, which the kernel
-//! copies or shares; so is an archive in such a member. Of a zstd archive of several frames in a regular file those are
-//! decoded that are needed, unless all of it is wanted. Anything else is a stream.
+//! The way of a byte depends on where the archive is.
+//!
+//! A plain archive in a regular file ([`FileInput`]): file → window → tar reader. A member's data of more than a window
+//! doesn't come this way: it is a range of the file, which the kernel shares or copies ([`Input::copy_to`]). So is a
+//! plain archive in such a member.
+//!
+//! A zstd archive in a regular file of which not all is wanted ([`SeekInput`]): file → the frame that holds the byte,
+//! decoded whole → tar reader. Frames that are passed over aren't decoded.
+//!
+//! Anything else ([`StreamInput`]):
+//!
+//! 1. The source yields it: a pipe, a regular file by its offsets ([`FromStart`]), or a member of another archive with
+//!    zeros for its holes ([`Content`]).
+//! 2. It is counted, digested if that is wanted, and the watch looked at ([`Raw`]).
+//! 3. It lies in a buffer, whose first bytes tell the compression ([`Buffered`]). What was looked at of it and is of no
+//!    use is put back there ([`PutBack`](crate::compress::PutBack)).
+//! 4. It is decoded, piece by piece by whoever takes it, or ahead by threads of ours: a piece or a frame at a time
+//!    ([`Ahead`](ahead::Ahead)).
+//! 5. In front of the first ones it is told whether they are a tar stream at all ([`foreign`]). What came of how many
+//!    bytes is held against the limit ([`Account`]), and it is kept if it may have to be read again ([`Recording`]).
+//! 6. It lies in the buffer that the tar reader takes headers from and files are written from. What is left of a member
+//!    that is passed over is consumed there.
 
 #![forbid(unsafe_code)]
 
@@ -19,25 +38,29 @@ mod stream;
 mod tests;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use thiserror::Error as ThisError;
 
+use nix::errno::Errno;
+
 use crate::archive::Sha256Digest;
 use crate::compress::{self, Compression, Decode, MAGIC_LEN};
-use crate::error::{Error, Kind, Result};
+use crate::error::{self, Called as _, Error, Kind, Result};
+use crate::fs::fill_from;
+use crate::sys::write_all_at;
 use crate::tar::{Data, Extents, Source};
 use crate::watch::{Cancellation, Watch};
 use ahead::Decoding;
 use buffered::Buffered;
 pub(crate) use expand::Content;
 use file::FileInput;
-use foreign::{Checked, Foreign, LOOKED_AT};
+use foreign::{Foreign, LOOKED_AT};
 use raw::{FromStart, Raw, Tally, Watched};
 pub(crate) use record::Overflow;
-use record::Record;
+use record::Recording;
 use seek::SeekInput;
 use stream::{Account, Feed, StreamInput};
 
@@ -64,23 +87,28 @@ enum Refusal {
     /// A file that ends before its length would pass for an archive with fewer members.
     #[error("the archive's file ends {0} bytes before its length")]
     Shrank(u64),
+    /// What comes next of the stream would be taken for the missing bytes.
+    #[error("the spool has fewer bytes than were written to it")]
+    SpoolShrank,
     /// Whoever is told that an archive is damaged looks for the damage, and not for the right program.
     #[error("{}", .0.told(*.1))]
     Foreign(Foreign, Compression),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match refusal {
-            Refusal::Ratio(_) | Refusal::Holes | Refusal::NoSpool => Kind::Limit,
-            Refusal::Consumed | Refusal::Shrank(_) => Kind::System,
-            Refusal::Foreign(..) => Kind::Malformed,
-        };
-        let error = Error::new(kind, refusal.to_string());
-        match refusal {
-            Refusal::Consumed => error.with_errno(nix::errno::Errno::ESPIPE),
-            Refusal::Shrank(_) => error.with_errno(nix::errno::Errno::ESTALE),
-            _ => error,
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Ratio(_) | Self::Holes | Self::NoSpool => Kind::Limit,
+            Self::Consumed | Self::Shrank(_) | Self::SpoolShrank => Kind::System,
+            Self::Foreign(..) => Kind::Malformed,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Consumed => Errno::ESPIPE,
+            Self::Shrank(_) => Errno::ESTALE,
+            _ => self.kind().errno(),
         }
     }
 }
@@ -97,7 +125,7 @@ pub(crate) enum Input<'a> {
 }
 
 /// A compressed or plain archive where the caller has it.
-pub(crate) enum Origin {
+pub(crate) enum ArchiveOrigin {
     /// In a regular file, which can be read as often as need be.
     File(Arc<File>),
     /// In a pipe or a socket; nothing once it is being read.
@@ -152,16 +180,16 @@ impl From<Refusal> for io::Error {
     }
 }
 
-impl Origin {
+impl ArchiveOrigin {
     /// How many bytes the archive has, if that is known.
     pub(crate) fn len(&self) -> Result<Option<u64>> {
         match self {
-            Origin::File(file) => {
-                let metadata = file.metadata().map_err(|error| Error::io("fstat", error))?;
+            ArchiveOrigin::File(file) => {
+                let metadata = file.metadata().called(|| "fstat")?;
                 Ok(Some(metadata.len()))
             }
-            Origin::Stream(_) => Ok(None),
-            Origin::Made(_, len) => Ok(*len),
+            ArchiveOrigin::Stream(_) => Ok(None),
+            ArchiveOrigin::Made(_, len) => Ok(*len),
         }
     }
 
@@ -173,10 +201,10 @@ impl Origin {
         hash: Hash,
         overflow: Option<Overflow>,
     ) -> Result<Input<'static>> {
-        if let (Origin::File(file), true) = (&*self, hash != Hash::Always) {
+        if let (ArchiveOrigin::File(file), true) = (&*self, hash != Hash::Always) {
             let len = self.len()?.unwrap_or_default();
             let input = frames(file, len, reading);
-            if let Some(input) = input.map_err(|error| Error::io("read the archive", error))? {
+            if let Some(input) = input.called(|| "read the archive")? {
                 return Ok(Input::Frames(Box::new(input)));
             }
         }
@@ -192,9 +220,9 @@ impl Origin {
         overflow: Option<Overflow>,
     ) -> Result<Input<'static>> {
         match self {
-            Origin::File(file) => {
+            ArchiveOrigin::File(file) => {
                 let (file, len) = (Arc::clone(file), self.len()?.unwrap_or_default());
-                if hash != Hash::Always && is_plain(&beginning(&*file, 0)?)? {
+                if hash != Hash::Always && is_plain(&beginning(&*file)?)? {
                     return Ok(Input::File(FileInput::new(file, 0, len, &reading.watch)));
                 }
                 let peer = Peer {
@@ -203,11 +231,11 @@ impl Origin {
                 };
                 stream(peer, reading, hash, overflow)
             }
-            Origin::Stream(peer) => {
+            ArchiveOrigin::Stream(peer) => {
                 let peer = peer.take().ok_or(Refusal::Consumed)?;
                 stream(peer, reading, hash, overflow)
             }
-            Origin::Made(make, _) => {
+            ArchiveOrigin::Made(make, _) => {
                 let peer = Peer {
                     reader: make()?,
                     abandoned: Cancellation::new(),
@@ -222,7 +250,7 @@ impl Input<'static> {
     /// Reads the archive in a regular file once, from its beginning on. Its compression is told by the first bytes;
     /// the name plays no part.
     pub(crate) fn new(file: File, reading: &Reading) -> Result<Self> {
-        Origin::File(Arc::new(file)).read(reading, Hash::Never, None)
+        ArchiveOrigin::File(Arc::new(file)).read(reading, Hash::Never, None)
     }
 }
 
@@ -235,8 +263,8 @@ impl<'a> Input<'a> {
     ) -> Result<Self> {
         if let (Input::File(outer), None) = (data.source(), file.ranges()) {
             let mut first = [0; LOOKED_AT];
-            let (read, result) = read_up_to(&mut outer.part(file.stored()), &mut first);
-            result.map_err(|error| Error::io("read the archive", error))?;
+            let (read, result) = read_up_to(&mut outer.part(file.stored()), LOOKED_AT, &mut first);
+            result.called(|| "read the archive")?;
             if is_plain(&first[..read])? {
                 return Ok(Input::File(outer.part(file.stored())));
             }
@@ -254,75 +282,113 @@ impl<'a> Input<'a> {
                 (tally, Some(nobody), Box::new(counted))
             }
         };
-        let content = Watched::new(Content::new(file, data), &reading.watch);
-        let reader = decoded(content, &reading.watch)?;
-        let feed = Feed::Lent(reader);
+        let (reader, compression) = decoded(Content::new(file, data), &reading.watch)?;
+        let (feed, record) = (Feed::Lent(reader), Recording::off());
         let account = Account::new(tally, told, reading.max_ratio);
-        Ok(Input::Stream(StreamInput::new(
-            feed,
-            Record::off(),
-            account,
-        )))
+        let input = StreamInput::new(feed, compression, record, account);
+        Ok(Input::Stream(input))
     }
 
     /// Lets what comes from now on be decoded ahead, by a thread of ours: all of it will be taken.
     pub(crate) fn decode_ahead(&mut self) {
-        match self {
-            Input::File(_) | Input::Frames(_) => {}
-            Input::Stream(input) => input.decode_ahead(),
+        if let Input::Stream(input) = self {
+            input.decode_ahead();
         }
     }
 
     /// Moves the next `len` bytes to `target` at offset `at`. Returns the bytes moved: fewer if the archive ends.
     pub(crate) fn copy_to(&mut self, target: &File, at: u64, len: u64) -> Result<u64> {
-        match self {
-            Input::File(input) => input.copy_to(target, at, len),
-            Input::Frames(input) => input.copy_to(target, at, len),
-            Input::Stream(input) => input.copy_to(target, at, len),
-        }
+        self.way_mut().copy_to(target, at, len)
     }
 
-    /// Begins again with the first byte, if all that was yielded is still there.
-    pub(crate) fn rewind(&mut self) -> bool {
+    /// Begins again with the first byte, if all that was yielded is still there, and goes on keeping it if it `keeps`.
+    pub(crate) fn rewind(&mut self, keeps: bool) -> bool {
         match self {
-            Input::File(_) | Input::Frames(_) => false,
-            Input::Stream(input) => input.rewind(),
-        }
-    }
-
-    /// Begins again with the first byte, as [`rewind`](Self::rewind), and goes on keeping what is yielded.
-    pub(crate) fn begin_again(&mut self) -> bool {
-        match self {
-            Input::File(_) | Input::Frames(_) => false,
-            Input::Stream(input) => input.begin_again(),
+            Input::Stream(input) => input.rewind(keeps),
+            _ => false,
         }
     }
 
     /// How many bytes of the archive were read so far.
     pub(crate) fn consumed(&self) -> u64 {
-        match self {
-            Input::File(input) => input.position(),
-            Input::Frames(input) => input.consumed(),
-            Input::Stream(input) => input.tally().behind(),
-        }
+        self.way().consumed()
     }
 
     /// Whether there is nothing at all, once it was read to its end: no header, and no end of an archive either.
     pub(crate) fn is_void(&self) -> bool {
-        match self {
-            Input::File(input) => input.is_void(),
-            Input::Frames(input) => input.is_void(),
-            Input::Stream(input) => input.is_void(),
-        }
+        self.way().is_void()
     }
 
     /// The digest of the archive, which was read to its end, if it was asked for.
     pub(crate) fn take_digest(&self) -> Option<Sha256Digest> {
         match self {
-            Input::File(_) | Input::Frames(_) => None,
             Input::Stream(input) => input.tally().take_digest(),
+            _ => None,
         }
     }
+
+    fn way(&self) -> &(dyn Way + 'a) {
+        match self {
+            Input::File(input) => input,
+            Input::Frames(input) => &**input,
+            Input::Stream(input) => input,
+        }
+    }
+
+    fn way_mut(&mut self) -> &mut (dyn Way + 'a) {
+        match self {
+            Input::File(input) => input,
+            Input::Frames(input) => &mut **input,
+            Input::Stream(input) => input,
+        }
+    }
+}
+
+/// What is done in another way with each kind of archive, beside what a tar stream can do.
+trait Way: Source {
+    /// How many bytes of the archive were read so far.
+    fn consumed(&self) -> u64;
+
+    /// Whether nothing has come.
+    fn is_void(&self) -> bool;
+
+    /// Moves the next `len` bytes to `target` at offset `at`. Returns how many there were.
+    fn copy_to(&mut self, target: &File, at: u64, len: u64) -> Result<u64> {
+        copy_through(self, target, at, len)
+    }
+}
+
+/// Writes the next `len` bytes to `target` at offset `at`, as they lie in memory. Returns how many there were.
+fn copy_through(
+    reader: &mut (impl BufRead + ?Sized),
+    target: &File,
+    at: u64,
+    len: u64,
+) -> Result<u64> {
+    let mut done = 0;
+    while done < len {
+        let there = match reader.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            result => result.called(|| "read the archive")?,
+        };
+        let count = there
+            .len()
+            .min(usize::try_from(len - done).unwrap_or(usize::MAX));
+        if count == 0 {
+            break;
+        }
+        write_all_at(target, &there[..count], at + done).called(|| "write")?;
+        reader.consume(count);
+        done += count as u64;
+    }
+    Ok(done)
+}
+
+/// What [`Read::read`] is to a reader that has bytes in memory.
+fn read_through(reader: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize> {
+    let count = reader.fill_buf()?.read(buffer)?;
+    reader.consume(count);
+    Ok(count)
 }
 
 /// An archive of zstd frames with a table of them, if it is one.
@@ -341,26 +407,29 @@ fn stream(
 ) -> Result<Input<'static>> {
     let tally = Tally::new(hash != Hash::Never);
     let watch = reading.watch.until(&peer.abandoned);
-    let reader = decoded(Raw::new(peer.reader, &tally, &watch), &watch)?;
+    let (reader, compression) = decoded(Raw::new(peer.reader, &tally, &watch), &watch)?;
     let feed = Feed::Own(Decoding {
         reader,
         watch,
         abandoned: peer.abandoned,
     });
-    let record = overflow.map_or_else(Record::off, Record::new);
+    let record = overflow.map_or_else(Recording::off, Recording::new);
     let account = Account::new(tally, Some(reading.watch.clone()), reading.max_ratio);
-    Ok(Input::Stream(StreamInput::new(feed, record, account)))
+    let input = StreamInput::new(feed, compression, record, account);
+    Ok(Input::Stream(input))
 }
 
-fn decoded<'a>(raw: impl Read + Send + 'a, watch: &Watch) -> Result<Box<dyn Decode<'a> + 'a>> {
+/// What decodes an archive, and which compression that undoes.
+fn decoded<'a>(
+    raw: impl Read + Send + 'a,
+    watch: &Watch,
+) -> Result<(Box<dyn Decode<'a> + 'a>, Compression)> {
     let mut input = Buffered::new(raw);
-    let magic = input.peek(MAGIC_LEN);
-    let magic = magic.map_err(|error| Error::io("read the archive", error))?;
+    let magic = input.peek(MAGIC_LEN).called(|| "read the archive")?;
     let compression = compress::detect(magic);
     let reader = compress::decoder(compression, Box::new(input), watch)?;
     // A few bytes may become gigabytes between two reads of the archive.
-    let reader = Watched::new(reader, watch);
-    Ok(Box::new(Checked::new(reader, compression)))
+    Ok((Box::new(Watched::new(reader, watch)), compression))
 }
 
 /// Refuses an archive in a sparse member with more holes than anybody makes.
@@ -380,34 +449,19 @@ fn is_plain(first: &[u8]) -> Result<bool> {
     Ok(compression == Compression::None)
 }
 
-/// The first bytes of a file from an offset on, of which one read may yield but a few.
-fn beginning(file: &impl FileExt, offset: u64) -> Result<Vec<u8>> {
+/// The first bytes of a file, of which one read may yield but a few.
+fn beginning(file: &impl FileExt) -> Result<Vec<u8>> {
     let mut first = vec![0; LOOKED_AT];
-    let mut reader = At { file, offset };
-    let (read, result) = read_up_to(&mut reader, &mut first);
-    result.map_err(|error| Error::io("read the archive", error))?;
-    first.truncate(read);
+    let read = fill_from(file, &mut first, 0);
+    first.truncate(read.called(|| "read the archive")?);
     Ok(first)
 }
 
-/// Reads a file from an offset on.
-struct At<'f, F> {
-    file: &'f F,
-    offset: u64,
-}
-
-impl<F: FileExt> Read for At<'_, F> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.offset)?;
-        self.offset += count as u64;
-        Ok(count)
-    }
-}
-
-/// Fills a buffer as far as the reader goes. Returns how far, and what has ended it.
-fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> (usize, io::Result<()>) {
+/// Fills a buffer until it has as many bytes at `least`, or the reader has no more. Returns how many it has, and what
+/// has ended it.
+fn read_up_to(reader: &mut dyn Read, least: usize, buffer: &mut [u8]) -> (usize, io::Result<()>) {
     let mut filled = 0;
-    while filled < buffer.len() {
+    while filled < least.min(buffer.len()) {
         match reader.read(&mut buffer[filled..]) {
             Ok(0) => break,
             Ok(count) => filled += count,
@@ -420,29 +474,26 @@ fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> (usize, io::Result<(
 
 impl Read for Input<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Input::File(input) => input.read(buffer),
-            Input::Frames(input) => input.read(buffer),
-            Input::Stream(input) => input.read(buffer),
-        }
+        read_through(self, buffer)
+    }
+}
+
+impl BufRead for Input<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.way_mut().fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.way_mut().consume(amount);
     }
 }
 
 impl Source for Input<'_> {
     fn skip(&mut self, bytes: u64) -> io::Result<()> {
-        match self {
-            Input::File(input) => input.skip(bytes),
-            Input::Frames(input) => input.skip(bytes),
-            Input::Stream(input) => input.skip(bytes),
-        }
+        self.way_mut().skip(bytes)
     }
 
     fn drain(&mut self) -> io::Result<()> {
-        match self {
-            // There is nothing to be found: no decoder, no checksum.
-            Input::File(_) => Ok(()),
-            Input::Frames(input) => input.drain(),
-            Input::Stream(input) => input.drain(),
-        }
+        self.way_mut().drain()
     }
 }

@@ -7,8 +7,8 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use super::Refusal;
-use crate::error::{Error, Kind};
-use crate::fs::write_all_at;
+use crate::error::Error;
+use crate::sys::write_all_at;
 
 /// How much is kept in memory of what can't be read again. The archives of common engines have their configuration
 /// within the first few MiB.
@@ -27,7 +27,7 @@ pub(crate) enum Overflow {
 }
 
 /// What a stream has yielded so far.
-pub(super) struct Record {
+pub(super) struct Recording {
     state: State,
     memory: Vec<u8>,
     /// How much went into the overflow's file after the memory was full.
@@ -39,15 +39,13 @@ pub(super) struct Record {
 enum State {
     /// What is yielded is kept.
     Keeping,
-    /// What was kept is yielded again, from this byte on.
-    Replaying(u64),
-    /// The same, and what comes after it is kept too.
-    Repeating(u64),
+    /// What was kept is yielded again, from the byte `at` on; if it `keeps`, what comes after it is kept too.
+    Replaying { at: u64, keeps: bool },
     /// Nothing is kept, and what was is over.
     Off,
 }
 
-impl Record {
+impl Recording {
     pub(super) fn new(overflow: Overflow) -> Self {
         Self {
             state: State::Keeping,
@@ -70,26 +68,27 @@ impl Record {
         self.state == State::Off
     }
 
-    /// Yields everything again, if it is still all there.
-    pub(super) fn rewind(&mut self) -> bool {
-        let all = self.has_all();
-        if all {
-            self.state = State::Replaying(0);
+    /// Yields everything again, if it is still all there, and keeps it all the same if it is said so.
+    pub(super) fn rewind(&mut self, keeps: bool) -> bool {
+        let has_all = match self.state {
+            State::Keeping => true,
+            State::Replaying { keeps, .. } => keeps,
+            State::Off => false,
+        };
+        if has_all {
+            self.state = State::Replaying { at: 0, keeps };
         }
-        all
+        has_all
     }
 
-    /// Yields everything again, if it is still all there, and keeps it all the same.
-    pub(super) fn begin_again(&mut self) -> bool {
-        let all = self.has_all();
-        if all {
-            self.state = State::Repeating(0);
+    /// How much may come at once, so that only what is too much is refused: a byte at least.
+    pub(super) fn room(&self) -> usize {
+        match (self.state, &self.overflow) {
+            (State::Keeping, Overflow::Refuse) => {
+                IN_MEMORY.saturating_sub(self.memory.len()).max(1)
+            }
+            _ => usize::MAX,
         }
-        all
-    }
-
-    fn has_all(&self) -> bool {
-        matches!(self.state, State::Keeping | State::Repeating(_))
     }
 
     /// Takes in what the stream has just yielded.
@@ -122,10 +121,8 @@ impl Record {
 
     /// Yields some of what was kept, while there is any left to yield again.
     pub(super) fn replay(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        let (at, keeps) = match self.state {
-            State::Replaying(at) => (at, false),
-            State::Repeating(at) => (at, true),
-            State::Keeping | State::Off => return Ok(None),
+        let State::Replaying { at, keeps } = self.state else {
+            return Ok(None);
         };
         let in_memory = usize::try_from(at)
             .ok()
@@ -142,7 +139,7 @@ impl Record {
                 let left = usize::try_from(self.spooled - from).unwrap_or(usize::MAX);
                 let part = buffer.len().min(left);
                 match file.read_at(&mut buffer[..part], from)? {
-                    0 if part > 0 => return Err(cut_short().into()),
+                    0 if part > 0 => return Err(Refusal::SpoolShrank.into()),
                     count => count,
                 }
             }
@@ -150,10 +147,7 @@ impl Record {
         };
         if count > 0 || buffer.is_empty() {
             let at = at + count as u64;
-            self.state = match keeps {
-                true => State::Repeating(at),
-                false => State::Replaying(at),
-            };
+            self.state = State::Replaying { at, keeps };
             return Ok(Some(count));
         }
         if keeps {
@@ -167,17 +161,11 @@ impl Record {
     }
 }
 
-/// What comes next of the stream would be taken for the missing bytes.
-fn cut_short() -> Error {
-    let text = "the spool has fewer bytes than were written to it";
-    Error::new(Kind::System, text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn all(record: &mut Record) -> Vec<u8> {
+    fn all(record: &mut Recording) -> Vec<u8> {
         let (mut out, mut buffer) = (Vec::new(), [0; 1000]);
         while let Some(count) = record.replay(&mut buffer).unwrap() {
             out.extend_from_slice(&buffer[..count]);
@@ -195,42 +183,42 @@ mod tests {
 
     #[test]
     fn what_was_kept_is_yielded_once_again() {
-        let mut record = Record::new(Overflow::Forget);
+        let mut record = Recording::new(Overflow::Forget);
         record.keep(b"ab").unwrap();
         record.keep(b"c").unwrap();
-        assert!(record.rewind());
+        assert!(record.rewind(false));
         assert_eq!(all(&mut record), b"abc");
         record.keep(b"d").unwrap();
-        assert!(!record.rewind());
+        assert!(!record.rewind(false));
     }
 
     #[test]
     fn what_is_kept_is_yielded_as_often_as_it_is_begun_again() {
         for overflow in [Overflow::Refuse, spool()] {
-            let mut record = Record::new(overflow);
+            let mut record = Recording::new(overflow);
             record.keep(b"ab").unwrap();
-            assert!(record.begin_again());
+            assert!(record.rewind(true));
             assert_eq!(record.replay(&mut [0; 1]).unwrap(), Some(1));
-            assert!(record.begin_again());
+            assert!(record.rewind(true));
             assert_eq!(all(&mut record), b"ab");
             record.keep(b"c").unwrap();
-            assert!(record.begin_again());
-            assert!(record.rewind());
+            assert!(record.rewind(true));
+            assert!(record.rewind(false));
             assert_eq!(all(&mut record), b"abc");
-            assert!(!record.begin_again());
+            assert!(!record.rewind(true));
         }
     }
 
     #[test]
     fn what_no_longer_fits_into_memory_goes_into_the_spool() {
-        let mut record = Record::new(spool());
+        let mut record = Recording::new(spool());
         let mut expected = Vec::new();
         for number in 0..40_u8 {
             let piece = vec![number; 1 << 20];
             record.keep(&piece).unwrap();
             expected.extend(piece);
         }
-        assert!(record.rewind());
+        assert!(record.rewind(false));
         assert!(all(&mut record) == expected);
     }
 
@@ -238,11 +226,11 @@ mod tests {
     fn a_spool_that_lost_some_bytes_is_an_error() {
         let file = nix::sys::memfd::memfd_create(c"spool", nix::sys::memfd::MFdFlags::empty());
         let file = File::from(file.unwrap());
-        let mut record = Record::new(Overflow::Spool(file.try_clone().unwrap()));
+        let mut record = Recording::new(Overflow::Spool(file.try_clone().unwrap()));
         record.keep(&vec![0; 32 << 20]).unwrap();
         record.keep(b"in the spool").unwrap();
         file.set_len(3).unwrap();
-        assert!(record.rewind());
+        assert!(record.rewind(false));
         let mut buffer = vec![0; 32 << 20];
         record.replay(&mut buffer).unwrap();
         assert_eq!(record.replay(&mut buffer[..9]).unwrap(), Some(3));
@@ -253,12 +241,12 @@ mod tests {
     #[test]
     fn without_a_spool_too_much_is_forgotten_or_refused() {
         let piece = vec![0; 4 << 20];
-        let mut record = Record::new(Overflow::Forget);
+        let mut record = Recording::new(Overflow::Forget);
         record.keep(&piece).unwrap();
         record.keep(b"x").unwrap();
-        assert!(!record.rewind());
+        assert!(!record.rewind(false));
         let piece = vec![0; 32 << 20];
-        let mut record = Record::new(Overflow::Refuse);
+        let mut record = Recording::new(Overflow::Refuse);
         record.keep(&piece).unwrap();
         let error = Error::io("read", record.keep(b"x").unwrap_err());
         assert_eq!(error.kind(), crate::Kind::Limit);

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::mem;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -14,10 +14,11 @@ use std::thread::available_parallelism;
 
 use super::buffered::Buffered;
 use super::raw::{FromStart, Watched};
-use super::stream::{ANY_RATIO, copy_through};
-use super::{Reading, Refusal, read_up_to};
+use super::stream::ANY_RATIO;
+use super::{Reading, Refusal, Way, read_through, read_up_to};
 use crate::compress::{Decode, FoundFrames, Frame, Hops, decode_frame, decoder_between};
 use crate::error::Result;
+use crate::tar::Source;
 use crate::watch::Watch;
 
 /// How much content has to be passed over before threads are worth their start.
@@ -43,7 +44,7 @@ pub(crate) struct SeekInput {
     /// Where the next byte is in the stream.
     position: u64,
     /// What decodes the rest, from where it comes to what is no frame of a moderate size.
-    rest: Option<Box<dyn Decode<'static>>>,
+    rest: Option<Buffered<Watched<Box<dyn Decode<'static>>>>>,
     watch: Watch,
     max_ratio: u64,
 }
@@ -70,50 +71,6 @@ impl SeekInput {
             watch: reading.watch.clone(),
             max_ratio: reading.max_ratio,
         }))
-    }
-
-    /// How many bytes of the archive are behind.
-    pub(super) fn consumed(&self) -> u64 {
-        self.frame.start
-    }
-
-    /// Whether nothing has come.
-    pub(super) fn is_void(&self) -> bool {
-        self.position == 0
-    }
-
-    pub(super) fn copy_to(&mut self, target: &File, at: u64, len: u64) -> Result<u64> {
-        copy_through(self, &mut Vec::new(), target, at, len)
-    }
-
-    pub(super) fn skip(&mut self, bytes: u64) -> io::Result<()> {
-        let target = self.position.checked_add(bytes);
-        let target = target.ok_or(io::ErrorKind::UnexpectedEof)?;
-        if target.saturating_sub(self.to) >= WORTH_THREADS {
-            self.look_for_frames();
-        }
-        // Each turn goes on by a frame, or reads some of the rest.
-        while self.position < target {
-            if self.rest.is_none() && (self.position < self.to || self.next_frame()?) {
-                self.position = target.min(self.to);
-                self.check()?;
-                continue;
-            }
-            let want = usize::try_from(target - self.position).unwrap_or(usize::MAX);
-            let mut buffer = vec![0; want.min(64 << 10)];
-            if self.read(&mut buffer)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-        Ok(())
-    }
-
-    /// Goes on to the end of the file, which has to be the end of a frame.
-    pub(super) fn drain(&mut self) -> io::Result<()> {
-        while self.rest.is_none() && self.next_frame()? {}
-        let mut buffer = vec![0; 64 << 10];
-        while self.read(&mut buffer)? > 0 {}
-        Ok(())
     }
 
     /// Has several threads look for the frames that are still to come. None of it is needed.
@@ -151,76 +108,130 @@ impl SeekInput {
     fn begin_rest(&mut self, start: u64, from: u64, read: usize) -> io::Result<()> {
         let file = FromStart::at(Arc::clone(&self.file), start, self.len);
         let input = Box::new(Buffered::new(file));
-        let mut rest = Watched::new(decoder_between(input, &self.watch)?, &self.watch);
+        let rest = Watched::new(decoder_between(input, &self.watch)?, &self.watch);
+        let mut rest = Buffered::new(rest);
         let mut again = vec![0; read];
-        let (_, result) = read_up_to(&mut rest, &mut again);
+        let (_, result) = read_up_to(&mut rest, read, &mut again);
         result?;
         self.position = from + read as u64;
-        self.rest = Some(Box::new(rest));
+        self.rest = Some(rest);
         Ok(())
     }
 
-    /// What is left of the frame that the next byte is in; nothing at the end, or where the rest begins.
-    fn ahead(&mut self) -> io::Result<&[u8]> {
+    /// Has the content of the frame that the next byte is in, unless there is none: at the end, or where the rest begins.
+    fn decode(&mut self) -> io::Result<()> {
         while self.position >= self.to {
             if !self.next_frame()? {
-                return Ok(&[]);
+                return Ok(());
             }
         }
-        let at = usize::try_from(self.position - self.from).unwrap_or(usize::MAX);
         if self.content.is_none() {
             self.watch.check()?;
-            match decode_frame(&*self.file, self.frame, mem::take(&mut self.spare))? {
-                Some(content) => self.content = Some(content),
-                None => {
-                    // The decoder yields what comes before the damage, and then says what it is.
-                    self.begin_rest(self.frame.start, self.from, at)?;
-                    return Ok(&[]);
-                }
+            self.content = decode_frame(&*self.file, self.frame, mem::take(&mut self.spare))?;
+            if self.content.is_none() {
+                // The decoder yields what comes before the damage, and then says what it is.
+                let at = usize::try_from(self.position - self.from).unwrap_or(usize::MAX);
+                self.begin_rest(self.frame.start, self.from, at)?;
             }
         }
-        let content = self.content.as_deref().unwrap_or_default();
-        Ok(content.get(at..).unwrap_or_default())
+        Ok(())
     }
 
-    fn check(&self) -> Result<()> {
+    /// How much may be yielded by now.
+    fn allowed(&self) -> u64 {
         // Where the rest is in the file isn't known here.
         let behind = if self.rest.is_some() {
             self.len
         } else {
             self.frame.end
         };
-        let allowed = behind.saturating_mul(self.max_ratio);
-        if self.position > allowed.max(ANY_RATIO) {
+        behind.saturating_mul(self.max_ratio).max(ANY_RATIO)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.position > self.allowed() {
             return Err(Refusal::Ratio(self.max_ratio).into());
         }
         Ok(())
     }
 }
 
+impl Way for SeekInput {
+    fn consumed(&self) -> u64 {
+        self.frame.start
+    }
+
+    fn is_void(&self) -> bool {
+        self.position == 0
+    }
+}
+
+impl Source for SeekInput {
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        let target = self.position.checked_add(bytes);
+        let target = target.ok_or(io::ErrorKind::UnexpectedEof)?;
+        if target.saturating_sub(self.to) >= WORTH_THREADS {
+            self.look_for_frames();
+        }
+        // Each turn goes on by a frame, or takes some of the rest.
+        while self.position < target {
+            if self.rest.is_none() && (self.position < self.to || self.next_frame()?) {
+                self.position = target.min(self.to);
+                self.check()?;
+                continue;
+            }
+            let left = usize::try_from(target - self.position).unwrap_or(usize::MAX);
+            match self.fill_buf()?.len().min(left) {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => self.consume(count),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on to the end of the file, which has to be the end of a frame.
+    fn drain(&mut self) -> io::Result<()> {
+        while self.rest.is_none() && self.next_frame()? {}
+        loop {
+            match self.fill_buf()?.len() {
+                0 => return Ok(()),
+                count => self.consume(count),
+            }
+        }
+    }
+}
+
 impl Read for SeekInput {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
+        read_through(self, buffer)
+    }
+}
+
+impl BufRead for SeekInput {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.rest.is_none() {
-            let ahead = self.ahead()?;
-            let count = ahead.len().min(buffer.len());
-            buffer[..count].copy_from_slice(&ahead[..count]);
-            if count > 0 {
-                self.position += count as u64;
-                self.check()?;
-                return Ok(count);
-            }
+            self.decode()?;
         }
-        match &mut self.rest {
-            Some(rest) => {
-                let count = rest.read(buffer)?;
-                self.position += count as u64;
-                self.check()?;
-                Ok(count)
+        let room = usize::try_from(self.allowed().saturating_sub(self.position));
+        let room = room.unwrap_or(usize::MAX);
+        let there = match (&mut self.rest, &self.content) {
+            (Some(rest), _) => rest.fill_buf()?,
+            (None, Some(content)) => {
+                let at = usize::try_from(self.position - self.from).unwrap_or(usize::MAX);
+                content.get(at..).unwrap_or_default()
             }
-            None => Ok(0),
+            (None, None) => &[],
+        };
+        if room == 0 && !there.is_empty() {
+            return Err(Refusal::Ratio(self.max_ratio).into());
+        }
+        Ok(&there[..there.len().min(room)])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.position += amount as u64;
+        if let Some(rest) = &mut self.rest {
+            rest.consume(amount);
         }
     }
 }

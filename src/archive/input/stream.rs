@@ -2,22 +2,23 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::mem;
 use std::sync::Arc;
 
-use super::Refusal;
-use super::ahead::{Ahead, Decoding};
+use super::ahead::{Ahead, Decoding, gains_time};
+use super::foreign::{self, LOOKED_AT};
 use super::raw::Tally;
-use super::record::Record;
-use crate::compress::{Decode, PutBack};
-use crate::error::{Error, Result};
-use crate::fs::write_all_at;
+use super::record::Recording;
+use super::{Refusal, Way, read_through, read_up_to};
+use crate::compress::{Compression, Decode, PutBack};
+use crate::error::Result;
 use crate::tar::Source;
 use crate::watch::Watch;
 
-/// The buffer between a stream and the files made from it.
+/// The buffer between a stream and the files made from it, at first: a configuration at the beginning is found in it.
+const FIRST: usize = 16 << 10;
+/// The same, once much is taken.
 pub(super) const BUFFER: usize = 256 << 10;
 /// Up to how many bytes a stream may expand to whatever its ratio: a few blocks of zeros say nothing.
 pub(super) const ANY_RATIO: u64 = 1 << 20;
@@ -27,10 +28,15 @@ const WORTH_A_THREAD: u64 = 1 << 20;
 /// A tar stream, decompressed on the way if need be.
 pub(crate) struct StreamInput<'a> {
     feed: Feed<'a>,
+    /// The compression that is undone, until the first bytes of what comes out were looked at.
+    unseen: Option<Compression>,
     /// Whether all that comes may be decoded ahead.
     may_run_ahead: bool,
+    /// What was decoded here, how much of that there is, and how much of it was taken.
     buffer: Vec<u8>,
-    record: Record,
+    filled: usize,
+    taken: usize,
+    record: Recording,
     account: Account,
 }
 
@@ -87,11 +93,20 @@ impl Account {
 }
 
 impl<'a> StreamInput<'a> {
-    pub(super) fn new(feed: Feed<'a>, record: Record, account: Account) -> Self {
+    /// Reads a stream of which a `compression` is undone by the feed.
+    pub(super) fn new(
+        feed: Feed<'a>,
+        compression: Compression,
+        record: Recording,
+        account: Account,
+    ) -> Self {
         Self {
             feed,
+            unseen: Some(compression),
             may_run_ahead: false,
             buffer: Vec::new(),
+            filled: 0,
+            taken: 0,
             record,
             account,
         }
@@ -101,72 +116,20 @@ impl<'a> StreamInput<'a> {
         &self.account.tally
     }
 
-    /// Whether nothing has come.
-    pub(super) fn is_void(&self) -> bool {
-        self.account.yielded == 0
-    }
-
-    /// Begins again with the first byte, if all that was yielded is still there; nothing is kept from now on.
-    pub(super) fn rewind(&mut self) -> bool {
-        self.record.rewind()
-    }
-
-    /// Begins again with the first byte, if all that was yielded is still there, and goes on keeping.
-    pub(super) fn begin_again(&mut self) -> bool {
-        self.record.begin_again()
+    /// Begins again with the first byte, if all that was yielded is still there; what was kept goes then unless it
+    /// `keeps` it.
+    pub(super) fn rewind(&mut self, keeps: bool) -> bool {
+        let rewound = self.record.rewind(keeps);
+        if rewound {
+            // What is left in the buffer comes again out of the record.
+            (self.filled, self.taken) = (0, 0);
+        }
+        rewound
     }
 
     /// Lets a thread decode what comes, once it is much.
     pub(super) fn decode_ahead(&mut self) {
         self.may_run_ahead = true;
-    }
-
-    pub(super) fn copy_to(&mut self, target: &File, mut at: u64, len: u64) -> Result<u64> {
-        let mut left = len;
-        while left > 0 {
-            let taken = self.take(left);
-            let taken = taken.map_err(|error| Error::io("read the archive", error))?;
-            if taken.is_empty() {
-                break;
-            }
-            write_all_at(target, taken, at).map_err(|error| Error::io("write", error))?;
-            at += taken.len() as u64;
-            left -= taken.len() as u64;
-        }
-        Ok(len - left)
-    }
-
-    /// Takes some of the next `most` bytes, as they lie in memory: none at the end.
-    fn take(&mut self, most: u64) -> io::Result<&[u8]> {
-        self.run_ahead();
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let count = match &self.feed {
-            Feed::Ahead(_) => 0,
-            Feed::Lent(_) | Feed::Own(_) => self.fill_buffer(most.min(BUFFER))?,
-        };
-        match &mut self.feed {
-            Feed::Ahead(ahead) => {
-                go_on(ahead, &mut self.account)?;
-                Ok(ahead.take(most))
-            }
-            Feed::Lent(_) | Feed::Own(_) => Ok(&self.buffer[..count]),
-        }
-    }
-
-    /// Reads some of the next `most` bytes into the buffer.
-    fn fill_buffer(&mut self, most: usize) -> io::Result<usize> {
-        let mut buffer = mem::take(&mut self.buffer);
-        if buffer.len() < most {
-            buffer.resize(most, 0);
-        }
-        let read = loop {
-            match self.read(&mut buffer[..most]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result,
-            }
-        };
-        self.buffer = buffer;
-        read
     }
 
     /// Starts to decode ahead, if that is worth it by now.
@@ -175,92 +138,93 @@ impl<'a> StreamInput<'a> {
         if !self.may_run_ahead || !worth_it || !matches!(self.feed, Feed::Own(_)) {
             return;
         }
+        // How many cores there are takes some system calls to find out.
+        self.may_run_ahead = false;
+        if !gains_time() {
+            return;
+        }
         let nothing = Feed::Lent(Box::new(PutBack::empty()));
         self.feed = match mem::replace(&mut self.feed, nothing) {
             Feed::Own(decoding) => Feed::Ahead(Ahead::new(decoding, &self.account.tally)),
             other => other,
         };
     }
-}
 
-/// Sees to it that there is something to be taken, unless the stream is at its end.
-fn go_on(ahead: &mut Ahead, account: &mut Account) -> Result<(), io::Error> {
-    if ahead.is_empty() {
-        let (yielded, read) = ahead.advance()?;
-        account.add(yielded, read)?;
-    } else {
-        // What was refused stays refused.
-        account.check()?;
-    }
-    Ok(())
-}
-
-impl Source for StreamInput<'_> {
-    fn skip(&mut self, bytes: u64) -> io::Result<()> {
-        let mut left = bytes;
-        while left > 0 {
-            match self.take(left)?.len() {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                count => left -= count as u64,
+    /// Sees to it that there is something to be taken, unless the stream is at its end. All of the buffer was taken.
+    fn go_on(&mut self) -> io::Result<()> {
+        self.run_ahead();
+        let reader: &mut dyn Read = match &mut self.feed {
+            Feed::Lent(reader) => reader,
+            Feed::Own(decoding) => &mut decoding.reader,
+            Feed::Ahead(ahead) if ahead.left().is_empty() => {
+                let (yielded, read) = ahead.advance()?;
+                return Ok(self.account.add(yielded, read)?);
             }
+            // What was refused stays refused.
+            Feed::Ahead(_) => return Ok(self.account.check()?),
+        };
+        // What has filled it to its end may well go on, for gigabytes.
+        if self.filled == self.buffer.len() && self.filled < BUFFER {
+            self.buffer = vec![0; (4 * self.filled).clamp(FIRST, BUFFER)];
         }
-        Ok(())
-    }
-
-    fn drain(&mut self) -> io::Result<()> {
-        while !self.take(u64::MAX)?.is_empty() {}
+        (self.filled, self.taken) = (0, 0);
+        if let Some(count) = self.record.replay(&mut self.buffer)? {
+            self.filled = count;
+            return Ok(());
+        }
+        let least = self.unseen.map_or(1, |_| LOOKED_AT);
+        let room = self.buffer.len().min(self.record.room());
+        let (count, result) = read_up_to(reader, least, &mut self.buffer[..room]);
+        if count == 0 {
+            // What comes before a failure comes first: whoever reads on meets it again.
+            result?;
+        }
+        let yielded = &self.buffer[..count];
+        if let Some(compression) = self.unseen {
+            foreign::check(&yielded[..count.min(LOOKED_AT)], compression)?;
+            self.unseen = None;
+        }
+        let read = self.account.tally.bytes();
+        self.account.add(count, read)?;
+        self.record.keep(yielded)?;
+        self.filled = count;
         Ok(())
     }
 }
+
+impl Way for StreamInput<'_> {
+    fn consumed(&self) -> u64 {
+        self.account.tally.behind()
+    }
+
+    fn is_void(&self) -> bool {
+        self.account.yielded == 0
+    }
+}
+
+impl Source for StreamInput<'_> {}
 
 impl Read for StreamInput<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Some(count) = self.record.replay(buffer)? {
-            return Ok(count);
-        }
-        self.run_ahead();
-        let count = match &mut self.feed {
-            Feed::Lent(reader) => reader.read(buffer)?,
-            Feed::Own(decoding) => decoding.reader.read(buffer)?,
-            Feed::Ahead(ahead) => {
-                go_on(ahead, &mut self.account)?;
-                let taken = ahead.take(buffer.len());
-                buffer[..taken.len()].copy_from_slice(taken);
-                return Ok(taken.len());
-            }
-        };
-        let read = self.account.tally.bytes();
-        self.account.add(count, read)?;
-        self.record.keep(&buffer[..count])?;
-        Ok(count)
+        read_through(self, buffer)
     }
 }
 
-/// Writes the next `len` bytes of `reader` to `target` at offset `at`. Returns how many there were.
-pub(super) fn copy_through(
-    reader: &mut impl Read,
-    buffer: &mut Vec<u8>,
-    target: &File,
-    mut at: u64,
-    len: u64,
-) -> Result<u64> {
-    let size = usize::try_from(len).unwrap_or(BUFFER).min(BUFFER);
-    if buffer.len() < size {
-        buffer.resize(size, 0);
-    }
-    let mut left = len;
-    while left > 0 {
-        let want = usize::try_from(left).unwrap_or(BUFFER).min(buffer.len());
-        let read = match reader.read(&mut buffer[..want]) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            result => result.map_err(|error| Error::io("read the archive", error))?,
-        };
-        if read == 0 {
-            break;
+impl BufRead for StreamInput<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.taken == self.filled {
+            self.go_on()?;
         }
-        write_all_at(target, &buffer[..read], at).map_err(|error| Error::io("write", error))?;
-        left -= read as u64;
-        at += read as u64;
+        Ok(match &self.feed {
+            Feed::Ahead(ahead) if self.taken == self.filled => ahead.left(),
+            _ => &self.buffer[self.taken..self.filled],
+        })
     }
-    Ok(len - left)
+
+    fn consume(&mut self, amount: usize) {
+        match &mut self.feed {
+            Feed::Ahead(ahead) if self.taken == self.filled => ahead.consume(amount),
+            _ => self.taken = self.filled.min(self.taken + amount),
+        }
+    }
 }

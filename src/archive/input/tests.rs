@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use super::stream::BUFFER;
 use super::*;
 use crate::compress::{Encoding, Framing, encoder};
+use crate::error::Called as _;
 use crate::fs::spool_ambient;
 use crate::tar::{Extent, Member, MemberKind, Reader, Time};
 use crate::watch::{MAX_COPIED, Watch};
@@ -55,7 +56,7 @@ fn a_few_bytes_that_become_many_are_cancelled_on_their_way() {
     let (reading, cancellation) = watched();
     let packed = zeros(64 << 20);
     assert!(packed.len() < BUFFER, "all of it is read at once");
-    let input = Origin::File(file(&packed)).read(&reading, Hash::Never, None);
+    let input = ArchiveOrigin::File(file(&packed)).read(&reading, Hash::Never, None);
     cancelled_after_the_first_byte(input.unwrap(), &cancellation);
 }
 
@@ -81,7 +82,7 @@ fn within(
     crate::tar::encode(&member, archive.len() as u64, &mut archive).unwrap();
     archive.extend(content);
     archive.resize(archive.len().next_multiple_of(512) + 1024, 0);
-    let outer = Origin::File(file(&archive)).read(reading, Hash::Never, None);
+    let outer = ArchiveOrigin::File(file(&archive)).read(reading, Hash::Never, None);
     let mut reader = Reader::new(outer.unwrap());
     let found = reader.next_member().unwrap().unwrap();
     let found = found.extents().unwrap();
@@ -121,7 +122,7 @@ fn expanded(extents: &Extents, packed: &[u8], max_ratio: u64) -> Result<u64> {
     let mut result = Ok(0);
     within(extents, packed, &reading, |input| {
         let copied = io::copy(&mut input.unwrap(), &mut io::sink());
-        result = copied.map_err(|error| Error::io("read", error));
+        result = copied.called(|| "read");
     });
     result
 }
@@ -167,10 +168,71 @@ impl FileExt for Reluctant {
 fn a_beginning_that_comes_in_pieces_is_read_on() {
     for length in [0, 2, 9, 511, 512, 513, 4000] {
         let content: Vec<u8> = (0..=250).cycle().take(length).collect();
-        let first = beginning(&Reluctant(content.clone()), 0).unwrap();
+        let first = beginning(&Reluctant(content.clone())).unwrap();
         assert_eq!(first, content[..content.len().min(512)]);
     }
     let packed = zeros(1000);
-    let first = beginning(&Reluctant(packed), 0).unwrap();
+    let first = beginning(&Reluctant(packed)).unwrap();
     assert_eq!(compress::detect(&first), Compression::Zstd);
+}
+
+/// A stream that yields `most` bytes at a time, and may be read again.
+fn stream_of(content: &[u8], most: usize) -> Input<'static> {
+    struct Trickle(io::Cursor<Vec<u8>>, usize);
+    impl Read for Trickle {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let part = buffer.len().min(self.1);
+            self.0.read(&mut buffer[..part])
+        }
+    }
+    let peer = Peer {
+        reader: Box::new(Trickle(io::Cursor::new(content.to_vec()), most)),
+        abandoned: Cancellation::new(),
+    };
+    let mut origin = ArchiveOrigin::Stream(Some(peer));
+    let overflow = Some(Overflow::Refuse);
+    let input = origin.read(&Reading::default(), Hash::Never, overflow);
+    input.unwrap()
+}
+
+#[test]
+fn a_stream_comes_again_from_its_first_byte_wherever_it_was_left() {
+    let content: Vec<u8> = (0..=250).cycle().take(300_000).collect();
+    for most in [3, 1000, 1 << 20] {
+        let mut input = stream_of(&content, most);
+        for taken in [1, 700, 17_000] {
+            let mut part = vec![0; taken];
+            input.read_exact(&mut part).unwrap();
+            assert!(part == content[..taken], "{most} {taken}");
+            assert!(input.rewind(true));
+        }
+        assert!(input.rewind(false));
+        let mut all = Vec::new();
+        input.read_to_end(&mut all).unwrap();
+        assert!(all == content, "{most}");
+        assert!(!input.rewind(false));
+    }
+}
+
+#[test]
+fn all_that_is_kept_comes_before_more_is_refused() {
+    let content = vec![7; (32 << 20) + 1];
+    let mut input = stream_of(&content, 1 << 20);
+    input.read_exact(&mut vec![0; 32 << 20]).unwrap();
+    let error = Error::io("read", input.read(&mut [0]).unwrap_err());
+    assert_eq!(error.kind(), Kind::Limit);
+}
+
+#[test]
+fn what_is_no_tar_is_told_though_it_comes_in_pieces() {
+    // Longer than what tells a compression.
+    let mut encrypted = b"age-encryption.org/v1".to_vec();
+    encrypted.resize(5000, b'x');
+    for most in [1, 3, 9000] {
+        let error = stream_of(&encrypted, most).read(&mut [0]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "this is no tar archive: it is a file that age has encrypted"
+        );
+    }
 }

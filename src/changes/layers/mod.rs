@@ -19,7 +19,7 @@ pub(super) use markers::Markers;
 pub use markers::OverlayXattrs;
 pub(super) use origin::Origin;
 
-use crate::error::{Called as _, Context as _, Error, Kind, Result};
+use crate::error::{self, Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{Identity, Name, Node, Root, RootPath, counts_all_names, sorted_names};
 use crate::sys::mount_id;
 use search::Search;
@@ -53,7 +53,7 @@ impl Layer {
 
 /// A directory in its layer.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct LayerDirectory {
     layer: usize,
     path: RootPath,
     identity: Identity,
@@ -61,7 +61,7 @@ pub(super) struct Place {
 
 /// The directories that make one, from the top layer down, at most one of each layer.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stack(Vec<Place>);
+pub(super) struct Stack(Vec<LayerDirectory>);
 
 impl Stack {
     /// Whether both are made of the same directories.
@@ -75,15 +75,16 @@ impl Stack {
     }
 }
 
-fn same(a: &[Place], b: &[Place]) -> bool {
-    let identities =
-        |places: &[Place]| -> Vec<Identity> { places.iter().map(|place| place.identity).collect() };
+fn same(a: &[LayerDirectory], b: &[LayerDirectory]) -> bool {
+    let identities = |places: &[LayerDirectory]| -> Vec<Identity> {
+        places.iter().map(|place| place.identity).collect()
+    };
     a.len() == b.len() && identities(a) == identities(b)
 }
 
 /// A directory that is being looked in.
 pub(super) struct Open {
-    place: Place,
+    place: LayerDirectory,
     fd: Arc<OwnedFd>,
 }
 
@@ -108,16 +109,24 @@ enum Data {
     Lost,
 }
 
+/// The object would come back without its data.
+#[derive(Debug, thiserror::Error)]
+#[error("its data should be in a lower layer, and is in none")]
+struct DataLost;
+
+impl error::Refusal for DataLost {
+    fn kind(&self) -> Kind {
+        Kind::Malformed
+    }
+}
+
 impl Object {
     /// What to read a regular file's bytes from.
     pub(super) fn data(&self) -> Result<&Node> {
         match &self.data {
             Data::Own => Ok(&self.node),
             Data::Below(node) => Ok(node),
-            Data::Lost => {
-                let text = "its data should be in a lower layer, and is in none";
-                Err(Error::new(Kind::Malformed, text))
-            }
+            Data::Lost => Err(DataLost.into()),
         }
     }
 
@@ -149,7 +158,7 @@ impl<'l> View<'l> {
         let layers = self.layers.iter().enumerate().skip(self.first);
         Stack(
             layers
-                .map(|(layer, on)| Place {
+                .map(|(layer, on)| LayerDirectory {
                     layer,
                     path: RootPath::root(),
                     identity: on.identity,
@@ -181,7 +190,7 @@ impl<'l> View<'l> {
         Ok(open)
     }
 
-    fn open_one(&self, place: &Place) -> Result<Option<OwnedFd>> {
+    fn open_one(&self, place: &LayerDirectory) -> Result<Option<OwnedFd>> {
         let Some(layer) = self.layers.get(place.layer) else {
             return Ok(None);
         };
@@ -256,10 +265,7 @@ impl<'l> View<'l> {
 /// Whether the error says that there is no such directory any more, or (where openat2 can't be used) that it was moved
 /// while its path was gone down.
 fn is_gone(error: &Error) -> bool {
-    error.kind() == Kind::Escape
-        || [Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP, Errno::ESTALE]
-            .iter()
-            .any(|&errno| error.is(errno))
+    error.kind() == Kind::Escape || error.is_absent() || error.is(Errno::ESTALE)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use thiserror::Error as ThisError;
 
-use crate::error::{Error, Kind, quote};
+use crate::error::{self, Kind, quote};
 use crate::fs::Name;
 
 /// The way to an object in a layer.
@@ -21,9 +21,9 @@ pub(super) enum Route {
 #[error("an overlay's redirect to {}, which is no name and no path of names", quote(.0))]
 pub(super) struct BadRedirect(Vec<u8>);
 
-impl From<BadRedirect> for Error {
-    fn from(bad: BadRedirect) -> Self {
-        Error::new(Kind::Malformed, bad.to_string())
+impl error::Refusal for BadRedirect {
+    fn kind(&self) -> Kind {
+        Kind::Malformed
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use nix::sys::stat::{FileStat, SFlag};
 
 use super::route::{Route, redirected};
-use super::{Data, Layer, Object, Open, Place, Stack, View};
+use super::{Data, Layer, LayerDirectory, Object, Open, Stack, View};
 use crate::error::Result;
 use crate::fs::{Identity, Name, Node, RootPath, file_type, is_directory};
 use crate::sys::Status;
@@ -151,7 +151,7 @@ impl<'s> Search<'s> {
     /// Adds what a layer has to what those above have.
     fn take(&mut self, number: usize, layer: &Layer, seen: Seen) -> Result<Then> {
         let directory = is_directory(&seen.stat);
-        let place = Place {
+        let place = LayerDirectory {
             layer: number,
             identity: Identity::from(&seen.stat),
             path: seen.path,

@@ -1,6 +1,7 @@
 #![forbid(unsafe_code)]
 
 use super::*;
+use crate::Error;
 use crate::fs::testing::Random;
 
 fn encoded(paths: &[&[u8]]) -> Vec<u8> {

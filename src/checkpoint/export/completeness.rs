@@ -6,11 +6,10 @@ use std::ffi::OsString;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
-use nix::errno::Errno;
 use nix::fcntl::readlinkat;
 use nix::sys::stat::SFlag;
 
-use super::{Content, Entry, Export};
+use super::{Entry, Export, MemberSource};
 use crate::checkpoint::names::{DUMPS, INVENTORY, PARENT};
 use crate::error::{Called as _, Result};
 use crate::fs::{Name, Node, Root, RootPath, file_type};
@@ -24,7 +23,7 @@ pub(super) fn check(export: &Export, present: &[&Entry], watch: &Watch) -> Resul
         lacking.push(OsString::from_vec(name.to_vec()));
     };
     for entry in present {
-        let (name, Content::Bundle(root, _)) = (entry.name.as_bytes(), &entry.content) else {
+        let (name, MemberSource::Bundle(root, _)) = (entry.name.as_bytes(), &entry.content) else {
             continue;
         };
         if !DUMPS.iter().any(|dump| dump.as_bytes() == name) {
@@ -51,7 +50,7 @@ fn find(root: &Root, path: &[u8]) -> Result<Option<Node>> {
     };
     match root.directory(&directory) {
         Ok(directory) => Node::find_at(&directory, &name),
-        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => Ok(None),
+        Err(error) if error.is_absent() => Ok(None),
         Err(error) => Err(error),
     }
 }

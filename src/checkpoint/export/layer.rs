@@ -11,14 +11,14 @@ use nix::errno::Errno;
 
 use super::members;
 use super::output::{Job, Outlet, open_spool_directory};
-use super::{Content, Entry, Export, ExportOptions, Exported};
+use super::{Entry, Export, ExportOptions, Exported, MemberSource, Refusal};
 use crate::archive::{Hasher, Sha256Digest, Sink};
 use crate::checkpoint::image::Facts;
 use crate::checkpoint::layer::{check_layer_name, judge_layer_member};
 use crate::checkpoint::names::CHECKPOINT;
 use crate::checkpoint::{DocumentKind, MAX_CONFIG};
 use crate::compress::{Encode, Encoding, encoder};
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{Identity, Root, RootPath, open_regular_at, sorted_names, spool_ambient};
 use crate::tar::Member;
 use crate::watch::Watch;
@@ -98,7 +98,7 @@ impl Export {
         }
         for entry in &self.entries {
             if entry.name.as_bytes() == CHECKPOINT.as_bytes()
-                && let Content::Bundle(root, _) = &entry.content
+                && let MemberSource::Bundle(root, _) = &entry.content
             {
                 facts.core = first_core(root, &entry.name)?;
             }
@@ -180,24 +180,22 @@ impl Encode for Digesting<'_> {
 /// The bytes of a document and the time of its file; none if it isn't there.
 fn read_document(entry: &Entry, time: i64) -> Result<Option<(Vec<u8>, i64)>> {
     match &entry.content {
-        Content::Bytes(bytes) => Ok(Some((bytes.clone(), time))),
-        Content::Bundle(root, _) => {
+        MemberSource::Bytes(bytes) => Ok(Some((bytes.clone(), time))),
+        MemberSource::Bundle(root, _) => {
             let Some(file) = open_below(root, &entry.name)? else {
                 return Ok(None);
             };
             read_file(&file).map(Some)
         }
-        Content::File(file) => read_file(file.file()).map(Some),
-        Content::Directory(_) | Content::Diff(_) => Ok(None),
+        MemberSource::File(file) => read_file(file.file()).map(Some),
+        MemberSource::Directory(_) | MemberSource::Diff(_) => Ok(None),
     }
 }
 
 fn read_file(file: &File) -> Result<(Vec<u8>, i64)> {
-    let metadata = file.metadata();
-    let metadata = metadata.map_err(|error| Error::io("fstat", error))?;
+    let metadata = file.metadata().called(|| "fstat")?;
     if metadata.len() > MAX_CONFIG {
-        let text = format!("has {} bytes, more than 16 MiB", metadata.len());
-        return Err(Error::new(Kind::Limit, text));
+        return Err(Refusal::TooLarge(metadata.len()).into());
     }
     let mut bytes = vec![0; usize::try_from(metadata.len()).unwrap_or_default()];
     let mut filled = 0;

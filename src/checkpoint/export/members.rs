@@ -10,7 +10,7 @@ use std::ops::Bound;
 
 use once_cell::unsync::OnceCell;
 
-use super::{Content, Diff, Entry, Export, Refusal, completeness};
+use super::{Diff, Entry, Export, MemberSource, Refusal, completeness};
 use crate::archive::{Creation, Depth, Finished, Manner, Measure, Measured, Sink, Stored, Target};
 use crate::checkpoint::bundle::{check_config, judge_bundle_member};
 use crate::checkpoint::names::{CONFIG_DUMP, CONFIGURATIONS, DELETED_FILES, Need};
@@ -131,10 +131,10 @@ impl<'s> Storing<'s> {
                     found.missing.push(entry.name.as_os_str().to_os_string());
                 }
                 (Stored::Nothing, _) => {
-                    return Err(Error::from(Refusal::Missing).at_entry(entry.name.as_bytes()));
+                    return Err(Refusal::Missing).at_entry(entry.name.as_bytes());
                 }
                 (_, Some(_)) if sink.members() - before < present.members => {
-                    return Err(Error::from(Refusal::Vanished).at_entry(entry.name.as_bytes()));
+                    return Err(Refusal::Vanished).at_entry(entry.name.as_bytes());
                 }
                 _ => {}
             }
@@ -149,8 +149,10 @@ impl<'s> Storing<'s> {
     fn check_excluded(&self) -> Result<()> {
         for name in self.excluded.keys() {
             let is_it = |entry: &Entry| {
-                let has_names =
-                    matches!(entry.content, Content::Bundle(..) | Content::Directory(_));
+                let has_names = matches!(
+                    entry.content,
+                    MemberSource::Bundle(..) | MemberSource::Directory(_)
+                );
                 entry.name == *name && has_names
             };
             if !self.export.entries.iter().any(is_it) {
@@ -181,7 +183,7 @@ impl<'s> Storing<'s> {
             (Some(first), Some(_))
                 if !present.iter().any(|present| is_alternative(&present.entry)) =>
             {
-                Err(Error::from(Refusal::Missing).at_entry(first.name.as_bytes()))
+                Err(Refusal::Missing).at_entry(first.name.as_bytes())
             }
             _ => Ok(()),
         }
@@ -196,18 +198,18 @@ impl<'s> Storing<'s> {
         let name = &entry.name;
         let mut nested = None;
         let stored = match &entry.content {
-            Content::Bundle(root, need) => self.store_bundle(root, *need, name, measure)?,
-            Content::Bytes(bytes) => {
+            MemberSource::Bundle(root, need) => self.store_bundle(root, *need, name, measure)?,
+            MemberSource::Bytes(bytes) => {
                 let member = self.made(name.as_bytes(), bytes.len() as u64);
                 (self.judge)(name, &member)?;
                 measure.add(&member)?;
                 Stored::Object
             }
-            Content::File(file) => {
+            MemberSource::File(file) => {
                 file.store(name, &self.judge, measure)?;
                 Stored::Object
             }
-            Content::Directory(_) | Content::Diff(_) => {
+            MemberSource::Directory(_) | MemberSource::Diff(_) => {
                 if self.looks_into_nested() {
                     nested = self.nested(entry)?;
                 }
@@ -217,7 +219,7 @@ impl<'s> Storing<'s> {
                 Stored::Object
             }
         };
-        if matches!(entry.content, Content::Diff(_)) {
+        if matches!(entry.content, MemberSource::Diff(_)) {
             self.check_below(&RootPath::clean(DELETED_FILES.as_bytes())?)?;
         }
         if matches!(stored, Stored::Object | Stored::Socket) {
@@ -245,7 +247,7 @@ impl<'s> Storing<'s> {
     fn nested<'e>(&'e self, entry: &'e Entry) -> Result<Option<Nested<'e>>> {
         let name = &entry.name;
         match &entry.content {
-            Content::Directory(root) => {
+            MemberSource::Directory(root) => {
                 let store = |measure: &mut Measure<'e>| self.store_directory(name, root, measure);
                 let (measured, ()) = self.measured(name, store)?;
                 Ok(Some(Nested {
@@ -255,7 +257,7 @@ impl<'s> Storing<'s> {
                     deleted: None,
                 }))
             }
-            Content::Diff(Diff { plan, root }) => {
+            MemberSource::Diff(Diff { plan, root }) => {
                 let store =
                     |measure: &mut Measure<'e>| plan.store(root, measure, self.diff_manner());
                 let (measured, stored) = self.measured(name, store)?;
@@ -266,7 +268,7 @@ impl<'s> Storing<'s> {
                     deleted: plan.deleted_list(&stored)?,
                 }))
             }
-            Content::Bundle(..) | Content::Bytes(_) | Content::File(_) => Ok(None),
+            MemberSource::Bundle(..) | MemberSource::Bytes(_) | MemberSource::File(_) => Ok(None),
         }
     }
 
@@ -296,10 +298,10 @@ impl<'s> Storing<'s> {
     ) -> Result<Stored> {
         let name = &entry.name;
         match &entry.content {
-            Content::Bundle(root, need) => return self.store_bundle(root, *need, name, sink),
-            Content::Bytes(bytes) => self.store_bytes(name.as_bytes(), bytes, sink)?,
-            Content::File(file) => file.store(name, &self.judge, sink)?,
-            Content::Directory(_) | Content::Diff(_) => {
+            MemberSource::Bundle(root, need) => return self.store_bundle(root, *need, name, sink),
+            MemberSource::Bytes(bytes) => self.store_bytes(name.as_bytes(), bytes, sink)?,
+            MemberSource::File(file) => file.store(name, &self.judge, sink)?,
+            MemberSource::Directory(_) | MemberSource::Diff(_) => {
                 let nested = match nested {
                     Some(nested) => Some(nested),
                     None => self.nested(entry)?,
@@ -402,11 +404,11 @@ impl<'s> Storing<'s> {
     }
 }
 
-impl Content {
+impl MemberSource {
     /// Whether what comes from a bundle has to be there.
     fn need(&self) -> Option<Need> {
         match self {
-            Content::Bundle(_, need) => Some(*need),
+            MemberSource::Bundle(_, need) => Some(*need),
             _ => None,
         }
     }

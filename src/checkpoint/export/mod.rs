@@ -27,7 +27,7 @@ use crate::changes::Change;
 use crate::checkpoint::names::{CONFIG_JSON, DELETED_FILES, Need, ROOTFS_DIFF_TAR, layout};
 use crate::checkpoint::rootfs_diff::Plan;
 use crate::checkpoint::{DocumentKind, Engine, Metadata};
-use crate::error::{Called as _, Context as _, Error, Kind, Result};
+use crate::error::{self, Called as _, Context as _, Error, Kind, Result};
 use crate::fs::{Identity, Place, Root, RootPath};
 use crate::sys::mount_id;
 use source::open_source_ambient;
@@ -83,18 +83,26 @@ enum Refusal {
     /// What is required would be missing, since an archive leaves its place empty.
     #[error("is required and is a socket, which no archive can hold")]
     Socket,
+    /// The configuration is read into memory whole.
+    #[error("has {0} bytes, more than 16 MiB")]
+    TooLarge(u64),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let text = refusal.to_string();
-        match refusal {
-            Refusal::Missing | Refusal::NoConfiguration => {
-                Error::new(Kind::System, text).with_errno(Errno::ENOENT)
-            }
-            Refusal::Vanished => Error::new(Kind::System, text).with_errno(Errno::ESTALE),
-            Refusal::Socket => Error::new(Kind::Unsupported, text),
-            _ => Error::new(Kind::Argument, text),
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Missing | Self::NoConfiguration | Self::Vanished => Kind::System,
+            Self::Socket => Kind::Unsupported,
+            Self::TooLarge(_) => Kind::Limit,
+            _ => Kind::Argument,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Missing | Self::NoConfiguration => Errno::ENOENT,
+            Self::Vanished => Errno::ESTALE,
+            _ => self.kind().errno(),
         }
     }
 }
@@ -117,13 +125,13 @@ pub struct Export {
 /// A member, or what is known under one name.
 struct Entry {
     name: RootPath,
-    content: Content,
+    content: MemberSource,
     /// Whether it is here because a list of a bundle's members has it.
     listed: bool,
 }
 
 /// Where a member comes from.
-enum Content {
+enum MemberSource {
     /// An object below a bundle directory, with the same name there.
     Bundle(Arc<Root>, Need),
     Bytes(Vec<u8>),
@@ -168,7 +176,7 @@ impl Export {
             Presence::Required => Need::Required,
             Presence::Optional => Need::Optional,
         };
-        self.add(name.as_ref(), Content::Bundle(root, need))
+        self.add(name.as_ref(), MemberSource::Bundle(root, need))
     }
 
     /// Adds all members that an engine has in its `bundle`, in the engine's order:
@@ -192,7 +200,7 @@ impl Export {
             return Err(Error::argument("engine", "is not a known engine"));
         }
         if self.has_layout {
-            return Err(Error::from(Refusal::SecondBundle).context("bundle"));
+            return Err(Refusal::SecondBundle).context(|| "bundle");
         }
         let root = self.open_bundle_ambient(bundle.into())?;
         for (name, need) in layout(engine) {
@@ -200,7 +208,7 @@ impl Export {
             if self.names.insert(name.clone()) {
                 self.entries.push(Entry {
                     name,
-                    content: Content::Bundle(Arc::clone(&root), need),
+                    content: MemberSource::Bundle(Arc::clone(&root), need),
                     listed: true,
                 });
             }
@@ -215,7 +223,7 @@ impl Export {
     ///
     /// EINVAL and E2BIG for the name.
     pub fn add_bytes(&mut self, name: impl AsRef<OsStr>, bytes: impl Into<Vec<u8>>) -> Result<()> {
-        self.add(name.as_ref(), Content::Bytes(bytes.into()))
+        self.add(name.as_ref(), MemberSource::Bytes(bytes.into()))
     }
 
     /// Adds every document that the metadata holds (config.dump, spec.dump and their like) as a file of its bytes.
@@ -248,7 +256,7 @@ impl Export {
     ) -> Result<()> {
         let file = open_source_ambient(file.into());
         let file = file.at_entry(name.as_ref().as_bytes())?;
-        self.add(name.as_ref(), Content::File(file))
+        self.add(name.as_ref(), MemberSource::File(file))
     }
 
     /// Adds a directory as a nested archive, such as `volumes/NAME.tar`: itself (as `./`) and everything below it that
@@ -264,7 +272,7 @@ impl Export {
     ) -> Result<()> {
         let fd = directory.into().open_directory_ambient("directory");
         let root = Root::new(fd.at_entry(name.as_ref().as_bytes())?);
-        self.add(name.as_ref(), Content::Directory(root))
+        self.add(name.as_ref(), MemberSource::Directory(root))
     }
 
     /// Adds the `changes` of the root file system mounted at `root`: rootfs-diff.tar with what was added and modified,
@@ -286,11 +294,11 @@ impl Export {
             self.check_free(&check_name(name.as_ref())?)?;
         }
         self.claim(DELETED_FILES.as_ref())?;
-        let content = Content::Diff(Diff { plan, root });
+        let content = MemberSource::Diff(Diff { plan, root });
         self.add(ROOTFS_DIFF_TAR.as_ref(), content)
     }
 
-    fn add(&mut self, name: &OsStr, content: Content) -> Result<()> {
+    fn add(&mut self, name: &OsStr, content: MemberSource) -> Result<()> {
         let name = self.claim(name)?;
         let listed = false;
         self.entries.push(Entry {
@@ -314,7 +322,7 @@ impl Export {
     fn check_free(&self, name: &RootPath) -> Result<()> {
         let is_listed = |entry: &Entry| entry.listed && entry.name == *name;
         if self.names.contains(name) && !self.entries.iter().any(is_listed) {
-            return Err(Error::from(Refusal::Twice).at_entry(name.as_bytes()));
+            return Err(Refusal::Twice).at_entry(name.as_bytes());
         }
         Ok(())
     }

@@ -15,11 +15,12 @@ use super::members::{self, Judge, Storing};
 use super::{Export, ExportOptions, Exported};
 use crate::archive::{Hashing, Sha256Digest, Sink};
 use crate::compress::{Encoding, encoder};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Called as _, Context as _, Error, Result};
 use crate::fs::{
-    Channel, Identity, Name, Node, Output, OverlayState, Place, Quiet, check_close, file_type,
-    spool_ambient,
+    Identity, Name, Node, Output, OverlayState, Place, check_close, file_type, spool_ambient,
 };
+use crate::stream::Channel;
+use crate::sys::Quiet;
 use crate::watch::{Phase, Watch};
 
 impl Export {
@@ -123,8 +124,8 @@ impl Export {
             Some(start) if is_plain => {
                 let mut file = channel.into_file();
                 let exported = job.copy(Sink::into_file_at(&file, start, watch))?;
-                let moved = file.seek(SeekFrom::Start(start.saturating_add(exported.bytes)));
-                moved.map_err(|error| Error::io("lseek", error))?;
+                file.seek(SeekFrom::Start(start.saturating_add(exported.bytes)))
+                    .called(|| "lseek")?;
                 exported
             }
             _ if is_plain && channel.takes_files() => job.copy(Sink::into_pipe(channel, watch))?,
@@ -155,8 +156,7 @@ impl<'j> Job<'j> {
     /// Writes the archive into a file of its own.
     fn fill(&self, output: &Output) -> Result<Exported> {
         if self.encoding != Encoding::None {
-            let file = output.file().try_clone();
-            let file = file.map_err(|error| Error::io("dup", error))?;
+            let file = output.file().try_clone().called(|| "dup")?;
             return self.send(Box::new(Quiet(file)));
         }
         self.copy(if self.options.digest {

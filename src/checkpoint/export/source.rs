@@ -10,7 +10,7 @@ use nix::sys::stat::SFlag;
 
 use super::Refusal;
 use crate::archive::OpenFile;
-use crate::error::{Called as _, Error, Result};
+use crate::error::{Called as _, Result};
 use crate::fs::{Node, Place, file_type};
 
 /// Opens a regular file of the host for reading. A descriptor stays the caller's with its offset: the whole file is
@@ -30,10 +30,7 @@ fn open_path(place: Place<'_>) -> Result<OpenFile> {
 }
 
 fn open_descriptor(fd: BorrowedFd<'_>) -> Result<OpenFile> {
-    let copy = || {
-        fd.try_clone_to_owned()
-            .map_err(|error| Error::io("dup", error))
-    };
+    let copy = || fd.try_clone_to_owned().called(|| "dup");
     let node = Node::from_path_only(copy()?);
     check_regular(&node)?;
     let flags = fcntl(fd, FcntlArg::F_GETFL).called(|| "fcntl")?;

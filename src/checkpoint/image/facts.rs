@@ -6,7 +6,7 @@ use super::ImageOptions;
 use super::options::is_plain_time;
 use crate::checkpoint::names::{CONFIG_DUMP, SPEC_DUMP};
 use crate::checkpoint::{Engine, Metadata};
-use crate::error::{Error, Kind, Result};
+use crate::error::{self, Context as _, Kind, Result};
 use crate::oci::{Annotations, Platform, host_architecture};
 use crate::watch::{WarningKind, Watch};
 
@@ -23,6 +23,17 @@ pub(in crate::checkpoint) struct Facts {
     pub(in crate::checkpoint) core: Option<[u8; 14]>,
 }
 
+/// Engines know a checkpoint by it.
+#[derive(Debug, thiserror::Error)]
+#[error("isn't there, and without it an image is no checkpoint to any engine")]
+struct NoConfig;
+
+impl error::Refusal for NoConfig {
+    fn kind(&self) -> Kind {
+        Kind::NotInArchive
+    }
+}
+
 impl Facts {
     /// Whether a member is an image in which CRIU has kept a task's registers.
     pub(in crate::checkpoint) fn is_core(path: &[u8]) -> bool {
@@ -35,9 +46,7 @@ impl Facts {
     /// Fails if there is nothing by which an engine would know the checkpoint.
     pub(in crate::checkpoint) fn check(&self, watch: &Watch) -> Result<()> {
         if self.metadata.config().is_none() {
-            let text = "isn't there, and without it an image is no checkpoint to any engine";
-            let error = Error::new(Kind::NotInArchive, text);
-            return Err(error.at_entry(CONFIG_DUMP.as_bytes()));
+            return Err(NoConfig).at_entry(CONFIG_DUMP.as_bytes());
         }
         if self.metadata.spec().is_none() {
             let text = "isn't there: no engine restores the image";

@@ -9,13 +9,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
 use super::{Image, ImageLayer};
-use crate::archive::{Make, Origin, Reading};
+use crate::archive::{ArchiveOrigin, Make, Reading};
 use crate::checkpoint::names::{CHECKPOINT, ROOTFS_DIFF_TAR, SPEC_DUMP};
-use crate::error::{Context as _, Error, Kind, Result, quote};
+use crate::error::{self, Called as _, Context as _, Error, Kind, Result, quote};
 use crate::fs::{Place, PlaceBuf, spool_ambient};
 use crate::oci::{
-    Blob, Content, Descriptor, Expected, MAX_LAYERS, Manifest, Merge, Part, Platform, Reference,
-    Refusal, Resolved, Store, host_architecture, media, plan, resolve, verify,
+    Blob, Composition, Descriptor, Expected, MAX_LAYERS, Manifest, Merge, Part, Platform,
+    Reference, Refusal, Resolved, Store, host_architecture, media, plan, resolve, verify,
 };
 
 /// An image whose layers can be read.
@@ -29,6 +29,32 @@ pub(in crate::checkpoint) struct OpenImage {
 
 /// What changes when somebody writes to a file, unless he sets it back.
 pub(in crate::checkpoint) struct Unchanged(Vec<(Arc<File>, (u64, i64, i64))>);
+
+/// Why an image isn't read as a checkpoint.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    /// Memory is no place for a container's.
+    #[error(
+        "an oci-archive that is compressed or comes through a pipe has to be kept, and there is no spool directory"
+    )]
+    NoSpool,
+    /// What was compared isn't what is extracted.
+    #[error("a layer was written to after its SHA-256 was compared")]
+    Written,
+    /// An engine would restore a container without files.
+    #[error("the image has no layer, and so no checkpoint")]
+    NoLayer,
+}
+
+impl error::Refusal for Unreadable {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoSpool => Kind::Limit,
+            Self::Written => Kind::Malformed,
+            Self::NoLayer => Kind::NotInArchive,
+        }
+    }
+}
 
 /// Opens an image.
 pub(in crate::checkpoint) fn open(
@@ -58,10 +84,7 @@ pub(in crate::checkpoint) fn open_store(
             let directory = directory.get().open_directory_ambient("directory")?;
             spool_ambient(Some(directory.as_fd()))
         }
-        None => {
-            let why = "an oci-archive that is compressed or comes through a pipe has to be kept, and there is no spool directory";
-            Err(Error::new(Kind::Limit, why))
-        }
+        None => Err(Unreadable::NoSpool.into()),
     };
     Store::open_ambient(place, spool, reading)
 }
@@ -81,7 +104,7 @@ impl OpenImage {
             layers: Vec::new(),
         };
         match resolved.content {
-            Content::Image(manifest, config, diff_ids) => {
+            Composition::Image(manifest, config, diff_ids) => {
                 image.architecture = config.architecture;
                 image.variant = config.variant;
                 image.os = config.os;
@@ -91,7 +114,7 @@ impl OpenImage {
                 let layers = layers(store, &manifest, &diff_ids)?;
                 Self::with(image, layers)
             }
-            Content::Parts(parts, annotations) => {
+            Composition::Parts(parts, annotations) => {
                 image.annotations = annotations;
                 Self::of_parts(store, image, &parts)
             }
@@ -151,7 +174,7 @@ impl OpenImage {
     }
 
     /// Where the archive comes from that the layers are together.
-    pub(in crate::checkpoint) fn origin(&self, reading: &Reading) -> Result<Origin> {
+    pub(in crate::checkpoint) fn origin(&self, reading: &Reading) -> Result<ArchiveOrigin> {
         let parts = match self.layers.as_slice() {
             [(blob, _)] if !self.is_ctrs => return origin_of_one(blob),
             layers if self.is_ctrs => self.parts(layers),
@@ -165,7 +188,7 @@ impl OpenImage {
             let merge: Box<dyn Read + Send> = Box::new(Merge::new(parts.clone(), &reading));
             Ok(merge)
         });
-        Ok(Origin::Made(make, None))
+        Ok(ArchiveOrigin::Made(make, None))
     }
 
     fn parts(&self, layers: &[(Blob, Expected)]) -> Vec<Part> {
@@ -201,8 +224,7 @@ impl Unchanged {
     pub(in crate::checkpoint) fn check(&self) -> Result<()> {
         for (file, before) in &self.0 {
             if state(file)? != *before {
-                let why = "a layer was written to after its SHA-256 was compared";
-                return Err(Error::new(Kind::Malformed, why));
+                return Err(Unreadable::Written.into());
             }
         }
         Ok(())
@@ -210,19 +232,18 @@ impl Unchanged {
 }
 
 fn state(file: &File) -> Result<(u64, i64, i64)> {
-    let metadata = file.metadata().map_err(|error| Error::io("fstat", error))?;
+    let metadata = file.metadata().called(|| "fstat")?;
     Ok((metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
-fn origin_of_one(blob: &Blob) -> Result<Origin> {
-    let metadata = blob.file.metadata();
-    let len = metadata.map_err(|error| Error::io("fstat", error))?.len();
+fn origin_of_one(blob: &Blob) -> Result<ArchiveOrigin> {
+    let len = blob.file.metadata().called(|| "fstat")?.len();
     if blob.start == 0 && blob.len == len {
-        return Ok(Origin::File(Arc::clone(&blob.file)));
+        return Ok(ArchiveOrigin::File(Arc::clone(&blob.file)));
     }
     let (blob, len) = (blob.clone(), blob.len);
     let make: Arc<Make> = Arc::new(move || Ok(blob.reader()));
-    Ok(Origin::Made(make, Some(len)))
+    Ok(ArchiveOrigin::Made(make, Some(len)))
 }
 
 fn layers(
@@ -256,8 +277,7 @@ fn layers(
         found.push((store.blob("layer", descriptor)?, expected));
     }
     if found.is_empty() {
-        let why = "the image has no layer, and so no checkpoint";
-        return Err(Error::new(Kind::NotInArchive, why));
+        return Err(Unreadable::NoLayer.into());
     }
     Ok(found)
 }

@@ -4,26 +4,27 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::io::{self, BufRead, Read, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use super::target::{Layer, Target};
-use crate::archive::{Content, Hash, Hasher, Hashing, Input, Origin, Peer, Reading};
+use nix::errno::Errno;
+
+use super::target::{ImageOutput, Layer};
+use crate::archive::{ArchiveOrigin, Content, Hash, Hasher, Hashing, Input, Peer, Reading};
 use crate::checkpoint::bundle::{check_config, judge_bundle_member};
 use crate::checkpoint::image::Facts;
 use crate::checkpoint::layer::{check_layer_name, judge_layer_member};
 use crate::checkpoint::{Compression as Wanted, DocumentKind, ImageOptions};
 use crate::compress::{Compression, Encode, MAGIC_LEN, detect, encoder};
-use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{Channel, Place, RootPath, open_input_ambient, share_range, write_all_at};
+use crate::error::{self, Called as _, Context as _, Error, Kind, Result};
+use crate::fs::{Place, RootPath, fill_from, open_input_ambient, share_range};
 use crate::oci::media;
+use crate::stream::Channel;
+use crate::sys::write_all_at;
 use crate::tar::{Member, Reader, Source as TarSource};
 use crate::watch::{Cancellation, Phase, Watch};
-
-/// How much is read at once of what is passed over.
-const PIECE: usize = 256 << 10;
 
 /// The archive.
 pub(super) struct Source {
@@ -46,6 +47,42 @@ pub(super) struct Taken {
     pub(super) kept: bool,
 }
 
+/// Why an archive doesn't become a layer.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    /// A layer without its end would pass for an archive with fewer members.
+    #[error("the archive's file ends {0} bytes before its length")]
+    Shrank(usize),
+    /// What an engine can't unpack is no checkpoint to it.
+    #[error(
+        "ends with zeros, which other readers of layers don't take; out of a file it is compressed anew"
+    )]
+    Zeros,
+    /// Whatever was to write the archive into a pipe has failed.
+    #[error("there is nothing in it, not even an archive without members")]
+    Nothing,
+    /// Two readers of such an archive disagree on what the container is.
+    #[error("is in the archive twice")]
+    Twice,
+}
+
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Shrank(_) => Kind::System,
+            Self::Zeros => Kind::Unsupported,
+            Self::Nothing | Self::Twice => Kind::Malformed,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Shrank(_) => Errno::ESTALE,
+            _ => self.kind().errno(),
+        }
+    }
+}
+
 impl Source {
     pub(super) fn open(archive: Place<'_>, watch: &Watch) -> Result<Self> {
         if archive.path().as_os_str().is_empty() && archive.descriptor().is_none() {
@@ -58,8 +95,7 @@ impl Source {
         let mut first = vec![0; MAGIC_LEN];
         if channel.is_regular() {
             let file = channel.into_file();
-            let metadata = file.metadata();
-            let len = metadata.map_err(|error| Error::io("fstat", error))?.len();
+            let len = file.metadata().called(|| "fstat")?.len();
             let read = read_at(&file, &mut first, 0)?;
             first.truncate(read);
             let from = From::File(Arc::new(file), len);
@@ -82,7 +118,7 @@ impl Source {
     /// Writes the layer.
     pub(super) fn take(
         self,
-        target: &Target,
+        target: &ImageOutput,
         options: &ImageOptions,
         watch: &Watch,
     ) -> Result<Taken> {
@@ -122,7 +158,7 @@ impl Source {
     /// Takes the archive's own bytes for the layer.
     fn keep(
         self,
-        target: &Target,
+        target: &ImageOutput,
         media_type: &'static str,
         options: &ImageOptions,
         watch: &Watch,
@@ -133,7 +169,7 @@ impl Source {
             From::Stream(_) => 0,
         };
         let is_file = matches!(self.from, From::File(..));
-        let to = to.try_clone().map_err(|error| Error::io("dup", error))?;
+        let to = to.try_clone().called(|| "dup")?;
         let copying = Copying {
             reader: self.reader(shared),
             to,
@@ -162,7 +198,12 @@ impl Source {
     }
 
     /// Compresses what the archive decodes to.
-    fn compress(self, target: &Target, options: &ImageOptions, watch: &Watch) -> Result<Taken> {
+    fn compress(
+        self,
+        target: &ImageOutput,
+        options: &ImageOptions,
+        watch: &Watch,
+    ) -> Result<Taken> {
         let encoding = options.encoding()?;
         let workers = options.number_of_workers();
         let mut hashing = Counted {
@@ -222,9 +263,7 @@ impl Read for Blocks {
         let want = buffer.len().min(left);
         let count = self.file.read_at(&mut buffer[..want], self.at)?;
         if count == 0 && want > 0 {
-            let text = format!("the archive's file ends {left} bytes before its length");
-            let error = Error::new(Kind::System, text);
-            return Err(error.with_errno(nix::errno::Errno::ESTALE).into());
+            return Err(Error::from(Refusal::Shrank(left)).into());
         }
         self.at += count as u64;
         Ok(count)
@@ -264,8 +303,7 @@ impl Read for Copying {
             self.last[3] = *byte;
         }
         if count == 0 && !buffer.is_empty() && !self.is_file && self.last == [0; 4] {
-            let text = "ends with zeros, which other readers of layers don't take; out of a file it is compressed anew";
-            return Err(Error::new(Kind::Unsupported, text).into());
+            return Err(Error::from(Refusal::Zeros).into());
         }
         Ok(count)
     }
@@ -300,38 +338,39 @@ struct Seen<'s> {
     input: Input<'static>,
     hasher: Hasher,
     sheet: Sheet<'s>,
-    buffer: Vec<u8>,
+    /// How many of the next bytes were digested already.
+    digested: usize,
 }
 
 impl Read for Seen<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.input.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        if let Sheet::Encoder(encoder) = &mut self.sheet {
-            encoder.write_all(&buffer[..count])?;
-        }
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
         Ok(count)
     }
 }
 
-impl TarSource for Seen<'_> {
-    fn skip(&mut self, bytes: u64) -> io::Result<()> {
-        let mut left = bytes;
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.resize(PIECE, 0);
-        while left > 0 {
-            let want = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-            match self.read(&mut buffer[..want]) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => left -= count as u64,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+impl BufRead for Seen<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let bytes = self.input.fill_buf()?;
+        if self.digested == 0 {
+            self.hasher.update(bytes);
+            if let Sheet::Encoder(encoder) = &mut self.sheet {
+                encoder.write_all(bytes)?;
             }
+            self.digested = bytes.len();
         }
-        self.buffer = buffer;
-        Ok(())
+        Ok(bytes)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.digested = self.digested.saturating_sub(amount);
+        self.input.consume(amount);
     }
 }
+
+/// Nothing is passed over.
+impl TarSource for Seen<'_> {}
 
 /// What was seen of an archive that was read to its end.
 struct Scanned<'s> {
@@ -355,13 +394,13 @@ fn scan<'s>(
         reader,
         abandoned: Cancellation::new(),
     };
-    let mut input = Origin::Stream(Some(peer)).read(&reading, Hash::Always, None)?;
+    let mut input = ArchiveOrigin::Stream(Some(peer)).read(&reading, Hash::Always, None)?;
     input.decode_ahead();
     let mut reader = Reader::new(Seen {
         input,
         hasher: Hasher::new(),
         sheet,
-        buffer: Vec::new(),
+        digested: 0,
     });
     let (mut facts, mut members) = (Facts::default(), 0);
     while let Some(member) = reader.next_member()? {
@@ -371,8 +410,7 @@ fn scan<'s>(
     reader.finish()?;
     let source = reader.into_source();
     if source.input.is_void() {
-        let text = "there is nothing in it, not even an archive without members";
-        return Err(Error::new(Kind::Malformed, text));
+        return Err(Refusal::Nothing.into());
     }
     Ok(Scanned {
         source,
@@ -394,8 +432,7 @@ fn take_member(
     facts.metadata.saw(path.as_bytes());
     if facts.core.is_none() && Facts::is_core(path.as_bytes()) && member.stored() >= 14 {
         let mut core = [0; 14];
-        let read = reader.data().read_exact(&mut core);
-        read.map_err(|error| Error::io("read", error))?;
+        reader.data().read_exact(&mut core).called(|| "read")?;
         facts.core = Some(core);
         return Ok(());
     }
@@ -405,27 +442,19 @@ fn take_member(
     };
     let file = check_config(member)?;
     if facts.metadata.document(kind).is_some() {
-        return Err(Error::new(Kind::Malformed, "is in the archive twice"));
+        return Err(Refusal::Twice.into());
     }
     if kind == DocumentKind::Config {
         facts.time = member.mtime.seconds;
     }
     let mut bytes = Vec::new();
     let mut data = reader.data();
-    let read = Content::new(file, &mut data).read_to_end(&mut bytes);
-    read.map_err(|error| Error::io("read", error))?;
+    Content::new(file, &mut data)
+        .read_to_end(&mut bytes)
+        .called(|| "read")?;
     facts.metadata.insert(kind, bytes)
 }
 
 fn read_at(file: &File, buffer: &mut [u8], at: u64) -> Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], at + filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::io("read the archive", error)),
-        }
-    }
-    Ok(filled)
+    fill_from(file, buffer, at).called(|| "read the archive")
 }

@@ -12,7 +12,7 @@ use crate::fs::Place;
 use crate::oci::media;
 use crate::watch::Watch;
 use archive::{Source, Taken};
-use target::{Layer, Target};
+use target::{ImageOutput, Layer};
 
 impl Export {
     /// Writes the checkpoint as an image: an OCI layout, or an oci-archive. Its one layer is the archive that
@@ -58,7 +58,7 @@ impl Export {
         facts.check(watch)?;
         let mut options = options.clone();
         options.workers(Some(image_options.number_of_workers()));
-        let target = Target::open(image, image_options, watch)?;
+        let target = ImageOutput::open(image, image_options, watch)?;
         let layer = target.identities().and_then(|(own, output)| {
             let layer = LayerTarget {
                 writer: target.writer()?,
@@ -126,7 +126,7 @@ pub fn image_from_archive<'a, 'i>(
     let (archive, image) = (archive.into(), image.into());
     options.encoding()?;
     let source = Source::open(archive, watch).context(|| archive.named("archive"))?;
-    let target = Target::open(image, options, watch);
+    let target = ImageOutput::open(image, options, watch);
     let target = target.context(|| image.named("image"))?;
     let taken = source.take(&target, options, watch);
     let taken = taken.and_then(|taken| taken.facts.check(watch).map(|()| taken));

@@ -10,13 +10,15 @@ use std::os::unix::ffi::OsStrExt as _;
 use crate::archive::{Hasher, Sha256Digest};
 use crate::checkpoint::image::Facts;
 use crate::checkpoint::{Image, ImageForm, ImageLayer, ImageOptions};
-use crate::error::{Error, Result};
-use crate::fs::{Channel, Identity, Name, Output, Place, check_close, spool_ambient, write_all_at};
+use crate::error::{Called as _, Error, Result};
+use crate::fs::{Identity, Name, Output, Place, check_close, spool_ambient};
 use crate::oci::{Config, Descriptor, Layout, Manifest, Pack, REF_NAME, ROOM, media, write};
+use crate::stream::Channel;
+use crate::sys::write_all_at;
 use crate::watch::{Phase, Watch};
 
 /// An image under way. Dropped, it leaves nothing behind, but for what was written to a descriptor.
-pub(super) struct Target {
+pub(super) struct ImageOutput {
     form: Form,
     /// What takes the layer, and where it begins there.
     layer: File,
@@ -41,7 +43,7 @@ pub(super) struct Layer {
     pub(super) media_type: &'static str,
 }
 
-impl Target {
+impl ImageOutput {
     pub(super) fn open(place: Place<'_>, options: &ImageOptions, watch: &Watch) -> Result<Self> {
         if options.form == ImageForm::Layout {
             let layout = Layout::open_or_make_ambient(place, "image", options.sync)?;
@@ -180,8 +182,7 @@ impl Target {
             }
             Form::Regular(mut file) => {
                 let end = pack_file(&file, self.start - ROOM, layer, &documents)?;
-                let moved = file.seek(SeekFrom::Start(end));
-                moved.map_err(|error| Error::io("lseek", error))?;
+                file.seek(SeekFrom::Start(end)).called(|| "lseek")?;
                 check_close(&file)?;
             }
             Form::Channel(channel) => send(channel, &self.layer, layer, &documents, watch)?,
@@ -267,8 +268,8 @@ fn pack_file(file: &File, start: u64, layer: &Layer, documents: &Documents) -> R
     let behind = documents.pack()?.behind(layer.size)?;
     let room = Pack::room(layer.digest, layer.size)?;
     let at = start.saturating_add(ROOM).saturating_add(layer.size);
-    write_all_at(file, &behind, at).map_err(|error| Error::io("write", error))?;
-    write_all_at(file, &room, start).map_err(|error| Error::io("write", error))?;
+    write_all_at(file, &behind, at).called(|| "write")?;
+    write_all_at(file, &room, start).called(|| "write")?;
     Ok(at.saturating_add(behind.len() as u64))
 }
 
@@ -285,8 +286,10 @@ fn send(
     channel.write_all(&before).map_err(failed)?;
     let mut sent = 0;
     while channel.takes_files() && sent < layer.size {
-        let step = channel.send_file(file, sent, layer.size - sent);
-        match step.map_err(|error| Error::io("sendfile", error))? {
+        match channel
+            .send_file(file, sent, layer.size - sent)
+            .called(|| "sendfile")?
+        {
             0 => break,
             step => {
                 sent += step;
@@ -294,9 +297,8 @@ fn send(
             }
         }
     }
-    let mut reader = file.try_clone().map_err(|error| Error::io("dup", error))?;
-    let moved = reader.seek(SeekFrom::Start(sent));
-    moved.map_err(|error| Error::io("lseek", error))?;
+    let mut reader = file.try_clone().called(|| "dup")?;
+    reader.seek(SeekFrom::Start(sent)).called(|| "lseek")?;
     io::copy(&mut reader.take(layer.size - sent), &mut channel).map_err(failed)?;
     channel.write_all(&Pack::end(layer.size)).map_err(failed)
 }
@@ -327,5 +329,5 @@ fn digest_of(bytes: &[u8]) -> Sha256Digest {
 }
 
 fn dup(file: &File) -> Result<File> {
-    file.try_clone().map_err(|error| Error::io("dup", error))
+    file.try_clone().called(|| "dup")
 }

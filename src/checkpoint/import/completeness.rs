@@ -7,13 +7,13 @@
 
 use std::collections::BTreeSet;
 
-use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 
+use crate::budget::Budget;
 use crate::checkpoint::file_name;
 use crate::checkpoint::names::{DUMPS, INVENTORY, PARENT};
 use crate::error::{Error, Kind, Result};
-use crate::fs::{Budget, Node, Root, RootPath, file_type, is_empty_directory};
+use crate::fs::{Node, Root, RootPath, file_type, is_empty_directory};
 use crate::tar::{Member, MemberKind};
 use crate::watch::{WarningKind, Watch};
 
@@ -103,7 +103,7 @@ impl Images {
 fn find(bundle: &Root, path: &RootPath) -> Result<Option<Node>> {
     match bundle.directory(path) {
         Ok(directory) => Ok(Some(Node::from_path_only(directory))),
-        Err(error) if error.is_any(&[Errno::ENOENT, Errno::ENOTDIR, Errno::ELOOP]) => Ok(None),
+        Err(error) if error.is_absent() => Ok(None),
         Err(error) => Err(error),
     }
 }

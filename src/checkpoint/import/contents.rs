@@ -5,9 +5,10 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 
+use crate::budget::Budget;
 use crate::checkpoint::MemberClass;
 use crate::error::Result;
-use crate::fs::{Budget, RootPath};
+use crate::fs::RootPath;
 use crate::tar::{Member, MemberType};
 
 /// A member of an archive.

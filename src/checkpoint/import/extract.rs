@@ -10,13 +10,13 @@ use super::completeness::{Images, Refused};
 use super::options::ImportOptions;
 use super::targets::{Route, Selection, Targets};
 use crate::archive::{
-    Content, Extraction, Input, Meter, Policy, Reading, Rules, Sha256Digest, Verdict,
+    Content, Extraction, Input, Meter, Policy, Reading, Rules, Sha256Digest, Terms, Verdict,
 };
 use crate::checkpoint::bundle::PROTECTED;
 use crate::checkpoint::deleted_files::DeletedFiles;
 use crate::checkpoint::held::{Held, Noted};
 use crate::checkpoint::names::{DELETED_FILES, ROOTFS_DIFF_TAR};
-use crate::checkpoint::rootfs_diff::{Heed, apply};
+use crate::checkpoint::rootfs_diff::apply;
 use crate::error::{Context as _, Error, Result};
 use crate::fs::{Destination, Root, RootPath, sync_file_system};
 use crate::tar::{Data, Extents, Member, Reader};
@@ -151,9 +151,7 @@ impl<'p> Pass<'p> {
             protected: &PROTECTED,
             own_sources_only: true,
             keep_times: false,
-            rules: &rules,
-            meter: self.meter,
-            watch: &reading.watch,
+            terms: self.terms(&rules),
         };
         let mut bundle = match bundle {
             Some(root) => Some(Extraction::new(root, policy)?),
@@ -199,8 +197,7 @@ impl<'p> Pass<'p> {
         reader: &mut Reader<Input<'_>>,
         bundle: Option<&mut Extraction<'_>>,
     ) -> Result<()> {
-        let path = RootPath::clean(&member.path).map_err(Error::from);
-        let path = path.at_entry(&member.path)?;
+        let path = RootPath::clean(&member.path).at_entry(&member.path)?;
         let named = self.options.check_name(&path).map_err(Error::from);
         named
             .and_then(|()| self.options.rules.check_names(member))
@@ -210,8 +207,9 @@ impl<'p> Pass<'p> {
             return bundle.extract(member, &mut data);
         }
         // The extraction into the bundle counts its own.
-        let counted = self.meter.count_member(&self.options.rules.limits);
-        counted.map_err(Error::from).at_entry(&member.path)?;
+        self.meter
+            .count_member(&self.options.rules.limits)
+            .at_entry(&member.path)?;
         match route {
             Some(route) => self.follow(route, &path, member, &mut data),
             None => Ok(()),
@@ -226,21 +224,20 @@ impl<'p> Pass<'p> {
         member: &Member,
         data: &mut Data<'_, Input<'_>>,
     ) -> Result<()> {
-        let file = self.check_route(path, member);
-        let file = file.map_err(Error::from).at_entry(&member.path)?;
+        let file = self.check_route(path, member).at_entry(&member.path)?;
         let step = || format!("apply {}", path.quoted());
         match route {
             Route::Diff(root) => {
-                let (heed, noted) = (self.heed(&self.diff_rules), &self.noted);
+                let (terms, noted) = (self.terms(&self.diff_rules), &self.noted);
                 let note = |member: &Member| noted.borrow_mut().add(member);
                 Input::nested(file, data, self.reading)
-                    .and_then(|nested| apply(nested, root, heed, &note))
+                    .and_then(|nested| apply(nested, root, terms, &note))
                     .context(step)
             }
             Route::Tree(root) => {
-                let heed = self.heed(&self.tree_rules);
+                let terms = self.terms(&self.tree_rules);
                 Input::nested(file, data, self.reading)
-                    .and_then(|nested| extract_tree(nested, root, heed))
+                    .and_then(|nested| extract_tree(nested, root, terms))
                     .context(step)
             }
             Route::Deleted => {
@@ -251,8 +248,11 @@ impl<'p> Pass<'p> {
         }
     }
 
-    fn heed<'h>(&'h self, rules: &'h Rules) -> Heed<'h> {
-        Heed {
+    fn terms<'t>(&self, rules: &'t Rules) -> Terms<'t>
+    where
+        'p: 't,
+    {
+        Terms {
             rules,
             meter: self.meter,
             watch: &self.reading.watch,
@@ -274,7 +274,7 @@ impl<'p> Pass<'p> {
 
     /// Whether everything was there that was named.
     fn check_found(&self, chosen: &HashSet<&RootPath>) -> Result<()> {
-        let missing = |name: &[u8]| Err(Error::from(Refusal::Missing).at_entry(name));
+        let missing = |name: &[u8]| Err(Refusal::Missing).at_entry(name);
         for name in self.targets.expected() {
             if !self.routed.contains(&name) {
                 return missing(&name);
@@ -323,15 +323,13 @@ impl<'p> Pass<'p> {
 }
 
 /// Extracts the archive of a directory.
-fn extract_tree(input: Input<'_>, root: &Root, heed: Heed<'_>) -> Result<()> {
+fn extract_tree(input: Input<'_>, root: &Root, terms: Terms<'_>) -> Result<()> {
     let policy = Policy {
         judge: &|_, _| Ok(Verdict::Extract),
         protected: &[],
         own_sources_only: false,
         keep_times: false,
-        rules: heed.rules,
-        meter: heed.meter,
-        watch: heed.watch,
+        terms,
     };
     let mut reader = Reader::new(input);
     let first = reader.next_member()?;

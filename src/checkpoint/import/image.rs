@@ -5,7 +5,7 @@
 use super::{Import, ImportOptions};
 use crate::archive::Reading;
 use crate::checkpoint::image::{self, Image};
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{Context as _, Result};
 use crate::fs::Place;
 use crate::oci::{REF_NAME, candidates};
 use crate::watch::Watch;
@@ -125,8 +125,7 @@ impl Import {
         if let Some(expected) = expected
             && expected != digest
         {
-            let text = format!("its digest is sha256:{digest}, not sha256:{expected}");
-            return Err(Error::new(Kind::Malformed, text).context(step));
+            return Err(super::Refusal::ImageDigest(digest, expected)).context(|| step);
         }
         let origin = opened.origin(&reading).context(|| step.as_str())?;
         let mut import = Self::of_origin(origin, step, &own, watch);

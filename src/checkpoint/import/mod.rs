@@ -24,7 +24,8 @@ pub use image::{ListedImage, images};
 pub use options::{ImportOptions, Limit};
 pub use session::Import;
 
-use crate::error::{Error, Kind, Result};
+use crate::archive::Sha256Digest;
+use crate::error::{self, Error, Kind, Result};
 use crate::fs::{Place, RootPath};
 use crate::watch::Watch;
 
@@ -55,17 +56,29 @@ enum Refusal {
         "no config.dump in the archive: it is an OCI image layout, whose image can be imported as such"
     )]
     Layout,
+    /// What was compared isn't what is extracted.
+    #[error("was written to after its SHA-256 was compared")]
+    Written,
+    /// Another archive than the one that whoever restores it trusts.
+    #[error("its SHA-256 is {0}, not {1}")]
+    Digest(Sha256Digest, Sha256Digest),
+    /// Another image.
+    #[error("its digest is sha256:{0}, not sha256:{1}")]
+    ImageDigest(Sha256Digest, Sha256Digest),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match refusal {
-            Refusal::Twice | Refusal::Nothing => Kind::Malformed,
-            Refusal::NotRegular => Kind::Escape,
-            Refusal::Name | Refusal::Whiteout => Kind::Forbidden,
-            Refusal::Missing | Refusal::Layout => Kind::NotInArchive,
-        };
-        Error::new(kind, refusal.to_string())
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Twice
+            | Self::Nothing
+            | Self::Written
+            | Self::Digest(..)
+            | Self::ImageDigest(..) => Kind::Malformed,
+            Self::NotRegular => Kind::Escape,
+            Self::Name | Self::Whiteout => Kind::Forbidden,
+            Self::Missing | Self::Layout => Kind::NotInArchive,
+        }
     }
 }
 

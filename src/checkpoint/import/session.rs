@@ -13,14 +13,15 @@ use super::options::ImportOptions;
 use super::targets::{Selection, Targets};
 use super::verified::{State, Verified};
 use crate::archive::{
-    Content, Hash, Input, Meter, Origin, Overflow, Peer, Reading, Sha256Digest, digest_of,
+    ArchiveOrigin, Content, Hash, Input, Meter, Overflow, Peer, Reading, Sha256Digest, digest_of,
 };
 use crate::checkpoint::bundle::check_config;
 use crate::checkpoint::image::{OpenImage, Unchanged};
 use crate::checkpoint::names::CONFIGURATIONS;
 use crate::checkpoint::{DocumentKind, MAX_CONFIG, Metadata};
-use crate::error::{Context as _, Error, Kind, Result};
-use crate::fs::{Channel, Place, RootPath, open_input_ambient, spool_ambient};
+use crate::error::{Called as _, Context as _, Error, Kind, Result};
+use crate::fs::{Place, RootPath, open_input_ambient, spool_ambient};
+use crate::stream::Channel;
 use crate::tar::{Member, Reader};
 use crate::watch::{Cancellation, Phase, WarningKind, Watch};
 
@@ -34,7 +35,7 @@ const OCI_LAYOUT: &str = "oci-layout";
 pub struct Import {
     /// For messages.
     step: String,
-    origin: Origin,
+    origin: ArchiveOrigin,
     options: ImportOptions,
     reading: Reading,
     /// Where looking at the archive has come to.
@@ -99,10 +100,10 @@ impl Import {
         let abandoned = Cancellation::new();
         let channel = Channel::reader(input, &watch.until(&abandoned))?;
         let origin = if channel.is_regular() {
-            Origin::File(Arc::new(channel.into_file()))
+            ArchiveOrigin::File(Arc::new(channel.into_file()))
         } else {
             let reader = Box::new(channel);
-            Origin::Stream(Some(Peer { reader, abandoned }))
+            ArchiveOrigin::Stream(Some(Peer { reader, abandoned }))
         };
         Ok(Self::of_origin(
             origin,
@@ -114,7 +115,7 @@ impl Import {
 
     /// One of an archive that comes from there; `step` is what messages call it.
     pub(super) fn of_origin(
-        origin: Origin,
+        origin: ArchiveOrigin,
         step: String,
         options: &ImportOptions,
         watch: &Watch,
@@ -318,7 +319,8 @@ impl Import {
 
     /// Compares the digest of an archive that can be read twice with the expected one.
     fn verify(&self) -> Result<Option<Verified>> {
-        let (Some(expected), Origin::File(file)) = (self.options.expected_digest, &self.origin)
+        let (Some(expected), ArchiveOrigin::File(file)) =
+            (self.options.expected_digest, &self.origin)
         else {
             return Ok(None);
         };
@@ -337,11 +339,10 @@ impl Import {
         reader: &Reader<Input<'_>>,
         verified: Option<Verified>,
     ) -> Result<Option<Sha256Digest>> {
-        if let (Some(verified), Origin::File(file)) = (verified, &self.origin)
+        if let (Some(verified), ArchiveOrigin::File(file)) = (verified, &self.origin)
             && State::of(file)? != verified.state
         {
-            let why = "was written to after its SHA-256 was compared";
-            return Err(Error::new(Kind::Malformed, why));
+            return Err(super::Refusal::Written.into());
         }
         let verified = verified.map(|verified| verified.digest);
         let digest = reader.source().take_digest().or(verified);
@@ -357,7 +358,7 @@ impl Import {
     /// Reads the archive from its beginning: what was seen already once more, if it was kept.
     fn read_again(&mut self, hash: Hash) -> Result<Reader<Input<'static>>> {
         let seen = self.reader.take().map(Reader::into_source);
-        let mut input = match seen.and_then(|mut seen| seen.rewind().then_some(seen)) {
+        let mut input = match seen.and_then(|mut seen| seen.rewind(false).then_some(seen)) {
             Some(seen) => seen,
             None if self.targets.are_few() => self.origin.look(&self.reading, hash, None)?,
             None => self.origin.read(&self.reading, hash, None)?,
@@ -402,9 +403,9 @@ impl Import {
         self.reading.watch.begin(Phase::Reading, self.origin.len()?);
         let overflow = match (&self.origin, &self.options.spool_directory) {
             _ if !self.keeps => None,
-            (Origin::File(_) | Origin::Made(..), _) => Some(Overflow::Forget),
-            (Origin::Stream(_), None) => Some(Overflow::Refuse),
-            (Origin::Stream(_), Some(directory)) => {
+            (ArchiveOrigin::File(_) | ArchiveOrigin::Made(..), _) => Some(Overflow::Forget),
+            (ArchiveOrigin::Stream(_), None) => Some(Overflow::Refuse),
+            (ArchiveOrigin::Stream(_), Some(directory)) => {
                 let directory = directory.get().open_directory_ambient("directory")?;
                 Some(Overflow::Spool(spool_ambient(Some(directory.as_fd()))?))
             }
@@ -421,7 +422,7 @@ impl Import {
     }
 
     /// What an inspection reads.
-    pub(in crate::checkpoint) fn origin(&self) -> &Origin {
+    pub(in crate::checkpoint) fn origin(&self) -> &ArchiveOrigin {
         &self.origin
     }
 
@@ -440,14 +441,14 @@ impl Import {
         look: impl FnOnce(&mut Reader<Input<'static>>) -> Result<T>,
     ) -> Result<T> {
         let seen = self.reader.take().map(Reader::into_source);
-        let mut reader = match seen.and_then(|mut seen| seen.begin_again().then_some(seen)) {
+        let mut reader = match seen.and_then(|mut seen| seen.rewind(true).then_some(seen)) {
             Some(seen) => Reader::new(seen),
             None => self.begin_to_look()?,
         };
         let looked = look(&mut reader)?;
         self.reading.watch.end();
         let mut seen = reader.into_source();
-        if seen.begin_again() {
+        if seen.rewind(true) {
             self.reader = Some(Reader::new(seen));
             (self.metadata, self.contents) = Default::default();
             self.complete = false;
@@ -481,8 +482,9 @@ impl Import {
         };
         let mut bytes = Vec::new();
         let mut data = reader.data();
-        let read = Content::new(file, &mut data).read_to_end(&mut bytes);
-        read.map_err(|error| Error::io("read", error))?;
+        Content::new(file, &mut data)
+            .read_to_end(&mut bytes)
+            .called(|| "read")?;
         self.metadata.insert(kind, bytes)
     }
 }
@@ -491,6 +493,5 @@ fn expect(expected: Sha256Digest, digest: Sha256Digest) -> Result<()> {
     if expected == digest {
         return Ok(());
     }
-    let text = format!("its SHA-256 is {digest}, not {expected}");
-    Err(Error::new(Kind::Malformed, text))
+    Err(super::Refusal::Digest(digest, expected).into())
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 
 use crate::archive::Sha256Digest;
-use crate::error::{Error, Result};
+use crate::error::{Called as _, Result};
 
 /// An archive whose digest was compared before anything was done with it.
 #[derive(Clone, Copy)]
@@ -24,7 +24,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn of(file: &File) -> Result<Self> {
-        let metadata = file.metadata().map_err(|error| Error::io("fstat", error))?;
+        let metadata = file.metadata().called(|| "fstat")?;
         Ok(Self {
             len: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),

@@ -183,7 +183,7 @@ impl Inspection {
             memory: MemoryComparison::default(),
             mappings: Vec::new(),
         };
-        let mut places = Places(
+        let mut places = MappingDifferences(
             after
                 .mappings
                 .iter()
@@ -210,7 +210,7 @@ impl Inspection {
         later: &mut Inspection,
         pid: u32,
         sum: &mut MemoryComparison,
-        places: &mut Places,
+        places: &mut MappingDifferences,
     ) -> Result<()> {
         let mut at = 0;
         // Every turn goes to a higher address.
@@ -316,9 +316,9 @@ struct Pages {
 }
 
 /// Mappings in ascending order, with what differs in each.
-struct Places(Vec<(Mapping, MemoryComparison)>);
+struct MappingDifferences(Vec<(Mapping, MemoryComparison)>);
 
-impl Places {
+impl MappingDifferences {
     fn add(&mut self, at: u64, part: &MemoryComparison) {
         let index = self.0.partition_point(|(mapping, _)| mapping.end <= at);
         if let Some((_, memory)) = self

@@ -5,8 +5,8 @@
 use std::io::{self, Write};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use crate::archive::{Content, Hash, Origin, Reading};
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::archive::{ArchiveOrigin, Content, Hash, Reading};
+use crate::error::{self, Called as _, Context as _, Kind, Result};
 use crate::fs::{Place, RootPath, open_input_ambient};
 use crate::tar::Reader;
 use crate::watch::{Phase, Watch};
@@ -20,13 +20,12 @@ enum Refusal {
     NotRegular,
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let kind = match refusal {
-            Refusal::Missing => Kind::NotInArchive,
-            Refusal::NotRegular => Kind::Unsupported,
-        };
-        Error::new(kind, refusal.to_string())
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Missing => Kind::NotInArchive,
+            Self::NotRegular => Kind::Unsupported,
+        }
     }
 }
 
@@ -59,7 +58,7 @@ fn copy_from(input: BorrowedFd<'_>, name: &[u8], to: &mut dyn Write, watch: &Wat
         watch: watch.clone(),
         ..Reading::default()
     };
-    let mut origin: Origin = super::origin(input, &reading)?;
+    let mut origin: ArchiveOrigin = super::origin(input, &reading)?;
     watch.begin(Phase::Reading, origin.len()?);
     let mut reader = Reader::new(origin.read(&reading, Hash::Never, None)?);
     while let Some(member) = reader.next_member()? {
@@ -67,16 +66,14 @@ fn copy_from(input: BorrowedFd<'_>, name: &[u8], to: &mut dyn Write, watch: &Wat
             continue;
         }
         let Some(file) = member.extents() else {
-            return Err(Refusal::NotRegular.into()).at_entry(name);
+            return Err(Refusal::NotRegular).at_entry(name);
         };
         let mut data = reader.data();
         let mut content = Content::new(file, &mut data);
         let copied = io::copy(&mut content, to);
         watch.end();
-        return copied
-            .map_err(|error| Error::io("copy", error))
-            .at_entry(name);
+        return copied.called(|| "copy").at_entry(name);
     }
     watch.end();
-    Err(Refusal::Missing.into()).at_entry(name)
+    Err(Refusal::Missing).at_entry(name)
 }

@@ -4,8 +4,9 @@
 
 use std::io::Read;
 
-use crate::archive::{Content, Hash, Input, Origin, Reading};
-use crate::error::{Error, Kind, Result};
+use super::Refusal;
+use crate::archive::{ArchiveOrigin, Content, Hash, Input, Reading};
+use crate::error::{Called as _, Result};
 use crate::tar::{Member, Reader, Source as _};
 
 /// How many places of an archive are read at a time: a process's pages, its parent's, shared memory, and one to spare.
@@ -16,7 +17,7 @@ const PIECE: u64 = 64 << 10;
 
 /// Places in an archive that can be read from its beginning as often as need be. Each goes forward alone.
 pub(super) struct Cursors {
-    origin: Origin,
+    origin: ArchiveOrigin,
     reading: Reading,
     /// The one that was used last stands at the end.
     cursors: Vec<Cursor>,
@@ -32,7 +33,7 @@ struct Cursor {
 }
 
 impl Cursors {
-    pub(super) fn new(origin: Origin, reading: Reading) -> Self {
+    pub(super) fn new(origin: ArchiveOrigin, reading: Reading) -> Self {
         Self {
             origin,
             reading,
@@ -75,7 +76,7 @@ impl Cursors {
 }
 
 impl Cursor {
-    fn new(origin: &mut Origin, reading: &Reading) -> Result<Self> {
+    fn new(origin: &mut ArchiveOrigin, reading: &Reading) -> Result<Self> {
         Ok(Self {
             reader: Reader::new(origin.read(reading, Hash::Never, None)?),
             begun: 0,
@@ -94,11 +95,11 @@ impl Cursor {
             }
         }
         let file = self.member.as_ref().and_then(Member::extents);
-        let file = file.ok_or_else(changed)?;
+        let file = file.ok_or(Refusal::Changed)?;
         let mut data = self.reader.data();
         if file.ranges().is_none() {
             if offset.saturating_add(len) > file.size() {
-                return Err(changed());
+                return Err(Refusal::Changed.into());
             }
             skip(&mut data, offset - self.at)?;
             self.at = offset + len;
@@ -116,25 +117,19 @@ impl Cursor {
 }
 
 fn skip(data: &mut crate::tar::Data<'_, Input<'static>>, bytes: u64) -> Result<()> {
-    let skipped = data.source().skip(bytes);
-    skipped.map_err(|error| Error::io("read the archive", error))?;
+    data.source().skip(bytes).called(|| "read the archive")?;
     data.consumed(bytes);
     Ok(())
 }
 
 fn take(reader: impl Read, len: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = reader.take(len).read_to_end(&mut bytes);
-    let read = read.map_err(|error| Error::io("read the archive", error))?;
+    let read = reader
+        .take(len)
+        .read_to_end(&mut bytes)
+        .called(|| "read the archive")?;
     if (read as u64) < len {
-        return Err(changed());
+        return Err(Refusal::Changed.into());
     }
     Ok(bytes)
-}
-
-fn changed() -> Error {
-    Error::new(
-        Kind::Malformed,
-        "the archive isn't what it was when it was opened",
-    )
 }

@@ -8,9 +8,9 @@ use super::images::Images;
 use super::model::{Descriptor, GhostFile, Holder, Pipe, Process, Socket};
 use super::processes::{ids_of, text};
 use super::{RawText, sockets};
+use crate::budget::Budget;
 use crate::criu::{FileEntry, FsEntry, RegFile, TtyInfo, file_type};
 use crate::error::Result;
-use crate::fs::Budget;
 
 /// The type bits of a mode.
 const TYPE: u32 = 0o170_000;

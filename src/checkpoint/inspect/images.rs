@@ -11,7 +11,7 @@ use crate::criu::{
     PagemapEntry, PagemapHead, PidNs, PipeData, PstreeEntry, RemapPath, SkPacket, Stats, TcpStream,
     TtyInfo, UserNs, UtsNs, Vma, file_type,
 };
-use crate::error::Result;
+use crate::error::{Called as _, Result};
 
 /// How large descriptors.json may be: it has three short texts.
 const MAX_DESCRIPTORS: u64 = 64 << 10;
@@ -98,8 +98,10 @@ impl Images {
             }
             ImageName::Descriptors => {
                 let mut bytes = Vec::new();
-                let read = reader.take(MAX_DESCRIPTORS).read_to_end(&mut bytes);
-                read.map_err(|error| crate::Error::io("read", error))?;
+                reader
+                    .take(MAX_DESCRIPTORS)
+                    .read_to_end(&mut bytes)
+                    .called(|| "read")?;
                 // A hint for runtimes, which all do without.
                 self.descriptors = serde_json::from_slice(&bytes).ok();
                 Ok(())

@@ -8,9 +8,9 @@ use super::memory::{Level, Owner};
 use super::model::{Mapping, MemoryUse, Process, SharedMemory};
 use super::processes::text;
 use super::{Problem, Refusal};
-use crate::criu::{Pagemap, Place, Vma, vma_flags, vma_status};
+use crate::budget::Budget;
+use crate::criu::{PageSource, Pagemap, Vma, vma_flags, vma_status};
 use crate::error::{Context as _, Result};
-use crate::fs::Budget;
 
 /// Gives a process its mappings, and the sums.
 pub(super) fn add(
@@ -29,7 +29,7 @@ pub(super) fn add(
     for vma in vmas {
         if vma.start < before || vma.end < vma.start {
             let name = format!("{prefix}mm-{}.img", process.pid);
-            return Err(Refusal::Mappings.into()).at_entry(name.as_bytes());
+            return Err(Refusal::Mappings).at_entry(name.as_bytes());
         }
         before = vma.end;
         let mapping = mapping(vma, images, map);
@@ -47,9 +47,9 @@ pub(super) fn add(
         memory.stored = map.stored;
         for run in &map.runs {
             let sum = match run.place {
-                Place::Here(_) => &mut memory.present,
-                Place::Parent => &mut memory.parent,
-                Place::Lazy => &mut memory.lazy,
+                PageSource::Here(_) => &mut memory.present,
+                PageSource::Parent => &mut memory.parent,
+                PageSource::Lazy => &mut memory.lazy,
             };
             *sum = sum.saturating_add(run.len());
             if run.is_compressed() {
@@ -101,9 +101,9 @@ fn add_pages(mapping: &mut Mapping, map: &Pagemap) {
         };
         let len = run.end.min(mapping.end) - run.start.max(at);
         match run.place {
-            Place::Here(_) => mapping.present += len,
-            Place::Parent => mapping.parent += len,
-            Place::Lazy => mapping.lazy += len,
+            PageSource::Here(_) => mapping.present += len,
+            PageSource::Parent => mapping.parent += len,
+            PageSource::Lazy => mapping.lazy += len,
         }
         at = run.end;
     }
@@ -154,7 +154,7 @@ fn kind(vma: &Vma) -> &'static str {
 
 /// Memory that processes share.
 pub(super) fn shared(images: &Images, level: &Level) -> Vec<SharedMemory> {
-    let sum = |map: &Pagemap, wanted: fn(&Place) -> bool| {
+    let sum = |map: &Pagemap, wanted: fn(&PageSource) -> bool| {
         let runs = map.runs.iter().filter(|run| wanted(&run.place));
         runs.fold(0_u64, |sum, run| sum.saturating_add(run.len()))
     };
@@ -164,8 +164,8 @@ pub(super) fn shared(images: &Images, level: &Level) -> Vec<SharedMemory> {
         Some(SharedMemory {
             id,
             name: memfd.map(|memfd| text(&memfd.name.0)),
-            present: sum(map, |place| matches!(place, Place::Here(_))),
-            parent: sum(map, |place| matches!(place, Place::Parent)),
+            present: sum(map, |place| matches!(place, PageSource::Here(_))),
+            parent: sum(map, |place| matches!(place, PageSource::Parent)),
             stored: map.stored,
         })
     };

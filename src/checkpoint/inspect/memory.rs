@@ -10,10 +10,11 @@ use std::os::unix::fs::FileExt as _;
 use super::images::RawPagemap;
 use super::sets::{PagesKey, Set};
 use super::store::{Located, Source, Store};
-use super::{Inspection, MemoryUse};
+use super::{Inspection, MemoryUse, Refusal};
 use crate::archive::Content;
-use crate::criu::{Pagemap, Piece, Place};
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::criu::{PageSource, Pagemap, Piece};
+use crate::error::{Called as _, Context as _, Result};
+use crate::fs::FromOffset;
 use crate::tar::{Extent, Extents};
 
 /// How much memory is read at once.
@@ -92,16 +93,16 @@ pub(super) fn find(levels: &[Level], owner: Owner, address: u64, end: u64) -> Fo
         }
         end = end.min(run.end);
         match run.place {
-            Place::Here(_) => {
+            PageSource::Here(_) => {
                 let piece = run.piece(address, (end - address).min(MOST));
                 return match piece.filter(|piece| piece.len > 0) {
                     Some(piece) => Found::Stored(index, map.pages_id, piece),
                     None => Found::Missing(end),
                 };
             }
-            Place::Lazy => return Found::Lazy(end),
+            PageSource::Lazy => return Found::Lazy(end),
             // Of each level the next is asked: the chain has an end.
-            Place::Parent => {}
+            PageSource::Parent => {}
         }
     }
     Found::Missing(end)
@@ -158,14 +159,12 @@ fn stored(store: &mut Store, key: PagesKey, offset: u64, len: u64) -> Result<Vec
         return Ok(bytes);
     }
     store.reading.watch.check()?;
-    let absent = || Error::new(Kind::NotInArchive, "is not there");
-    let located = store.pages.get(&key).ok_or_else(absent)?;
+    let located = store.pages.get(&key).ok_or(Refusal::NoPages)?;
     let images = store.sets.get(&key.0);
     let size = images.and_then(|images| images.pages.get(&key.1));
-    let size = *size.ok_or_else(absent)?;
+    let size = *size.ok_or(Refusal::NoPages)?;
     if offset.saturating_add(len) > size {
-        let why = "is shorter than its page map says";
-        return Err(Error::new(Kind::Malformed, why));
+        return Err(Refusal::ShortPages.into());
     }
     match (located, &mut store.source) {
         (Located::File(file), _) => read_at(file, offset, len),
@@ -174,10 +173,7 @@ fn stored(store: &mut Store, key: PagesKey, offset: u64, len: u64) -> Result<Vec
             read_sparse(file, *begins, extents, size, offset, len)
         }
         (Located::Member(index), Source::Compressed(cursors)) => cursors.read(*index, offset, len),
-        _ => {
-            let why = "came through a pipe and is gone";
-            Err(Error::new(Kind::Unsupported, why))
-        }
+        _ => Err(Refusal::Gone.into()),
     }
 }
 
@@ -190,10 +186,9 @@ fn kept(store: &Store, key: PagesKey, offset: u64, len: u64) -> Option<Vec<u8>> 
 }
 
 fn read_at(file: &File, offset: u64, len: u64) -> Result<Vec<u8>> {
-    let len = usize::try_from(len).map_err(|_| Error::new(Kind::Limit, "is too long"))?;
+    let len = usize::try_from(len).map_err(|_| Refusal::TooLong)?;
     let mut bytes = vec![0; len];
-    let read = file.read_exact_at(&mut bytes, offset);
-    read.map_err(|error| Error::io("read", error))?;
+    file.read_exact_at(&mut bytes, offset).called(|| "read")?;
     Ok(bytes)
 }
 
@@ -210,10 +205,7 @@ fn read_sparse(
     let first = extents.partition_point(|extent| extent.offset + extent.len <= offset);
     let (before, after) = extents.split_at(first);
     let stored: u64 = before.iter().map(|extent| extent.len).sum();
-    let data = At {
-        file,
-        at: begins + stored,
-    };
+    let data = FromOffset::new(file, begins + stored);
     let start = after.first().map_or(offset, |extent| extent.offset);
     let start = start.min(offset);
     let shifted = after.iter().map(|extent| Extent {
@@ -222,25 +214,13 @@ fn read_sparse(
     });
     let mut content = Content::new(&Extents::sparse(shifted.collect(), size - start)?, data);
     let mut skipped = (&mut content).take(offset - start);
-    io::copy(&mut skipped, &mut io::sink()).map_err(|error| Error::io("read", error))?;
+    io::copy(&mut skipped, &mut io::sink()).called(|| "read")?;
     let mut bytes = Vec::new();
-    let read = content.take(len).read_to_end(&mut bytes);
-    read.map_err(|error| Error::io("read", error))?;
+    content
+        .take(len)
+        .read_to_end(&mut bytes)
+        .called(|| "read")?;
     Ok(bytes)
-}
-
-/// A file from an offset on.
-struct At<'f> {
-    file: &'f File,
-    at: u64,
-}
-
-impl Read for At<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.at)?;
-        self.at += count as u64;
-        Ok(count)
-    }
 }
 
 /// How many bytes of an owner's memory are in a previous checkpoint that isn't there.
@@ -249,7 +229,11 @@ pub(super) fn missing(levels: &[Level], owner: Owner) -> u64 {
         return 0;
     };
     let mut missing = 0_u64;
-    for run in map.runs.iter().filter(|run| run.place == Place::Parent) {
+    for run in map
+        .runs
+        .iter()
+        .filter(|run| run.place == PageSource::Parent)
+    {
         let mut at = run.start;
         // Every turn goes to the end of a run of some level, or of a piece.
         while at < run.end {

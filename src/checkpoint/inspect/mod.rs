@@ -48,12 +48,14 @@ pub use restore::{CriuVersion, Finding, Host, Severity};
 pub use text::RawText;
 pub use tree::TreeEntry;
 
-use crate::archive::{Origin, Peer, Reading};
+use crate::archive::{ArchiveOrigin, Peer, Reading};
+use crate::budget::Budget;
 use crate::checkpoint::import::MemberInfo;
 use crate::checkpoint::metadata::Metadata;
 use crate::criu::Items;
-use crate::error::{Called as _, Context as _, Error, Kind, Result};
-use crate::fs::{Budget, Channel, Place, open_input_ambient};
+use crate::error::{self, Called as _, Context as _, Kind, Result};
+use crate::fs::{Place, open_input_ambient};
+use crate::stream::Channel;
 use crate::watch::{Cancellation, Watch};
 use files::Opened;
 use images::Images;
@@ -73,11 +75,31 @@ enum Refusal {
     /// Mappings that overlap or descend give an address two contents.
     #[error("its mappings overlap or aren't sorted")]
     Mappings,
+    /// What is read now belongs to other images than those that were read before.
+    #[error("the archive isn't what it was when it was opened")]
+    Changed,
+    /// An image of pages that a process has, and the archive hasn't.
+    #[error("is not there")]
+    NoPages,
+    /// What lies behind its end belongs to another file.
+    #[error("is shorter than its page map says")]
+    ShortPages,
+    /// A pipe is read once, and memory is no place for all pages of a container.
+    #[error("came through a pipe and is gone")]
+    Gone,
+    /// More than the address space holds.
+    #[error("is too long")]
+    TooLong,
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Error::new(Kind::Malformed, refusal.to_string())
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoPages => Kind::NotInArchive,
+            Self::Gone => Kind::Unsupported,
+            Self::TooLong => Kind::Limit,
+            _ => Kind::Malformed,
+        }
     }
 }
 
@@ -423,13 +445,13 @@ fn store_of(
 }
 
 /// The archive that comes out of a descriptor.
-fn origin(input: BorrowedFd<'_>, reading: &Reading) -> Result<Origin> {
+fn origin(input: BorrowedFd<'_>, reading: &Reading) -> Result<ArchiveOrigin> {
     let abandoned = Cancellation::new();
     let channel = Channel::reader(input, &reading.watch.until(&abandoned))?;
     Ok(if channel.is_regular() {
-        Origin::File(Arc::new(channel.into_file()))
+        ArchiveOrigin::File(Arc::new(channel.into_file()))
     } else {
         let reader = Box::new(channel);
-        Origin::Stream(Some(Peer { reader, abandoned }))
+        ArchiveOrigin::Stream(Some(Peer { reader, abandoned }))
     })
 }

@@ -9,9 +9,9 @@ use super::model::{
     Capabilities, Credentials, Namespaces, Process, ResourceLimit, TaskState, Thread,
 };
 use super::{Problem, RawText, Refusal};
+use crate::budget::Budget;
 use crate::criu::{Core, Creds, KernelIds, PstreeEntry, TaskCore, task_state};
 use crate::error::Result;
-use crate::fs::Budget;
 
 /// Limits in the order of their numbers.
 const RESOURCES: [&str; 16] = [

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::memory::{Found, Owner, find, read_piece};
 use super::{Inspection, Mapping};
-use crate::error::{Error, Kind, Result};
+use crate::error::{self, Error, Kind, Result};
 
 /// A piece of a process's memory.
 #[derive(Debug)]
@@ -34,9 +34,9 @@ enum Refusal {
     Missing(u64),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Error::new(Kind::NotInArchive, refusal.to_string())
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        Kind::NotInArchive
     }
 }
 

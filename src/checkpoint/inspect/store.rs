@@ -16,7 +16,8 @@ use super::cursor::Cursors;
 use super::images::{Images, stats};
 use super::sets::{PagesKey, Set};
 use super::text_pages;
-use crate::archive::{Content, Hash, Input, Origin, Reading, type_of};
+use crate::archive::{ArchiveOrigin, Content, Hash, Input, Reading, type_of};
+use crate::budget::Budget;
 use crate::checkpoint::MAX_CONFIG;
 use crate::checkpoint::bundle::check_config;
 use crate::checkpoint::import::MemberInfo;
@@ -24,7 +25,7 @@ use crate::checkpoint::names::{INVENTORY, PARENT, STATS_DUMP, STATS_RESTORE};
 use crate::checkpoint::{DocumentKind, MemberClass, Metadata};
 use crate::criu::{ImageName, ImageType, Items, Stats};
 use crate::error::{Called as _, Context as _, Error, Kind, Result};
-use crate::fs::{Budget, Name, Node, Root, RootPath, open_regular_at, sorted_names};
+use crate::fs::{Name, Node, Root, RootPath, open_regular_at, sorted_names};
 use crate::tar::{Extent, Member, MemberKind, MemberType, Reader};
 use crate::watch::Phase;
 
@@ -66,6 +67,8 @@ pub(super) struct Store {
     /// What is wrong with documents that an inspection does without: their names, and why.
     pub(super) problems: Vec<(Vec<u8>, String)>,
     pub(super) reading: Reading,
+    /// Whether a place in the archive can be reached without what is before it, so that nothing is kept of what comes past.
+    seeks: bool,
     budget: Budget,
 }
 
@@ -83,6 +86,7 @@ impl Store {
             kept: BTreeMap::new(),
             problems: Vec::new(),
             reading: reading.clone(),
+            seeks: false,
             budget: Budget::default(),
         }
     }
@@ -90,20 +94,22 @@ impl Store {
     /// Reads an archive.
     pub(super) fn archive(
         step: &str,
-        mut origin: Origin,
+        mut origin: ArchiveOrigin,
         reading: &Reading,
         items: &mut Items,
     ) -> Result<Self> {
         reading.watch.begin(Phase::Reading, origin.len()?);
         let input = origin.read(reading, Hash::Never, None)?;
         let source = match (&origin, &input) {
-            (Origin::File(file), Input::File(_)) => Source::Plain(Arc::clone(file)),
-            (Origin::File(_), Input::Stream(_) | Input::Frames(_)) | (Origin::Made(..), _) => {
+            (ArchiveOrigin::File(file), Input::File(_)) => Source::Plain(Arc::clone(file)),
+            (ArchiveOrigin::File(_), Input::Stream(_) | Input::Frames(_))
+            | (ArchiveOrigin::Made(..), _) => {
                 Source::Compressed(Cursors::new(origin, reading.clone()))
             }
-            (Origin::Stream(_), _) => Source::Spent,
+            (ArchiveOrigin::Stream(_), _) => Source::Spent,
         };
         let mut store = Self::new(step, source, reading);
+        store.seeks = matches!(input, Input::Frames(_));
         store.take_members(&mut Reader::new(input), items)?;
         reading.watch.end();
         Ok(store)
@@ -209,8 +215,9 @@ impl Store {
         };
         let mut bytes = Vec::new();
         let mut data = reader.data();
-        let read = Content::new(file, &mut data).read_to_end(&mut bytes);
-        read.map_err(|error| Error::io("read", error))?;
+        Content::new(file, &mut data)
+            .read_to_end(&mut bytes)
+            .called(|| "read")?;
         Ok(self.insert(kind, bytes))
     }
 
@@ -259,7 +266,7 @@ impl Store {
         let images = self.sets.entry(set).or_default();
         if let ImageName::Pages(id) = ImageName::of(name) {
             images.pages.insert(id, size);
-            if matches!(located, Located::Member(_)) {
+            if matches!(located, Located::Member(_)) && !self.seeks {
                 let kept = text_pages::keep(&self.sets, (set, id), content)?;
                 self.kept.insert((set, id), kept);
             }
@@ -337,8 +344,9 @@ impl Store {
                     return self.take_file(path, size, file, Located::Member(0), items);
                 };
                 let mut bytes = Vec::new();
-                let read = file.take(MAX_CONFIG + 1).read_to_end(&mut bytes);
-                read.map_err(|error| Error::io("read", error))?;
+                file.take(MAX_CONFIG + 1)
+                    .read_to_end(&mut bytes)
+                    .called(|| "read")?;
                 let problem = self.insert(kind, bytes);
                 self.problems
                     .extend(problem.map(|why| (name.bytes().to_vec(), why)));
@@ -411,8 +419,7 @@ impl Store {
             }
             (MemberType::Regular, image) if image != ImageName::Other => {
                 if let Some(file) = open_regular_at(directory, name)? {
-                    let content = file.try_clone();
-                    let content = content.map_err(|error| Error::io("dup", error))?;
+                    let content = file.try_clone().called(|| "dup")?;
                     let located = Located::File(file);
                     return self.take_image(set, name.bytes(), size, content, located, items);
                 }

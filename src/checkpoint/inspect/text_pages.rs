@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use super::images::Images;
 use super::sets::{PagesKey, Set};
-use crate::criu::{Mm, Pagemap, Place};
-use crate::error::{Error, Result};
+use crate::criu::{Mm, PageSource, Pagemap};
+use crate::error::{Called as _, Result};
 
 /// How much of a process's arguments, and of its environment, is read.
 pub(super) const MAX_TEXT: u64 = 2 << 20;
@@ -43,11 +43,13 @@ pub(super) fn keep(
         if len == 0 {
             continue;
         }
-        let skipped = io::copy(&mut content.by_ref().take(start - at), &mut io::sink());
-        skipped.map_err(|error| Error::io("read", error))?;
+        io::copy(&mut content.by_ref().take(start - at), &mut io::sink()).called(|| "read")?;
         let mut bytes = Vec::new();
-        let read = content.by_ref().take(len).read_to_end(&mut bytes);
-        read.map_err(|error| Error::io("read", error))?;
+        content
+            .by_ref()
+            .take(len)
+            .read_to_end(&mut bytes)
+            .called(|| "read")?;
         at = start + bytes.len() as u64;
         left -= len;
         let is_short = (bytes.len() as u64) < len;
@@ -91,7 +93,7 @@ fn add_stored(map: &Pagemap, range: Range<u64>, wanted: &mut Vec<Range<u64>>) {
         };
         at = at.max(run.start);
         let end = run.end.min(range.end);
-        if !matches!(run.place, Place::Here(_)) {
+        if !matches!(run.place, PageSource::Here(_)) {
             at = end;
             continue;
         }

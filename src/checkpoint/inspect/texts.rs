@@ -8,8 +8,8 @@ use super::memory::{Found, Level, Owner, find, read_piece};
 use super::sets::Set;
 use super::store::Store;
 use super::{Inspection, RawText, text_pages};
+use crate::budget::Budget;
 use crate::error::Result;
-use crate::fs::Budget;
 
 /// What is wanted of a process's memory.
 struct Wanted {

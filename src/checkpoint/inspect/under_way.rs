@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::store::Store;
 use super::{InspectOptions, Inspection};
-use crate::archive::Origin;
+use crate::archive::ArchiveOrigin;
 use crate::checkpoint::Import;
 use crate::criu::Items;
 use crate::error::{Context as _, Result};
@@ -27,9 +27,9 @@ impl Import {
         let mut items = Items::default();
         let reading = self.reading().clone();
         let again = match self.origin() {
-            Origin::File(file) => Some(Origin::File(Arc::clone(file))),
-            Origin::Made(make, len) => Some(Origin::Made(Arc::clone(make), *len)),
-            Origin::Stream(_) => None,
+            ArchiveOrigin::File(file) => Some(ArchiveOrigin::File(Arc::clone(file))),
+            ArchiveOrigin::Made(make, len) => Some(ArchiveOrigin::Made(Arc::clone(make), *len)),
+            ArchiveOrigin::Stream(_) => None,
         };
         let store = match again {
             Some(origin) => Store::archive(&step, origin, &reading, &mut items),

@@ -2,9 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use super::document::{Content, document};
-use super::json::{Document, Reader, Value};
-use super::refusal::Refusal;
+use super::document::{DocumentContent, document};
+use super::json::{Document, Reader, Refusal, Value};
 
 /// `bind.mounts`: the bind mounts of a CRI-O container, so that a restore can make sources that are missing.
 ///
@@ -33,7 +32,7 @@ pub struct BindMount {
 
 document!(BindMounts, "bind.mounts");
 
-impl Content for BindMounts {
+impl DocumentContent for BindMounts {
     fn fill(&mut self, root: Value<'_>, reader: &mut Reader<'_>) -> Result<(), Refusal> {
         reader.list("bind mounts", &mut self.mounts, root, read_mount)
     }

@@ -2,9 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use super::document::{Content, document};
-use super::json::{Document, Reader, Value};
-use super::refusal::Refusal;
+use super::document::{DocumentContent, document};
+use super::json::{Document, Reader, Refusal, Value};
 use super::time;
 use crate::checkpoint::names::CONFIG_DUMP;
 
@@ -85,7 +84,7 @@ impl Default for ContainerConfig {
     }
 }
 
-impl Content for ContainerConfig {
+impl DocumentContent for ContainerConfig {
     fn fill(&mut self, root: Value<'_>, reader: &mut Reader<'_>) -> Result<(), Refusal> {
         reader.fields(CONFIG_DUMP, root, KEYS, |reader, key, value| match key {
             "id" => reader.text(key, &mut self.id, value),

@@ -5,14 +5,14 @@
 use std::borrow::Cow;
 use std::iter::FusedIterator;
 
-use super::json::{Document, Members, Reader, Unreadable, Value, same_key};
+use super::json::{self, Document, Members, Reader, Unreadable, Value, same_key};
 use super::refusal::Refusal;
 use crate::checkpoint::MAX_CONFIG;
 
 /// What is read from a document.
-pub(super) trait Content: Default + Kept {
+pub(super) trait DocumentContent: Default + Kept {
     /// Reads the document's outermost value.
-    fn fill(&mut self, root: Value<'_>, reader: &mut Reader<'_>) -> Result<(), Refusal>;
+    fn fill(&mut self, root: Value<'_>, reader: &mut Reader<'_>) -> Result<(), json::Refusal>;
 }
 
 /// What keeps the document that it was read from.
@@ -23,9 +23,9 @@ pub(super) trait Kept {
 }
 
 /// Reads a document from a copy of its bytes.
-pub(super) fn parse<T: Content>(json: &[u8]) -> Result<T, Refusal> {
+pub(super) fn parse<T: DocumentContent>(json: &[u8]) -> Result<T, Refusal> {
     check_size(json)?;
-    read(json.to_vec()).map_err(|unreadable| unreadable.why)
+    Ok(read(json.to_vec()).map_err(|unreadable| unreadable.why)?)
 }
 
 /// Refuses a document that isn't to be held in memory.
@@ -38,7 +38,7 @@ pub(super) fn check_size(json: &[u8]) -> Result<(), Refusal> {
 }
 
 /// Reads a document. One that can't be read comes back as it was.
-pub(super) fn read<T: Content>(bytes: Vec<u8>) -> Result<T, Unreadable> {
+pub(super) fn read<T: DocumentContent>(bytes: Vec<u8>) -> Result<T, Unreadable> {
     let document = Document::new(bytes)?;
     let mut content = T::default();
     let filled = content.fill(document.root(), &mut document.reader());

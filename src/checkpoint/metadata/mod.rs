@@ -36,9 +36,9 @@ pub(super) use time::is_rfc3339;
 use std::fmt;
 
 use super::{DocumentKind, Engine};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Result};
 use build::Draft;
-use document::{Content, check_size, read};
+use document::{DocumentContent, check_size, read};
 use engine::Names;
 use json::{Unreadable, same_key};
 use refusal::Refusal;
@@ -337,7 +337,7 @@ impl fmt::Debug for Metadata {
     }
 }
 
-impl<T: Content> Optional<T> {
+impl<T: DocumentContent> Optional<T> {
     fn of(bytes: Vec<u8>) -> Self {
         match read(bytes) {
             Ok(content) => Optional::Read(content),
@@ -350,7 +350,7 @@ impl<T: Content> Optional<T> {
             Optional::Absent => Ok(None),
             Optional::Read(content) => Ok(Some(content)),
             Optional::Malformed(unreadable) => {
-                Err(Error::from(&unreadable.why)).at_entry(kind.name().as_bytes())
+                Err(&unreadable.why).at_entry(kind.name().as_bytes())
             }
         }
     }

@@ -4,9 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Content, document};
-use super::json::{Document, NESTED, Reader, Value};
-use super::refusal::Refusal;
+use super::document::{DocumentContent, document};
+use super::json::{Document, NESTED, Reader, Refusal, Value};
 
 /// `network.status`: the networks that a podman container was in.
 ///
@@ -50,7 +49,7 @@ pub struct Subnet {
 
 document!(NetworkStatus, "network.status");
 
-impl Content for NetworkStatus {
+impl DocumentContent for NetworkStatus {
     fn fill(&mut self, root: Value<'_>, reader: &mut Reader<'_>) -> Result<(), Refusal> {
         reader.entries("network", NESTED, root, |reader, name, value| {
             // Of two networks of one name the last is all that there is.

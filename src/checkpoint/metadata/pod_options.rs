@@ -4,9 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Content, document};
-use super::json::{Document, Reader, Value};
-use super::refusal::Refusal;
+use super::document::{DocumentContent, document};
+use super::json::{Document, Reader, Refusal, Value};
 use crate::checkpoint::names::POD_OPTIONS;
 
 const KEYS: &[&str] = &["version", "containers", "annotations"];
@@ -26,7 +25,7 @@ pub struct PodOptions {
 
 document!(PodOptions, "pod.options", KEYS);
 
-impl Content for PodOptions {
+impl DocumentContent for PodOptions {
     fn fill(&mut self, root: Value<'_>, reader: &mut Reader<'_>) -> Result<(), Refusal> {
         reader.fields(POD_OPTIONS, root, KEYS, |reader, key, value| match key {
             "version" => reader.plain(key, &mut self.version, value),

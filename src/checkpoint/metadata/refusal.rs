@@ -4,16 +4,9 @@
 
 use thiserror::Error as ThisError;
 
-use super::json::{MAX_DEPTH, Shape};
+use super::json;
 use crate::checkpoint::MAX_CONFIG;
-use crate::error::{Error, Kind};
-
-/// Where in a text something stands, both from 1. A byte that is not UTF-8 counts as three columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-}
+use crate::error::{self, Kind};
 
 /// Everything that is refused here. No message repeats content, which may be secret and is the archive's to choose.
 #[derive(Clone, Debug, ThisError, PartialEq, Eq)]
@@ -21,24 +14,9 @@ pub(crate) enum Refusal {
     /// A document larger than any honest one: all of it is held in memory.
     #[error("larger than {MAX_CONFIG} bytes")]
     TooLarge,
-    /// Arrays and objects nested deeper than engines read: what one of them refuses, none takes.
-    #[error("the JSON text is nested deeper than {MAX_DEPTH} levels")]
-    TooDeep,
-    /// A text without its end. What is there may lack the key that mattered.
-    #[error("the JSON text ends early (line {}, column {})", .0.line, .0.column)]
-    CutShort(Place),
-    /// Not JSON, or more than one JSON value: two readers would see two documents.
-    #[error("not JSON (line {}, column {})", .0.line, .0.column)]
-    Syntax(Place),
-    /// The outermost value isn't what this document is made of.
-    #[error("not {wanted} (line {}, column {})", .place.line, .place.column)]
-    Outermost { wanted: Shape, place: Place },
-    /// A value that isn't what its key asks for. Guessing would restore something else than was checkpointed.
-    #[error("{field}: a value of the wrong type or form (line {}, column {})", .place.line, .place.column)]
-    Value { field: &'static str, place: Place },
-    /// More entries than any honest document has: each takes more memory than the few bytes that ask for it.
-    #[error("{field}: too many entries")]
-    TooManyEntries { field: &'static str },
+    /// What it holds isn't the JSON that it has to be.
+    #[error(transparent)]
+    Json(#[from] json::Refusal),
     /// An engine looks a container up by its ID.
     #[error("the container's ID isn't known")]
     NoId,
@@ -62,24 +40,13 @@ pub(crate) enum Refusal {
     RuntimeControl,
 }
 
-impl From<&Refusal> for Error {
-    fn from(refusal: &Refusal) -> Self {
-        let text = refusal.to_string();
-        match refusal {
-            Refusal::TooLarge | Refusal::TooManyEntries { .. } => Error::new(Kind::Limit, text),
-            Refusal::NoRuntime | Refusal::NoId | Refusal::NoImage | Refusal::NoSpec => {
-                Error::new(Kind::NotInArchive, text)
-            }
-            Refusal::RuntimePath | Refusal::RuntimeOption | Refusal::RuntimeControl => {
-                Error::new(Kind::Forbidden, text)
-            }
-            _ => Error::new(Kind::Malformed, text),
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::TooLarge => Kind::Limit,
+            Self::Json(refusal) => refusal.kind(),
+            Self::NoRuntime | Self::NoId | Self::NoImage | Self::NoSpec => Kind::NotInArchive,
+            Self::RuntimePath | Self::RuntimeOption | Self::RuntimeControl => Kind::Forbidden,
         }
-    }
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Error::from(&refusal)
     }
 }

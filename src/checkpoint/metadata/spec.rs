@@ -4,9 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Content, check_size, document};
-use super::json::{Document, Reader, Value};
-use super::refusal::Refusal;
+use super::document::{DocumentContent, check_size, document};
+use super::json::{Document, Reader, Refusal, Value};
 use crate::checkpoint::names::SPEC_DUMP;
 use crate::error::Result;
 
@@ -65,7 +64,7 @@ impl Spec {
     }
 }
 
-impl Content for Spec {
+impl DocumentContent for Spec {
     fn fill(&mut self, root: Value<'_>, reader: &mut Reader<'_>) -> Result<(), Refusal> {
         reader.fields(SPEC_DUMP, root, KEYS, |reader, key, value| match key {
             "annotations" => reader.map(key, &mut self.annotations, value),

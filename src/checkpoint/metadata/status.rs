@@ -2,9 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use super::document::{Content, document};
-use super::json::{Document, Reader, Value};
-use super::refusal::Refusal;
+use super::document::{DocumentContent, document};
+use super::json::{Document, Reader, Refusal, Value};
 use crate::checkpoint::names::STATUS;
 
 const KEYS: &[&str] = &[
@@ -41,7 +40,7 @@ pub struct ContainerdStatus {
 
 document!(ContainerdStatus, "status", KEYS);
 
-impl Content for ContainerdStatus {
+impl DocumentContent for ContainerdStatus {
     fn fill(&mut self, root: Value<'_>, reader: &mut Reader<'_>) -> Result<(), Refusal> {
         reader.fields(STATUS, root, KEYS, |reader, key, value| match key {
             "CreatedAt" => reader.plain(key, &mut self.created_at, value),

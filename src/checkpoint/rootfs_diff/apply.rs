@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::archive::{Extraction, Input, Meter, Policy, Reading, Rules, Verdict};
+use crate::archive::{Extraction, Input, Meter, Policy, Reading, Rules, Terms, Verdict};
 use crate::checkpoint::names::ROOTFS_DIFF_TAR;
 use crate::checkpoint::{CONTAINER_ROOT, open_in_base_ambient};
 use crate::error::{Context as _, Result};
@@ -31,7 +31,7 @@ pub fn apply_rootfs_diff_tar<'b, 'r>(
         return Ok(());
     };
     let root = Root::new(container_root.open_directory_ambient(CONTAINER_ROOT)?);
-    let heed = Heed {
+    let terms = Terms {
         rules: &Rules::default(),
         meter: &Meter::default(),
         watch: &Watch::new(),
@@ -39,24 +39,16 @@ pub fn apply_rootfs_diff_tar<'b, 'r>(
     Input::new(file, &Reading::default())
         .and_then(|mut input| {
             input.decode_ahead();
-            apply(input, &root, heed, &|_| Ok(()))
+            apply(input, &root, terms, &|_| Ok(()))
         })
         .context(|| format!("apply {ROOTFS_DIFF_TAR}"))
-}
-
-/// What an extraction heeds beside its archive.
-#[derive(Clone, Copy)]
-pub(in crate::checkpoint) struct Heed<'h> {
-    pub(in crate::checkpoint) rules: &'h Rules,
-    pub(in crate::checkpoint) meter: &'h Meter,
-    pub(in crate::checkpoint) watch: &'h Watch,
 }
 
 /// Applies a diff below `root`; each member is told to `note` first.
 pub(in crate::checkpoint) fn apply(
     input: Input<'_>,
     root: &Root,
-    heed: Heed<'_>,
+    terms: Terms<'_>,
     note: &dyn Fn(&Member) -> Result<()>,
 ) -> Result<()> {
     let policy = Policy {
@@ -65,9 +57,7 @@ pub(in crate::checkpoint) fn apply(
         own_sources_only: false,
         // A directory that changed is in the diff itself.
         keep_times: true,
-        rules: heed.rules,
-        meter: heed.meter,
-        watch: heed.watch,
+        terms,
     };
     let mut reader = Reader::new(input);
     let first = reader.next_member()?;

@@ -14,7 +14,8 @@ use crate::changes::Change;
 use crate::checkpoint::file_name;
 use crate::checkpoint::names::{DELETED_FILES, ROOTFS_DIFF_TAR};
 use crate::error::{Context as _, Error, Result};
-use crate::fs::{Output, Place, Quiet, Root};
+use crate::fs::{Output, Place, Root};
+use crate::sys::Quiet;
 use crate::watch::Watch;
 
 /// Writes the `changes` of the root file system mounted at `mount_point` into the directory `destination`:

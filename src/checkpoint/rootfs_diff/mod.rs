@@ -6,7 +6,7 @@ mod apply;
 mod create;
 mod plan;
 
+pub(super) use apply::apply;
 pub use apply::apply_rootfs_diff_tar;
-pub(super) use apply::{Heed, apply};
 pub use create::create_rootfs_diff_tar;
 pub(super) use plan::Plan;

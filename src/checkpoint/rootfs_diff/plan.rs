@@ -10,7 +10,7 @@ use thiserror::Error as ThisError;
 use crate::archive::{Creation, Depth, Manner, Stored, Target};
 use crate::changes::{Change, ChangeKind};
 use crate::checkpoint::{MAX_DELETED_FILES, deleted_list};
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{self, Context as _, Error, Kind, Result};
 use crate::fs::{Root, RootPath};
 
 /// A list that no import reads would be missed only when the container is restored.
@@ -20,9 +20,9 @@ use crate::fs::{Root, RootPath};
 )]
 struct ListTooLong(usize);
 
-impl From<ListTooLong> for Error {
-    fn from(refusal: ListTooLong) -> Self {
-        Error::new(Kind::Limit, refusal.to_string())
+impl error::Refusal for ListTooLong {
+    fn kind(&self) -> Kind {
+        Kind::Limit
     }
 }
 

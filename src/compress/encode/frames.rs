@@ -14,9 +14,9 @@ use zstd::zstd_safe::{CCtx, CParameter, ErrorCode, compress_bound, get_error_nam
 use super::super::Compression;
 use super::super::seek_table::SeekTable;
 use super::labour::{Answer, Labour};
-use super::target::Target;
+use super::target::EncoderOutput;
 use super::{Encode, Refusal, ZstdLevel};
-use crate::{Error, Result};
+use crate::error::{Called as _, Error, Result};
 
 /// What comes of a piece of the work.
 type Outcome = Result<Frame, Refusal>;
@@ -35,7 +35,7 @@ pub(super) struct Frames<'a> {
     spare: Vec<(Vec<u8>, Vec<u8>)>,
     table: SeekTable,
     given: bool,
-    target: Target<'a>,
+    target: EncoderOutput<'a>,
 }
 
 /// Content on its way to a thread.
@@ -54,7 +54,12 @@ struct Frame {
 }
 
 impl<'a> Frames<'a> {
-    pub(super) fn new(level: ZstdLevel, size: usize, workers: usize, target: Target<'a>) -> Self {
+    pub(super) fn new(
+        level: ZstdLevel,
+        size: usize,
+        workers: usize,
+        target: EncoderOutput<'a>,
+    ) -> Self {
         // One more than there are threads, so that the next one that is free finds work.
         let most = workers + 1;
         Frames {
@@ -188,10 +193,10 @@ impl Encode for Frames<'_> {
                 false => frames.submit(false),
             }
         };
-        cut(self).map_err(|error| Error::io("write", error))
+        cut(self).called(|| "write")
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
-        self.end().map_err(|error| Error::io("write", error))
+        self.end().called(|| "write")
     }
 }

@@ -14,9 +14,9 @@ use flate2::Crc;
 use super::super::Compression;
 use super::deflate::{Block, Piece, deflate};
 use super::labour::{Answer, Labour};
-use super::target::Target;
+use super::target::EncoderOutput;
 use super::{Encode, GzipLevel, Refusal};
-use crate::{Error, Result};
+use crate::error::{Called as _, Error, Result};
 
 /// How much content a block has. The dictionary costs an eighth of a block's time at most, and an archive of a few MiB
 /// still has work for several threads.
@@ -50,12 +50,12 @@ pub(super) struct Gzip<'a> {
     spare: Vec<(Vec<u8>, Vec<u8>)>,
     /// The checksum and length of what was written.
     crc: Crc,
-    target: Target<'a>,
+    target: EncoderOutput<'a>,
     begun: bool,
 }
 
 impl<'a> Gzip<'a> {
-    pub(super) fn new(level: GzipLevel, workers: usize, target: Target<'a>) -> Self {
+    pub(super) fn new(level: GzipLevel, workers: usize, target: EncoderOutput<'a>) -> Self {
         Gzip {
             level,
             labour: Labour::new(
@@ -155,6 +155,6 @@ impl Write for Gzip<'_> {
 
 impl Encode for Gzip<'_> {
     fn finish(mut self: Box<Self>) -> Result<()> {
-        self.end().map_err(|error| Error::io("write", error))
+        self.end().called(|| "write")
     }
 }

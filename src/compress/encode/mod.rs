@@ -20,8 +20,8 @@ use std::ops::RangeInclusive;
 use nix::errno::Errno;
 
 use super::Compression;
-use crate::{Error, Kind, Result};
-use target::Target;
+use crate::error::{self, Error, Kind, Result};
+use target::EncoderOutput;
 
 /// More threads than this would cost memory (each some 5 MiB with zstd's default level), and win no time: the one thread
 /// that reads the content and writes the result is no faster.
@@ -151,7 +151,7 @@ pub(crate) fn encoder<'a>(
     output: Box<dyn Write + Send + 'a>,
 ) -> Result<Box<dyn Encode + 'a>> {
     let workers = workers.get().min(MAX_WORKERS);
-    let target = Target::new(output);
+    let target = EncoderOutput::new(output);
     Ok(match encoding {
         Encoding::None => Box::new(target),
         Encoding::Gzip(level) => Box::new(gzip::Gzip::new(level, workers, target)),
@@ -177,15 +177,18 @@ enum Refusal {
     Codec(Compression, &'static str),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Memory(_) => {
-                Error::new(Kind::System, refusal.to_string()).with_errno(Errno::ENOMEM)
-            }
-            Refusal::Worker(_) | Refusal::Codec(..) => {
-                Error::new(Kind::Internal, refusal.to_string())
-            }
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Memory(_) => Kind::System,
+            Self::Worker(_) | Self::Codec(..) => Kind::Internal,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Memory(_) => Errno::ENOMEM,
+            _ => self.kind().errno(),
         }
     }
 }

@@ -7,11 +7,11 @@ use std::io::{self, Write};
 use nix::errno::Errno;
 
 use super::Encode;
-use crate::{Error, Kind, Result};
+use crate::error::{Called as _, Error, Kind, Result};
 
 /// An output that fails for good once it has failed: bytes behind a gap would be no stream, and a caller who overlooks
 /// an error meets it again at the end. By itself it is the encoder that doesn't compress.
-pub(super) struct Target<'a> {
+pub(super) struct EncoderOutput<'a> {
     output: Box<dyn Write + Send + 'a>,
     failure: Option<Failure>,
 }
@@ -26,9 +26,9 @@ enum Failure {
     Other(io::ErrorKind, String),
 }
 
-impl<'a> Target<'a> {
+impl<'a> EncoderOutput<'a> {
     pub(super) fn new(output: Box<dyn Write + Send + 'a>) -> Self {
-        Target {
+        EncoderOutput {
             output,
             failure: None,
         }
@@ -80,7 +80,7 @@ impl Failure {
     }
 }
 
-impl Write for Target<'_> {
+impl Write for EncoderOutput<'_> {
     /// Writes all of `bytes` or fails.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.check()?;
@@ -102,8 +102,8 @@ impl Write for Target<'_> {
     }
 }
 
-impl Encode for Target<'_> {
+impl Encode for EncoderOutput<'_> {
     fn finish(mut self: Box<Self>) -> Result<()> {
-        self.flush().map_err(|error| Error::io("write", error))
+        self.flush().called(|| "write")
     }
 }

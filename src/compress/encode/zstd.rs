@@ -10,9 +10,9 @@ use zstd::zstd_safe::{CCtx, CParameter, InBuffer, OutBuffer};
 use super::super::Compression;
 use super::super::worker::quietly;
 use super::frames::refusal;
-use super::target::Target;
+use super::target::EncoderOutput;
 use super::{Encode, Refusal, ZstdLevel};
-use crate::{Error, Result};
+use crate::error::{Called as _, Result};
 
 /// How much content a thread compresses at once. The 8 MiB that libzstd would choose at the default level take three times
 /// the memory and a sixth more of the processors, for a quarter of a percent in size.
@@ -28,11 +28,11 @@ pub(super) struct Zstd<'a> {
     /// Whether libzstd has begun the frame, with all that it needs for it.
     begun: bool,
     buffer: Box<[u8]>,
-    target: Target<'a>,
+    target: EncoderOutput<'a>,
 }
 
 impl<'a> Zstd<'a> {
-    pub(super) fn new(level: ZstdLevel, workers: usize, target: Target<'a>) -> Result<Self> {
+    pub(super) fn new(level: ZstdLevel, workers: usize, target: EncoderOutput<'a>) -> Result<Self> {
         Ok(Zstd {
             level,
             workers,
@@ -134,6 +134,6 @@ impl Encode for Zstd<'_> {
             while zstd.step(&[], ZSTD_EndDirective::ZSTD_e_end)?.1 {}
             zstd.target.flush()
         };
-        end(&mut self).map_err(|error| Error::io("write", error))
+        end(&mut self).called(|| "write")
     }
 }

@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
 
 use super::super::testing::{
-    Block, Bytes, assert_refused, extended, plain, read_all, read_one, whole, with_records,
+    Block, assert_refused, extended, plain, read_all, read_one, whole, with_records,
 };
 use super::*;
 use crate::error::Kind;
@@ -41,7 +41,7 @@ fn an_end_marker_is_a_whole_zero_block_after_the_last_member() {
         (&[&ZERO[..], &ZERO, b"garbage"].concat(), true),
     ] {
         let stream = [&file[..], end].concat();
-        let mut reader = Reader::new(Bytes(&stream));
+        let mut reader = Reader::new(&stream[..]);
         reader.next_member().unwrap().unwrap();
         assert!(!reader.ended_with_marker());
         assert_eq!(reader.next_member().unwrap(), None);
@@ -55,7 +55,7 @@ fn an_end_marker_is_a_whole_zero_block_after_the_last_member() {
 fn a_reader_that_is_finished_before_the_last_member_knows_of_no_end_marker() {
     let file = Block::ustar(b'0', b"a", 0).bytes();
     let stream = [&file[..], &file, &ZERO, &ZERO].concat();
-    let mut reader = Reader::new(Bytes(&stream));
+    let mut reader = Reader::new(&stream[..]);
     reader.next_member().unwrap().unwrap();
     reader.finish().unwrap();
     assert!(!reader.ended_with_marker());
@@ -71,7 +71,7 @@ fn a_lone_zero_block_is_malformed() {
     );
     assert_refused(&[&ZERO[..], b"x"].concat(), Kind::Malformed, "cut short");
     let stream = [&ZERO[..], &file].concat();
-    let mut reader = Reader::new(Bytes(&stream));
+    let mut reader = Reader::new(&stream[..]);
     reader.next_member().unwrap_err();
     assert!(!reader.ended_with_marker());
 }
@@ -100,7 +100,7 @@ fn a_stream_cut_inside_of_headers_or_data_is_malformed() {
 #[test]
 fn cut_data_is_malformed_when_skipped_too() {
     let stream = Block::ustar(b'0', b"cut", 3).bytes();
-    let mut reader = Reader::new(Bytes(&stream));
+    let mut reader = Reader::new(&stream[..]);
     reader.next_member().unwrap();
     let error = reader.next_member().unwrap_err();
     assert_eq!(
@@ -117,7 +117,7 @@ fn data_ends_with_its_member() {
         Block::ustar(b'0', b"b", 2).with(b"de"),
     ]
     .concat();
-    let mut reader = Reader::new(Bytes(&stream));
+    let mut reader = Reader::new(&stream[..]);
     reader.next_member().unwrap();
     let mut buffer = [0; 2];
     assert_eq!(reader.data().read(&mut buffer).unwrap(), 2);
@@ -136,7 +136,7 @@ fn data_ends_with_its_member() {
 #[test]
 fn more_consumed_than_there_was_ends_the_reading() {
     let stream = Block::ustar(b'0', b"a", 3).with(b"abc");
-    let mut reader = Reader::new(Bytes(&stream));
+    let mut reader = Reader::new(&stream[..]);
     reader.next_member().unwrap();
     reader.data().consumed(4);
     assert_eq!(reader.next_member().unwrap_err().kind(), Kind::Internal);
@@ -145,10 +145,10 @@ fn more_consumed_than_there_was_ends_the_reading() {
 #[test]
 fn finishing_reads_the_source_to_its_end() {
     let stream = [&ZERO[..], &ZERO, b"a second archive"].concat();
-    let mut reader = Reader::new(Bytes(&stream));
+    let mut reader = Reader::new(&stream[..]);
     assert!(reader.next_member().unwrap().is_none());
     reader.finish().unwrap();
-    assert!(reader.source.0.is_empty());
+    assert!(reader.source.is_empty());
 }
 
 #[test]
@@ -159,11 +159,14 @@ fn an_error_below_comes_out_as_it_is() {
             Err(Error::new(Kind::Limit, "window").into())
         }
     }
-    impl Source for Broken {
-        fn skip(&mut self, _: u64) -> io::Result<()> {
-            Ok(())
+    impl BufRead for Broken {
+        fn fill_buf(&mut self) -> io::Result<&[u8]> {
+            Err(Error::new(Kind::Limit, "window").into())
         }
+
+        fn consume(&mut self, _: usize) {}
     }
+    impl Source for Broken {}
     assert_eq!(
         Reader::new(Broken).next_member().unwrap_err().kind(),
         Kind::Limit

@@ -6,6 +6,7 @@ mod cancelled;
 mod ids;
 mod limits;
 mod rules;
+mod ways;
 mod whiteouts;
 
 use std::collections::BTreeMap;
@@ -301,9 +302,11 @@ impl<'s> Setup<'s> {
             protected: self.protected,
             own_sources_only: false,
             keep_times: true,
-            rules: &self.rules,
-            meter: &self.meter,
-            watch: &self.watch,
+            terms: Terms {
+                rules: &self.rules,
+                meter: &self.meter,
+                watch: &self.watch,
+            },
         };
         let mut extraction = Extraction::new(&root, policy)?;
         extraction.user_namespace = self.user_namespace;

@@ -109,23 +109,22 @@ impl Filler {
         }
     }
 
-    /// Lets threads decode frames, if the process may use more than one core.
+    /// Lets threads decode frames.
     pub(super) fn with_threads(
         mut self,
         gate: &Arc<Gate>,
         watch: &Watch,
         abandoned: &Cancellation,
     ) -> Self {
-        let workers = workers();
-        if let (2.., Way::Reader(reader)) = (workers, &mut self.way) {
+        if let Way::Reader(reader) = &mut self.way {
             reader.pause_at_frames();
-            self.hands = Hands::Possible(Plan {
-                gate: Arc::clone(gate),
-                watch: watch.clone(),
-                abandoned: abandoned.clone(),
-                workers,
-            });
         }
+        self.hands = Hands::Possible(Plan {
+            gate: Arc::clone(gate),
+            watch: watch.clone(),
+            abandoned: abandoned.clone(),
+            workers: workers(),
+        });
         self
     }
 

@@ -6,11 +6,10 @@ use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt as _;
 
-use super::super::{Hash, Input, Origin};
+use super::super::{ArchiveOrigin, Hash, Input};
 use super::*;
 use crate::compress::{Encoding, Framing, encoder};
 use crate::fs::spool_ambient;
-use crate::tar::Source as _;
 
 const FRAME: usize = 64 << 10;
 
@@ -33,10 +32,10 @@ fn framed(content: &[u8]) -> Vec<u8> {
     packed(content, Framing::Sized(u32::try_from(FRAME).unwrap()))
 }
 
-fn origin(stream: &[u8]) -> Origin {
+fn origin(stream: &[u8]) -> ArchiveOrigin {
     let file = spool_ambient(None).unwrap();
     file.write_all_at(stream, 0).unwrap();
-    Origin::File(Arc::new(file))
+    ArchiveOrigin::File(Arc::new(file))
 }
 
 /// The same read in two ways: as a look, and as a stream.
@@ -56,7 +55,7 @@ fn outcome(mut input: Input<'_>, skips: &[u64], read: usize) -> (Vec<u8>, String
             return (all, error.to_string());
         }
         let mut part = vec![0; read];
-        match read_up_to(&mut input, &mut part) {
+        match read_up_to(&mut input, read, &mut part) {
             (count, Ok(())) => all.extend_from_slice(&part[..count]),
             (_, Err(error)) => return (all, error.to_string()),
         }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod reader;
+mod refusal;
 mod value;
 mod writer;
 
@@ -15,8 +16,8 @@ use std::fmt;
 use serde::de::{Deserialize as _, IgnoredAny};
 use serde_json::error::Category;
 
-use super::refusal::{Place, Refusal};
 pub(crate) use reader::{NESTED, Reader, same_key};
+pub(crate) use refusal::{Position, Refusal};
 pub(crate) use value::{Members, Shape, Value};
 pub(crate) use writer::Writer;
 
@@ -128,7 +129,7 @@ fn check(text: &str) -> Result<(), Refusal> {
     // A value that nobody asks for is read without recursion.
     let read = IgnoredAny::deserialize(&mut reader).and_then(|_| reader.end());
     read.map_err(|error| {
-        let place = Place {
+        let place = Position {
             line: error.line(),
             column: error.column(),
         };

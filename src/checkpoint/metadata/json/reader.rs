@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use super::refusal::{Position, Refusal};
 use super::{Shape, Value};
-use crate::checkpoint::metadata::refusal::{Place, Refusal};
 
 /// How many strings of lists and maps are held of one document; larger things count as several. A command line has no
 /// more arguments by default (2 MiB, of which each takes ten bytes or more), and a cluster allows 256 KiB of annotations
@@ -212,10 +212,10 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    fn place(&self, value: Value<'_>) -> Place {
+    fn place(&self, value: Value<'_>) -> Position {
         let before = self.text.as_bytes().get(..value.at()).unwrap_or_default();
         let line_start = before.iter().rposition(|&byte| byte == b'\n');
-        Place {
+        Position {
             line: before.iter().filter(|&&byte| byte == b'\n').count() + 1,
             column: value.at() - line_start.map_or(0, |newline| newline + 1) + 1,
         }

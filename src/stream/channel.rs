@@ -14,10 +14,9 @@ use nix::sys::socket::{MsgFlags, SockType, getsockopt, recv, send, sockopt};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{read, write};
 
-use super::file_type;
-use super::quiet::quietly;
-use crate::error::{Called as _, Error, Result};
-use crate::sys::reopen;
+use crate::error::{self, Called as _, Kind, Result};
+use crate::fs::file_type;
+use crate::sys::{quietly, reopen};
 use crate::watch::{MAX_COPIED, Watch};
 
 /// How long a channel waits for its peer between two looks at its watch, in milliseconds.
@@ -84,31 +83,34 @@ enum Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum Refusal {
     /// Nothing goes through a descriptor that only stands for a place.
-    #[error("was opened with O_PATH")]
+    #[error("descriptor: was opened with O_PATH")]
     PathOnly,
     /// Nothing can be read from it.
-    #[error("isn't open for reading")]
+    #[error("descriptor: isn't open for reading")]
     NotReadable,
     /// Nothing can be written to it.
-    #[error("isn't open for writing")]
+    #[error("descriptor: isn't open for writing")]
     NotWritable,
     /// A directory has entries and no bytes.
-    #[error("is a directory")]
+    #[error("descriptor: is a directory")]
     Directory,
     /// What of a message doesn't fit into a buffer is lost, and what is too long for one isn't sent.
-    #[error("passes messages, not a stream of bytes")]
+    #[error("descriptor: passes messages, not a stream of bytes")]
     Messages,
     /// The bytes of an eventfd and its like are events: none of them would be a part of an archive.
-    #[error("is neither a regular file nor a pipe, socket or device")]
+    #[error("descriptor: is neither a regular file nor a pipe, socket or device")]
     NoStream,
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let error = Error::argument("descriptor", refusal);
-        match refusal {
-            Refusal::Directory => error.with_errno(Errno::EISDIR),
-            _ => error,
+impl error::Refusal for Refusal {
+    fn kind(&self) -> Kind {
+        Kind::Argument
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Directory => Errno::EISDIR,
+            _ => self.kind().errno(),
         }
     }
 }
@@ -141,7 +143,7 @@ impl Channel {
     /// A channel that shares the caller's open file description.
     fn sharing(fd: BorrowedFd<'_>, kind: ChannelKind, watch: &Watch) -> Result<Self> {
         let own = fd.try_clone_to_owned();
-        let file = File::from(own.map_err(|error| Error::io("dup", error))?);
+        let file = File::from(own.called(|| "dup")?);
         let manner = match kind {
             ChannelKind::Regular => Manner::Alone,
             ChannelKind::Socket => Manner::Nonblocking,
@@ -184,7 +186,7 @@ impl Channel {
             return Ok(None);
         }
         let offset = (&self.file).stream_position();
-        Ok(Some(offset.map_err(|error| Error::io("lseek", error))?))
+        Ok(Some(offset.called(|| "lseek")?))
     }
 
     /// Whether the kernel gives it the data of regular files: it is a pipe, and the call needn't wait for a reader.

@@ -18,7 +18,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{mkfifo, pipe2};
 
 use super::*;
-use crate::error::Kind;
+use crate::error::{Error, Kind};
 use crate::fs::testing::Scratch;
 use crate::sys::testing::terminal;
 

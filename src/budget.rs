@@ -4,7 +4,7 @@
 
 use thiserror::Error as ThisError;
 
-use crate::error::{Error, Kind};
+use crate::error::{self, Kind};
 
 /// How many names (of directories, of files with several names, of what is to be deleted) are remembered at most.
 const MAX_NAMES: usize = 4_000_000;
@@ -22,9 +22,9 @@ pub(crate) struct Budget {
 #[error("more than {MAX_NAMES} names, or {} MiB of them, to remember", MAX_BYTES >> 20)]
 pub(crate) struct Exceeded;
 
-impl From<Exceeded> for Error {
-    fn from(exceeded: Exceeded) -> Self {
-        Error::new(Kind::Limit, exceeded.to_string())
+impl error::Refusal for Exceeded {
+    fn kind(&self) -> Kind {
+        Kind::Limit
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn exceeding_it_is_a_limit() {
-        let error = Error::from(Exceeded);
+        let error = crate::Error::from(Exceeded);
         assert_eq!((error.kind(), error.errno()), (Kind::Limit, 7));
     }
 }

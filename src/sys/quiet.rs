@@ -15,14 +15,14 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::unistd::ftruncate;
 
-use crate::sys;
+use super::signal;
 
 /// What a write may send.
 const SIGNALS: [Signal; 2] = [Signal::SIGPIPE, Signal::SIGXFSZ];
 
 /// Has `call` write `len` bytes. Where that sends a signal it is an error alone: whatever the process does on the signal
 /// isn't done, and the calling thread's mask and pending signals are what they were.
-pub(super) fn quietly<E: From<Errno>>(
+pub(crate) fn quietly<E: From<Errno>>(
     len: usize,
     call: impl FnOnce() -> Result<usize, E>,
 ) -> Result<usize, E> {
@@ -94,7 +94,7 @@ impl Held {
             if !before.contains(signal) {
                 // One that isn't blocked doesn't wait.
                 newly_blocked.add(signal);
-            } else if sys::is_pending(signal)? {
+            } else if signal::is_pending(signal)? {
                 pending.add(signal);
             }
         }
@@ -109,7 +109,7 @@ impl Held {
         for signal in SIGNALS {
             if !self.pending.contains(signal) {
                 // The call fails for bad arguments only.
-                let _ = sys::take_pending(signal);
+                let _ = signal::take_pending(signal);
             }
         }
     }

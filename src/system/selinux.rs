@@ -13,9 +13,18 @@ use nix::sys::statfs::{SELINUX_MAGIC, statfs};
 use nix::sys::statvfs::FsFlags;
 use once_cell::sync::OnceCell;
 
-#[cfg(not(feature = "selinux"))]
-use crate::Kind;
-use crate::{Error, Result};
+use crate::error::{self, Error, Kind, Result};
+
+/// A file without its label is one that a confined process can't read.
+#[derive(Debug, thiserror::Error)]
+#[error("this build can't write SELinux labels")]
+pub(crate) struct NoLabels;
+
+impl error::Refusal for NoLabels {
+    fn kind(&self) -> Kind {
+        Kind::Unsupported
+    }
+}
 
 /// Whether this build can set labels: whether [`set_label`] is more than a refusal.
 pub(crate) const CAN_LABEL: bool = cfg!(feature = "selinux");
@@ -67,10 +76,7 @@ pub(crate) fn set_label(file: BorrowedFd<'_>, label: &CStr) -> Result<()> {
 /// [`Kind::Unsupported`].
 #[cfg(not(feature = "selinux"))]
 pub(crate) fn set_label(_file: BorrowedFd<'_>, _label: &CStr) -> Result<()> {
-    Err(Error::new(
-        Kind::Unsupported,
-        "this build can't set SELinux labels",
-    ))
+    Err(NoLabels.into())
 }
 
 /// A thread that no policy has labelled yet bears this name.

@@ -15,7 +15,7 @@ use crate::sys::testing::{COUNTING, handled, interrupt, set_handler};
 use crate::sys::{is_pending, take_pending};
 
 fn run(within: &str) {
-    run_alone(&format!("fs::channel::tests::alone::{within}"), &[]);
+    run_alone(&format!("stream::channel::tests::alone::{within}"), &[]);
 }
 
 fn sigpipe() -> SigSet {

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 
 use super::metadata::parse_mounts;
 use super::{MAX_CONFIG, Mount};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Called as _, Context as _, Error, Result};
 use crate::fs::{Name, Place, open_regular_at};
 
 /// The destinations of the bind mounts in the OCI runtime specification in the file `spec`, in the file's order: what an
@@ -40,8 +40,9 @@ fn read(spec: Place<'_>) -> Result<Vec<u8>> {
     };
     let mut json = Vec::new();
     // One byte more than is taken, so that a longer file is refused and not cut.
-    let read = file.take(MAX_CONFIG + 1).read_to_end(&mut json);
-    read.map_err(|error| Error::io("read", error))?;
+    file.take(MAX_CONFIG + 1)
+        .read_to_end(&mut json)
+        .called(|| "read")?;
     Ok(json)
 }
 
