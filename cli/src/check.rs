@@ -71,7 +71,10 @@ pub(crate) fn run(
         }
         let (style, text) = match (whole, restorable) {
             (false, _) => (BAD, "The checkpoint is damaged."),
-            (true, false) => (BAD, "The checkpoint is undamaged, and can't be restored here."),
+            (true, false) => (
+                BAD,
+                "The checkpoint is undamaged, and can't be restored here.",
+            ),
             (true, true) => (
                 GOOD,
                 "The checkpoint is undamaged, and nothing is known that prevents a restore here.",

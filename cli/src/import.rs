@@ -40,7 +40,8 @@ pub(crate) fn run(
     output: &mut Output,
     watch: &Watch,
 ) -> Result<ExitCode, Failure> {
-    let goes_nowhere = options.bundle.is_none() && options.rootfs.is_none() && options.shm.is_none();
+    let goes_nowhere =
+        options.bundle.is_none() && options.rootfs.is_none() && options.shm.is_none();
     if goes_nowhere && options.volumes.is_empty() && !options.digest {
         return Err(Failure::Usage(
             "import needs a destination: --bundle, --rootfs, --volume or --shm".to_owned(),
