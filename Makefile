@@ -14,7 +14,7 @@
 #   make check-faults  has every system call of the operations fail once, kills them, takes them room, descriptors and
 #                   memory, and attacks the directories that they work in, which takes half an hour
 #   make check-corpora  unpacks public test archives of Debian's packages and of crates, and compares with other programs
-#   make fuzz       runs the fuzz targets, SECONDS=60 each, or TARGETS='...'; it needs cargo-fuzz and a nightly toolchain
+#   make fuzz       runs the fuzz targets, SECONDS=60 each, or TARGETS='...'; it needs cargo-fuzz (tests/fuzz.rs doesn't)
 #   make docs       renders the header: HTML in build/docs, pages of the manual in build/man
 #   make header     writes include/crutils.h anew from src/capi
 #   make abi        writes the description of the ABI anew from the header: include/crutils.symbols and include/crutils.abi

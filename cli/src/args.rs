@@ -12,7 +12,7 @@ use crate::engine_args::{Apply, Diff, Export, Extract, Import};
 use crate::image_args::Image;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 used wrongly, 3 the archive is refused (malformed, hostile, \
-incomplete or beyond a limit), 130 stopped by Ctrl-C, 143 stopped by SIGTERM.";
+incomplete, beyond a limit, or without what was asked for), 130 stopped by Ctrl-C, 143 stopped by SIGTERM.";
 
 /// Looks into checkpoints of containers, writes their archives and reads them.
 ///
@@ -45,7 +45,7 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Lists the members of an archive
     List(List),
-    /// Tells whether a checkpoint is whole, and whether it can be restored here
+    /// Tells whether a checkpoint is undamaged, and whether it can be restored here; exits with 1 if it can't
     Check(Check),
     /// Shows, searches or saves the memory of a process
     Memory(Memory),

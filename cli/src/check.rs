@@ -71,10 +71,13 @@ pub(crate) fn run(
         }
         let (style, text) = match (whole, restorable) {
             (false, _) => (BAD, "The checkpoint is damaged."),
-            (true, false) => (BAD, "The checkpoint is whole, and can't be restored here."),
+            (true, false) => (
+                BAD,
+                "The checkpoint is undamaged, and can't be restored here.",
+            ),
             (true, true) => (
                 GOOD,
-                "The checkpoint is whole, and nothing is known that prevents a restore here.",
+                "The checkpoint is undamaged, and nothing is known that prevents a restore here.",
             ),
         };
         for line in summary::wrap(text, output.width) {

@@ -40,6 +40,13 @@ pub(crate) fn run(
     output: &mut Output,
     watch: &Watch,
 ) -> Result<ExitCode, Failure> {
+    let goes_nowhere =
+        options.bundle.is_none() && options.rootfs.is_none() && options.shm.is_none();
+    if goes_nowhere && options.volumes.is_empty() && !options.digest {
+        return Err(Failure::Usage(
+            "import needs a destination: --bundle, --rootfs, --volume or --shm".to_owned(),
+        ));
+    }
     let mut import = list::open(&options.archive, &import_options(options)?, watch)?;
     let metadata = if options.config {
         Some(import.metadata()?.clone())

@@ -8,38 +8,19 @@
     reason = "tests"
 )]
 
+#[allow(dead_code, reason = "each test program uses some of it")]
+#[path = "../../tests/support/scratch.rs"]
+mod scratch;
+
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
-/// A directory that is removed with its content.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("crutils-cli-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn join(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use scratch::Scratch;
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -477,7 +458,7 @@ fn what_comes_from_a_checkpoint_does_nothing_to_a_terminal() {
         "mkdir '{0}/b' && tar --no-same-owner -xf '{1}' -C '{0}/b' && cd '{0}/b' && \
          mv ctr.log \"$(printf 'evil\\033]0;title\\007\\nname')\" && \
          sed -i 's/localhost.app:1/a\\\\u001b[2Jb\\\\u202ec/' config.dump && tar -cf ../evil.tar *",
-        scratch.0.display(),
+        scratch.path().display(),
         data("rich.tar.zst").display()
     );
     assert!(
@@ -512,7 +493,7 @@ fn completions_and_manual_pages_are_made() {
         let completions = printed(&["completions", shell], &[]);
         assert!(completions.contains("inspect"), "{shell}");
     }
-    printed(&["man", scratch.0.to_str().unwrap()], &[]);
+    printed(&["man", scratch.path().to_str().unwrap()], &[]);
     let page = fs::read_to_string(scratch.join("crutils-inspect.1")).unwrap();
     assert!(page.contains("checkpoint"));
     assert!(scratch.join("crutils.1").exists());

@@ -8,37 +8,16 @@
     reason = "tests"
 )]
 
+#[allow(dead_code, reason = "each test program uses some of it")]
+#[path = "../../tests/support/scratch.rs"]
+mod scratch;
+
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A directory that is removed with its content.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("crutils-engine-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn dir(&self, name: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::create_dir_all(&path).unwrap();
-        path
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use scratch::Scratch;
 
 fn data(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -84,21 +63,27 @@ fn an_archive_is_extracted_as_tar_extracts_it() {
     let archive = data("rich.tar.zst");
     sh(&expected, &format!("tar --no-same-owner -xf {archive}"));
     // A relative directory is below the working directory, and it is made.
-    done(&scratch.0, &["extract", &archive, "made/here"]);
-    let made = scratch.0.join("made/here");
+    done(scratch.path(), &["extract", &archive, "made/here"]);
+    let made = scratch.path().join("made/here");
     sh(
-        &scratch.0,
+        scratch.path(),
         "diff -r -x config.dump -x spec.dump expected made/here",
     );
     assert!(!made.join("config.dump").exists());
     let some = ["extract", &archive, "some", "checkpoint", "config.dump"];
-    done(&scratch.0, &some);
+    done(scratch.path(), &some);
     sh(
-        &scratch.0,
+        scratch.path(),
         "diff -r expected/checkpoint some/checkpoint && cmp expected/config.dump some/config.dump",
     );
-    assert_eq!(fs::read_dir(scratch.0.join("some")).unwrap().count(), 2);
-    let missing = crutils(&scratch.0, &["extract", &archive, "none", "no/such/member"]);
+    assert_eq!(
+        fs::read_dir(scratch.path().join("some")).unwrap().count(),
+        2
+    );
+    let missing = crutils(
+        scratch.path(),
+        &["extract", &archive, "none", "no/such/member"],
+    );
     assert_eq!(missing.status.code(), Some(3));
 }
 
@@ -117,9 +102,9 @@ fn a_container_is_imported_with_its_configuration_and_volumes() {
     );
     // A link where the configuration goes leads nowhere.
     let bundle = scratch.dir("bundle");
-    std::os::unix::fs::symlink(scratch.0.join("outside"), bundle.join("config.dump")).unwrap();
+    std::os::unix::fs::symlink(scratch.path().join("outside"), bundle.join("config.dump")).unwrap();
     let told = done(
-        &scratch.0,
+        scratch.path(),
         &[
             "import",
             &archive,
@@ -137,17 +122,17 @@ fn a_container_is_imported_with_its_configuration_and_volumes() {
     assert!(sum.stdout.starts_with(&told.as_bytes()[..64]), "{told}");
     assert!(root.join("usr/lib/gone/fresh").exists() && !root.join("etc/app/old.conf").exists());
     assert!(fs::read_dir(volume).unwrap().count() > 0);
-    assert!(!scratch.0.join("outside").exists());
+    assert!(!scratch.path().join("outside").exists());
     let config = bundle.join("config.dump");
     assert!(fs::symlink_metadata(&config).unwrap().is_file());
     assert_eq!(fs::metadata(&config).unwrap().mode() & 0o777, 0o600);
     sh(
-        &scratch.0,
+        scratch.path(),
         &format!("tar -xOf {archive} config.dump | cmp - bundle/config.dump"),
     );
     assert!(!bundle.join("rootfs-diff.tar").exists() && bundle.join("checkpoint").is_dir());
     let wrong = crutils(
-        &scratch.0,
+        scratch.path(),
         &[
             "import",
             &archive,
@@ -158,9 +143,9 @@ fn a_container_is_imported_with_its_configuration_and_volumes() {
         ],
     );
     assert_eq!(wrong.status.code(), Some(3));
-    assert!(!scratch.0.join("b2").exists());
+    assert!(!scratch.path().join("b2").exists());
     let much = crutils(
-        &scratch.0,
+        scratch.path(),
         &["import", &archive, "--bundle", "b3", "--max-bytes", "100K"],
     );
     assert_eq!(much.status.code(), Some(3));
@@ -179,33 +164,36 @@ fn an_export_is_what_an_import_takes() {
         ("gzip:1", "a.tar.gz"),
         ("zstd:19", "a.tar.zst"),
     ] {
-        let told = done(&scratch.0, &["export", "bundle", name, "--compress", how]);
+        let told = done(
+            scratch.path(),
+            &["export", "bundle", name, "--compress", how],
+        );
         assert!(
             told.starts_with(&format!("{name}: ")) && told.contains("members"),
             "{told}"
         );
-        done(&scratch.0, &["extract", name, &format!("again-{name}")]);
+        done(scratch.path(), &["extract", name, &format!("again-{name}")]);
         let line = format!("diff -r -x config.dump -x spec.dump bundle again-{name}");
-        sh(&scratch.0, &line);
-        let summary = done(&scratch.0, &["inspect", name]);
+        sh(scratch.path(), &line);
+        let summary = done(scratch.path(), &["inspect", name]);
         assert!(summary.contains("44 sleep 1"), "{summary}");
     }
     // Standard output may be the archive, and then nothing else is in it.
     let piped = crutils(
-        &scratch.0,
+        scratch.path(),
         &["export", "bundle", "-", "--compress", "none", "--digest"],
     );
-    assert!(piped.stdout == fs::read(scratch.0.join("a.tar")).unwrap());
+    assert!(piped.stdout == fs::read(scratch.path().join("a.tar")).unwrap());
     assert!(
         String::from_utf8_lossy(&piped.stderr).contains("  -\n"),
         "{piped:?}"
     );
     let level = crutils(
-        &scratch.0,
+        scratch.path(),
         &["export", "bundle", "x", "--compress", "zstd:99"],
     );
     assert_eq!(level.status.code(), Some(2));
-    assert!(!scratch.0.join("x").exists());
+    assert!(!scratch.path().join("x").exists());
 }
 
 #[test]
@@ -219,40 +207,40 @@ fn the_changes_of_an_overlay_are_listed_made_and_applied() {
         scratch.dir(name);
     }
     sh(
-        &scratch.0,
+        scratch.path(),
         "echo a > lower/kept; echo b > lower/changed; echo c > lower/gone; cp -a lower/. copy/",
     );
     // An overlay needs an upper directory on a file system that isn't one.
     let mount = "mount -t tmpfs t upper && mkdir upper/u upper/w && \
                  mount -t overlay o -o lowerdir=lower,upperdir=upper/u,workdir=upper/w merged";
     let mounted = Command::new("sh")
-        .current_dir(&scratch.0)
+        .current_dir(scratch.path())
         .args(["-c", mount])
         .status();
     let unmount = "umount merged 2>/dev/null; umount upper 2>/dev/null; true";
     if !mounted.is_ok_and(|status| status.success()) {
-        sh(&scratch.0, unmount);
+        sh(scratch.path(), unmount);
         eprintln!("skipped: diff: no overlay can be mounted here");
         return;
     }
     sh(
-        &scratch.0,
+        scratch.path(),
         "echo new > merged/new; echo longer > merged/changed; rm merged/gone",
     );
     let arguments = [
         "diff", "merged", "out", "--lower", "lower", "--upper", "upper/u",
     ];
-    let listed = done(&scratch.0, &arguments);
+    let listed = done(scratch.path(), &arguments);
     let json = done(
-        &scratch.0,
+        scratch.path(),
         &["diff", "-j", "merged", "-l", "lower", "-u", "upper/u"],
     );
-    let applied = crutils(&scratch.0, &["apply", "out", "copy"]);
+    let applied = crutils(scratch.path(), &["apply", "out", "copy"]);
     let same = Command::new("diff")
-        .current_dir(&scratch.0)
+        .current_dir(scratch.path())
         .args(["-r", "merged", "copy"])
         .status();
-    sh(&scratch.0, unmount);
+    sh(scratch.path(), unmount);
     assert_eq!(listed, "C /changed\nD /gone\nA /new\n");
     assert_eq!(
         json.trim_end(),
@@ -260,6 +248,6 @@ fn the_changes_of_an_overlay_are_listed_made_and_applied() {
     );
     assert!(applied.status.success(), "{applied:?}");
     assert!(same.unwrap().success());
-    let without = crutils(&scratch.0, &["diff", "merged"]);
+    let without = crutils(scratch.path(), &["diff", "merged"]);
     assert_eq!(without.status.code(), Some(2));
 }

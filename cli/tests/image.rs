@@ -18,13 +18,13 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use images::{Scratch, crutils, done, expected, files, inspected, rich, skopeo, succeeded, tool};
+use images::{crutils, done, expected, files, inspected, rich, scratch, skopeo, succeeded, tool};
 use serde_json::Value;
 
 #[test]
 fn an_archive_becomes_an_image_that_is_told_of() {
-    let scratch = Scratch::new();
-    let directory = scratch.0.as_path();
+    let scratch = scratch();
+    let directory = scratch.path();
     let told = done(
         directory,
         &[
@@ -62,8 +62,8 @@ fn an_archive_becomes_an_image_that_is_told_of() {
 
 #[test]
 fn images_of_archives_and_of_bundles_are_imported() {
-    let scratch = Scratch::new();
-    let directory = scratch.0.as_path();
+    let scratch = scratch();
+    let directory = scratch.path();
     done(
         directory,
         &["image", "build", &rich(), "-o", "images:counter"],
@@ -99,14 +99,17 @@ fn images_of_archives_and_of_bundles_are_imported() {
 
 #[test]
 fn an_image_that_is_named_wrongly_is_a_wrong_use() {
-    let scratch = Scratch::new();
+    let scratch = scratch();
     for image in ["oci:", "oci::x", "images:", "images:a b"] {
         let line = ["image", "build", &rich(), "-o", image];
-        let output = crutils(&scratch.0).args(line).output().unwrap();
+        let output = crutils(scratch.path()).args(line).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{image}: {output:?}");
     }
-    done(&scratch.0, &["image", "build", &rich(), "-o", "images:x"]);
-    let output = crutils(&scratch.0)
+    done(
+        scratch.path(),
+        &["image", "build", &rich(), "-o", "images:x"],
+    );
+    let output = crutils(scratch.path())
         .args(["import", "oci:images:y", "-b", "b"])
         .output();
     assert_eq!(output.unwrap().status.code(), Some(3));
@@ -165,8 +168,8 @@ impl Drop for Registry {
 
 #[test]
 fn an_image_goes_through_a_registry_and_keeps_its_digest() {
-    let scratch = Scratch::new();
-    let directory = scratch.0.as_path();
+    let scratch = scratch();
+    let directory = scratch.path();
     let Some(registry) = Registry::start(directory) else {
         return;
     };
@@ -199,8 +202,8 @@ fn an_image_goes_through_a_registry_and_keeps_its_digest() {
 
 #[test]
 fn an_image_that_skopeo_has_encrypted_is_named_as_such_and_read_once_decrypted() {
-    let scratch = Scratch::new();
-    let directory = scratch.0.as_path();
+    let scratch = scratch();
+    let directory = scratch.path();
     done(directory, &["image", "build", &rich(), "-o", "images:x"]);
     let key = ["openssl", "genrsa", "-out", "key.pem", "2048"];
     let Some(made) = tool(directory, &key) else {
@@ -255,8 +258,8 @@ fn an_image_that_skopeo_has_encrypted_is_named_as_such_and_read_once_decrypted()
 
 #[test]
 fn podman_shows_the_tree_of_an_image() {
-    let scratch = Scratch::new();
-    let directory = scratch.0.as_path();
+    let scratch = scratch();
+    let directory = scratch.path();
     done(directory, &["image", "build", &rich(), "-o", "images:x"]);
     let store = |name: &str| directory.join(name).to_str().unwrap().to_owned();
     let (root, run) = (store("storage"), store("run"));
@@ -304,8 +307,8 @@ fn podman_shows_the_tree_of_an_image() {
 
 #[test]
 fn buildah_s_image_of_the_kubernetes_recipe_is_imported() {
-    let scratch = Scratch::new();
-    let directory = scratch.0.as_path();
+    let scratch = scratch();
+    let directory = scratch.path();
     let (root, run) = (directory.join("storage"), directory.join("run"));
     let (root, run) = (root.to_str().unwrap(), run.to_str().unwrap());
     let buildah = |arguments: &[&str]| {

@@ -16,7 +16,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Instant, SystemTime};
 
-use images::{Scratch, crutils, done, expected, files, inspected, rich, skopeo, succeeded, tool};
+use images::{crutils, done, expected, files, inspected, rich, scratch, skopeo, succeeded, tool};
 
 /// A number below `most`, of a generator that anybody can start again.
 fn random(state: &mut u64, most: u32) -> u32 {
@@ -28,8 +28,8 @@ fn random(state: &mut u64, most: u32) -> u32 {
 
 #[test]
 fn a_kill_leaves_the_old_images_or_the_new_one() {
-    let scratch = Scratch::new();
-    let directory = scratch.0.as_path();
+    let scratch = scratch();
+    let directory = scratch.path();
     let bundle = directory.join("bundle/checkpoint");
     fs::create_dir_all(&bundle).unwrap();
     fs::write(
@@ -94,8 +94,8 @@ const BASH: [&str; 2] = ["bash", "-euc"];
 
 #[test]
 fn an_archive_goes_through_age() {
-    let scratch = Scratch::new();
-    let directory = scratch.0.as_path();
+    let scratch = scratch();
+    let directory = scratch.path();
     let command = env!("CARGO_BIN_EXE_crutils");
     let Some(key) = tool(directory, &["age-keygen", "-o", "key.txt"]) else {
         return;
@@ -122,8 +122,8 @@ fn an_archive_goes_through_age() {
 
 #[test]
 fn an_archive_is_signed_by_an_ssh_key() {
-    let scratch = Scratch::new();
-    let directory = scratch.0.as_path();
+    let scratch = scratch();
+    let directory = scratch.path();
     fs::copy(rich(), directory.join("a.tar.zst")).unwrap();
     let line = "ssh-keygen -q -t ed25519 -N '' -f key
         ssh-keygen -q -Y sign -f key -n checkpoint a.tar.zst

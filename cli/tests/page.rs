@@ -8,11 +8,16 @@
     reason = "tests"
 )]
 
+#[allow(dead_code, reason = "each test program uses some of it")]
+#[path = "../../tests/support/scratch.rs"]
+mod scratch;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use scratch::Scratch;
 use serde_json::{Value, json};
 
 /// A browser without a screen, which is spoken to in Chromium's protocol: JSON, each message with a NUL behind it.
@@ -20,7 +25,6 @@ struct Browser {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-    scratch: PathBuf,
     next: u64,
     session: String,
 }
@@ -50,7 +54,6 @@ impl Browser {
             input: child.stdin.take().unwrap(),
             output: BufReader::new(child.stdout.take().unwrap()),
             child,
-            scratch: scratch.to_owned(),
             next: 0,
             session: String::new(),
         };
@@ -112,15 +115,7 @@ impl Drop for Browser {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.scratch);
     }
-}
-
-/// A directory for one test.
-fn scratch(name: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("crutils-page-{}-{name}", std::process::id()));
-    fs::create_dir(&path).unwrap();
-    path
 }
 
 fn write_page(archive: &Path, page: &Path) {
@@ -141,10 +136,10 @@ fn data(name: &str) -> PathBuf {
 
 #[test]
 fn the_page_is_drawn_and_its_tables_are_sorted() {
-    let scratch = scratch("drawn");
+    let scratch = Scratch::new();
     let page = scratch.join("page.html");
     write_page(&data("rich.tar.zst"), &page);
-    let Some(mut browser) = Browser::open(&page, &scratch) else {
+    let Some(mut browser) = Browser::open(&page, scratch.path()) else {
         return;
     };
     assert_eq!(browser.evaluate("document.title"), "rich: a checkpoint");
@@ -241,11 +236,11 @@ fn hostile_bundle(scratch: &Path) -> PathBuf {
 
 #[test]
 fn what_a_checkpoint_says_is_no_part_of_the_page() {
-    let scratch = scratch("hostile");
-    let bundle = hostile_bundle(&scratch);
+    let scratch = Scratch::new();
+    let bundle = hostile_bundle(scratch.path());
     let page = scratch.join("page.html");
     write_page(&bundle, &page);
-    let Some(mut browser) = Browser::open(&page, &scratch) else {
+    let Some(mut browser) = Browser::open(&page, scratch.path()) else {
         return;
     };
     assert_eq!(

@@ -16,19 +16,19 @@ use nix::sys::stat::{Mode, mkdirat};
 use super::*;
 use crate::Kind;
 use crate::fs::Place;
+use crate::fs::testing::{Random, Scratch};
 
 /// How many threads help: none, as many as there are cores here, and more.
 const HELPERS: [usize; 4] = [0, 1, 3, 9];
 
 /// Two directories, removed with their content.
-struct Two(PathBuf);
+struct Two(Scratch);
 
 impl Two {
-    fn new(name: &str) -> Self {
-        let name = format!("crutils-changes-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(path.join("old")).unwrap();
-        Self(path)
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        fs::create_dir(scratch.join("old")).unwrap();
+        Self(scratch)
     }
 
     fn old(&self) -> PathBuf {
@@ -58,28 +58,6 @@ impl Two {
             options,
             watch,
         )
-    }
-}
-
-impl Drop for Two {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A small generator (xorshift) whose numbers a seed repeats.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        for (shift, left) in [(13, true), (7, false), (17, true)] {
-            self.0 ^= if left {
-                self.0 << shift
-            } else {
-                self.0 >> shift
-            };
-        }
-        usize::try_from(self.0 % end as u64).unwrap()
     }
 }
 
@@ -186,8 +164,8 @@ fn seed() -> u64 {
 
 #[test]
 fn any_number_of_threads_finds_what_was_changed_in_a_random_tree() {
-    let mut random = Random(seed());
-    let two = Two::new("random");
+    let mut random = Random::new(seed());
+    let two = Two::new();
     let directories = make(&two.old(), &mut random);
     two.copy();
     assert_eq!(two.compare(3, &Options::default()).unwrap(), []);
@@ -218,8 +196,8 @@ fn any_number_of_threads_finds_what_was_changed_in_a_random_tree() {
 
 #[test]
 fn any_number_of_threads_treats_links_and_exclusions_as_one_does() {
-    let mut random = Random(seed());
-    let two = Two::new("links");
+    let mut random = Random::new(seed());
+    let two = Two::new();
     let directories = make(&two.old(), &mut random);
     for directory in &directories {
         let directory = two.old().join(directory);
@@ -265,8 +243,8 @@ fn make_too_deep(root: &Path, name: &str) {
 
 #[test]
 fn the_error_is_the_first_that_one_thread_would_meet() {
-    let mut random = Random(seed());
-    let two = Two::new("errors");
+    let mut random = Random::new(seed());
+    let two = Two::new();
     make(&two.old(), &mut random);
     two.copy();
     for name in ["aa", "mm", "zz"] {
@@ -290,8 +268,8 @@ fn the_error_is_the_first_that_one_thread_would_meet() {
 
 #[test]
 fn a_cancellation_ends_the_work_of_all_threads() {
-    let mut random = Random(seed());
-    let two = Two::new("cancelled");
+    let mut random = Random::new(seed());
+    let two = Two::new();
     make(&two.old(), &mut random);
     two.copy();
     for helpers in HELPERS {

@@ -13,7 +13,7 @@ use nix::sys::statfs::{SELINUX_MAGIC, statfs};
 use nix::sys::statvfs::FsFlags;
 use once_cell::sync::OnceCell;
 
-use crate::error::{self, Error, Kind, Result};
+use crate::error::{self, Kind, Result};
 
 /// A file without its label is one that a confined process can't read.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +64,7 @@ pub(crate) fn set_label(file: BorrowedFd<'_>, label: &CStr) -> Result<()> {
             Err(_) => Errno::EIO,
         };
         if errno != Errno::EINTR {
-            return Err(Error::system("fsetxattr security.selinux", errno));
+            return Err(crate::Error::system("fsetxattr security.selinux", errno));
         }
     }
 }

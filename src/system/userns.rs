@@ -27,13 +27,16 @@ pub(crate) fn in_user_namespace() -> bool {
 /// missing. If in doubt it has. What it lacks is then an error where it is needed; the contrary would leave devices out
 /// for which there is no reason.
 fn has_cap_sys_admin() -> bool {
-    sys::has_cap_sys_admin()
-        .ok()
-        .or_else(|| {
-            let status = std::fs::read_to_string("/proc/thread-self/status").ok()?;
-            effective_capabilities(&status).map(|set| set & (1 << sys::CAP_SYS_ADMIN) != 0)
-        })
-        .unwrap_or(true)
+    let status = || std::fs::read_to_string("/proc/thread-self/status").ok();
+    is_capable(sys::has_cap_sys_admin().ok(), status)
+}
+
+/// What capget says, otherwise what the thread's status says, and if neither says anything, yes.
+fn is_capable(told: Option<bool>, status: impl FnOnce() -> Option<String>) -> bool {
+    told.or_else(|| {
+        effective_capabilities(&status()?).map(|set| set & (1 << sys::CAP_SYS_ADMIN) != 0)
+    })
+    .unwrap_or(true)
 }
 
 /// The line `CapEff:` of a thread's status.
@@ -56,6 +59,17 @@ mod tests {
         assert!(maps_every_id("         0          0 4294967295\n"));
         assert!(!maps_every_id("         0     100000      65536\n"));
         assert!(!maps_every_id(""));
+    }
+
+    #[test]
+    fn a_process_that_nobody_tells_of_counts_as_capable() {
+        let status = |set: &str| Some(format!("CapEff:\t{set}\n"));
+        assert!(!is_capable(Some(false), || status("0000000000200000")));
+        assert!(is_capable(Some(true), || status("0")));
+        assert!(is_capable(None, || status("0000000000200000")));
+        assert!(!is_capable(None, || status("00000000001fffff")));
+        assert!(is_capable(None, || None));
+        assert!(is_capable(None, || Some("Name:\tx\n".into())));
     }
 
     #[test]

@@ -7,25 +7,10 @@ use std::io::{self, BufRead, Read};
 use super::testing::{Block, extended};
 use super::{BLOCK, Extents, Member, NAME_MAX, Reader, Source};
 use crate::error::{Called as _, Kind, Result};
+use crate::fs::testing::Random;
 
 /// How many damaged archives one test reads.
 const ROUNDS: u64 = 5_000;
-
-/// A small generator (xorshift) whose numbers a seed repeats.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).unwrap()
-    }
-}
 
 /// A stream that gives a few bytes at a time.
 struct Trickle<'a> {
@@ -156,7 +141,7 @@ fn damage(stream: &mut Vec<u8>, headers: &[usize], random: &mut Random) {
 fn read(stream: &[u8], random: &mut Random) -> Result<Vec<Member>> {
     let mut reader = Reader::new(Trickle {
         bytes: stream,
-        random: Random(random.next() | 1),
+        random: Random::new(random.next()),
     });
     let mut members = Vec::new();
     while let Some(member) = reader.next_member()? {
@@ -173,7 +158,7 @@ fn read(stream: &[u8], random: &mut Random) -> Result<Vec<Member>> {
 #[test]
 fn the_undamaged_archive_is_read() {
     let (stream, _) = archive();
-    let paths: Vec<_> = read(&stream, &mut Random(1))
+    let paths: Vec<_> = read(&stream, &mut Random::new(1))
         .unwrap()
         .into_iter()
         .map(|member| member.path)
@@ -200,7 +185,7 @@ fn damaged_archives_neither_panic_nor_escape_the_limits() {
         .and_then(|seed| seed.parse().ok())
         .unwrap_or(0x5eed);
     println!("CRUTILS_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let (whole, headers) = archive();
     let (mut read_to_the_end, mut refused) = (0, 0);
     for _ in 0..ROUNDS {

@@ -417,7 +417,12 @@ impl<S: Source> Reader<S> {
     }
 
     fn cut_short(&self) -> Error {
-        Error::from(Refusal::CutShort).at_offset(self.position)
+        let refusal = if self.position < BLOCK as u64 {
+            Refusal::NoHeader
+        } else {
+            Refusal::CutShort
+        };
+        Error::from(refusal).at_offset(self.position)
     }
 }
 

@@ -13,6 +13,9 @@ pub(crate) enum Refusal {
     /// file without its end and call it success.
     #[error("the archive is cut short")]
     CutShort,
+    /// What ends before its first header does may be anything.
+    #[error("is shorter than the first header of an archive: it is none, or it is cut short")]
+    NoHeader,
     /// The sum over the header isn't the one it states: these bytes are no header, or a damaged one.
     #[error("the header's checksum is wrong: this is no tar archive, or a damaged one")]
     Checksum,

@@ -19,7 +19,7 @@ use crutils::checkpoint::{
 };
 use crutils::watch::Watch;
 
-use crate::support::mutate::Dice;
+use crate::support::dice::Dice;
 use crate::support::sandbox::Sandbox;
 use crate::support::tarball::{archive, dir, file, hardlink, symlink as link};
 use crate::support::tree::{Aspects, Snapshot, bytes as raw};

@@ -14,7 +14,7 @@ use crutils::watch::Watch;
 use crate::changes::{copy, directories, lines, write};
 use crate::support::acl;
 use crate::support::os::{chown, mknod, set_times, set_xattr};
-use crate::support::process::Within;
+use crate::support::process::{Test, Within};
 use crate::support::sandbox::{Fs, Sandbox};
 use crate::support::stage::assert_errno;
 
@@ -475,25 +475,36 @@ fn a_tree_that_changes_meanwhile_is_no_error() {
 }
 
 api_tests! {
-    fn a_directory_that_may_not_be_read_is_an_error_that_names_it(t) {
-        t.within(Within::User, || {
-            let two = Two::of(tree);
-            fs::set_permissions(two.new.join("d/e"), std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
-            let failure = directories(&two.new, Some(&two.old), &Options::default()).unwrap_err();
-            assert_eq!((failure.errno, failure.entry.as_deref()), (libc::EACCES, Some(&b"d/e"[..])), "{failure:?}");
-        });
-    }
+    a_directory_that_may_not_be_read_is_an_error_that_names_it,
+    few_descriptors_are_enough_for_deep_and_wide_trees
+}
 
-    fn few_descriptors_are_enough_for_deep_and_wide_trees(t) {
-        t.within(Within::Descriptors(24), || {
-            let two = Two::of(|root| {
-                let deep = vec!["d"; 300].join("/");
-                write(root, &format!("{deep}/f"), "");
-                (0..300).for_each(|number| write(root, &format!("w{number}/f"), ""));
-            });
-            let deep = format!("/{}", vec!["d"; 300].join("/"));
-            write(&two.new, &format!("{}/new", &deep[1..]), "");
-            assert_eq!(two.lines().last().unwrap(), &format!("A {deep}/new"));
+fn a_directory_that_may_not_be_read_is_an_error_that_names_it(t: &Test) {
+    t.within(Within::User, || {
+        let two = Two::of(tree);
+        fs::set_permissions(
+            two.new.join("d/e"),
+            std::os::unix::fs::PermissionsExt::from_mode(0o0),
+        )
+        .unwrap();
+        let failure = directories(&two.new, Some(&two.old), &Options::default()).unwrap_err();
+        assert_eq!(
+            (failure.errno, failure.entry.as_deref()),
+            (libc::EACCES, Some(&b"d/e"[..])),
+            "{failure:?}"
+        );
+    });
+}
+
+fn few_descriptors_are_enough_for_deep_and_wide_trees(t: &Test) {
+    t.within(Within::Descriptors(24), || {
+        let two = Two::of(|root| {
+            let deep = vec!["d"; 300].join("/");
+            write(root, &format!("{deep}/f"), "");
+            (0..300).for_each(|number| write(root, &format!("w{number}/f"), ""));
         });
-    }
+        let deep = format!("/{}", vec!["d"; 300].join("/"));
+        write(&two.new, &format!("{}/new", &deep[1..]), "");
+        assert_eq!(two.lines().last().unwrap(), &format!("A {deep}/new"));
+    });
 }

@@ -16,7 +16,8 @@ use crutils::checkpoint;
 
 use crate::archives::unpack;
 use crate::changes::{copy, directories, lines, overlay};
-use crate::support::mutate::{Dice, Mutation};
+use crate::support::dice::Dice;
+use crate::support::mutate::Mutation;
 use crate::support::overlay::{Overlay, mounted};
 use crate::support::sandbox::{Fs, Sandbox, run};
 use crate::support::tree::{Aspects, Kind, Snapshot};

@@ -11,7 +11,7 @@ use crutils::checkpoint::{Export, Import, ImportOptions};
 use crutils::watch::Watch;
 
 use super::export::{Bundle, content, members, plain, said};
-use crate::support::mutate::{Dice, noise};
+use crate::support::dice::{Dice, noise};
 use crate::support::os;
 use crate::support::sandbox::{Fs, Sandbox};
 use crate::support::tree::{Aspects, Snapshot};

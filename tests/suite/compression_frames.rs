@@ -12,7 +12,7 @@ use crutils::watch::Watch;
 
 use crate::session::CONFIG;
 use crate::support::compressor::filter;
-use crate::support::mutate::noise;
+use crate::support::dice::noise;
 use crate::support::sandbox::Sandbox;
 
 /// A bundle with the configuration, small images, and pages of five mebibytes.

@@ -10,6 +10,7 @@ use std::process::Command;
 
 use crate::support::api::{Api, Rust};
 use crate::support::compressor::Compression;
+use crate::support::dice::Dice;
 use crate::support::os;
 use crate::support::sandbox::Sandbox;
 use crate::support::tarball::{
@@ -33,33 +34,9 @@ with tarfile.open(sys.argv[1], 'r:', encoding='utf-8', errors='surrogateescape')
     archive.extractall(sys.argv[2], members, numeric_owner=True, **trusting)
 ";
 
-/// Numbers that follow from a seed.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % limit
-    }
-
-    fn one_in(&mut self, number: u64) -> bool {
-        self.below(number) == 0
-    }
-
-    fn of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
-        &list[self.below(list.len() as u64) as usize]
-    }
-}
-
 /// An archive under construction.
 struct Generator {
-    random: Random,
+    random: Dice,
     entries: Vec<Entry>,
     files: Vec<String>,
     /// Directories that have an entry; the times of others are those of the unpacking.
@@ -70,7 +47,7 @@ struct Generator {
 impl Generator {
     fn new(seed: u64) -> Self {
         Self {
-            random: Random::new(seed),
+            random: Dice::new(seed),
             entries: Vec::new(),
             files: Vec::new(),
             explicit: BTreeSet::new(),
@@ -98,7 +75,9 @@ impl Generator {
     }
 
     fn bytes(&mut self) -> Vec<u8> {
-        let length = *self.random.of(&[0, 1, 511, 512, 513, 1024, 5000, 100_000]);
+        let length = *self
+            .random
+            .one(&[0_usize, 1, 511, 512, 513, 1024, 5000, 100_000]);
         (0..length)
             .map(|_| b'a' + self.random.below(26) as u8)
             .collect()
@@ -107,12 +86,12 @@ impl Generator {
     fn dress(&mut self, entry: Entry, may_have_attributes: bool) -> Entry {
         let mode = *self
             .random
-            .of(&[0o644, 0o600, 0o755, 0o4755, 0o2750, 0o1777, 0o400, 0o777]);
+            .one(&[0o644, 0o600, 0o755, 0o4755, 0o2750, 0o1777, 0o400, 0o777]);
         let mut entry = entry
             .mode(mode)
             .mtime(self.random.below(2_000_000_000) as i64);
         if os::is_real_root() {
-            let most = *self.random.of(&[1, 70_000, 2_097_152, 4_000_000_000]);
+            let most = *self.random.one(&[1_u64, 70_000, 2_097_152, 4_000_000_000]);
             let (uid, gid) = (
                 self.random.below(most) as i64,
                 self.random.below(most) as i64,
@@ -122,7 +101,7 @@ impl Generator {
                 return entry.dialect(Dialect::Gnu);
             }
         }
-        let dialect = *self.random.of(&[
+        let dialect = *self.random.one(&[
             Dialect::Ustar,
             Dialect::Gnu,
             Dialect::Pax,
@@ -152,9 +131,9 @@ impl Generator {
     }
 
     fn sparse(&mut self, name: &str) -> Entry {
-        let number = self.random.below(40);
+        let number = self.random.below(40_u32);
         let mut parts = Vec::new();
-        let mut at = 0;
+        let mut at = 0_u64;
         for _ in 0..number {
             at += 4096 * (1 + self.random.below(8));
             let length = 4096 * (1 + self.random.below(3));
@@ -166,7 +145,7 @@ impl Generator {
         }
         let size = at + 4096 * self.random.below(9);
         sparse(
-            *self.random.of(&Sparse::ALL),
+            *self.random.one(&Sparse::ALL),
             name.trim_start_matches("./"),
             size,
             &parts,
@@ -187,7 +166,7 @@ impl Generator {
             0..=3 => {
                 let name = self.name("file");
                 self.files.push(name.clone());
-                let kind = *self.random.of(b"0007");
+                let kind = *self.random.one(b"0007");
                 (member(kind, name).body(self.bytes()), true)
             }
             4 | 5 => {
@@ -198,11 +177,11 @@ impl Generator {
             6 => {
                 let target = *self
                     .random
-                    .of(&["target", "/etc/passwd", "../../../x", "d0", "."]);
+                    .one(&["target", "/etc/passwd", "../../../x", "d0", "."]);
                 (symlink(self.name("link"), target), false)
             }
             7 if !self.files.is_empty() => {
-                let target = self.random.of(&self.files).clone();
+                let target = self.random.one(&self.files).clone();
                 // All names of a file carry the same metadata, as every writer does it.
                 let first = self
                     .entries
@@ -246,7 +225,7 @@ impl Generator {
         if ordered {
             self.put_in_order();
         }
-        let end = *self.random.of(&[0, 1024, 1024, 1024, 10_240]);
+        let end = *self.random.one(&[0, 1024, 1024, 1024, 10_240]);
         [unended(self.entries.clone()), vec![0; end]].concat()
     }
 
@@ -379,7 +358,7 @@ fn compare(seed: u64, used: &mut BTreeSet<usize>) -> Vec<String> {
     let mut generator = Generator::new(seed);
     let ordered = seed.is_multiple_of(2);
     let bytes = generator.archive(ordered);
-    let compression = *generator.random.of(&Compression::ALL);
+    let compression = *generator.random.one(&Compression::ALL);
     let (base, plain) = (sandbox.dir("base"), sandbox.path().join("plain.tar"));
     let packed = base.join("rootfs-diff.tar");
     fs::write(&plain, &bytes).unwrap();

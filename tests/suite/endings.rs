@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::attackers::number;
 use super::faults::{FAULTY, KILLED, OPERATIONS, Operation, fault_of, state};
-use crate::support::mutate::Dice;
+use crate::support::dice::Dice;
 use crate::support::sandbox::{Fs, Sandbox};
 use crate::support::tree::{Node, Snapshot};
 

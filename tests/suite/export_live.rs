@@ -15,6 +15,7 @@ use crutils::watch::{WarningKind, Watch};
 
 use super::export::{Bundle, members, plain, said};
 use super::export_nested::of_directory;
+use crate::support::dice::Dice;
 use crate::support::os::set_xattr;
 use crate::support::sandbox::Sandbox;
 
@@ -282,11 +283,9 @@ fn a_file_of_the_bundle_that_shrinks_ends_in_zeros() {
 
 /// Renames, adds, removes, lengthens, shortens, links and changes files until told to stop.
 fn churn(directory: &Path, stop: &AtomicBool) {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut dice = Dice::new(1);
     while !stop.load(Ordering::Relaxed) {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
+        let state = dice.next();
         let at = |number: u64| directory.join(format!("d{}/f{}", number % 5, number / 5 % 20));
         let (one, other) = (at(state), at(state >> 20));
         // Whatever fails, something else has come before.

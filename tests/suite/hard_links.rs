@@ -9,6 +9,7 @@ use crutils::watch::Watch;
 
 use crate::support::api::add;
 use crate::support::gate::amid;
+use crate::support::process::Test;
 use crate::support::sandbox::{Fs, Sandbox, run};
 use crate::support::stage::Stage;
 
@@ -35,71 +36,80 @@ fn mount_fuse_overlay(sandbox: &mut Sandbox, lower: &Path, on: &Path) -> Result<
 }
 
 api_tests! {
-    fn a_new_pair_of_names_with_the_number_of_one_that_is_gone_has_its_own_content(test) {
-        needs_root!("mount file systems");
-        let mut reused = 0;
-        for kind in Fs::COMMON {
-            let Some(stage) = Stage::on(test, kind) else { continue };
-            let before = pair(&stage.at("d"), "a-", "the old content");
-            stage.write("d/b-gate", "is opened after the first pair");
-            let changes = ["/d/a-one", "/d/a-two", "/d/b-gate", "/d/c-one", "/d/c-two"].map(add);
-            let mut after = 0;
-            let create = || stage.create(&changes);
-            let created = amid(&stage.at("d/b-gate"), create, || {
-                fs::remove_file(stage.at("d/a-one")).unwrap();
-                fs::remove_file(stage.at("d/a-two")).unwrap();
-                after = pair(&stage.at("d"), "c-", "the new content");
-            });
-            let Some(created) = created else { continue };
-            created.unwrap();
-            reused += u32::from(before == after);
-            let target = stage.sandbox.dir("target");
-            test.apply_rootfs_diff_tar(&stage.base, &target).unwrap();
-            for (path, content) in [
-                ("a-one", "the old content"),
-                ("c-one", "the new content"),
-                ("c-two", "the new content"),
-            ] {
-                let path = target.join("d").join(path);
-                assert_eq!(fs::read_to_string(&path).unwrap(), content, "{kind:?}: {path:?}");
-            }
-            let file = |name: &str| fs::metadata(target.join("d").join(name)).unwrap().ino();
-            assert_eq!(file("a-one"), file("a-two"), "{kind:?}");
-            assert_eq!(file("c-one"), file("c-two"), "{kind:?}");
-        }
-        if reused == 0 {
-            skip!("no file system gives a number out again at once");
-        }
-    }
+    a_new_pair_of_names_with_the_number_of_one_that_is_gone_has_its_own_content,
+    links_are_kept_where_a_file_system_counts_the_names_that_it_has_seen
+}
 
-    fn links_are_kept_where_a_file_system_counts_the_names_that_it_has_seen(test) {
-        needs_root!("mount file systems");
-        let mut stage = Stage::new(test);
-        let lower = stage.sandbox.dir("lower");
-        for (directory, name) in [("x", "one"), ("y", "two"), ("z", "three")] {
-            fs::create_dir(lower.join(directory)).unwrap();
-            let path = lower.join(directory).join(name);
-            if name == "one" {
-                fs::write(path, "in three directories").unwrap();
-            } else {
-                fs::hard_link(lower.join("x/one"), path).unwrap();
-            }
-        }
-        fs::write(lower.join("x/alone"), "alone").unwrap();
-        let root = stage.root.clone();
-        if let Err(reason) = mount_fuse_overlay(&mut stage.sandbox, &lower, &root) {
-            skip!("{reason}");
-        }
-        stage.create(&[add("/x"), add("/y"), add("/z")]).unwrap();
-        let tar = stage.base.join("rootfs-diff.tar");
-        assert!(fs::metadata(&tar).unwrap().len() > 0);
+fn a_new_pair_of_names_with_the_number_of_one_that_is_gone_has_its_own_content(test: &Test) {
+    needs_root!("mount file systems");
+    let mut reused = 0;
+    for kind in Fs::COMMON {
+        let Some(stage) = Stage::on(test, kind) else {
+            continue;
+        };
+        let before = pair(&stage.at("d"), "a-", "the old content");
+        stage.write("d/b-gate", "is opened after the first pair");
+        let changes = ["/d/a-one", "/d/a-two", "/d/b-gate", "/d/c-one", "/d/c-two"].map(add);
+        let mut after = 0;
+        let create = || stage.create(&changes);
+        let created = amid(&stage.at("d/b-gate"), create, || {
+            fs::remove_file(stage.at("d/a-one")).unwrap();
+            fs::remove_file(stage.at("d/a-two")).unwrap();
+            after = pair(&stage.at("d"), "c-", "the new content");
+        });
+        let Some(created) = created else { continue };
+        created.unwrap();
+        reused += u32::from(before == after);
         let target = stage.sandbox.dir("target");
         test.apply_rootfs_diff_tar(&stage.base, &target).unwrap();
-        let file = |path: &str| fs::metadata(target.join(path)).unwrap();
-        assert_eq!(file("x/one").ino(), file("y/two").ino());
-        assert_eq!(file("x/one").ino(), file("z/three").ino());
-        assert_eq!((file("x/one").nlink(), file("x/alone").nlink()), (3, 1));
+        for (path, content) in [
+            ("a-one", "the old content"),
+            ("c-one", "the new content"),
+            ("c-two", "the new content"),
+        ] {
+            let path = target.join("d").join(path);
+            assert_eq!(
+                fs::read_to_string(&path).unwrap(),
+                content,
+                "{kind:?}: {path:?}"
+            );
+        }
+        let file = |name: &str| fs::metadata(target.join("d").join(name)).unwrap().ino();
+        assert_eq!(file("a-one"), file("a-two"), "{kind:?}");
+        assert_eq!(file("c-one"), file("c-two"), "{kind:?}");
     }
+    if reused == 0 {
+        skip!("no file system gives a number out again at once");
+    }
+}
+
+fn links_are_kept_where_a_file_system_counts_the_names_that_it_has_seen(test: &Test) {
+    needs_root!("mount file systems");
+    let mut stage = Stage::new(test);
+    let lower = stage.sandbox.dir("lower");
+    for (directory, name) in [("x", "one"), ("y", "two"), ("z", "three")] {
+        fs::create_dir(lower.join(directory)).unwrap();
+        let path = lower.join(directory).join(name);
+        if name == "one" {
+            fs::write(path, "in three directories").unwrap();
+        } else {
+            fs::hard_link(lower.join("x/one"), path).unwrap();
+        }
+    }
+    fs::write(lower.join("x/alone"), "alone").unwrap();
+    let root = stage.root.clone();
+    if let Err(reason) = mount_fuse_overlay(&mut stage.sandbox, &lower, &root) {
+        skip!("{reason}");
+    }
+    stage.create(&[add("/x"), add("/y"), add("/z")]).unwrap();
+    let tar = stage.base.join("rootfs-diff.tar");
+    assert!(fs::metadata(&tar).unwrap().len() > 0);
+    let target = stage.sandbox.dir("target");
+    test.apply_rootfs_diff_tar(&stage.base, &target).unwrap();
+    let file = |path: &str| fs::metadata(target.join(path)).unwrap();
+    assert_eq!(file("x/one").ino(), file("y/two").ino());
+    assert_eq!(file("x/one").ino(), file("z/three").ino());
+    assert_eq!((file("x/one").nlink(), file("x/alone").nlink()), (3, 1));
 }
 
 #[test]

@@ -70,341 +70,656 @@ fn runtime(t: &Test, content: &str) -> Result<String, i32> {
 }
 
 api_tests! {
-    fn the_config_is_excluded_by_its_whole_name_at_the_top(t) {
-        let import = Import::from([
-            file("config.dump", "1"), file("/spec.dump", "1"), file("../config.dump", "1"), file("./spec.dump", "1"),
-            file("a/../config.dump", "1"), file("config.dump/x", "1"), file("config.dumpster", "2"),
-            file("spec.dump.old", "2"), file("sub/config.dump", "2"), file("checkpoint/spec.dump", "2"), file("ctr.log", "2"),
-        ]);
-        import.guarded(|| t.import_without_config(&import.bundle, &import.input)).unwrap();
-        let expected = ["checkpoint", "checkpoint/spec.dump", "config.dumpster", "ctr.log", "spec.dump.old", "sub", "sub/config.dump"];
-        assert_eq!(import.tree().paths(), expected);
-    }
+    the_config_is_excluded_by_its_whole_name_at_the_top,
+    an_excluded_member_is_still_read,
+    a_config_json_at_the_top_is_refused,
+    a_link_already_in_the_bundle_is_no_way_to_a_protected_name,
+    devices_and_fifos_have_no_place_in_a_bundle,
+    links_have_no_place_in_a_bundle,
+    the_links_that_criu_makes_come_in,
+    config_only_takes_exactly_the_two_members,
+    config_only_of_an_archive_without_them_is_no_error,
+    reading_ends_once_everything_needed_is_there,
+    a_config_that_is_no_regular_file_is_never_followed_or_waited_for,
+    config_members_are_limited_to_16_mebibytes,
+    the_runtime_is_what_the_config_says,
+    a_key_is_found_whatever_its_case_and_the_last_one_wins,
+    a_config_that_is_no_json_object_is_malformed,
+    a_runtime_with_a_nul_is_malformed,
+    a_deeply_nested_config_crashes_nothing,
+    an_archive_without_config_names_no_runtime,
+    a_damaged_archive_may_have_had_a_config,
+    the_bundles_own_attributes_are_not_the_archives_business,
+    a_destination_is_cleaned_before_it_is_made,
+    a_later_duplicate_of_the_config_is_not_seen,
+    asking_for_the_runtime_writes_nothing,
+    a_missing_destination_is_made_only_for_an_archive,
+    a_missing_destination_must_be_absolute_and_an_existing_one_need_not,
+    a_destination_may_be_a_symlink_to_a_directory,
+    a_bundle_member_replaces_what_was_there,
+    what_is_imported_keeps_owner_mode_and_times,
+    an_inode_number_that_is_used_again_makes_no_link_the_archives_own,
+    a_name_that_was_the_archives_own_file_is_none_once_a_link_has_its_place,
+    a_file_that_took_another_ones_place_is_the_archives_own
+}
 
-    fn an_excluded_member_is_still_read(t) {
-        let whole = unended([file("config.dump", vec![b'x'; 4096])]);
-        let import = Import::of(&whole[..2048]);
-        assert_errno(t.import_without_config(&import.bundle, &import.input), libc::EBADMSG);
-    }
+fn the_config_is_excluded_by_its_whole_name_at_the_top(t: &Test) {
+    let import = Import::from([
+        file("config.dump", "1"),
+        file("/spec.dump", "1"),
+        file("../config.dump", "1"),
+        file("./spec.dump", "1"),
+        file("a/../config.dump", "1"),
+        file("config.dump/x", "1"),
+        file("config.dumpster", "2"),
+        file("spec.dump.old", "2"),
+        file("sub/config.dump", "2"),
+        file("checkpoint/spec.dump", "2"),
+        file("ctr.log", "2"),
+    ]);
+    import
+        .guarded(|| t.import_without_config(&import.bundle, &import.input))
+        .unwrap();
+    let expected = [
+        "checkpoint",
+        "checkpoint/spec.dump",
+        "config.dumpster",
+        "ctr.log",
+        "spec.dump.old",
+        "sub",
+        "sub/config.dump",
+    ];
+    assert_eq!(import.tree().paths(), expected);
+}
 
-    fn a_config_json_at_the_top_is_refused(t) {
-        for name in ["config.json", "/config.json", "./config.json", "../config.json", "x/../config.json", "config.json/x"] {
-            for entry in [file(name, "{}"), dir(name)] {
-                let import = Import::from([entry]);
-                fs::write(import.bundle.join("config.json"), "the engine's").unwrap();
-                assert_errno(import.guarded(|| t.import_without_config(&import.bundle, &import.input)), libc::EPERM);
-                assert_eq!(fs::read_to_string(import.bundle.join("config.json")).unwrap(), "the engine's", "{name}");
-            }
-        }
-        let import = Import::from([file("sub/config.json", "{}"), file("config.json.old", "{}")]);
-        t.import_without_config(&import.bundle, &import.input).unwrap();
-    }
+fn an_excluded_member_is_still_read(t: &Test) {
+    let whole = unended([file("config.dump", vec![b'x'; 4096])]);
+    let import = Import::of(&whole[..2048]);
+    assert_errno(
+        t.import_without_config(&import.bundle, &import.input),
+        libc::EBADMSG,
+    );
+}
 
-    fn a_link_already_in_the_bundle_is_no_way_to_a_protected_name(t) {
-        for name in ["config.json", "config.dump"] {
-            let import = Import::from([file(format!("a/{name}"), "hostile")]);
-            std::os::unix::fs::symlink(".", import.bundle.join("a")).unwrap();
-            let _ = import.guarded(|| t.import_without_config(&import.bundle, &import.input));
-            assert!(!import.bundle.join(name).exists(), "{name}");
-        }
-    }
-
-    fn devices_and_fifos_have_no_place_in_a_bundle(t) {
-        for entry in [char_device("checkpoint/d", 1, 3), block_device("d", 8, 0), fifo("ctr.log"), char_device("c", 0, 0)] {
+fn a_config_json_at_the_top_is_refused(t: &Test) {
+    for name in [
+        "config.json",
+        "/config.json",
+        "./config.json",
+        "../config.json",
+        "x/../config.json",
+        "config.json/x",
+    ] {
+        for entry in [file(name, "{}"), dir(name)] {
             let import = Import::from([entry]);
-            assert_errno(import.guarded(|| t.import_without_config(&import.bundle, &import.input)), libc::EPERM);
-            assert!(import.tree().0.values().all(|node| node.kind == Kind::Directory));
+            fs::write(import.bundle.join("config.json"), "the engine's").unwrap();
+            assert_errno(
+                import.guarded(|| t.import_without_config(&import.bundle, &import.input)),
+                libc::EPERM,
+            );
+            assert_eq!(
+                fs::read_to_string(import.bundle.join("config.json")).unwrap(),
+                "the engine's",
+                "{name}"
+            );
         }
     }
+    let import = Import::from([file("sub/config.json", "{}"), file("config.json.old", "{}")]);
+    t.import_without_config(&import.bundle, &import.input)
+        .unwrap();
+}
 
-    fn links_have_no_place_in_a_bundle(t) {
-        for entry in [
-            symlink("restore.log", "/etc/passwd"), symlink("checkpoint", "/"), symlink("checkpoint/other", "../pre-checkpoint"),
-            symlink("checkpoint/sub/parent", "../../pre-checkpoint"), symlink("parent", "../pre-checkpoint"),
-            symlink("checkpoint/parent", "/etc"), symlink("checkpoint/parent", "../.."), symlink("checkpoint/parent", ".."),
-            symlink("checkpoint/parent", "../a/b"), symlink("checkpoint/parent", "../../x"), symlink("checkpoint/parent", "x"),
-            symlink("checkpoint/parent", "../."), symlink("checkpoint/parent", "../"), symlink("volumes/parent", "../volumes"),
-            hardlink("checkpoint/l", "already-there"), hardlink("checkpoint/l", "checkpoint"),
-        ] {
-            let import = Import::from([entry.clone()]);
-            fs::write(import.bundle.join("already-there"), "x").unwrap();
-            let outcome = import.guarded(|| t.import_without_config(&import.bundle, &import.input));
-            assert_eq!(outcome.map_err(|failure| failure.errno), Err(libc::EXDEV), "{entry:?}");
-            assert!(import.tree().0.values().all(|node| !matches!(node.kind, Kind::Symlink(_)) && node.names == 1));
-        }
+fn a_link_already_in_the_bundle_is_no_way_to_a_protected_name(t: &Test) {
+    for name in ["config.json", "config.dump"] {
+        let import = Import::from([file(format!("a/{name}"), "hostile")]);
+        std::os::unix::fs::symlink(".", import.bundle.join("a")).unwrap();
+        let _ = import.guarded(|| t.import_without_config(&import.bundle, &import.input));
+        assert!(!import.bundle.join(name).exists(), "{name}");
     }
+}
 
-    fn the_links_that_criu_makes_come_in(t) {
-        let import = Import::from([
-            dir("checkpoint"), symlink("checkpoint/parent", "../pre-checkpoint"), file("checkpoint/pages-1.img", "x"),
-            hardlink("checkpoint/pages-2.img", "checkpoint/pages-1.img"), symlink("pre-checkpoint/parent", "../pre-checkpoint-1"),
-        ]);
-        t.import_without_config(&import.bundle, &import.input).unwrap();
-        assert_eq!(import.tree().get("checkpoint/parent").kind, Kind::Symlink(b"../pre-checkpoint".to_vec()));
-        assert_eq!(import.tree().get("checkpoint/pages-2.img").names, 2);
+fn devices_and_fifos_have_no_place_in_a_bundle(t: &Test) {
+    for entry in [
+        char_device("checkpoint/d", 1, 3),
+        block_device("d", 8, 0),
+        fifo("ctr.log"),
+        char_device("c", 0, 0),
+    ] {
+        let import = Import::from([entry]);
+        assert_errno(
+            import.guarded(|| t.import_without_config(&import.bundle, &import.input)),
+            libc::EPERM,
+        );
+        assert!(
+            import
+                .tree()
+                .0
+                .values()
+                .all(|node| node.kind == Kind::Directory)
+        );
     }
+}
 
-    fn config_only_takes_exactly_the_two_members(t) {
-        let import = Import::from([
-            file("/config.dump", CONFIG), file("devshm-checkpoint.tar", "x"), file("pre-checkpoint/pages-1.img", "x"),
-            file("sub/config.dump", "x"), file("config.dumpster", "x"), fifo("pipe"), symlink("l", "/etc"), char_device("c", 1, 3),
-            file("./spec.dump", "{}").mode(0o600),
-        ]);
-        import.guarded(|| t.import_config_only(&import.bundle, &import.input)).unwrap();
+fn links_have_no_place_in_a_bundle(t: &Test) {
+    for entry in [
+        symlink("restore.log", "/etc/passwd"),
+        symlink("checkpoint", "/"),
+        symlink("checkpoint/other", "../pre-checkpoint"),
+        symlink("checkpoint/sub/parent", "../../pre-checkpoint"),
+        symlink("parent", "../pre-checkpoint"),
+        symlink("checkpoint/parent", "/etc"),
+        symlink("checkpoint/parent", "../.."),
+        symlink("checkpoint/parent", ".."),
+        symlink("checkpoint/parent", "../a/b"),
+        symlink("checkpoint/parent", "../../x"),
+        symlink("checkpoint/parent", "x"),
+        symlink("checkpoint/parent", "../."),
+        symlink("checkpoint/parent", "../"),
+        symlink("volumes/parent", "../volumes"),
+        hardlink("checkpoint/l", "already-there"),
+        hardlink("checkpoint/l", "checkpoint"),
+    ] {
+        let import = Import::from([entry.clone()]);
+        fs::write(import.bundle.join("already-there"), "x").unwrap();
+        let outcome = import.guarded(|| t.import_without_config(&import.bundle, &import.input));
+        assert_eq!(
+            outcome.map_err(|failure| failure.errno),
+            Err(libc::EXDEV),
+            "{entry:?}"
+        );
+        assert!(
+            import
+                .tree()
+                .0
+                .values()
+                .all(|node| !matches!(node.kind, Kind::Symlink(_)) && node.names == 1)
+        );
+    }
+}
+
+fn the_links_that_criu_makes_come_in(t: &Test) {
+    let import = Import::from([
+        dir("checkpoint"),
+        symlink("checkpoint/parent", "../pre-checkpoint"),
+        file("checkpoint/pages-1.img", "x"),
+        hardlink("checkpoint/pages-2.img", "checkpoint/pages-1.img"),
+        symlink("pre-checkpoint/parent", "../pre-checkpoint-1"),
+    ]);
+    t.import_without_config(&import.bundle, &import.input)
+        .unwrap();
+    assert_eq!(
+        import.tree().get("checkpoint/parent").kind,
+        Kind::Symlink(b"../pre-checkpoint".to_vec())
+    );
+    assert_eq!(import.tree().get("checkpoint/pages-2.img").names, 2);
+}
+
+fn config_only_takes_exactly_the_two_members(t: &Test) {
+    let import = Import::from([
+        file("/config.dump", CONFIG),
+        file("devshm-checkpoint.tar", "x"),
+        file("pre-checkpoint/pages-1.img", "x"),
+        file("sub/config.dump", "x"),
+        file("config.dumpster", "x"),
+        fifo("pipe"),
+        symlink("l", "/etc"),
+        char_device("c", 1, 3),
+        file("./spec.dump", "{}").mode(0o600),
+    ]);
+    import
+        .guarded(|| t.import_config_only(&import.bundle, &import.input))
+        .unwrap();
+    assert_eq!(import.tree().paths(), ["config.dump", "spec.dump"]);
+    assert_eq!(
+        fs::read_to_string(import.bundle.join("config.dump")).unwrap(),
+        CONFIG
+    );
+}
+
+fn config_only_of_an_archive_without_them_is_no_error(t: &Test) {
+    let import = Import::from([file("ctr.log", "x")]);
+    t.import_config_only(&import.bundle, &import.input).unwrap();
+    assert_eq!(import.tree().paths(), Vec::<String>::new());
+}
+
+fn reading_ends_once_everything_needed_is_there(t: &Test) {
+    for compression in [Compression::None, Compression::Gzip] {
+        let good = unended([file("config.dump", CONFIG), file("spec.dump", "{}")]);
+        let bytes = [good, vec![0xff; 1 << 20]].concat();
+        let import = Import::of(&compression.pack(&bytes));
+        assert_eq!(t.runtime_from_archive(&import.input).unwrap(), "crun");
+        t.import_config_only(&import.bundle, &import.input).unwrap();
         assert_eq!(import.tree().paths(), ["config.dump", "spec.dump"]);
-        assert_eq!(fs::read_to_string(import.bundle.join("config.dump")).unwrap(), CONFIG);
     }
+    let import = Import::of(&[unended([file("config.dump", CONFIG)]), vec![0xff; 512]].concat());
+    assert_errno(
+        t.import_config_only(&import.bundle, &import.input),
+        libc::EBADMSG,
+    );
+}
 
-    fn config_only_of_an_archive_without_them_is_no_error(t) {
-        let import = Import::from([file("ctr.log", "x")]);
-        t.import_config_only(&import.bundle, &import.input).unwrap();
-        assert_eq!(import.tree().paths(), Vec::<String>::new());
+fn a_config_that_is_no_regular_file_is_never_followed_or_waited_for(t: &Test) {
+    let secret = r#"{"runtime":"secret"}"#;
+    for entry in [
+        symlink("config.dump", "../secret"),
+        fifo("config.dump"),
+        char_device("config.dump", 1, 5),
+        dir("config.dump"),
+        hardlink("config.dump", "../secret"),
+    ] {
+        let import = Import::from([entry.clone()]);
+        fs::write(import.sandbox.path().join("secret"), secret).unwrap();
+        fs::write(import.bundle.join("secret"), secret).unwrap();
+        let failure = import
+            .guarded(|| t.runtime_from_archive(&import.input))
+            .unwrap_err();
+        assert!(
+            !failure.message.contains("runtime\""),
+            "{}",
+            failure.message
+        );
+        let _ = import.guarded(|| t.import_config_only(&import.bundle, &import.input));
+        assert_eq!(import.tree().paths(), ["secret"], "{entry:?}");
     }
+}
 
-    fn reading_ends_once_everything_needed_is_there(t) {
-        for compression in [Compression::None, Compression::Gzip] {
-            let good = unended([file("config.dump", CONFIG), file("spec.dump", "{}")]);
-            let bytes = [good, vec![0xff; 1 << 20]].concat();
-            let import = Import::of(&compression.pack(&bytes));
-            assert_eq!(t.runtime_from_archive(&import.input).unwrap(), "crun");
-            t.import_config_only(&import.bundle, &import.input).unwrap();
-            assert_eq!(import.tree().paths(), ["config.dump", "spec.dump"]);
-        }
-        let import = Import::of(&[unended([file("config.dump", CONFIG)]), vec![0xff; 512]].concat());
-        assert_errno(t.import_config_only(&import.bundle, &import.input), libc::EBADMSG);
+fn config_members_are_limited_to_16_mebibytes(t: &Test) {
+    for name in ["config.dump", "spec.dump"] {
+        let large = vec![b' '; (16 << 20) + 1];
+        let import = Import::of(&Compression::Zstd.pack(&archive([file(name, &large)])));
+        assert_errno(
+            t.import_config_only(&import.bundle, &import.input),
+            libc::E2BIG,
+        );
     }
+    let import = Import::of(
+        &Compression::Zstd.pack(&archive([file("config.dump", vec![b' '; (16 << 20) + 1])])),
+    );
+    assert_errno(t.runtime_from_archive(&import.input), libc::E2BIG);
+    let import = Import::of(&archive([file(
+        "config.dump",
+        [CONFIG.as_bytes(), &vec![b' '; (16 << 20) - CONFIG.len()]].concat(),
+    )]));
+    assert_eq!(t.runtime_from_archive(&import.input).unwrap(), "crun");
+}
 
-    fn a_config_that_is_no_regular_file_is_never_followed_or_waited_for(t) {
-        let secret = r#"{"runtime":"secret"}"#;
-        for entry in [symlink("config.dump", "../secret"), fifo("config.dump"), char_device("config.dump", 1, 5), dir("config.dump"), hardlink("config.dump", "../secret")] {
-            let import = Import::from([entry.clone()]);
-            fs::write(import.sandbox.path().join("secret"), secret).unwrap();
-            fs::write(import.bundle.join("secret"), secret).unwrap();
-            let failure = import.guarded(|| t.runtime_from_archive(&import.input)).unwrap_err();
-            assert!(!failure.message.contains("runtime\""), "{}", failure.message);
-            let _ = import.guarded(|| t.import_config_only(&import.bundle, &import.input));
-            assert_eq!(import.tree().paths(), ["secret"], "{entry:?}");
-        }
+fn the_runtime_is_what_the_config_says(t: &Test) {
+    assert_eq!(runtime(t, CONFIG).as_deref(), Ok("crun"));
+    assert_eq!(
+        runtime(t, r#"{"runtime":"\/usr\/bin\/r\u00e9"}"#).as_deref(),
+        Ok("/usr/bin/r\u{e9}")
+    );
+    assert_eq!(
+        runtime(t, r#"{"x":{"runtime":"no"},"runtim\u0065":"yes"}"#).as_deref(),
+        Ok("yes")
+    );
+    for content in [
+        "{}",
+        r#"{"runtime":null}"#,
+        r#"{"runtime":""}"#,
+        "{\"spec\":{}}\n",
+    ] {
+        assert_eq!(runtime(t, content).as_deref(), Ok(""), "{content}");
     }
+}
 
-    fn config_members_are_limited_to_16_mebibytes(t) {
-        for name in ["config.dump", "spec.dump"] {
-            let large = vec![b' '; (16 << 20) + 1];
-            let import = Import::of(&Compression::Zstd.pack(&archive([file(name, &large)])));
-            assert_errno(t.import_config_only(&import.bundle, &import.input), libc::E2BIG);
-        }
-        let import = Import::of(&Compression::Zstd.pack(&archive([file("config.dump", vec![b' '; (16 << 20) + 1])])));
-        assert_errno(t.runtime_from_archive(&import.input), libc::E2BIG);
-        let import = Import::of(&archive([file("config.dump", [CONFIG.as_bytes(), &vec![b' '; (16 << 20) - CONFIG.len()]].concat())]));
-        assert_eq!(t.runtime_from_archive(&import.input).unwrap(), "crun");
+fn a_key_is_found_whatever_its_case_and_the_last_one_wins(t: &Test) {
+    assert_eq!(runtime(t, r#"{"Runtime":"runc"}"#).as_deref(), Ok("runc"));
+    assert_eq!(
+        runtime(t, r#"{"runtime":"runc","RUNTIME":"crun"}"#).as_deref(),
+        Ok("crun")
+    );
+}
+
+fn a_config_that_is_no_json_object_is_malformed(t: &Test) {
+    for content in [
+        "",
+        "x",
+        "[]x",
+        r#"{"runtime":5}"#,
+        r#"{"runtime":{}}"#,
+        r#"{"runtime":"x"} x"#,
+        "\u{feff}{}",
+        "{\"a\":\"\n\"}",
+    ] {
+        assert_eq!(runtime(t, content), Err(libc::EBADMSG), "{content}");
     }
+    let import = Import::from([file("config.dump", "x")]);
+    assert_eq!(
+        t.runtime_from_archive(&import.input).unwrap_err().kind,
+        MALFORMED
+    );
+}
 
-    fn the_runtime_is_what_the_config_says(t) {
-        assert_eq!(runtime(t, CONFIG).as_deref(), Ok("crun"));
-        assert_eq!(runtime(t, r#"{"runtime":"\/usr\/bin\/r\u00e9"}"#).as_deref(), Ok("/usr/bin/r\u{e9}"));
-        assert_eq!(runtime(t, r#"{"x":{"runtime":"no"},"runtim\u0065":"yes"}"#).as_deref(), Ok("yes"));
-        for content in ["{}", r#"{"runtime":null}"#, r#"{"runtime":""}"#, "{\"spec\":{}}\n"] {
-            assert_eq!(runtime(t, content).as_deref(), Ok(""), "{content}");
-        }
+fn a_runtime_with_a_nul_is_malformed(t: &Test) {
+    for content in [
+        r#"{"runtime":"a\u0000b"}"#,
+        r#"{"runtime":"\u0000"}"#,
+        r#"{"runtime":"runc\u0000"}"#,
+    ] {
+        assert_eq!(runtime(t, content), Err(libc::EBADMSG), "{content}");
     }
+}
 
-    fn a_key_is_found_whatever_its_case_and_the_last_one_wins(t) {
-        assert_eq!(runtime(t, r#"{"Runtime":"runc"}"#).as_deref(), Ok("runc"));
-        assert_eq!(runtime(t, r#"{"runtime":"runc","RUNTIME":"crun"}"#).as_deref(), Ok("crun"));
+fn a_deeply_nested_config_crashes_nothing(t: &Test) {
+    let nested = |depth: usize| {
+        format!(
+            r#"{{"a":{}{},"runtime":"x"}}"#,
+            "[".repeat(depth),
+            "]".repeat(depth)
+        )
+    };
+    assert_eq!(runtime(t, &nested(5000)).as_deref(), Ok("x"));
+    let _ = runtime(t, &nested(1_000_000));
+    let _ = runtime(t, &"{\"runtime\":".repeat(1_000_000));
+}
+
+fn an_archive_without_config_names_no_runtime(t: &Test) {
+    let import = Import::from([file("spec.dump", "{}"), file("sub/config.dump", CONFIG)]);
+    let failure = t.runtime_from_archive(&import.input).unwrap_err();
+    assert_eq!(
+        (failure.errno, failure.kind),
+        (libc::ENODATA, NOT_IN_ARCHIVE)
+    );
+    let import = Import::of(b"");
+    assert_errno(t.runtime_from_archive(&import.input), libc::ENODATA);
+}
+
+fn a_damaged_archive_may_have_had_a_config(t: &Test) {
+    let whole = archive([
+        file("spec.dump", "{}"),
+        file("checkpoint/x", vec![b'x'; 3000]),
+    ]);
+    let mut damaged = vec![
+        whole[..2000].to_vec(),
+        [whole.clone(), vec![b'x'; 512]].concat()[..1024 + 700].to_vec(),
+    ];
+    for compression in Compression::REAL {
+        let packed = compression.pack(&whole);
+        damaged.push(packed[..packed.len() - 1].to_vec());
     }
-
-    fn a_config_that_is_no_json_object_is_malformed(t) {
-        for content in ["", "x", "[]x", r#"{"runtime":5}"#, r#"{"runtime":{}}"#, r#"{"runtime":"x"} x"#, "\u{feff}{}", "{\"a\":\"\n\"}"] {
-            assert_eq!(runtime(t, content), Err(libc::EBADMSG), "{content}");
-        }
-        let import = Import::from([file("config.dump", "x")]);
-        assert_eq!(t.runtime_from_archive(&import.input).unwrap_err().kind, MALFORMED);
+    let mut gzip = Compression::Gzip.pack(&whole);
+    // The first byte of the checksum, long after the archive's own end.
+    let at = gzip.len() - 8;
+    gzip[at] ^= 1;
+    damaged.push(gzip);
+    for (number, bytes) in damaged.iter().enumerate() {
+        let import = Import::of(bytes);
+        let failure = t
+            .runtime_from_archive(&import.input)
+            .expect_err(&number.to_string());
+        assert_eq!(
+            (failure.errno, failure.kind),
+            (libc::EBADMSG, MALFORMED),
+            "{number}: {failure:?}"
+        );
     }
+    assert_errno(
+        t.runtime_from_archive(&Import::of(&whole).input),
+        libc::ENODATA,
+    );
+}
 
-    fn a_runtime_with_a_nul_is_malformed(t) {
-        for content in [r#"{"runtime":"a\u0000b"}"#, r#"{"runtime":"\u0000"}"#, r#"{"runtime":"runc\u0000"}"#] {
-            assert_eq!(runtime(t, content), Err(libc::EBADMSG), "{content}");
-        }
-    }
-
-    fn a_deeply_nested_config_crashes_nothing(t) {
-        let nested = |depth: usize| format!(r#"{{"a":{}{},"runtime":"x"}}"#, "[".repeat(depth), "]".repeat(depth));
-        assert_eq!(runtime(t, &nested(5000)).as_deref(), Ok("x"));
-        let _ = runtime(t, &nested(1_000_000));
-        let _ = runtime(t, &"{\"runtime\":".repeat(1_000_000));
-    }
-
-    fn an_archive_without_config_names_no_runtime(t) {
-        let import = Import::from([file("spec.dump", "{}"), file("sub/config.dump", CONFIG)]);
-        let failure = t.runtime_from_archive(&import.input).unwrap_err();
-        assert_eq!((failure.errno, failure.kind), (libc::ENODATA, NOT_IN_ARCHIVE));
-        let import = Import::of(b"");
-        assert_errno(t.runtime_from_archive(&import.input), libc::ENODATA);
-    }
-
-    fn a_damaged_archive_may_have_had_a_config(t) {
-        let whole = archive([file("spec.dump", "{}"), file("checkpoint/x", vec![b'x'; 3000])]);
-        let mut damaged = vec![whole[..2000].to_vec(), [whole.clone(), vec![b'x'; 512]].concat()[..1024 + 700].to_vec()];
-        for compression in Compression::REAL {
-            let packed = compression.pack(&whole);
-            damaged.push(packed[..packed.len() - 1].to_vec());
-        }
-        let mut gzip = Compression::Gzip.pack(&whole);
-        // The first byte of the checksum, long after the archive's own end.
-        let at = gzip.len() - 8;
-        gzip[at] ^= 1;
-        damaged.push(gzip);
-        for (number, bytes) in damaged.iter().enumerate() {
-            let import = Import::of(bytes);
-            let failure = t.runtime_from_archive(&import.input).expect_err(&number.to_string());
-            assert_eq!((failure.errno, failure.kind), (libc::EBADMSG, MALFORMED), "{number}: {failure:?}");
-        }
-        assert_errno(t.runtime_from_archive(&Import::of(&whole).input), libc::ENODATA);
-    }
-
-    fn the_bundles_own_attributes_are_not_the_archives_business(t) {
-        for name in ["..", "/", "../", "/..", ".", "./"] {
-            let entry = dir(name).mode(0o777).owner(1000, 1000).mtime(5).xattr("user.a", "1");
-            let import = Import::from([entry, file("ctr.log", "x"), file("config.dump", CONFIG), file("spec.dump", "{}")]);
-            fs::set_permissions(&import.bundle, PermissionsExt::from_mode(0o750)).unwrap();
-            let before = import.tree();
-            let is_as_before = || {
-                let (before, after) = (before.get("").clone(), import.tree().get("").clone());
-                assert_eq!((after.mode, after.uid, after.gid, after.xattrs), (before.mode, before.uid, before.gid, before.xattrs), "{name}");
-            };
-            import.guarded(|| t.import_without_config(&import.bundle, &import.input)).unwrap();
-            is_as_before();
-            import.guarded(|| t.import_config_only(&import.bundle, &import.input)).unwrap();
-            is_as_before();
-            assert_eq!(import.tree().paths(), ["config.dump", "ctr.log", "spec.dump"]);
-        }
-    }
-
-    fn a_destination_is_cleaned_before_it_is_made(t) {
-        let import = Import::from([file("x", "x"), file("config.dump", CONFIG)]);
-        let at = |name: &str| import.sandbox.path().join(name);
-        t.import_without_config(&at("n1/../n2"), &import.input).unwrap();
-        t.import_config_only(&at("./n3//n4/../n5/."), &import.input).unwrap();
-        let mut names = Snapshot::of(import.sandbox.path()).paths();
-        names.sort();
-        assert_eq!(names, ["bundle", "input", "n2", "n2/x", "n3", "n3/n5", "n3/n5/config.dump"]);
-    }
-
-    fn a_later_duplicate_of_the_config_is_not_seen(t) {
-        let import = Import::from([file("config.dump", CONFIG), file("spec.dump", "1"), file("config.dump", "{}"), file("spec.dump", "2")]);
-        assert_eq!(t.runtime_from_archive(&import.input).unwrap(), "crun");
-        t.import_config_only(&import.bundle, &import.input).unwrap();
-        assert_eq!(fs::read_to_string(import.bundle.join("spec.dump")).unwrap(), "1");
-    }
-
-    fn asking_for_the_runtime_writes_nothing(t) {
-        let import = Import::from([file("config.dump", CONFIG), file("checkpoint/x", "x")]);
-        let work = import.sandbox.dir("tmp");
-        let line = format!("TMPDIR={} CRUTILS_TEST_INPUT={}", work.display(), import.input.display());
-        t.within(Within::Environment(line.leak()), || {
-            let input = std::env::var_os("CRUTILS_TEST_INPUT").unwrap();
-            assert_eq!(t.runtime_from_archive(Path::new(&input)).unwrap(), "crun");
-        });
-        // The inner run made its own sandbox in there and took it away again.
-        assert_eq!(Snapshot::of(&work).paths(), Vec::<String>::new());
-        import.guarded(|| t.runtime_from_archive(&import.input)).unwrap();
-        assert_eq!(import.tree().paths(), Vec::<String>::new());
-    }
-
-    fn a_missing_destination_is_made_only_for_an_archive(t) {
-        let import = Import::from([file("checkpoint/x", "x"), file("config.dump", CONFIG)]);
-        let new = import.sandbox.path().join("a/b/c");
-        t.import_without_config(&new, &import.input).unwrap();
-        assert_eq!(Snapshot::of(&new).paths(), ["checkpoint", "checkpoint/x"]);
-        let config = import.sandbox.path().join("d/e");
-        t.import_config_only(&config, &import.input).unwrap();
-        assert_eq!(Snapshot::of(&config).paths(), ["config.dump"]);
-        for garbage in [b"garbage".to_vec(), vec![b'x'; 1024], b"\x1f\x8b\x08xxxxxxx".to_vec()] {
-            let import = Import::of(&garbage);
-            let new = import.sandbox.path().join("new/sub");
-            import.guarded(|| {
-                assert_errno(t.import_without_config(&new, &import.input), libc::EBADMSG);
-                assert_errno(t.import_config_only(&new, &import.input), libc::EBADMSG);
-            });
-        }
-    }
-
-    fn a_missing_destination_must_be_absolute_and_an_existing_one_need_not(t) {
-        t.within(Within::Process, || {
-            let import = Import::from([file("x", "x"), file("config.dump", CONFIG)]);
-            std::env::set_current_dir(import.sandbox.path()).unwrap();
-            for path in ["missing/sub", "missing", ""] {
-                assert_errno(t.import_without_config(Path::new(path), &import.input), libc::EINVAL);
-                assert_errno(t.import_config_only(Path::new(path), &import.input), libc::EINVAL);
-            }
-            t.import_without_config(Path::new("bundle"), Path::new("input")).unwrap();
-            assert_eq!(import.tree().paths(), ["x"]);
-        });
-    }
-
-    fn a_destination_may_be_a_symlink_to_a_directory(t) {
-        let import = Import::from([file("x", "x")]);
-        let link = import.sandbox.path().join("link");
-        std::os::unix::fs::symlink("bundle", &link).unwrap();
-        t.import_without_config(&link, &import.input).unwrap();
-        assert_eq!(import.tree().paths(), ["x"]);
-    }
-
-    fn a_bundle_member_replaces_what_was_there(t) {
-        let import = Import::from([file("checkpoint/x", "new"), file("ctr.log", "new")]);
-        fs::create_dir_all(import.bundle.join("ctr.log/old")).unwrap();
-        std::os::unix::fs::symlink("/etc", import.bundle.join("x")).unwrap();
-        t.import_without_config(&import.bundle, &import.input).unwrap();
-        assert_eq!(fs::read_to_string(import.bundle.join("ctr.log")).unwrap(), "new");
-    }
-
-    fn what_is_imported_keeps_owner_mode_and_times(t) {
-        let id = i64::from(if os::is_real_root() { 7 } else { os::uid() });
-        let import = Import::from([dir("checkpoint").mode(0o700).mtime(5), file("checkpoint/x", "x").mode(0o640).owner(id, id).pax("mtime", "7.25")]);
-        t.import_without_config(&import.bundle, &import.input).unwrap();
-        let tree = import.tree();
-        let x = tree.get("checkpoint/x");
-        assert_eq!((x.mode, x.mtime, i64::from(x.uid), i64::from(x.gid)), (0o640, (7, 250_000_000), id, id));
-        assert_eq!((tree.get("checkpoint").mode, tree.get("checkpoint").mtime), (0o700, (5, 0)));
-    }
-
-    fn an_inode_number_that_is_used_again_makes_no_link_the_archives_own(t) {
-        // Forty files give up their numbers, one after the other or all at once; on ext4 the link that comes next gets
-        // one of them.
-        let names = || (0..40).map(|number| format!("checkpoint/d/f{number}"));
-        let files = || [dir("checkpoint"), dir("checkpoint/d")].into_iter().chain(names().map(|name| file(name, "x")));
-        let hostile = [symlink("checkpoint/parent", "../victim"), hardlink("ctr.log", "checkpoint/parent")];
-        let replaced: Vec<_> = files().chain(names().map(dir)).chain(hostile.clone()).collect();
-        let gone: Vec<_> = files().chain([file("checkpoint/d", "x")]).chain(hostile).collect();
-        for fs in [Fs::Host, Fs::Ext4] {
-            for entries in [&replaced, &gone] {
-                let Some(sandbox) = Sandbox::on(fs) else { continue };
-                let import = Import::within(sandbox, &archive(entries.clone()));
-                assert_errno(import.guarded(|| t.import_without_config(&import.bundle, &import.input)), libc::EXDEV);
-                assert!(fs::symlink_metadata(import.bundle.join("ctr.log")).is_err(), "{fs:?}");
-                assert_eq!(import.tree().get("checkpoint/parent").names, 1);
-            }
-        }
-    }
-
-    fn a_name_that_was_the_archives_own_file_is_none_once_a_link_has_its_place(t) {
-        for (before, source) in [("checkpoint/parent", "checkpoint/parent"), ("checkpoint/parent/f", "checkpoint/parent/f"), ("checkpoint/parent/f", "victim/f")] {
-            let import = Import::from([file(before, "x"), symlink("checkpoint/parent", "../victim"), hardlink("ctr.log", source)]);
-            fs::create_dir(import.bundle.join("victim")).unwrap();
-            fs::write(import.bundle.join("victim/f"), "foreign").unwrap();
-            assert_errno(import.guarded(|| t.import_without_config(&import.bundle, &import.input)), libc::EXDEV);
-            assert!(fs::symlink_metadata(import.bundle.join("ctr.log")).is_err(), "{source}");
-            assert_eq!(import.tree().get("victim/f").names, 1);
-        }
-    }
-
-    fn a_file_that_took_another_ones_place_is_the_archives_own(t) {
+fn the_bundles_own_attributes_are_not_the_archives_business(t: &Test) {
+    for name in ["..", "/", "../", "/..", ".", "./"] {
+        let entry = dir(name)
+            .mode(0o777)
+            .owner(1000, 1000)
+            .mtime(5)
+            .xattr("user.a", "1");
         let import = Import::from([
-            file("a", "1"), dir("a"), file("a", "2"), hardlink("b", "a"), file("a", "3"), hardlink("c", "b"), hardlink("d", "./x/../a"),
+            entry,
+            file("ctr.log", "x"),
+            file("config.dump", CONFIG),
+            file("spec.dump", "{}"),
         ]);
-        fs::write(import.bundle.join("a"), "0").unwrap();
-        t.import_without_config(&import.bundle, &import.input).unwrap();
-        let content = ["a", "b", "c", "d"].map(|name| fs::read_to_string(import.bundle.join(name)).unwrap());
-        assert_eq!(content, ["3", "2", "2", "3"]);
+        fs::set_permissions(&import.bundle, PermissionsExt::from_mode(0o750)).unwrap();
+        let before = import.tree();
+        let is_as_before = || {
+            let (before, after) = (before.get("").clone(), import.tree().get("").clone());
+            assert_eq!(
+                (after.mode, after.uid, after.gid, after.xattrs),
+                (before.mode, before.uid, before.gid, before.xattrs),
+                "{name}"
+            );
+        };
+        import
+            .guarded(|| t.import_without_config(&import.bundle, &import.input))
+            .unwrap();
+        is_as_before();
+        import
+            .guarded(|| t.import_config_only(&import.bundle, &import.input))
+            .unwrap();
+        is_as_before();
+        assert_eq!(
+            import.tree().paths(),
+            ["config.dump", "ctr.log", "spec.dump"]
+        );
     }
+}
+
+fn a_destination_is_cleaned_before_it_is_made(t: &Test) {
+    let import = Import::from([file("x", "x"), file("config.dump", CONFIG)]);
+    let at = |name: &str| import.sandbox.path().join(name);
+    t.import_without_config(&at("n1/../n2"), &import.input)
+        .unwrap();
+    t.import_config_only(&at("./n3//n4/../n5/."), &import.input)
+        .unwrap();
+    let mut names = Snapshot::of(import.sandbox.path()).paths();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "bundle",
+            "input",
+            "n2",
+            "n2/x",
+            "n3",
+            "n3/n5",
+            "n3/n5/config.dump"
+        ]
+    );
+}
+
+fn a_later_duplicate_of_the_config_is_not_seen(t: &Test) {
+    let import = Import::from([
+        file("config.dump", CONFIG),
+        file("spec.dump", "1"),
+        file("config.dump", "{}"),
+        file("spec.dump", "2"),
+    ]);
+    assert_eq!(t.runtime_from_archive(&import.input).unwrap(), "crun");
+    t.import_config_only(&import.bundle, &import.input).unwrap();
+    assert_eq!(
+        fs::read_to_string(import.bundle.join("spec.dump")).unwrap(),
+        "1"
+    );
+}
+
+fn asking_for_the_runtime_writes_nothing(t: &Test) {
+    let import = Import::from([file("config.dump", CONFIG), file("checkpoint/x", "x")]);
+    let work = import.sandbox.dir("tmp");
+    let line = format!(
+        "TMPDIR={} CRUTILS_TEST_INPUT={}",
+        work.display(),
+        import.input.display()
+    );
+    t.within(Within::Environment(line.leak()), || {
+        let input = std::env::var_os("CRUTILS_TEST_INPUT").unwrap();
+        assert_eq!(t.runtime_from_archive(Path::new(&input)).unwrap(), "crun");
+    });
+    // The inner run made its own sandbox in there and took it away again.
+    assert_eq!(Snapshot::of(&work).paths(), Vec::<String>::new());
+    import
+        .guarded(|| t.runtime_from_archive(&import.input))
+        .unwrap();
+    assert_eq!(import.tree().paths(), Vec::<String>::new());
+}
+
+fn a_missing_destination_is_made_only_for_an_archive(t: &Test) {
+    let import = Import::from([file("checkpoint/x", "x"), file("config.dump", CONFIG)]);
+    let new = import.sandbox.path().join("a/b/c");
+    t.import_without_config(&new, &import.input).unwrap();
+    assert_eq!(Snapshot::of(&new).paths(), ["checkpoint", "checkpoint/x"]);
+    let config = import.sandbox.path().join("d/e");
+    t.import_config_only(&config, &import.input).unwrap();
+    assert_eq!(Snapshot::of(&config).paths(), ["config.dump"]);
+    for garbage in [
+        b"garbage".to_vec(),
+        vec![b'x'; 1024],
+        b"\x1f\x8b\x08xxxxxxx".to_vec(),
+    ] {
+        let import = Import::of(&garbage);
+        let new = import.sandbox.path().join("new/sub");
+        import.guarded(|| {
+            assert_errno(t.import_without_config(&new, &import.input), libc::EBADMSG);
+            assert_errno(t.import_config_only(&new, &import.input), libc::EBADMSG);
+        });
+    }
+}
+
+fn a_missing_destination_must_be_absolute_and_an_existing_one_need_not(t: &Test) {
+    t.within(Within::Process, || {
+        let import = Import::from([file("x", "x"), file("config.dump", CONFIG)]);
+        std::env::set_current_dir(import.sandbox.path()).unwrap();
+        for path in ["missing/sub", "missing", ""] {
+            assert_errno(
+                t.import_without_config(Path::new(path), &import.input),
+                libc::EINVAL,
+            );
+            assert_errno(
+                t.import_config_only(Path::new(path), &import.input),
+                libc::EINVAL,
+            );
+        }
+        t.import_without_config(Path::new("bundle"), Path::new("input"))
+            .unwrap();
+        assert_eq!(import.tree().paths(), ["x"]);
+    });
+}
+
+fn a_destination_may_be_a_symlink_to_a_directory(t: &Test) {
+    let import = Import::from([file("x", "x")]);
+    let link = import.sandbox.path().join("link");
+    std::os::unix::fs::symlink("bundle", &link).unwrap();
+    t.import_without_config(&link, &import.input).unwrap();
+    assert_eq!(import.tree().paths(), ["x"]);
+}
+
+fn a_bundle_member_replaces_what_was_there(t: &Test) {
+    let import = Import::from([file("checkpoint/x", "new"), file("ctr.log", "new")]);
+    fs::create_dir_all(import.bundle.join("ctr.log/old")).unwrap();
+    std::os::unix::fs::symlink("/etc", import.bundle.join("x")).unwrap();
+    t.import_without_config(&import.bundle, &import.input)
+        .unwrap();
+    assert_eq!(
+        fs::read_to_string(import.bundle.join("ctr.log")).unwrap(),
+        "new"
+    );
+}
+
+fn what_is_imported_keeps_owner_mode_and_times(t: &Test) {
+    let id = i64::from(if os::is_real_root() { 7 } else { os::uid() });
+    let import = Import::from([
+        dir("checkpoint").mode(0o700).mtime(5),
+        file("checkpoint/x", "x")
+            .mode(0o640)
+            .owner(id, id)
+            .pax("mtime", "7.25"),
+    ]);
+    t.import_without_config(&import.bundle, &import.input)
+        .unwrap();
+    let tree = import.tree();
+    let x = tree.get("checkpoint/x");
+    assert_eq!(
+        (x.mode, x.mtime, i64::from(x.uid), i64::from(x.gid)),
+        (0o640, (7, 250_000_000), id, id)
+    );
+    assert_eq!(
+        (tree.get("checkpoint").mode, tree.get("checkpoint").mtime),
+        (0o700, (5, 0))
+    );
+}
+
+fn an_inode_number_that_is_used_again_makes_no_link_the_archives_own(t: &Test) {
+    // Forty files give up their numbers, one after the other or all at once; on ext4 the link that comes next gets
+    // one of them.
+    let names = || (0..40).map(|number| format!("checkpoint/d/f{number}"));
+    let files = || {
+        [dir("checkpoint"), dir("checkpoint/d")]
+            .into_iter()
+            .chain(names().map(|name| file(name, "x")))
+    };
+    let hostile = [
+        symlink("checkpoint/parent", "../victim"),
+        hardlink("ctr.log", "checkpoint/parent"),
+    ];
+    let replaced: Vec<_> = files()
+        .chain(names().map(dir))
+        .chain(hostile.clone())
+        .collect();
+    let gone: Vec<_> = files()
+        .chain([file("checkpoint/d", "x")])
+        .chain(hostile)
+        .collect();
+    for fs in [Fs::Host, Fs::Ext4] {
+        for entries in [&replaced, &gone] {
+            let Some(sandbox) = Sandbox::on(fs) else {
+                continue;
+            };
+            let import = Import::within(sandbox, &archive(entries.clone()));
+            assert_errno(
+                import.guarded(|| t.import_without_config(&import.bundle, &import.input)),
+                libc::EXDEV,
+            );
+            assert!(
+                fs::symlink_metadata(import.bundle.join("ctr.log")).is_err(),
+                "{fs:?}"
+            );
+            assert_eq!(import.tree().get("checkpoint/parent").names, 1);
+        }
+    }
+}
+
+fn a_name_that_was_the_archives_own_file_is_none_once_a_link_has_its_place(t: &Test) {
+    for (before, source) in [
+        ("checkpoint/parent", "checkpoint/parent"),
+        ("checkpoint/parent/f", "checkpoint/parent/f"),
+        ("checkpoint/parent/f", "victim/f"),
+    ] {
+        let import = Import::from([
+            file(before, "x"),
+            symlink("checkpoint/parent", "../victim"),
+            hardlink("ctr.log", source),
+        ]);
+        fs::create_dir(import.bundle.join("victim")).unwrap();
+        fs::write(import.bundle.join("victim/f"), "foreign").unwrap();
+        assert_errno(
+            import.guarded(|| t.import_without_config(&import.bundle, &import.input)),
+            libc::EXDEV,
+        );
+        assert!(
+            fs::symlink_metadata(import.bundle.join("ctr.log")).is_err(),
+            "{source}"
+        );
+        assert_eq!(import.tree().get("victim/f").names, 1);
+    }
+}
+
+fn a_file_that_took_another_ones_place_is_the_archives_own(t: &Test) {
+    let import = Import::from([
+        file("a", "1"),
+        dir("a"),
+        file("a", "2"),
+        hardlink("b", "a"),
+        file("a", "3"),
+        hardlink("c", "b"),
+        hardlink("d", "./x/../a"),
+    ]);
+    fs::write(import.bundle.join("a"), "0").unwrap();
+    t.import_without_config(&import.bundle, &import.input)
+        .unwrap();
+    let content =
+        ["a", "b", "c", "d"].map(|name| fs::read_to_string(import.bundle.join(name)).unwrap());
+    assert_eq!(content, ["3", "2", "2", "3"]);
 }

@@ -254,7 +254,7 @@ fn images_with_bytes_changed_anywhere_are_told_or_refused() {
     .unwrap();
     let seed = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     println!("seed {seed}");
-    let mut dice = crate::support::mutate::Dice::new(seed);
+    let mut dice = crate::support::dice::Dice::new(seed);
     let names = [
         "pstree.img",
         "core-1.img",

@@ -17,7 +17,8 @@
     clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
     clippy::semicolon_if_nothing_returned,
-    reason = "the values are the tests' own"
+    clippy::too_many_lines,
+    reason = "the values are the tests' own, and a test is one case after the other"
 )]
 
 #[path = "../support/mod.rs"]

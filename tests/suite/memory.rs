@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::api::Rust;
 use crate::support::compressor::Compression;
-use crate::support::mutate::noise;
+use crate::support::dice::noise;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::Sandbox;
 use crate::support::stage::Stage;
@@ -227,43 +227,55 @@ mod finding_the_runtime_in_a_compressed_archive_reads_its_beginning {
 }
 
 api_tests! {
-    fn a_path_that_is_listed_again_and_again_takes_under_300_mebibytes(t) {
-        t.within(Within::AddressSpace(1024), || {
-            let stage = Stage::new(t);
-            // The names of the links on the way take more than a hundred kilobytes.
-            let deep = vec!["d".repeat(200); 17].join("/");
-            stage.write(&format!("{deep}/f"), "x");
-            make_symlink(".", stage.at(&format!("{deep}/l0"))).unwrap();
-            for number in 1..38 {
-                make_symlink(format!("l{}", number - 1), stage.at(&format!("{deep}/l{number}"))).unwrap();
-            }
-            make_symlink(format!("{deep}/l37"), stage.at("s")).unwrap();
-            let list = vec![r#""/s/f""#; 200_000].join(",");
-            match stage.remove(format!("[{list}]")) {
-                Ok(()) => assert!(!stage.exists(&format!("{deep}/f"))),
-                Err(failure) => assert_eq!(failure.errno, libc::E2BIG, "{failure:?}"),
-            }
-            assert!(peak() < 300 << 20, "{} MiB", peak() >> 20);
-        });
-    }
+    a_path_that_is_listed_again_and_again_takes_under_300_mebibytes,
+    a_list_of_a_million_names_takes_a_small_multiple_of_its_size
+}
 
-    fn a_list_of_a_million_names_takes_a_small_multiple_of_its_size(t) {
-        t.within(Within::Process, || {
-            let stage = Stage::new(t);
-            let path = stage.base.join("deleted.files");
-            let mut list = BufWriter::new(File::create(&path).unwrap());
-            write!(list, "[\"/0\"").unwrap();
-            for number in 1..1_000_000 {
-                write!(list, ",\"/{number}\"").unwrap();
-            }
-            write!(list, "]").unwrap();
-            drop(list);
-            let (size, before) = (fs::metadata(&path).unwrap().len(), peak());
-            assert!(size > 9_000_000, "{size}");
-            stage.write("999999", "x");
-            t.remove_deleted_files("id".as_ref(), &stage.base, &stage.root).unwrap();
-            assert!(!stage.exists("999999"));
-            assert!(peak() - before < 3 * size, "{} MiB", (peak() - before) >> 20);
-        });
-    }
+fn a_path_that_is_listed_again_and_again_takes_under_300_mebibytes(t: &Test) {
+    t.within(Within::AddressSpace(1024), || {
+        let stage = Stage::new(t);
+        // The names of the links on the way take more than a hundred kilobytes.
+        let deep = vec!["d".repeat(200); 17].join("/");
+        stage.write(&format!("{deep}/f"), "x");
+        make_symlink(".", stage.at(&format!("{deep}/l0"))).unwrap();
+        for number in 1..38 {
+            make_symlink(
+                format!("l{}", number - 1),
+                stage.at(&format!("{deep}/l{number}")),
+            )
+            .unwrap();
+        }
+        make_symlink(format!("{deep}/l37"), stage.at("s")).unwrap();
+        let list = vec![r#""/s/f""#; 200_000].join(",");
+        match stage.remove(format!("[{list}]")) {
+            Ok(()) => assert!(!stage.exists(&format!("{deep}/f"))),
+            Err(failure) => assert_eq!(failure.errno, libc::E2BIG, "{failure:?}"),
+        }
+        assert!(peak() < 300 << 20, "{} MiB", peak() >> 20);
+    });
+}
+
+fn a_list_of_a_million_names_takes_a_small_multiple_of_its_size(t: &Test) {
+    t.within(Within::Process, || {
+        let stage = Stage::new(t);
+        let path = stage.base.join("deleted.files");
+        let mut list = BufWriter::new(File::create(&path).unwrap());
+        write!(list, "[\"/0\"").unwrap();
+        for number in 1..1_000_000 {
+            write!(list, ",\"/{number}\"").unwrap();
+        }
+        write!(list, "]").unwrap();
+        drop(list);
+        let (size, before) = (fs::metadata(&path).unwrap().len(), peak());
+        assert!(size > 9_000_000, "{size}");
+        stage.write("999999", "x");
+        t.remove_deleted_files("id".as_ref(), &stage.base, &stage.root)
+            .unwrap();
+        assert!(!stage.exists("999999"));
+        assert!(
+            peak() - before < 3 * size,
+            "{} MiB",
+            (peak() - before) >> 20
+        );
+    });
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::support::api::{add, delete};
 use crate::support::os::c_path;
-use crate::support::process::Within;
+use crate::support::process::{Test, Within};
 use crate::support::stage::Stage;
 use crate::support::tarball::char_device;
 
@@ -107,25 +107,33 @@ fn refuse_capget() {
 }
 
 api_tests! {
-    fn a_diff_is_there_only_with_the_list_that_belongs_to_it(test) {
-        let stage = Stage::new(test);
-        stage.write("added", "content");
-        let changes = [add("/added"), delete("/deleted")];
-        let names = Names::of(&stage.base);
-        stage.create(&changes).unwrap();
-        assert_eq!(names.events(), ["+deleted.files", "+rootfs-diff.tar"]);
-        stage.create(&changes).unwrap();
-        let expected = ["-rootfs-diff.tar", "-deleted.files", "+deleted.files", "+rootfs-diff.tar"];
-        assert_eq!(names.events(), expected);
-    }
+    a_diff_is_there_only_with_the_list_that_belongs_to_it,
+    a_filter_that_refuses_capget_leaves_no_device_out
+}
 
-    fn a_filter_that_refuses_capget_leaves_no_device_out(test) {
-        needs_root!("make devices");
-        test.within(Within::Process, || {
-            refuse_capget();
-            let stage = Stage::new(test);
-            stage.apply([char_device("null", 1, 3)]).unwrap();
-            assert!(fs::symlink_metadata(stage.at("null")).is_ok());
-        });
-    }
+fn a_diff_is_there_only_with_the_list_that_belongs_to_it(test: &Test) {
+    let stage = Stage::new(test);
+    stage.write("added", "content");
+    let changes = [add("/added"), delete("/deleted")];
+    let names = Names::of(&stage.base);
+    stage.create(&changes).unwrap();
+    assert_eq!(names.events(), ["+deleted.files", "+rootfs-diff.tar"]);
+    stage.create(&changes).unwrap();
+    let expected = [
+        "-rootfs-diff.tar",
+        "-deleted.files",
+        "+deleted.files",
+        "+rootfs-diff.tar",
+    ];
+    assert_eq!(names.events(), expected);
+}
+
+fn a_filter_that_refuses_capget_leaves_no_device_out(test: &Test) {
+    needs_root!("make devices");
+    test.within(Within::Process, || {
+        refuse_capget();
+        let stage = Stage::new(test);
+        stage.apply([char_device("null", 1, 3)]).unwrap();
+        assert!(fs::symlink_metadata(stage.at("null")).is_ok());
+    });
 }

@@ -11,8 +11,9 @@ use super::export::{content, members, plain};
 use super::export_nested::of_directory;
 use crate::support::api::add;
 use crate::support::fuse::{Fuse, Manner};
-use crate::support::process::Within;
+use crate::support::process::{Test, Within};
 use crate::support::sandbox::{Sandbox, run};
+use crate::support::session::Door;
 use crate::support::session::{Options, Place};
 use crate::support::stage::Stage;
 use crate::support::tarball::{archive, dir, file};
@@ -51,90 +52,120 @@ fn with_descriptors<T>(more: u64, work: impl FnOnce() -> T) -> T {
 }
 
 session_tests! {
-    fn a_bundle_that_was_made_goes_again_or_is_said_to_stay_however_few_descriptors_there_are(test, door) {
-        test.within(Within::Process, || {
-            let sandbox = Sandbox::new();
-            let input = sandbox.path().join("archive.tar");
-            fs::write(&input, archive([dir("checkpoint"), file("checkpoint/a", "a"), file("b", "b")])).unwrap();
-            let (mut failed, mut kept, mut done) = (0, 0, false);
-            for more in 0..60 {
-                let bundle = sandbox.path().join("made/bundle");
-                let outcome = with_descriptors(more, || {
-                    let mut session = door.open(crate::support::session::Source::Path(&input), &Options::none(), None)?;
-                    session.to_bundle(Place::Path(&bundle))?;
-                    session.extract().map(drop)
-                });
-                match outcome {
-                    Ok(()) => {
-                        done = true;
-                        assert_eq!(names(&bundle), ["b", "checkpoint"]);
-                        fs::remove_dir_all(sandbox.path().join("made")).unwrap();
-                    }
-                    Err(told) if sandbox.path().join("made").exists() => {
-                        kept += 1;
-                        assert!(told.message.contains("stays"), "{more}: {}", told.message);
-                        fs::remove_dir_all(sandbox.path().join("made")).unwrap();
-                    }
-                    Err(told) => {
-                        failed += 1;
-                        assert_eq!(told.errno, libc::EMFILE, "{more}: {}", told.message);
-                    }
+    a_bundle_that_was_made_goes_again_or_is_said_to_stay_however_few_descriptors_there_are,
+    an_output_in_a_directory_that_takes_names_and_gives_none_back_is_said_to_stay,
+    outputs_in_a_directory_that_is_stored_are_not_stored_where_they_have_names
+}
+
+fn a_bundle_that_was_made_goes_again_or_is_said_to_stay_however_few_descriptors_there_are(
+    test: &Test,
+    door: &'static dyn Door,
+) {
+    test.within(Within::Process, || {
+        let sandbox = Sandbox::new();
+        let input = sandbox.path().join("archive.tar");
+        fs::write(
+            &input,
+            archive([dir("checkpoint"), file("checkpoint/a", "a"), file("b", "b")]),
+        )
+        .unwrap();
+        let (mut failed, mut kept, mut done) = (0, 0, false);
+        for more in 0..60 {
+            let bundle = sandbox.path().join("made/bundle");
+            let outcome = with_descriptors(more, || {
+                let mut session = door.open(
+                    crate::support::session::Source::Path(&input),
+                    &Options::none(),
+                    None,
+                )?;
+                session.to_bundle(Place::Path(&bundle))?;
+                session.extract().map(drop)
+            });
+            match outcome {
+                Ok(()) => {
+                    done = true;
+                    assert_eq!(names(&bundle), ["b", "checkpoint"]);
+                    fs::remove_dir_all(sandbox.path().join("made")).unwrap();
+                }
+                Err(told) if sandbox.path().join("made").exists() => {
+                    kept += 1;
+                    assert!(told.message.contains("stays"), "{more}: {}", told.message);
+                    fs::remove_dir_all(sandbox.path().join("made")).unwrap();
+                }
+                Err(told) => {
+                    failed += 1;
+                    assert_eq!(told.errno, libc::EMFILE, "{more}: {}", told.message);
                 }
             }
-            assert!(done && failed > 5, "{failed} {kept}");
-        });
-    }
-
-    fn an_output_in_a_directory_that_takes_names_and_gives_none_back_is_said_to_stay(test, door) {
-        needs_root!("forbid the removal of names");
-        let stage = Stage::new(test);
-        stage.write("added", "content");
-        let only = stage.sandbox.dir("only");
-        let shown = only.display().to_string();
-        if let Err(reason) = run(&format!("chattr +a {shown}")) {
-            skip!("{reason}");
         }
-        let first = test.create_rootfs_diff_tar(&[add("/added")], &stage.root, &only);
-        let export = of_directory(&stage.root);
-        let exported = export.write(&only.join("new"), &plain(), &Watch::new());
-        let again = export.write(&only.join("new"), &plain(), &Watch::new());
-        let left = names(&only);
-        run(&format!("chattr -a {shown}")).unwrap();
-        first.unwrap();
-        exported.unwrap();
-        let error = again.unwrap_err();
-        assert_eq!(error.errno(), libc::EPERM, "{error}");
-        let stays = left.iter().find(|name| name.starts_with(".new.")).expect("a temporary name");
-        assert!(error.to_string().contains(&format!("\"{stays}\" stays")), "{error}");
-        let _ = door;
-    }
+        assert!(done && failed > 5, "{failed} {kept}");
+    });
+}
 
-    fn outputs_in_a_directory_that_is_stored_are_not_stored_where_they_have_names(test, door) {
-        needs_root!("mount file systems");
-        let stage = Stage::new(test);
-        let mount = stage.sandbox.dir("mount");
-        let mounted = Fuse::mount(&mount, &[("kept", b"content")], Manner::default());
-        let _mount = match mounted {
-            Ok(mount) => mount,
-            Err(reason) => skip!("{reason}"),
-        };
-        test.create_rootfs_diff_tar(&[add("/")], &mount, &mount).unwrap();
-        assert_eq!(members(&mount.join("rootfs-diff.tar")), ["./", "kept"]);
-        fs::remove_file(mount.join("rootfs-diff.tar")).unwrap();
-        let export = of_directory(&mount);
-        let mut compressed = plain();
-        compressed.compression(crutils::checkpoint::Compression::Gzip);
-        for options in [plain(), compressed] {
-            export.write(&mount.join("archive"), &options, &Watch::new()).unwrap();
-            let inner = stage.sandbox.path().join("inner");
-            let packed = stage.sandbox.path().join("packed");
-            fs::write(&packed, fs::read(mount.join("archive")).unwrap()).unwrap();
-            fs::write(&inner, content(&packed, "volumes/v.tar")).unwrap();
-            assert_eq!(members(&inner), ["./", "./kept"]);
-            fs::remove_file(mount.join("archive")).unwrap();
-        }
-        let _ = door;
+fn an_output_in_a_directory_that_takes_names_and_gives_none_back_is_said_to_stay(
+    test: &Test,
+    door: &'static dyn Door,
+) {
+    needs_root!("forbid the removal of names");
+    let stage = Stage::new(test);
+    stage.write("added", "content");
+    let only = stage.sandbox.dir("only");
+    let shown = only.display().to_string();
+    if let Err(reason) = run(&format!("chattr +a {shown}")) {
+        skip!("{reason}");
     }
+    let first = test.create_rootfs_diff_tar(&[add("/added")], &stage.root, &only);
+    let export = of_directory(&stage.root);
+    let exported = export.write(&only.join("new"), &plain(), &Watch::new());
+    let again = export.write(&only.join("new"), &plain(), &Watch::new());
+    let left = names(&only);
+    run(&format!("chattr -a {shown}")).unwrap();
+    first.unwrap();
+    exported.unwrap();
+    let error = again.unwrap_err();
+    assert_eq!(error.errno(), libc::EPERM, "{error}");
+    let stays = left
+        .iter()
+        .find(|name| name.starts_with(".new."))
+        .expect("a temporary name");
+    assert!(
+        error.to_string().contains(&format!("\"{stays}\" stays")),
+        "{error}"
+    );
+    let _ = door;
+}
+
+fn outputs_in_a_directory_that_is_stored_are_not_stored_where_they_have_names(
+    test: &Test,
+    door: &'static dyn Door,
+) {
+    needs_root!("mount file systems");
+    let stage = Stage::new(test);
+    let mount = stage.sandbox.dir("mount");
+    let mounted = Fuse::mount(&mount, &[("kept", b"content")], Manner::default());
+    let _mount = match mounted {
+        Ok(mount) => mount,
+        Err(reason) => skip!("{reason}"),
+    };
+    test.create_rootfs_diff_tar(&[add("/")], &mount, &mount)
+        .unwrap();
+    assert_eq!(members(&mount.join("rootfs-diff.tar")), ["./", "kept"]);
+    fs::remove_file(mount.join("rootfs-diff.tar")).unwrap();
+    let export = of_directory(&mount);
+    let mut compressed = plain();
+    compressed.compression(crutils::checkpoint::Compression::Gzip);
+    for options in [plain(), compressed] {
+        export
+            .write(&mount.join("archive"), &options, &Watch::new())
+            .unwrap();
+        let inner = stage.sandbox.path().join("inner");
+        let packed = stage.sandbox.path().join("packed");
+        fs::write(&packed, fs::read(mount.join("archive")).unwrap()).unwrap();
+        fs::write(&inner, content(&packed, "volumes/v.tar")).unwrap();
+        assert_eq!(members(&inner), ["./", "./kept"]);
+        fs::remove_file(mount.join("archive")).unwrap();
+    }
+    let _ = door;
 }
 
 #[test]

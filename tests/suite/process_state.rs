@@ -110,31 +110,36 @@ fn everything(t: &Test) {
 }
 
 api_tests! {
-    fn the_process_is_as_it_was(t) {
-        t.within(Within::Umask(0o027), || {
-            // What is computed or opened once may stay.
-            everything(t);
-            let threads = fs::read_dir("/proc/self/task").unwrap().count();
-            let before = state();
-            for _ in 0..3 {
-                everything(t);
-            }
-            assert_eq!(before, state());
-            threads_become(threads);
-        });
-    }
+    the_process_is_as_it_was,
+    calls_run_side_by_side
+}
 
-    fn calls_run_side_by_side(t) {
-        std::thread::scope(|scope| {
-            for number in 0..8 {
-                scope.spawn(move || {
-                    let stage = Stage::new(t);
-                    for round in 0..20 {
-                        stage.apply([dir("d"), file("d/f", format!("{number} {round}"))]).unwrap();
-                        assert_eq!(stage.read("d/f"), format!("{number} {round}"));
-                    }
-                });
-            }
-        });
-    }
+fn the_process_is_as_it_was(t: &Test) {
+    t.within(Within::Umask(0o027), || {
+        // What is computed or opened once may stay.
+        everything(t);
+        let threads = fs::read_dir("/proc/self/task").unwrap().count();
+        let before = state();
+        for _ in 0..3 {
+            everything(t);
+        }
+        assert_eq!(before, state());
+        threads_become(threads);
+    });
+}
+
+fn calls_run_side_by_side(t: &Test) {
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            scope.spawn(move || {
+                let stage = Stage::new(t);
+                for round in 0..20 {
+                    stage
+                        .apply([dir("d"), file("d/f", format!("{number} {round}"))])
+                        .unwrap();
+                    assert_eq!(stage.read("d/f"), format!("{number} {round}"));
+                }
+            });
+        }
+    });
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::api::add;
+use crate::support::process::Test;
 use crate::support::stage::Stage;
 use crate::support::tarball::{archive, dir, file};
 
@@ -37,39 +38,56 @@ fn swapping(root: &Path, target: &Path, work: impl FnOnce()) {
 }
 
 api_tests! {
-    fn applying_touches_nothing_outside_whoever_swaps_links(t) {
-        let stage = Stage::new(t);
-        let target = stage.sandbox.path().join("outer/victim");
-        let entries = [dir("d").mode(0o700), file("d/hello", "hostile"), file("d/sub/new", "x").xattr("user.a", "1"), dir("d/sub").mtime(5)];
-        fs::write(stage.base.join("rootfs-diff.tar"), archive(entries)).unwrap();
-        stage.guarded(|| swapping(&stage.root, &target, || {
+    applying_touches_nothing_outside_whoever_swaps_links,
+    removing_touches_nothing_outside_whoever_swaps_links,
+    packing_reads_nothing_outside_whoever_swaps_links
+}
+
+fn applying_touches_nothing_outside_whoever_swaps_links(t: &Test) {
+    let stage = Stage::new(t);
+    let target = stage.sandbox.path().join("outer/victim");
+    let entries = [
+        dir("d").mode(0o700),
+        file("d/hello", "hostile"),
+        file("d/sub/new", "x").xattr("user.a", "1"),
+        dir("d/sub").mtime(5),
+    ];
+    fs::write(stage.base.join("rootfs-diff.tar"), archive(entries)).unwrap();
+    stage.guarded(|| {
+        swapping(&stage.root, &target, || {
             for _ in 0..ROUNDS {
                 let _ = t.apply_rootfs_diff_tar(&stage.base, &stage.root);
             }
-        }));
-    }
+        })
+    });
+}
 
-    fn removing_touches_nothing_outside_whoever_swaps_links(t) {
-        let stage = Stage::new(t);
-        let target = stage.sandbox.path().join("outer/victim");
-        fs::write(stage.base.join("deleted.files"), r#"["/d/hello", "/d/sub", "/d"]"#).unwrap();
-        stage.guarded(|| swapping(&stage.root, &target, || {
+fn removing_touches_nothing_outside_whoever_swaps_links(t: &Test) {
+    let stage = Stage::new(t);
+    let target = stage.sandbox.path().join("outer/victim");
+    fs::write(
+        stage.base.join("deleted.files"),
+        r#"["/d/hello", "/d/sub", "/d"]"#,
+    )
+    .unwrap();
+    stage.guarded(|| {
+        swapping(&stage.root, &target, || {
             for _ in 0..ROUNDS {
                 let _ = t.remove_deleted_files("id".as_ref(), &stage.base, &stage.root);
             }
-        }));
-    }
+        })
+    });
+}
 
-    fn packing_reads_nothing_outside_whoever_swaps_links(t) {
-        let stage = Stage::new(t);
-        let target = stage.sandbox.path().join("outer/victim");
-        swapping(&stage.root, &target, || {
-            for _ in 0..ROUNDS {
-                if stage.create(&[add("/d"), add("/d/hello")]).is_ok() {
-                    let bytes = fs::read(stage.base.join("rootfs-diff.tar")).unwrap_or_default();
-                    assert!(!bytes.windows(12).any(|window| window == b"from outside"));
-                }
+fn packing_reads_nothing_outside_whoever_swaps_links(t: &Test) {
+    let stage = Stage::new(t);
+    let target = stage.sandbox.path().join("outer/victim");
+    swapping(&stage.root, &target, || {
+        for _ in 0..ROUNDS {
+            if stage.create(&[add("/d"), add("/d/hello")]).is_ok() {
+                let bytes = fs::read(stage.base.join("rootfs-diff.tar")).unwrap_or_default();
+                assert!(!bytes.windows(12).any(|window| window == b"from outside"));
             }
-        });
-    }
+        }
+    });
 }

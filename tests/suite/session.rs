@@ -12,8 +12,10 @@ use std::thread::{self, JoinHandle};
 
 use crate::support::api::{LIMIT, SYSTEM};
 use crate::support::compressor::Compression;
-use crate::support::mutate::noise;
+use crate::support::dice::noise;
+use crate::support::process::Test;
 use crate::support::sandbox::Sandbox;
+use crate::support::session::Door;
 use crate::support::session::{ID, Options, Session};
 use crate::support::stage::assert_errno;
 use crate::support::tarball::{Entry, archive, dir, file, unended};
@@ -190,140 +192,221 @@ fn large(bytes: Vec<u8>) -> Vec<u8> {
 }
 
 session_tests! {
-    fn metadata_and_then_everything_comes_out_of_a_file(t, door) {
-        for compression in Compression::ALL {
-            let bytes = compression.pack(&archive(checkpoint()));
-            for by_path in [true, false] {
-                let what = format!("{compression:?} {by_path}");
-                let places = Places::with(&bytes);
-                let mut input = File::open(&places.input).unwrap();
-                input.seek(SeekFrom::Start(7)).unwrap();
-                let mut session = if by_path {
-                    door.file(&places.input, &Options::none())
-                } else {
-                    door.stream(&input, &Options::none())
-                };
-                assert_eq!(session.metadata().unwrap().texts[ID].as_deref(), Some("1"), "{what}");
+    metadata_and_then_everything_comes_out_of_a_file,
+    metadata_and_then_everything_comes_out_of_a_stream_that_is_read_once,
+    metadata_needs_nothing_behind_the_configuration,
+    metadata_takes_little_more_out_of_a_stream_than_it_needs,
+    a_configuration_behind_much_memory_needs_a_spool_only_in_a_stream
+}
+
+fn metadata_and_then_everything_comes_out_of_a_file(_: &Test, door: &'static dyn Door) {
+    for compression in Compression::ALL {
+        let bytes = compression.pack(&archive(checkpoint()));
+        for by_path in [true, false] {
+            let what = format!("{compression:?} {by_path}");
+            let places = Places::with(&bytes);
+            let mut input = File::open(&places.input).unwrap();
+            input.seek(SeekFrom::Start(7)).unwrap();
+            let mut session = if by_path {
+                door.file(&places.input, &Options::none())
+            } else {
+                door.stream(&input, &Options::none())
+            };
+            assert_eq!(
+                session.metadata().unwrap().texts[ID].as_deref(),
+                Some("1"),
+                "{what}"
+            );
+            places.ask(&mut *session);
+            session.extract().unwrap();
+            places.assert_restored(&what);
+            assert_eq!(
+                input.stream_position().unwrap(),
+                7,
+                "{what}: the offset is the caller's"
+            );
+            // A file can be read as often as need be.
+            fs::remove_dir_all(&places.bundle).unwrap();
+            session.extract().unwrap();
+            places.assert_restored(&what);
+            assert_eq!(
+                session.members().unwrap().len(),
+                checkpoint().len(),
+                "{what}"
+            );
+        }
+    }
+}
+
+fn metadata_and_then_everything_comes_out_of_a_stream_that_is_read_once(
+    _: &Test,
+    door: &'static dyn Door,
+) {
+    for compression in Compression::ALL {
+        let bytes = compression.pack(&archive(checkpoint()));
+        for stream in Stream::BOTH {
+            for look in 0..3 {
+                let what = format!("{compression:?} {stream:?} {look}");
+                let places = Places::new();
+                let (reader, out, writer) = stream.feed(&bytes);
+                let mut session = door.stream(&reader, &Options::none());
+                // The session has a descriptor of its own.
+                drop(reader);
+                if look > 0 {
+                    assert_eq!(
+                        session.metadata().unwrap().texts[ID].as_deref(),
+                        Some("1"),
+                        "{what}"
+                    );
+                }
+                if look > 1 {
+                    assert_eq!(
+                        session.members().unwrap().len(),
+                        checkpoint().len(),
+                        "{what}"
+                    );
+                }
                 places.ask(&mut *session);
                 session.extract().unwrap();
                 places.assert_restored(&what);
-                assert_eq!(input.stream_position().unwrap(), 7, "{what}: the offset is the caller's");
-                // A file can be read as often as need be.
-                fs::remove_dir_all(&places.bundle).unwrap();
-                session.extract().unwrap();
-                places.assert_restored(&what);
-                assert_eq!(session.members().unwrap().len(), checkpoint().len(), "{what}");
+                writer.join().unwrap();
+                assert_eq!(out.load(Ordering::SeqCst), bytes.len() as u64, "{what}");
+                let again = session.extract().unwrap_err();
+                assert_eq!((again.errno, again.kind), (libc::ESPIPE, SYSTEM), "{what}");
             }
         }
     }
+}
 
-    fn metadata_and_then_everything_comes_out_of_a_stream_that_is_read_once(t, door) {
-        for compression in Compression::ALL {
-            let bytes = compression.pack(&archive(checkpoint()));
-            for stream in Stream::BOTH {
-                for look in 0..3 {
-                    let what = format!("{compression:?} {stream:?} {look}");
-                    let places = Places::new();
-                    let (reader, out, writer) = stream.feed(&bytes);
-                    let mut session = door.stream(&reader, &Options::none());
-                    // The session has a descriptor of its own.
-                    drop(reader);
-                    if look > 0 {
-                        assert_eq!(session.metadata().unwrap().texts[ID].as_deref(), Some("1"), "{what}");
-                    }
-                    if look > 1 {
-                        assert_eq!(session.members().unwrap().len(), checkpoint().len(), "{what}");
-                    }
-                    places.ask(&mut *session);
-                    session.extract().unwrap();
-                    places.assert_restored(&what);
-                    writer.join().unwrap();
-                    assert_eq!(out.load(Ordering::SeqCst), bytes.len() as u64, "{what}");
-                    let again = session.extract().unwrap_err();
-                    assert_eq!((again.errno, again.kind), (libc::ESPIPE, SYSTEM), "{what}");
-                }
-            }
-        }
-    }
-
-    fn metadata_needs_nothing_behind_the_configuration(t, door) {
-        let all = archive(checkpoint());
-        // Up to the end of what spec.dump holds; the rest comes only once the metadata is known.
-        let needed = unended([file("config.dump", CONFIG)]).len() + 512 + "{}".len();
-        for stream in Stream::BOTH {
-            let places = Places::new();
-            let (reader, mut writer) = stream.pair();
-            writer.write_all(&all[..needed]).unwrap();
-            let mut session = door.stream(&reader, &Options::none());
-            assert_eq!(session.metadata().unwrap().texts[ID].as_deref(), Some("1"), "{stream:?}");
-            let rest = all[needed..].to_vec();
-            let writer = thread::spawn(move || writer.write_all(&rest).unwrap());
-            places.ask(&mut *session);
-            session.extract().unwrap();
-            places.assert_restored(&format!("{stream:?}"));
-            writer.join().unwrap();
-        }
-    }
-
-    fn metadata_takes_little_more_out_of_a_stream_than_it_needs(t, door) {
-        let bytes = [unended(configuration()), large(noise(4 << 20, 1)), archive([])].concat();
-        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
-            let bytes = compression.pack(&bytes);
-            let (reader, out, writer) = Stream::Pipe.feed(&bytes);
-            let mut session = door.stream(&reader, &Options::none());
-            session.metadata().unwrap();
-            // A compressor's block, the buffers on the way, and what the kernel holds.
-            let taken = out.load(Ordering::SeqCst);
-            assert!(taken < 2 << 20, "{compression:?}: {taken} of {} bytes", bytes.len());
-            drop((session, reader));
-            writer.join().unwrap();
-            assert!(out.load(Ordering::SeqCst) < bytes.len() as u64, "the session is closed with its stream unread");
-        }
-    }
-
-    fn a_configuration_behind_much_memory_needs_a_spool_only_in_a_stream(t, door) {
-        let archive_with = |mebibytes: usize| [large(vec![1; mebibytes << 20]), archive(configuration())].concat();
-        let (fits, large) = (archive_with(31), archive_with(33));
-        let spool = Sandbox::new();
-        let spooled = Options { spool: Some(spool.path().to_path_buf()), ..Options::none() };
-        let packed = [Compression::Gzip.pack(&large), Compression::Zstd.pack(&large)];
-        let streams = [(&fits, 31, Options::none()), (&large, 33, spooled), (&packed[0], 0, Options::none()), (&packed[1], 0, Options::none())];
-        for (number, (bytes, mebibytes, options)) in streams.iter().enumerate() {
-            let places = Places::with(bytes);
-            let (reader, _, writer) = Stream::Pipe.feed(bytes);
-            // The last two are files.
-            let mut session = if *mebibytes > 0 { door.stream(&reader, options) } else { door.file(&places.input, options) };
-            drop(reader);
-            assert_eq!(session.metadata().unwrap().texts[ID].as_deref(), Some("1"), "{number}");
-            assert_eq!(Snapshot::of(spool.path()).paths(), [""; 0], "the spool has no name");
-            session.to_bundle((&places.bundle).into()).unwrap();
-            session.extract().unwrap();
-            let size = if *mebibytes > 0 { *mebibytes } else { 33 } << 20;
-            let made = fs::read(places.bundle.join("checkpoint/pages-1.img")).unwrap();
-            assert!(made == vec![1; size], "{number}");
-            drop(session);
-            writer.join().unwrap();
-        }
-        for (bytes, stream) in [(&large, Stream::Pipe), (&packed[0], Stream::Socket)] {
-            let (reader, _, writer) = stream.feed(bytes);
-            let mut session = door.stream(&reader, &Options::none());
-            drop(reader);
-            let failure = session.metadata().unwrap_err();
-            assert_eq!((failure.errno, failure.kind), (libc::E2BIG, LIMIT), "{failure:?}");
-            assert!(failure.message.contains("spool directory"), "{failure:?}");
-            let places = Places::new();
-            session.to_bundle((&places.bundle).into()).unwrap();
-            assert_errno(session.extract(), libc::ESPIPE);
-            assert!(!places.bundle.exists());
-            drop(session);
-            writer.join().unwrap();
-        }
-        // Who doesn't ask needs no spool.
-        let (reader, _, writer) = Stream::Pipe.feed(&large);
-        let (mut session, places) = (door.stream(&reader, &Options::none()), Places::new());
-        session.to_bundle((&places.bundle).into()).unwrap();
+fn metadata_needs_nothing_behind_the_configuration(_: &Test, door: &'static dyn Door) {
+    let all = archive(checkpoint());
+    // Up to the end of what spec.dump holds; the rest comes only once the metadata is known.
+    let needed = unended([file("config.dump", CONFIG)]).len() + 512 + "{}".len();
+    for stream in Stream::BOTH {
+        let places = Places::new();
+        let (reader, mut writer) = stream.pair();
+        writer.write_all(&all[..needed]).unwrap();
+        let mut session = door.stream(&reader, &Options::none());
+        assert_eq!(
+            session.metadata().unwrap().texts[ID].as_deref(),
+            Some("1"),
+            "{stream:?}"
+        );
+        let rest = all[needed..].to_vec();
+        let writer = thread::spawn(move || writer.write_all(&rest).unwrap());
+        places.ask(&mut *session);
         session.extract().unwrap();
-        assert_eq!(fs::metadata(places.bundle.join("checkpoint/pages-1.img")).unwrap().len(), 33 << 20);
+        places.assert_restored(&format!("{stream:?}"));
         writer.join().unwrap();
     }
+}
+
+fn metadata_takes_little_more_out_of_a_stream_than_it_needs(_: &Test, door: &'static dyn Door) {
+    let bytes = [
+        unended(configuration()),
+        large(noise(4 << 20, 1)),
+        archive([]),
+    ]
+    .concat();
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+        let bytes = compression.pack(&bytes);
+        let (reader, out, writer) = Stream::Pipe.feed(&bytes);
+        let mut session = door.stream(&reader, &Options::none());
+        session.metadata().unwrap();
+        // A compressor's block, the buffers on the way, and what the kernel holds.
+        let taken = out.load(Ordering::SeqCst);
+        assert!(
+            taken < 2 << 20,
+            "{compression:?}: {taken} of {} bytes",
+            bytes.len()
+        );
+        drop((session, reader));
+        writer.join().unwrap();
+        assert!(
+            out.load(Ordering::SeqCst) < bytes.len() as u64,
+            "the session is closed with its stream unread"
+        );
+    }
+}
+
+fn a_configuration_behind_much_memory_needs_a_spool_only_in_a_stream(
+    _: &Test,
+    door: &'static dyn Door,
+) {
+    let archive_with =
+        |mebibytes: usize| [large(vec![1; mebibytes << 20]), archive(configuration())].concat();
+    let (fits, large) = (archive_with(31), archive_with(33));
+    let spool = Sandbox::new();
+    let spooled = Options {
+        spool: Some(spool.path().to_path_buf()),
+        ..Options::none()
+    };
+    let packed = [
+        Compression::Gzip.pack(&large),
+        Compression::Zstd.pack(&large),
+    ];
+    let streams = [
+        (&fits, 31, Options::none()),
+        (&large, 33, spooled),
+        (&packed[0], 0, Options::none()),
+        (&packed[1], 0, Options::none()),
+    ];
+    for (number, (bytes, mebibytes, options)) in streams.iter().enumerate() {
+        let places = Places::with(bytes);
+        let (reader, _, writer) = Stream::Pipe.feed(bytes);
+        // The last two are files.
+        let mut session = if *mebibytes > 0 {
+            door.stream(&reader, options)
+        } else {
+            door.file(&places.input, options)
+        };
+        drop(reader);
+        assert_eq!(
+            session.metadata().unwrap().texts[ID].as_deref(),
+            Some("1"),
+            "{number}"
+        );
+        assert_eq!(
+            Snapshot::of(spool.path()).paths(),
+            [""; 0],
+            "the spool has no name"
+        );
+        session.to_bundle((&places.bundle).into()).unwrap();
+        session.extract().unwrap();
+        let size = if *mebibytes > 0 { *mebibytes } else { 33 } << 20;
+        let made = fs::read(places.bundle.join("checkpoint/pages-1.img")).unwrap();
+        assert!(made == vec![1; size], "{number}");
+        drop(session);
+        writer.join().unwrap();
+    }
+    for (bytes, stream) in [(&large, Stream::Pipe), (&packed[0], Stream::Socket)] {
+        let (reader, _, writer) = stream.feed(bytes);
+        let mut session = door.stream(&reader, &Options::none());
+        drop(reader);
+        let failure = session.metadata().unwrap_err();
+        assert_eq!(
+            (failure.errno, failure.kind),
+            (libc::E2BIG, LIMIT),
+            "{failure:?}"
+        );
+        assert!(failure.message.contains("spool directory"), "{failure:?}");
+        let places = Places::new();
+        session.to_bundle((&places.bundle).into()).unwrap();
+        assert_errno(session.extract(), libc::ESPIPE);
+        assert!(!places.bundle.exists());
+        drop(session);
+        writer.join().unwrap();
+    }
+    // Who doesn't ask needs no spool.
+    let (reader, _, writer) = Stream::Pipe.feed(&large);
+    let (mut session, places) = (door.stream(&reader, &Options::none()), Places::new());
+    session.to_bundle((&places.bundle).into()).unwrap();
+    session.extract().unwrap();
+    assert_eq!(
+        fs::metadata(places.bundle.join("checkpoint/pages-1.img"))
+            .unwrap()
+            .len(),
+        33 << 20
+    );
+    writer.join().unwrap();
 }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use crutils::checkpoint::{Import, ImportOptions};
 use crutils::watch::Watch;
 
+use crate::support::process::Test;
 use crate::support::sandbox::Sandbox;
+use crate::support::session::Door;
 use crate::support::session::{Options, Place, REQUIRE_COMPLETE, Source};
 use crate::support::stage::assert_errno;
 use crate::support::tarball::{Entry, archive, dir, file, symlink};
@@ -83,76 +85,128 @@ fn incomplete() -> Vec<(Vec<Entry>, Vec<&'static str>)> {
 }
 
 session_tests! {
-    fn what_a_restore_will_miss_is_told(t, door) {
-        for (entries, missing) in incomplete() {
-            let sandbox = Sandbox::new();
-            let (input, bundle) = (input(&sandbox, entries), sandbox.path().join("bundle"));
-            let watch = door.watch(None);
-            let mut session = door.open(Source::Path(&input), &Options::none(), Some(&*watch)).unwrap();
-            session.to_bundle(Place::from(&bundle)).unwrap();
-            session.extract().unwrap();
-            let told = watch.log().warnings();
-            let expected: Vec<_> = missing.iter().map(|name| (INCOMPLETE, name.as_bytes().to_vec())).collect();
-            assert_eq!(told.iter().map(|(kind, member, _)| (*kind, member.clone())).collect::<Vec<_>>(), expected, "{told:?}");
-        }
-    }
+    what_a_restore_will_miss_is_told,
+    what_an_earlier_import_has_put_into_the_bundle_is_there,
+    the_link_to_the_dump_before_may_be_in_any_directory,
+    a_link_to_anything_but_a_sibling_is_refused
+}
 
-    fn what_an_earlier_import_has_put_into_the_bundle_is_there(t, door) {
+fn what_a_restore_will_miss_is_told(_: &Test, door: &'static dyn Door) {
+    for (entries, missing) in incomplete() {
         let sandbox = Sandbox::new();
-        let bundle = sandbox.path().join("bundle");
-        for entries in [
-            vec![file("pre-checkpoint/inventory.img", "x")],
-            vec![file("checkpoint/inventory.img", "x"), symlink("checkpoint/parent", "../pre-checkpoint")],
-        ] {
-            let (input, watch) = (input(&sandbox, entries), door.watch(None));
-            let mut session = door.open(Source::Path(&input), &Options::none(), Some(&*watch)).unwrap();
-            session.to_bundle(Place::from(&bundle)).unwrap();
-            session.extract().unwrap();
-            assert_eq!(watch.log().warnings(), []);
-        }
-        assert_eq!(fs::read_to_string(bundle.join("checkpoint/parent/inventory.img")).unwrap(), "x");
+        let (input, bundle) = (input(&sandbox, entries), sandbox.path().join("bundle"));
+        let watch = door.watch(None);
+        let mut session = door
+            .open(Source::Path(&input), &Options::none(), Some(&*watch))
+            .unwrap();
+        session.to_bundle(Place::from(&bundle)).unwrap();
+        session.extract().unwrap();
+        let told = watch.log().warnings();
+        let expected: Vec<_> = missing
+            .iter()
+            .map(|name| (INCOMPLETE, name.as_bytes().to_vec()))
+            .collect();
+        assert_eq!(
+            told.iter()
+                .map(|(kind, member, _)| (*kind, member.clone()))
+                .collect::<Vec<_>>(),
+            expected,
+            "{told:?}"
+        );
     }
+}
 
-    fn the_link_to_the_dump_before_may_be_in_any_directory(t, door) {
-        let chain = [
-            file("dump-1/inventory.img", "1"), file("dump-2/inventory.img", "2"), symlink("dump-2/parent", "../dump-1"),
-            file("checkpoint/1/inventory.img", "3"), file("checkpoint/2/inventory.img", "4"), symlink("checkpoint/2/parent", "../1"),
-        ];
+fn what_an_earlier_import_has_put_into_the_bundle_is_there(_: &Test, door: &'static dyn Door) {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.path().join("bundle");
+    for entries in [
+        vec![file("pre-checkpoint/inventory.img", "x")],
+        vec![
+            file("checkpoint/inventory.img", "x"),
+            symlink("checkpoint/parent", "../pre-checkpoint"),
+        ],
+    ] {
+        let (input, watch) = (input(&sandbox, entries), door.watch(None));
+        let mut session = door
+            .open(Source::Path(&input), &Options::none(), Some(&*watch))
+            .unwrap();
+        session.to_bundle(Place::from(&bundle)).unwrap();
+        session.extract().unwrap();
+        assert_eq!(watch.log().warnings(), []);
+    }
+    assert_eq!(
+        fs::read_to_string(bundle.join("checkpoint/parent/inventory.img")).unwrap(),
+        "x"
+    );
+}
+
+fn the_link_to_the_dump_before_may_be_in_any_directory(t: &Test, _: &'static dyn Door) {
+    let chain = [
+        file("dump-1/inventory.img", "1"),
+        file("dump-2/inventory.img", "2"),
+        symlink("dump-2/parent", "../dump-1"),
+        file("checkpoint/1/inventory.img", "3"),
+        file("checkpoint/2/inventory.img", "4"),
+        symlink("checkpoint/2/parent", "../1"),
+    ];
+    let sandbox = Sandbox::new();
+    let (input, bundle) = (input(&sandbox, chain), sandbox.path().join("bundle"));
+    t.import_without_config(&bundle, &input).unwrap();
+    let read = |path: &str| fs::read_to_string(bundle.join(path)).unwrap();
+    assert_eq!(
+        (
+            read("dump-2/parent/inventory.img"),
+            read("checkpoint/2/parent/inventory.img")
+        ),
+        ("1".into(), "3".into())
+    );
+}
+
+fn a_link_to_anything_but_a_sibling_is_refused(t: &Test, _: &'static dyn Door) {
+    for (name, target) in [
+        ("parent", "../x"),
+        ("parent", "x"),
+        ("dump/parent", ".."),
+        ("dump/parent", "../.."),
+        ("dump/parent", "../../x"),
+        ("dump/parent", "../x/y"),
+        ("dump/parent", "/etc"),
+        ("dump/parent", "x"),
+        ("dump/parent", "../dump"),
+        ("dump/other", "../x"),
+        ("checkpoint/1/parent", "../../etc"),
+    ] {
         let sandbox = Sandbox::new();
-        let (input, bundle) = (input(&sandbox, chain), sandbox.path().join("bundle"));
-        t.import_without_config(&bundle, &input).unwrap();
-        let read = |path: &str| fs::read_to_string(bundle.join(path)).unwrap();
-        assert_eq!((read("dump-2/parent/inventory.img"), read("checkpoint/2/parent/inventory.img")), ("1".into(), "3".into()));
-    }
-
-    fn a_link_to_anything_but_a_sibling_is_refused(t, door) {
-        for (name, target) in [
-            ("parent", "../x"), ("parent", "x"), ("dump/parent", ".."), ("dump/parent", "../.."), ("dump/parent", "../../x"), ("dump/parent", "../x/y"),
-            ("dump/parent", "/etc"), ("dump/parent", "x"), ("dump/parent", "../dump"), ("dump/other", "../x"), ("checkpoint/1/parent", "../../etc"),
-        ] {
-            let sandbox = Sandbox::new();
-            let (input, bundle) = (input(&sandbox, [symlink(name, target)]), sandbox.path().join("bundle"));
-            assert_errno(t.import_without_config(&bundle, &input), libc::EXDEV);
-        }
+        let (input, bundle) = (
+            input(&sandbox, [symlink(name, target)]),
+            sandbox.path().join("bundle"),
+        );
+        assert_errno(t.import_without_config(&bundle, &input), libc::EXDEV);
     }
 }
 
 session_tests! {
-    fn what_a_restore_would_miss_is_refused_if_that_is_asked_for(t, door) {
-        for (entries, missing) in incomplete() {
-            let sandbox = Sandbox::new();
-            let (input, bundle) = (input(&sandbox, entries), sandbox.path().join("bundle"));
-            let mut session = door.file(&input, &Options::on(REQUIRE_COMPLETE));
-            session.to_bundle((&bundle).into()).unwrap();
-            let outcome = session.extract();
-            let Some(first) = missing.first() else {
-                outcome.unwrap();
-                continue;
-            };
-            let error = outcome.unwrap_err();
-            assert_eq!((error.errno, error.entry.as_deref()), (libc::ENODATA, Some(first.as_bytes())), "{error:?}");
-            assert!(!bundle.exists());
-        }
+    what_a_restore_would_miss_is_refused_if_that_is_asked_for
+}
+
+fn what_a_restore_would_miss_is_refused_if_that_is_asked_for(_: &Test, door: &'static dyn Door) {
+    for (entries, missing) in incomplete() {
+        let sandbox = Sandbox::new();
+        let (input, bundle) = (input(&sandbox, entries), sandbox.path().join("bundle"));
+        let mut session = door.file(&input, &Options::on(REQUIRE_COMPLETE));
+        session.to_bundle((&bundle).into()).unwrap();
+        let outcome = session.extract();
+        let Some(first) = missing.first() else {
+            outcome.unwrap();
+            continue;
+        };
+        let error = outcome.unwrap_err();
+        assert_eq!(
+            (error.errno, error.entry.as_deref()),
+            (libc::ENODATA, Some(first.as_bytes())),
+            "{error:?}"
+        );
+        assert!(!bundle.exists());
     }
 }
 

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::compressor::{Compression, filter};
+use crate::support::dice::noise;
 use crate::support::mebibytes;
-use crate::support::mutate::noise;
-use crate::support::process::Within;
+use crate::support::process::{Test, Within};
 use crate::support::sandbox::Sandbox;
+use crate::support::session::Door;
 use crate::support::session::{ID, Listed, NAME, Options, RUNTIME};
 use crate::support::stage::archives;
 use crate::support::tarball::{Dialect, Entry, archive, file, unended};
@@ -81,116 +82,228 @@ type OfEngine = (
 );
 
 session_tests! {
-    fn real_archives_tell_their_container_and_members(t, door) {
-        let sandbox = Sandbox::new();
-        let plain = sandbox.path().join("plain");
-        for name in ["plain.tar.zst", "plain.tar.gz", "plain.uncompressed.tar.zst", "plain.pre.tar.zst", "plain.withprev.tar.zst", "rich.tar.zst"] {
-            let input = archives().join(name);
-            let packed = fs::read(&input).unwrap();
-            let bytes = if name.ends_with("gz") { Compression::Gzip.unpack(&packed) } else { Compression::Zstd.unpack(&packed) };
-            fs::write(&plain, bytes).unwrap();
-            let expected = pythons(&plain);
-            for input in [&input, &plain] {
-                let mut session = door.file(input, &Options::none());
-                let told = session.metadata().unwrap();
-                let (container, id) = if name.starts_with("rich") { ("rich", "601fef5fe841") } else { ("plain", "b92e841a277b") };
-                assert!(told.texts[ID].as_ref().unwrap().starts_with(id), "{name}");
-                assert_eq!(told.texts[NAME].as_deref(), Some(container), "{name}");
-                assert_eq!((told.texts[RUNTIME].as_deref(), told.engine), (Some("runc"), 1), "{name}");
-                let members = session.members().unwrap();
-                assert_eq!(members.iter().map(shown).collect::<Vec<_>>(), expected, "{name}");
-                for document in [1, 2] {
-                    let name = ["", "config.dump", "spec.dump"][document];
-                    let content = filter(&["tar", "-xO", name], &fs::read(&plain).unwrap());
-                    assert_eq!(told.documents[document].as_ref(), Some(&content), "{name}");
-                }
-            }
-        }
-    }
+    real_archives_tell_their_container_and_members,
+    the_other_engines_archives_tell_their_container_and_classes,
+    listing_four_gibibytes_reads_little,
+    extracting_moves_each_byte_once
+}
 
-    fn the_other_engines_archives_tell_their_container_and_classes(t, door) {
-        let pages = || file("checkpoint/pages-1.img", vec![1; 9000]);
-        let crio = vec![
-            pages(), document("crio", "config.dump"), document("crio", "spec.dump"), document("crio", "bind.mounts"),
-            file("io.kubernetes.cri-o.LogPath", "log"), file("rootfs-diff.tar", archive([])),
-        ];
-        let containerd = vec![
-            file("checkpoint/inventory.img", "i"), pages(), document("containerd", "config.dump"), document("containerd", "spec.dump"),
-            document("containerd", "status"), document("containerd", "status.dump"), file("container.log", "l"), file("other", ""),
-        ];
-        // By the numbers of CR_CLASS_*: memory, configuration, log, rootfs diff; CRIU's images.
-        let cases: [OfEngine; 2] = [
-            ("crio", 2, "crun", crio, &[3, 2, 2, 2, 9, 6], &[1, 2, 4]),
-            ("containerd", 3, "io.containerd.runc.v2", containerd, &[5, 3, 2, 2, 2, 2, 9, 1], &[1, 2, 7, 8]),
-        ];
-        for (name, engine, runtime, entries, classes, documents) in cases {
-            let sandbox = Sandbox::new();
-            let input = sandbox.path().join("input");
-            fs::write(&input, archive(entries)).unwrap();
-            let mut session = door.file(&input, &Options::none());
-            let members = session.members().unwrap();
-            assert_eq!(members.iter().map(|member| member.class).collect::<Vec<_>>(), classes, "{name}");
-            assert_eq!(members.iter().map(shown).collect::<Vec<_>>(), pythons(&input), "{name}");
+fn real_archives_tell_their_container_and_members(_: &Test, door: &'static dyn Door) {
+    let sandbox = Sandbox::new();
+    let plain = sandbox.path().join("plain");
+    for name in [
+        "plain.tar.zst",
+        "plain.tar.gz",
+        "plain.uncompressed.tar.zst",
+        "plain.pre.tar.zst",
+        "plain.withprev.tar.zst",
+        "rich.tar.zst",
+    ] {
+        let input = archives().join(name);
+        let packed = fs::read(&input).unwrap();
+        let bytes = if name.ends_with("gz") {
+            Compression::Gzip.unpack(&packed)
+        } else {
+            Compression::Zstd.unpack(&packed)
+        };
+        fs::write(&plain, bytes).unwrap();
+        let expected = pythons(&plain);
+        for input in [&input, &plain] {
+            let mut session = door.file(input, &Options::none());
             let told = session.metadata().unwrap();
-            assert_eq!((told.engine, told.texts[RUNTIME].as_deref()), (engine, Some(runtime)), "{name}");
-            assert!(told.texts[ID].as_ref().unwrap().starts_with("4f1c8f6f"), "{name}");
-            let names = ["", "config.dump", "spec.dump", "network.status", "bind.mounts", "pod.options", "pod.dump", "status", "status.dump"];
-            for (number, document) in told.documents.iter().enumerate() {
-                let expected = documents.contains(&number).then(|| fs::read(archives().join("metadata").join(name).join(names[number])).unwrap());
-                assert_eq!(*document, expected, "{name}: {}", names[number]);
+            let (container, id) = if name.starts_with("rich") {
+                ("rich", "601fef5fe841")
+            } else {
+                ("plain", "b92e841a277b")
+            };
+            assert!(told.texts[ID].as_ref().unwrap().starts_with(id), "{name}");
+            assert_eq!(told.texts[NAME].as_deref(), Some(container), "{name}");
+            assert_eq!(
+                (told.texts[RUNTIME].as_deref(), told.engine),
+                (Some("runc"), 1),
+                "{name}"
+            );
+            let members = session.members().unwrap();
+            assert_eq!(
+                members.iter().map(shown).collect::<Vec<_>>(),
+                expected,
+                "{name}"
+            );
+            for document in [1, 2] {
+                let name = ["", "config.dump", "spec.dump"][document];
+                let content = filter(&["tar", "-xO", name], &fs::read(&plain).unwrap());
+                assert_eq!(told.documents[document].as_ref(), Some(&content), "{name}");
             }
         }
     }
+}
 
-    fn listing_four_gibibytes_reads_little(t, door) {
-        t.within(Within::Process, || {
-            const SIZE: u64 = 4 << 30;
-            let sandbox = Sandbox::new();
-            let input = sandbox.path().join("input");
-            let head = unended([file("checkpoint/pages-1.img", "").size(SIZE as i64).dialect(Dialect::Gnu)]);
-            let output = File::create(&input).unwrap();
-            output.write_all_at(&head, 0).unwrap();
-            output.write_all_at(&archive([file("config.dump", r#"{"runtime":"crun"}"#), file("spec.dump", "{}")]), head.len() as u64 + SIZE).unwrap();
-            let before = moved().0;
-            let mut session = door.file(&input, &Options::none());
-            assert_eq!(session.metadata().unwrap().texts[RUNTIME].as_deref(), Some("crun"));
-            assert_eq!(session.members().unwrap()[0].size, SIZE);
-            let read = moved().0 - before;
-            assert!(read < 200 << 10, "{read} bytes were read");
-        });
+fn the_other_engines_archives_tell_their_container_and_classes(_: &Test, door: &'static dyn Door) {
+    let pages = || file("checkpoint/pages-1.img", vec![1; 9000]);
+    let crio = vec![
+        pages(),
+        document("crio", "config.dump"),
+        document("crio", "spec.dump"),
+        document("crio", "bind.mounts"),
+        file("io.kubernetes.cri-o.LogPath", "log"),
+        file("rootfs-diff.tar", archive([])),
+    ];
+    let containerd = vec![
+        file("checkpoint/inventory.img", "i"),
+        pages(),
+        document("containerd", "config.dump"),
+        document("containerd", "spec.dump"),
+        document("containerd", "status"),
+        document("containerd", "status.dump"),
+        file("container.log", "l"),
+        file("other", ""),
+    ];
+    // By the numbers of CR_CLASS_*: memory, configuration, log, rootfs diff; CRIU's images.
+    let cases: [OfEngine; 2] = [
+        ("crio", 2, "crun", crio, &[3, 2, 2, 2, 9, 6], &[1, 2, 4]),
+        (
+            "containerd",
+            3,
+            "io.containerd.runc.v2",
+            containerd,
+            &[5, 3, 2, 2, 2, 2, 9, 1],
+            &[1, 2, 7, 8],
+        ),
+    ];
+    for (name, engine, runtime, entries, classes, documents) in cases {
+        let sandbox = Sandbox::new();
+        let input = sandbox.path().join("input");
+        fs::write(&input, archive(entries)).unwrap();
+        let mut session = door.file(&input, &Options::none());
+        let members = session.members().unwrap();
+        assert_eq!(
+            members
+                .iter()
+                .map(|member| member.class)
+                .collect::<Vec<_>>(),
+            classes,
+            "{name}"
+        );
+        assert_eq!(
+            members.iter().map(shown).collect::<Vec<_>>(),
+            pythons(&input),
+            "{name}"
+        );
+        let told = session.metadata().unwrap();
+        assert_eq!(
+            (told.engine, told.texts[RUNTIME].as_deref()),
+            (engine, Some(runtime)),
+            "{name}"
+        );
+        assert!(
+            told.texts[ID].as_ref().unwrap().starts_with("4f1c8f6f"),
+            "{name}"
+        );
+        let names = [
+            "",
+            "config.dump",
+            "spec.dump",
+            "network.status",
+            "bind.mounts",
+            "pod.options",
+            "pod.dump",
+            "status",
+            "status.dump",
+        ];
+        for (number, document) in told.documents.iter().enumerate() {
+            let expected = documents.contains(&number).then(|| {
+                fs::read(archives().join("metadata").join(name).join(names[number])).unwrap()
+            });
+            assert_eq!(*document, expected, "{name}: {}", names[number]);
+        }
     }
+}
 
-    fn extracting_moves_each_byte_once(t, door) {
-        t.within(Within::Process, || {
-            const SLACK: u64 = 2 << 20;
-            let size = mebibytes(256) << 20;
-            let sandbox = Sandbox::new();
-            let (input, packed) = (sandbox.path().join("input"), sandbox.path().join("packed"));
-            let mut output = File::create(&input).unwrap();
-            output.write_all(&unended([file("checkpoint/pages-1.img", "").size(size as i64)])).unwrap();
-            let piece = noise(1 << 20, 1);
-            for _ in 0..size >> 20 {
-                output.write_all(&piece).unwrap();
-            }
-            output.write_all(&archive([file("config.dump", "{}"), file("spec.dump", "{}")])).unwrap();
-            drop(output);
-            let status = Command::new("zstd").args(["-q", "-1"]).args([input.as_path(), Path::new("-o"), &packed]).status().unwrap();
-            assert!(status.success());
-            for (number, archive) in [&input, &packed].into_iter().enumerate() {
-                let bundle = sandbox.path().join(format!("bundle{number}"));
-                let before = moved();
-                let mut session = door.file(archive, &Options::none());
-                session.to_bundle((&bundle).into()).unwrap();
-                session.extract().unwrap();
-                let after = moved();
-                let (read, written) = (after.0 - before.0, after.1 - before.1);
-                assert!(read <= fs::metadata(archive).unwrap().len() + SLACK, "{number}: {read} bytes were read");
-                assert!(written <= size + SLACK, "{number}: {written} bytes were written");
-                assert_eq!(fs::metadata(bundle.join("checkpoint/pages-1.img")).unwrap().len(), size);
-                fs::remove_dir_all(bundle).unwrap();
-            }
-            let peak = number_in("/proc/self/status", "VmHWM:") >> 10;
-            assert!(peak < 64, "{peak} MiB");
-        });
-    }
+fn listing_four_gibibytes_reads_little(t: &Test, door: &'static dyn Door) {
+    t.within(Within::Process, || {
+        const SIZE: u64 = 4 << 30;
+        let sandbox = Sandbox::new();
+        let input = sandbox.path().join("input");
+        let head = unended([file("checkpoint/pages-1.img", "")
+            .size(SIZE as i64)
+            .dialect(Dialect::Gnu)]);
+        let output = File::create(&input).unwrap();
+        output.write_all_at(&head, 0).unwrap();
+        output
+            .write_all_at(
+                &archive([
+                    file("config.dump", r#"{"runtime":"crun"}"#),
+                    file("spec.dump", "{}"),
+                ]),
+                head.len() as u64 + SIZE,
+            )
+            .unwrap();
+        let before = moved().0;
+        let mut session = door.file(&input, &Options::none());
+        assert_eq!(
+            session.metadata().unwrap().texts[RUNTIME].as_deref(),
+            Some("crun")
+        );
+        assert_eq!(session.members().unwrap()[0].size, SIZE);
+        let read = moved().0 - before;
+        assert!(read < 200 << 10, "{read} bytes were read");
+    });
+}
+
+fn extracting_moves_each_byte_once(t: &Test, door: &'static dyn Door) {
+    t.within(Within::Process, || {
+        const SLACK: u64 = 2 << 20;
+        let size = mebibytes(256) << 20;
+        let sandbox = Sandbox::new();
+        let (input, packed) = (sandbox.path().join("input"), sandbox.path().join("packed"));
+        let mut output = File::create(&input).unwrap();
+        output
+            .write_all(&unended([
+                file("checkpoint/pages-1.img", "").size(size as i64)
+            ]))
+            .unwrap();
+        let piece = noise(1 << 20, 1);
+        for _ in 0..size >> 20 {
+            output.write_all(&piece).unwrap();
+        }
+        output
+            .write_all(&archive([
+                file("config.dump", "{}"),
+                file("spec.dump", "{}"),
+            ]))
+            .unwrap();
+        drop(output);
+        let status = Command::new("zstd")
+            .args(["-q", "-1"])
+            .args([input.as_path(), Path::new("-o"), &packed])
+            .status()
+            .unwrap();
+        assert!(status.success());
+        for (number, archive) in [&input, &packed].into_iter().enumerate() {
+            let bundle = sandbox.path().join(format!("bundle{number}"));
+            let before = moved();
+            let mut session = door.file(archive, &Options::none());
+            session.to_bundle((&bundle).into()).unwrap();
+            session.extract().unwrap();
+            let after = moved();
+            let (read, written) = (after.0 - before.0, after.1 - before.1);
+            assert!(
+                read <= fs::metadata(archive).unwrap().len() + SLACK,
+                "{number}: {read} bytes were read"
+            );
+            assert!(
+                written <= size + SLACK,
+                "{number}: {written} bytes were written"
+            );
+            assert_eq!(
+                fs::metadata(bundle.join("checkpoint/pages-1.img"))
+                    .unwrap()
+                    .len(),
+                size
+            );
+            fs::remove_dir_all(bundle).unwrap();
+        }
+        let peak = number_in("/proc/self/status", "VmHWM:") >> 10;
+        assert!(peak < 64, "{peak} MiB");
+    });
 }

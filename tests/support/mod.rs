@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod compressor;
+pub mod dice;
 pub mod fuse;
 pub mod gate;
 pub mod inspection;
@@ -11,6 +12,7 @@ pub mod os;
 pub mod overlay;
 pub mod process;
 pub mod sandbox;
+pub mod scratch;
 #[macro_use]
 pub mod session;
 pub mod session_c;
@@ -18,25 +20,22 @@ pub mod stage;
 pub mod tarball;
 pub mod tree;
 
-/// Makes two tests of each body: `name::rust` and `name::c`, one for each way into the library.
+/// Makes two tests of each of these functions: `name::rust` and `name::c`, one for each way into the library.
 #[macro_export]
 macro_rules! api_tests {
-    ($( $(#[$attribute:meta])* fn $name:ident($test:ident) $body:block )*) => { $(
-        $(#[$attribute])*
+    ($( $name:ident ),* $(,)?) => { $(
         mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-
-            fn body($test: &$crate::support::process::Test) $body
+            use $crate::support::api::{C, Rust};
+            use $crate::support::process::Test;
 
             #[test]
             fn rust() {
-                $crate::support::process::Test::run(module_path!(), "rust", &$crate::support::api::Rust, body);
+                Test::run(module_path!(), "rust", &Rust, super::$name);
             }
 
             #[test]
             fn c() {
-                $crate::support::process::Test::run(module_path!(), "c", &$crate::support::api::C, body);
+                Test::run(module_path!(), "c", &C, super::$name);
             }
         }
     )* };

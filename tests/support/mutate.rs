@@ -8,45 +8,8 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::acl;
+use super::dice::Dice;
 use super::os::{chown, mknod, set_times, set_xattr};
-
-/// Random numbers (splitmix64).
-pub struct Dice(u64);
-
-impl Dice {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    pub fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.below(of.len())]
-    }
-
-    pub fn flip(&mut self) -> bool {
-        self.below(2) == 0
-    }
-}
-
-/// Bytes that nothing makes fewer, the same for the same seed.
-pub fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut dice = Dice::new(seed);
-    let words = std::iter::repeat_with(|| dice.next().to_le_bytes());
-    let mut bytes: Vec<u8> = words.take(len.div_ceil(8)).flatten().collect();
-    bytes.truncate(len);
-    bytes
-}
 
 /// Few, so that what was there before is often met again.
 const NAMES: &[&[u8]] = &[

@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// A path as C wants it.
 pub fn c_path(path: &Path) -> CString {
@@ -23,6 +24,18 @@ fn check(result: libc::c_int) -> io::Result<()> {
 
 fn length(result: libc::ssize_t) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
+/// How much of the processor's time this process has taken until now.
+pub fn processor_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` outlives the call, which writes it.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    check(result).expect("a clock of the process");
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// All extended attributes of an object, symlinks not followed. Where there are none to be had, none.

@@ -15,8 +15,12 @@ use super::sandbox::Sandbox;
 const INNER: &str = "CRUTILS_TEST_INNER";
 /// Tells the inner run what the outer one has prepared for it.
 const PREPARED: &str = "CRUTILS_TEST_PREPARED";
-/// How long a test may take before it counts as hanging, in seconds; no test says anything about time beyond that.
+/// How much of the processor's time this process may take, for each test that runs at once, before a test counts as
+/// hanging, in seconds. The wall's time says nothing on a busy machine.
 const LIMIT: u64 = 300;
+/// How long the process may take none of the processor's time before a test counts as waiting for ever, in seconds. What
+/// it waits for may be a busy machine's other processes.
+const IDLE: u64 = 1800;
 
 /// A running test: its name, and the way into the library that it tests.
 pub struct Test {
@@ -71,11 +75,11 @@ impl Test {
         let (done, watch) = mpsc::channel::<()>();
         let name = test.name.clone();
         thread::spawn(move || {
-            if watch.recv_timeout(Duration::from_secs(LIMIT))
-                == Err(mpsc::RecvTimeoutError::Timeout)
-            {
+            if !ended_in_time(&watch) {
                 // A call into the library that hangs can't be cancelled: the whole process has to go.
-                eprintln!("{name} hangs: no end after {LIMIT} s");
+                eprintln!(
+                    "{name} hangs: no end after {LIMIT} s of the processor, or {IDLE} s without any"
+                );
                 std::process::abort();
             }
         });
@@ -155,6 +159,23 @@ impl Test {
             super::say(format_args!("{line}"));
         }
     }
+}
+
+/// Whether the test ends before it counts as hanging.
+fn ended_in_time(watch: &mpsc::Receiver<()>) -> bool {
+    let at_once = thread::available_parallelism().map_or(1, usize::from) as u64;
+    let (begin, mut before, mut idle) = (os::processor_time(), Duration::ZERO, 0);
+    while watch.recv_timeout(Duration::from_secs(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
+        let spent = os::processor_time().saturating_sub(begin);
+        // The watchdogs themselves take some microseconds.
+        let works = spent.saturating_sub(before) > Duration::from_millis(1);
+        idle = if works { 0 } else { idle + 1 };
+        if spent > Duration::from_secs(LIMIT * at_once) || idle > IDLE {
+            return false;
+        }
+        before = spent;
+    }
+    true
 }
 
 /// Whether there may be such a process, or why not: a system can forbid user namespaces, and in a chroot the kernel

@@ -1,12 +1,11 @@
 //! Directories to work in, on the file systems that containers live on.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::os;
+use super::scratch::Scratch;
 
 /// A file system to test on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +42,7 @@ impl Fs {
 /// A new directory on a chosen file system; unmounted and removed when dropped.
 pub struct Sandbox {
     path: PathBuf,
-    holder: PathBuf,
+    holder: Scratch,
     mounts: Vec<PathBuf>,
 }
 
@@ -55,20 +54,7 @@ impl Sandbox {
 
     /// A new directory on `fs`, or None with a line that says why it can't be had.
     pub fn on(fs: Fs) -> Option<Self> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        // A process that was killed may have left its own, and its number to this one.
-        let holder = loop {
-            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let name = format!("crutils-test-{}-{number}", std::process::id());
-            let holder = std::env::temp_dir().join(name);
-            match fs::create_dir(&holder) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                result => {
-                    result.expect("a new temporary directory");
-                    break holder;
-                }
-            }
-        };
+        let holder = Scratch::new();
         let mut new = Self {
             path: holder.join("d"),
             holder,
@@ -105,7 +91,7 @@ impl Sandbox {
         }
         let (path, holder) = (
             self.path.display().to_string(),
-            self.holder.display().to_string(),
+            self.holder.path().display().to_string(),
         );
         match fs {
             Fs::Host => {}
@@ -185,16 +171,16 @@ impl Drop for Sandbox {
             // for a moment; a lazy unmount takes it out of sight at once and ends it then.
             if let Err(reason) = run(&format!("umount -l {}", mount.display())) {
                 // What is still mounted must not be walked into by the removal.
+                self.holder.leave();
                 super::say(format_args!("{reason}"));
                 return;
             }
         }
         let _ = Command::new("chmod")
             .args(["-R", "u+rwx"])
-            .arg(&self.holder)
+            .arg(self.holder.path())
             .stderr(std::process::Stdio::null())
             .status();
-        let _ = fs::remove_dir_all(&self.holder);
     }
 }
 

@@ -272,30 +272,23 @@ impl dyn Door + '_ {
     }
 }
 
-/// Makes two tests of each body: `name::rust` and `name::c`. The body gets the door, and the test with the nine.
+/// Makes two tests of each of these functions: `name::rust` and `name::c`. A function gets the door, and the test with
+/// the nine.
 #[macro_export]
 macro_rules! session_tests {
-    ($( $(#[$attribute:meta])* fn $name:ident($test:ident, $door:ident) $body:block )*) => { $(
-        $(#[$attribute])*
+    ($( $name:ident ),* $(,)?) => { $(
         mod $name {
-            #[allow(unused_imports)]
-            use super::*;
+            use $crate::support::api::{C, Rust};
             use $crate::support::process::Test;
-            use $crate::support::session::Door;
-
-            #[allow(unused_variables)]
-            fn body($test: &Test, $door: &'static dyn Door) $body
 
             #[test]
             fn rust() {
-                let api = &$crate::support::api::Rust;
-                Test::run(module_path!(), "rust", api, |test| body(test, &$crate::support::api::Rust));
+                Test::run(module_path!(), "rust", &Rust, |test| super::$name(test, &Rust));
             }
 
             #[test]
             fn c() {
-                let api = &$crate::support::api::C;
-                Test::run(module_path!(), "c", api, |test| body(test, &$crate::support::api::C));
+                Test::run(module_path!(), "c", &C, |test| super::$name(test, &C));
             }
         }
     )* };

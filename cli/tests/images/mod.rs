@@ -6,35 +6,24 @@
     reason = "each test program uses some of it"
 )]
 
+#[path = "../../../tests/support/scratch.rs"]
+mod scratch;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
 
+use scratch::Scratch;
 use serde_json::Value;
 
-/// A directory that is removed with its content.
-pub(crate) struct Scratch(pub(crate) PathBuf);
-
-impl Scratch {
-    pub(crate) fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("crutils-image-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        let policy = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
-        fs::write(path.join("policy.json"), policy).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// A directory for one test, in which skopeo finds that it may take any image.
+pub(crate) fn scratch() -> Scratch {
+    let scratch = Scratch::new();
+    let policy = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
+    fs::write(scratch.join("policy.json"), policy).unwrap();
+    scratch
 }
 
 /// An archive that podman has made.

@@ -4,7 +4,6 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use nix::errno::Errno;
@@ -13,20 +12,18 @@ use super::*;
 use crate::Error;
 use crate::archive::Sink;
 use crate::fs::Place;
+use crate::fs::testing::Scratch;
 use crate::tar::Time;
 use crate::watch::{WarningKind, Watch};
 
 /// A directory `tree` to store, and beside it room for the archive; removed with its content.
-struct Scratch(PathBuf);
+struct Stage(Scratch);
 
-impl Scratch {
+impl Stage {
     fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("crutils-create-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(path.join("tree")).unwrap();
-        Self(path)
+        let scratch = Scratch::new();
+        fs::create_dir(scratch.join("tree")).unwrap();
+        Self(scratch)
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -92,12 +89,6 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn outer() -> Member {
     let kind = MemberKind::Regular(Extents::whole(0));
     Member::made(b"nested.tar", kind, Time::default())
@@ -118,7 +109,7 @@ fn count(bytes: &[u8], content: &[u8]) -> usize {
 
 #[test]
 fn a_nested_archive_is_as_long_as_it_was_measured_and_ends() {
-    let scratch = Scratch::new();
+    let scratch = Stage::new();
     fs::create_dir(scratch.at("dir")).unwrap();
     fs::write(scratch.at("dir/large"), vec![b'l'; 1_000_001]).unwrap();
     fs::write(scratch.at("empty"), "").unwrap();
@@ -141,7 +132,7 @@ fn a_nested_archive_is_as_long_as_it_was_measured_and_ends() {
 
 #[test]
 fn a_file_that_grew_between_the_passes_gives_the_bytes_it_had() {
-    let scratch = Scratch::new();
+    let scratch = Stage::new();
     for (name, length) in [("small", 5), ("large", 300_000)] {
         fs::write(scratch.at(name), vec![b'o'; length]).unwrap();
     }
@@ -158,7 +149,7 @@ fn a_file_that_grew_between_the_passes_gives_the_bytes_it_had() {
 #[test]
 fn a_file_that_shrank_between_the_passes_is_stale() {
     for length in [0, 4, 300_000] {
-        let scratch = Scratch::new();
+        let scratch = Stage::new();
         fs::write(scratch.at("f"), vec![b'x'; length + 1]).unwrap();
         scratch.assert_stale("./f", || {
             let file = OpenOptions::new().write(true).open(scratch.at("f"));
@@ -169,7 +160,7 @@ fn a_file_that_shrank_between_the_passes_is_stale() {
 
 #[test]
 fn a_file_whose_last_hole_was_cut_off_is_stale() {
-    let scratch = Scratch::new();
+    let scratch = Stage::new();
     fs::write(scratch.at("f"), "data").unwrap();
     let file = OpenOptions::new()
         .write(true)
@@ -181,7 +172,7 @@ fn a_file_whose_last_hole_was_cut_off_is_stale() {
 
 #[test]
 fn a_file_that_vanished_between_the_passes_is_stale() {
-    let scratch = Scratch::new();
+    let scratch = Stage::new();
     fs::create_dir(scratch.at("d")).unwrap();
     fs::write(scratch.at("d/f"), "content").unwrap();
     scratch.assert_stale("./d/f", || fs::remove_file(scratch.at("d/f")).unwrap());
@@ -191,7 +182,7 @@ fn a_file_that_vanished_between_the_passes_is_stale() {
 
 #[test]
 fn a_file_that_was_replaced_between_the_passes_is_stale() {
-    let scratch = Scratch::new();
+    let scratch = Stage::new();
     fs::write(scratch.at("f"), "content").unwrap();
     scratch.assert_stale("./f", || {
         fs::write(scratch.at("new"), "content").unwrap();
@@ -219,7 +210,7 @@ fn a_file_that_was_replaced_between_the_passes_is_stale() {
 
 #[test]
 fn a_file_whose_attributes_changed_between_the_passes_is_stale() {
-    let scratch = Scratch::new();
+    let scratch = Stage::new();
     let path = scratch.at("f");
     fs::write(&path, "content").unwrap();
     scratch.assert_stale("./f", || {
@@ -250,7 +241,7 @@ fn a_file_whose_attributes_changed_between_the_passes_is_stale() {
 
 #[test]
 fn what_has_no_data_is_stored_as_it_was_measured() {
-    let scratch = Scratch::new();
+    let scratch = Stage::new();
     fs::create_dir(scratch.at("dir")).unwrap();
     fs::write(scratch.at("empty"), "").unwrap();
     symlink("somewhere", scratch.at("link")).unwrap();
@@ -267,7 +258,7 @@ fn what_has_no_data_is_stored_as_it_was_measured() {
 
 #[test]
 fn a_socket_is_left_out_and_told_once() {
-    let scratch = Scratch::new();
+    let scratch = Stage::new();
     let _listener = UnixListener::bind(scratch.at("s")).unwrap();
     let (watch, told) = (Watch::new(), Arc::new(Mutex::new(Vec::new())));
     let telling = Arc::clone(&told);
@@ -290,7 +281,7 @@ fn a_socket_is_left_out_and_told_once() {
 
 #[test]
 fn both_passes_can_be_cancelled() {
-    let scratch = Scratch::new();
+    let scratch = Stage::new();
     fs::write(scratch.at("f"), "content").unwrap();
     let (root, watch, output) = (scratch.root(), Watch::new(), scratch.file("archive"));
     let spool = scratch.file("spool");
@@ -308,7 +299,7 @@ fn both_passes_can_be_cancelled() {
 
 #[test]
 fn what_is_excepted_is_passed_over_with_its_content() {
-    let scratch = Scratch::new();
+    let scratch = Stage::new();
     fs::create_dir(scratch.at("a")).unwrap();
     fs::create_dir(scratch.at("a/gone")).unwrap();
     fs::write(scratch.at("a/gone/f"), "excepted").unwrap();
@@ -332,7 +323,7 @@ fn what_is_excepted_is_passed_over_with_its_content() {
 
 #[test]
 fn a_judge_is_asked_about_every_member() {
-    let scratch = Scratch::new();
+    let scratch = Stage::new();
     fs::create_dir(scratch.at("d")).unwrap();
     symlink("x", scratch.at("d/link")).unwrap();
     let (root, watch) = (scratch.root(), Watch::new());
@@ -354,7 +345,7 @@ fn a_judge_is_asked_about_every_member() {
 
 #[test]
 fn a_spool_that_was_cut_short_is_an_error() {
-    let scratch = Scratch::new();
+    let scratch = Stage::new();
     fs::write(scratch.at("f"), "content").unwrap();
     let (root, watch, output) = (scratch.root(), Watch::new(), scratch.file("archive"));
     let spool = scratch.file("spool");
@@ -367,7 +358,7 @@ fn a_spool_that_was_cut_short_is_an_error() {
 
 #[test]
 fn a_spool_that_lost_its_last_members_is_an_error() {
-    let scratch = Scratch::new();
+    let scratch = Stage::new();
     fs::write(scratch.at("f"), "content").unwrap();
     fs::write(scratch.at("g"), "content").unwrap();
     let (root, watch, output) = (scratch.root(), Watch::new(), scratch.file("archive"));

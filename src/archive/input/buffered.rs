@@ -74,3 +74,59 @@ impl<R: Read> BufRead for Buffered<R> {
         self.start = self.end.min(self.start + amount);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives what it has piece by piece, with errors in between.
+    struct Pieces(Vec<io::Result<&'static [u8]>>);
+
+    impl Read for Pieces {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                return Ok(0);
+            }
+            let piece = self.0.remove(0)?;
+            buffer[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+    }
+
+    fn failed(kind: io::ErrorKind) -> io::Result<&'static [u8]> {
+        Err(kind.into())
+    }
+
+    fn rest(buffered: &mut Buffered<Pieces>) -> Vec<u8> {
+        let mut rest = Vec::new();
+        buffered.read_to_end(&mut rest).unwrap();
+        rest
+    }
+
+    #[test]
+    fn a_look_ahead_reads_on_after_short_and_interrupted_reads() {
+        let interrupted = failed(io::ErrorKind::Interrupted);
+        let mut buffered = Buffered::new(Pieces(vec![Ok(b"abc"), interrupted, Ok(b"def")]));
+        assert_eq!(buffered.peek(5).unwrap(), b"abcde");
+        assert_eq!(rest(&mut buffered), b"abcdef");
+    }
+
+    #[test]
+    fn a_look_ahead_that_fails_loses_and_repeats_nothing() {
+        let broken = failed(io::ErrorKind::Other);
+        let mut buffered = Buffered::new(Pieces(vec![Ok(b"abc"), broken, Ok(b"def")]));
+        assert_eq!(buffered.peek(5).unwrap_err().kind(), io::ErrorKind::Other);
+        assert_eq!(buffered.peek(5).unwrap(), b"abcde");
+        assert_eq!(rest(&mut buffered), b"abcdef");
+    }
+
+    #[test]
+    fn a_read_that_fails_loses_and_repeats_nothing() {
+        let broken = failed(io::ErrorKind::Other);
+        let mut buffered = Buffered::new(Pieces(vec![Ok(b"abc"), broken, Ok(b"def")]));
+        assert_eq!(buffered.fill_buf().unwrap(), b"abc");
+        buffered.consume(3);
+        assert!(buffered.fill_buf().is_err());
+        assert_eq!(rest(&mut buffered), b"def");
+    }
+}

@@ -189,7 +189,7 @@ fn stream_of(content: &[u8], most: usize) -> Input<'static> {
         reader: Box::new(Trickle(io::Cursor::new(content.to_vec()), most)),
         abandoned: Cancellation::new(),
     };
-    let mut origin = Origin::Stream(Some(peer));
+    let mut origin = ArchiveOrigin::Stream(Some(peer));
     let overflow = Some(Overflow::Refuse);
     let input = origin.read(&Reading::default(), Hash::Never, overflow);
     input.unwrap()

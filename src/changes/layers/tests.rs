@@ -7,24 +7,19 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::fs::Place;
+use crate::fs::testing::Scratch;
 
-struct Temp(PathBuf);
+struct Temp(Scratch);
 
 impl Temp {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("crutils-{name}-{}", std::process::id()));
-        fs::create_dir_all(path.join("layer/d/e")).unwrap();
-        Self(path)
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        fs::create_dir_all(scratch.join("layer/d/e")).unwrap();
+        Self(scratch)
     }
 
     fn layer(&self) -> PathBuf {
         self.0.join("layer")
-    }
-}
-
-impl Drop for Temp {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -34,8 +29,8 @@ fn layers(path: &Path) -> Vec<Layer> {
 }
 
 /// The stack of the directory `d`, found before `change` and opened after it.
-fn opened_after(name: &str, change: impl FnOnce(&Path)) -> usize {
-    let temp = Temp::new(name);
+fn opened_after(change: impl FnOnce(&Path)) -> usize {
+    let temp = Temp::new();
     let layers = layers(&temp.layer());
     let view = View::new(&layers, 0, None);
     let root = view.open(&view.root(), &[]).unwrap();
@@ -48,7 +43,7 @@ fn opened_after(name: &str, change: impl FnOnce(&Path)) -> usize {
 
 #[test]
 fn a_directory_that_has_vanished_is_left_out() {
-    let open = opened_after("vanished", |layer| {
+    let open = opened_after(|layer| {
         fs::remove_dir_all(layer.join("d")).unwrap();
     });
     assert_eq!(open, 0);
@@ -56,7 +51,7 @@ fn a_directory_that_has_vanished_is_left_out() {
 
 #[test]
 fn a_file_in_its_place_is_left_out() {
-    let open = opened_after("file", |layer| {
+    let open = opened_after(|layer| {
         fs::remove_dir_all(layer.join("d")).unwrap();
         fs::write(layer.join("d"), "").unwrap();
     });
@@ -65,7 +60,7 @@ fn a_file_in_its_place_is_left_out() {
 
 #[test]
 fn another_directory_behind_a_link_in_its_place_is_left_out() {
-    let open = opened_after("link", |layer| {
+    let open = opened_after(|layer| {
         fs::create_dir(layer.join("other")).unwrap();
         fs::rename(layer.join("d"), layer.join("moved")).unwrap();
         std::os::unix::fs::symlink("other", layer.join("d")).unwrap();

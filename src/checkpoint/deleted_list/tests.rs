@@ -1,9 +1,8 @@
 #![forbid(unsafe_code)]
 
-use std::hash::{BuildHasher, RandomState};
-
 use super::*;
 use crate::Error;
+use crate::fs::testing::Random;
 
 fn encoded(paths: &[&[u8]]) -> Vec<u8> {
     encode(paths.iter().copied())
@@ -191,16 +190,8 @@ fn a_list_cut_anywhere_is_refused() {
 
 #[test]
 fn what_is_written_is_read_back_exactly() {
-    let seed = RandomState::new().hash_one("deleted.files") | 1;
-    println!("seed {seed:#x}");
-    let mut state = seed;
-    // xorshift64, by Marsaglia.
-    let mut next = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state >> 33).unwrap()
-    };
+    let mut random = Random::unseen("deleted.files");
+    let mut next = move || random.below(1 << 31);
     // What UTF-8, JSON and the escapes are made of is drawn more often than other bytes.
     let pieces: [&[u8]; 14] = [
         b"\"",

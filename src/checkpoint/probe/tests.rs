@@ -4,12 +4,13 @@ mod alone;
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::PathBuf;
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use super::*;
+use crate::fs::testing::Scratch;
 
 /// A runtime that ends by itself is never short of time, however slow the machine.
 const AMPLE: Patience = Patience {
@@ -24,19 +25,11 @@ const SHORT: Patience = Patience {
 };
 
 /// A directory that is removed with its content.
-struct Directory(PathBuf);
+struct Directory(Scratch);
 
 impl Directory {
     fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "crutils-probe-{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Directory(path)
+        Directory(Scratch::new())
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -76,12 +69,6 @@ impl Directory {
         // Opening doesn't wait for a writer, reading does.
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
         reader
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).unwrap();
     }
 }
 
@@ -177,7 +164,7 @@ fn what_cannot_be_run_supports_nothing() {
     let candidates = [
         directory.path("missing"),
         directory.path("missing/below"),
-        directory.0.clone(),
+        directory.0.path().to_path_buf(),
         plain.clone(),
         plain.join("below"),
         without_interpreter,

@@ -5,7 +5,6 @@
 mod failures;
 mod frames;
 
-use std::hash::BuildHasher as _;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
@@ -13,6 +12,7 @@ use std::thread::{self, ThreadId};
 use ::zstd::zstd_safe;
 
 use super::*;
+use crate::fs::testing::{Random, noise};
 
 /// How much content one thread gets at once, of gzip and of zstd; the tests' contents are some of these long.
 const GZIP_BLOCK: usize = 256 << 10;
@@ -77,40 +77,10 @@ impl Write for Output {
     }
 }
 
-/// A small generator (xorshift) whose numbers a seed repeats.
-struct Random(u64);
-
-impl Random {
-    /// One that nobody has seen, whose seed a failed test shows.
-    fn new(what: &str) -> Self {
-        let seed = std::hash::RandomState::new().hash_one(what) | 1;
-        println!("{what}: seed {seed:#x}");
-        Random(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).unwrap()
-    }
-}
-
-/// Bytes that no encoder makes smaller.
-fn noise(len: usize) -> Vec<u8> {
-    let mut random = Random(7);
-    let words = std::iter::repeat_with(|| random.next().to_le_bytes());
-    words.flatten().take(len).collect()
-}
-
 /// Memory pages of all sorts, in an order that gives neighbouring blocks different ones: text, noise, zeros, and what
 /// was there before, near and far away.
 fn pages(len: usize) -> Vec<u8> {
-    let (mut random, text, noise) = (Random(3), lines(20_000), noise(1 << 16));
+    let (mut random, text, noise) = (Random::new(3), lines(20_000), noise(1 << 16));
     let mut pages = Vec::new();
     while pages.len() < len {
         let size = 1 + random.below(40_000);
@@ -134,7 +104,7 @@ fn pages(len: usize) -> Vec<u8> {
 /// block ends with, and each goes on with another byte: one of them is what a deflater that was used before has left
 /// where the next block comes, and such a deflater doesn't find that one.
 fn seams(len: usize) -> Vec<u8> {
-    let (mut pages, mut random) = (pages(len), Random(11));
+    let (mut pages, mut random) = (pages(len), Random::new(11));
     let (mut before, mut behind) = (Vec::new(), Vec::new());
     for byte in 0..=255 {
         let unique = random.next().to_le_bytes();
@@ -247,7 +217,7 @@ fn the_number_of_workers_changes_no_byte() {
 
 #[test]
 fn the_cuts_of_writes_and_flushes_change_no_byte() {
-    let mut random = Random::new("cuts");
+    let mut random = Random::unseen("cuts");
     for (encoding, content) in encodings() {
         let whole = encode(encoding, 2, &content);
         for size in [1, 4095, GZIP_BLOCK - 1, GZIP_BLOCK, 1 << 20] {

@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use nix::unistd::{getegid, geteuid};
@@ -21,6 +20,7 @@ use nix::unistd::{getegid, geteuid};
 use super::*;
 use crate::archive::Reading;
 use crate::error::Kind;
+use crate::fs::testing::Scratch;
 use crate::fs::{Node, Place};
 use crate::tar::{self, END_OF_ARCHIVE, Extent, Extents, Time, Xattr};
 
@@ -29,15 +29,12 @@ const ARCHIVED: i64 = 1_000_000_000;
 const BEFORE: i64 = 500_000_000;
 
 /// A directory with a root to extract into; all of it is removed in the end.
-struct Temp(PathBuf);
+struct Temp(Scratch);
 
 impl Temp {
     fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("crutils-extract-{}-{number}", std::process::id());
-        let temp = Self(std::env::temp_dir().join(name));
-        fs::create_dir_all(temp.path("")).unwrap();
+        let temp = Self(Scratch::new());
+        fs::create_dir(temp.path("")).unwrap();
         temp
     }
 
@@ -137,12 +134,6 @@ impl Temp {
     fn xattr(&self, path: &str, name: &str) -> Option<Vec<u8>> {
         let name = std::ffi::CString::new(name).unwrap();
         self.node(path).xattr(&name).unwrap()
-    }
-}
-
-impl Drop for Temp {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

@@ -11,29 +11,10 @@ use crate::checkpoint::{
     NetworkStatus, PodOptions, Spec,
 };
 use crate::error::Kind;
+use crate::fs::testing::Random;
 
 /// How many damaged documents one test reads, and the seed of the first.
 const ROUNDS: u64 = 4_000;
-
-/// A small generator (xorshift) whose numbers a seed repeats.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end.max(1) as u64).unwrap()
-    }
-}
 
 /// What is put into a document: tokens, keys that types know, and bytes that are no text.
 const PIECES: [&[u8]; 28] = [
