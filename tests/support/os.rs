@@ -35,7 +35,8 @@ pub fn processor_time() -> Duration {
     // SAFETY: `time` outlives the call, which writes it.
     let result = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
     check(result).expect("a clock of the process");
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    let seconds = u64::try_from(time.tv_sec).unwrap();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap())
 }
 
 /// All extended attributes of an object, symlinks not followed. Where there are none to be had, none.
