@@ -373,3 +373,21 @@ fn a_spool_that_lost_its_last_members_is_an_error() {
     let error = measured.write(&root, outer(), &mut sink).unwrap_err();
     assert_eq!(error.errno(), libc::EIO, "{error}");
 }
+
+#[test]
+fn a_file_that_ends_before_its_size_is_stale() {
+    let stage = Stage::new();
+    let (watch, output) = (Watch::new(), stage.file("archive"));
+    // One is gathered with the headers around it, the other copied by the kernel.
+    for size in [100, 1 << 20] {
+        let content = vec![b'x'; size - 1];
+        fs::write(stage.at("f"), &content).unwrap();
+        let file = fs::File::open(stage.at("f")).unwrap();
+        let kind = MemberKind::Regular(Extents::whole(size as u64));
+        let member = Member { kind, ..outer() };
+        let mut sink = Sink::into_file(&output, &watch);
+        sink.header(&member).unwrap();
+        let error = sink.data(&member, &file).unwrap_err();
+        assert_eq!(error.errno(), libc::ESTALE, "{size}: {error}");
+    }
+}
