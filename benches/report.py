@@ -14,6 +14,8 @@ GROUPS = (
     "Compressed bundles",
     "Finding the runtime",
     "Parts of an archive",
+    "Looking into a checkpoint",
+    "Images",
     "Small files",
     "Real archives",
     "Finding changes",

@@ -60,7 +60,7 @@ fn copy_from(input: BorrowedFd<'_>, name: &[u8], to: &mut dyn Write, watch: &Wat
     };
     let mut origin: ArchiveOrigin = super::origin(input, &reading)?;
     watch.begin(Phase::Reading, origin.len()?);
-    let mut reader = Reader::new(origin.read(&reading, Hash::Never, None)?);
+    let mut reader = Reader::new(origin.look(&reading, Hash::Never, None)?);
     while let Some(member) = reader.next_member()? {
         if RootPath::clean(&member.path)? != wanted {
             continue;
