@@ -1,14 +1,19 @@
 //! What an inspection tells of real checkpoints, wherever they lie.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use crutils::checkpoint::inspect::{InputKind, Process, RawText, TaskState};
-use crutils::checkpoint::{InspectOptions, Inspection};
+use crutils::checkpoint::{Engine, Export, ExportOptions, InspectOptions, Inspection};
 use crutils::watch::Watch;
 
+use crate::support::api::Rust;
 use crate::support::compressor::Compression;
+use crate::support::dice::noise;
+use crate::support::os::number_in;
+use crate::support::process::{Test, Within};
 use crate::support::sandbox::{Sandbox, run};
 use crate::support::stage::archives;
 
@@ -423,4 +428,45 @@ fn an_archive_that_came_through_a_pipe_has_no_memory_any_more() {
         message.contains("pages-2.img") && message.contains("pipe"),
         "{message}"
     );
+}
+
+/// An archive's frames are sought: of much memory no more is decoded than where arguments are.
+mod looking_into_a_zstd_archive_reads_little_of_it {
+    use super::*;
+
+    #[test]
+    fn rust() {
+        Test::run(module_path!(), "rust", &Rust, |t| {
+            t.within(Within::Process, || {
+                let sandbox = Sandbox::new();
+                let bundle = sandbox.dir("bundle");
+                let real = archives().join("plain.tar.zst");
+                let unpack = "tar --zstd --no-same-owner -xf";
+                run(&format!(
+                    "{unpack} {} -C {}",
+                    real.display(),
+                    bundle.display()
+                ))
+                .unwrap();
+                let pages = OpenOptions::new()
+                    .append(true)
+                    .open(bundle.join("checkpoint/pages-1.img"));
+                pages.unwrap().write_all(&noise(32 << 20, 3)).unwrap();
+                let input = sandbox.path().join("checkpoint.tar.zst");
+                let mut export = Export::new();
+                export.add_bundle(&bundle, Engine::Podman).unwrap();
+                let (options, watch) = (ExportOptions::new(), Watch::new());
+                export.write(&input, &options, &watch).unwrap();
+                assert!(fs::metadata(&input).unwrap().len() > 32 << 20);
+
+                let before = number_in("/proc/self/io", "rchar:");
+                let inspection = inspect(&input);
+                let read = number_in("/proc/self/io", "rchar:") - before;
+                let shell = &inspection.processes()[0];
+                assert_eq!(texts(&shell.arguments)[..2], ["sh", "-c"]);
+                // A frame or two of 4 MiB.
+                assert!(read < 10 << 20, "{} KiB were read", read >> 10);
+            });
+        });
+    }
 }

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use crate::support::api::Rust;
 use crate::support::compressor::Compression;
 use crate::support::dice::noise;
+use crate::support::os::number_in;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::Sandbox;
 use crate::support::stage::Stage;
@@ -59,12 +60,6 @@ fn compressed(sandbox: &Sandbox, program: &[&str]) -> PathBuf {
     drop(stdin);
     assert!(child.wait().unwrap().success());
     path
-}
-
-fn number_in(path: &str, key: &str) -> u64 {
-    let text = fs::read_to_string(path).unwrap();
-    let line = text.lines().find(|line| line.starts_with(key)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 /// The most memory that this process ever had, in bytes.

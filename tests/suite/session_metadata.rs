@@ -9,6 +9,7 @@ use std::process::Command;
 use crate::support::compressor::{Compression, filter};
 use crate::support::dice::noise;
 use crate::support::mebibytes;
+use crate::support::os::number_in;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::Sandbox;
 use crate::support::session::Door;
@@ -57,12 +58,6 @@ fn document(engine: &str, name: &str) -> Entry {
         name,
         fs::read(archives().join("metadata").join(engine).join(name)).unwrap(),
     )
-}
-
-fn number_in(path: &str, key: &str) -> u64 {
-    let text = fs::read_to_string(path).unwrap();
-    let line = text.lines().find(|line| line.starts_with(key)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 /// How many bytes this process has read and written.

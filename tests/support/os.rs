@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -24,6 +24,13 @@ fn check(result: libc::c_int) -> io::Result<()> {
 
 fn length(result: libc::ssize_t) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
+/// The number behind a key of a file in /proc, such as `rchar:` of /proc/self/io.
+pub fn number_in(path: &str, key: &str) -> u64 {
+    let text = fs::read_to_string(path).unwrap();
+    let line = text.lines().find(|line| line.starts_with(key)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 /// How much of the processor's time this process has taken until now.
