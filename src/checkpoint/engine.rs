@@ -43,9 +43,10 @@ const CRIO: &[&str] = &[
 ///    `io.kubernetes.cri-o.ContainerID`, then `io.kubernetes.cri.sandbox-id` of containerd. Other names in
 ///    `io.kubernetes.cri-o.` prove nothing: podman sets some too. Empty ones don't count. A podman user may set any of
 ///    them, which is why podman's own come first.
-/// 4. The names of members that one engine alone writes, as far as they have been seen: `bind.mounts` and `io.kubernetes.cri-o.LogPath` of CRI-O;
-///    `status`, `status.dump` and `container.log` of containerd; `network.status`, `ctr.log`, `artifacts`, `volumes` and
-///    `devshm-checkpoint.tar` of podman. If they speak for more than one engine, they tell nothing.
+/// 4. The names of members that one engine alone writes, as far as they have been seen: `bind.mounts` and
+///    `io.kubernetes.cri-o.LogPath` of CRI-O; `status`, `status.dump` and `container.log` of containerd;
+///    `network.status`, `ctr.log`, `artifacts`, `volumes` and `devshm-checkpoint.tar` of podman. If they speak for more
+///    than one engine, they tell nothing.
 ///
 /// **It is a hint, not a proof.** Annotations are partly the user's, and whoever makes an archive can make it look like
 /// any engine's. It says how an honest archive is to be read; no decision about trust may hang on it.
