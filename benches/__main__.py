@@ -175,6 +175,8 @@ def lines_of(results):
 
 
 def main():
+    # Trees of hostile archives are deep, and os.walk recurses.
+    sys.setrecursionlimit(1 << 15)
     asked = arguments()
     if asked.render:
         write(json.loads((ROOT / RESULTS).read_text()), ROOT, [])

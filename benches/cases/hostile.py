@@ -86,7 +86,11 @@ def archives(scale):
             lambda n: packed(member("f", (of.REGTYPE, of.DIRTYPE)[i % 2]) for i in range(n)),
             many,
         ),
-        "deep tree": (lambda n: packed(member(path, of.DIRTYPE) for path in way(n)), few),
+        # Twice as many, and not twice as deep: names would be twice as long, too.
+        "deep trees": (
+            lambda n: packed(member(f"{t}/{path}", of.DIRTYPE) for t in range(n) for path in way(1000)),
+            scale,
+        ),
         "files at the end of a deep tree": (
             lambda n: packed(member(f"{'d/' * 500}f{i}") for i in range(n)),
             many // 4,
@@ -101,7 +105,8 @@ def archives(scale):
             ),
             many // 10,
         ),
-        "holes": (holes, many // 2),
+        # The map of twice as many has to stay below 1 MiB.
+        "holes": (holes, many // 4),
         "names of whiteouts": (lambda n: packed(member(f"d{i % 100}/.wh.f{i}") for i in range(n)), many),
         "empty streams of gzip": (lambda n: empty_streams(gzip.compress, n), many),
         "empty streams of bzip2": (lambda n: empty_streams(bz2.compress, n), many),
@@ -136,7 +141,7 @@ def listed(settings, size):
         made = []
         for times in (1, 2):
             base, root = place.path(f"hostile-listed-{times}"), f"hostile-listed-root-{times}"
-            depth, files = 400 * times, size * times
+            depth, files = 400, size * times
             if not base.exists():
                 base.mkdir()
                 place.path(root).mkdir()
