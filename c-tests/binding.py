@@ -57,7 +57,7 @@ def main():
     metadata = ffi.gc(lib.CRMetadataNew(), lib.CRMetadataFree)
     call(lib.CRMetadataAdd, metadata, lib.CR_DOCUMENT_SPEC, b"{}", 2)
     call(lib.CRMetadataSetText, metadata, lib.CR_TEXT_ID, b"4f1c")
-    call(lib.CRMetadataBuild, metadata, lib.CR_ENGINE_CRIO)
+    call(lib.CRMetadataBuild, metadata, lib.CR_ENGINE_PODMAN)
     checkpoint = ffi.gc(lib.CRExportNew(), lib.CRExportFree)
     call(lib.CRExportAddMetadata, checkpoint, metadata)
     call(lib.CRExportAddBytes, checkpoint, b"note", b"a\0b", 3)
