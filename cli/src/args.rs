@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Extracts an archive, or some of its members, into a directory
     Extract(Extract),
-    /// Restores the files of a container from an archive, in one pass over it
+    /// Restores the files of a container from an archive, in one pass over it: at least one directory is named
     Import(Import),
     /// Makes an archive of a bundle and of what belongs to its container
     Export(Export),

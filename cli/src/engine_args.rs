@@ -24,7 +24,7 @@ pub(crate) struct Extract {
     /// The directory; it is made if it is missing
     #[arg(value_name = "DIRECTORY")]
     pub(crate) directory: PathBuf,
-    /// The members, with everything below them; all but config.dump and spec.dump without one
+    /// The members, with everything below them; if none is named, all but config.dump and spec.dump
     #[arg(value_name = "MEMBER")]
     pub(crate) members: Vec<OsString>,
 }

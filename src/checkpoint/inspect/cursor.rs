@@ -78,7 +78,7 @@ impl Cursors {
 impl Cursor {
     fn new(origin: &mut ArchiveOrigin, reading: &Reading) -> Result<Self> {
         Ok(Self {
-            reader: Reader::new(origin.look(&reading, Hash::Never, None)?),
+            reader: Reader::new(origin.look(reading, Hash::Never, None)?),
             begun: 0,
             member: None,
             at: 0,

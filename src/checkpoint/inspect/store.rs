@@ -99,7 +99,7 @@ impl Store {
         items: &mut Items,
     ) -> Result<Self> {
         reading.watch.begin(Phase::Reading, origin.len()?);
-        let input = origin.look(&reading, Hash::Never, None)?;
+        let input = origin.look(reading, Hash::Never, None)?;
         let source = match (&origin, &input) {
             (ArchiveOrigin::File(file), Input::File(_)) => Source::Plain(Arc::clone(file)),
             (ArchiveOrigin::File(_), Input::Stream(_) | Input::Frames(_))
