@@ -1271,8 +1271,8 @@ int CRExportOptionsSet(struct CRExportOptions *options,
     CRUTILS_MUST_USE CRUTILS_NONNULL((1));
 
 /**
- * Sets the directory for unnamed files that hold the headers of archives within the archive, some 100
- * bytes and the name for each object of the largest of them. By default that is the directory of the file
+ * Sets the directory for the unnamed file that notes what archives within the archive hold, some 100
+ * bytes and the name for each object of all of them. By default that is the directory of the file
  * that is written; for a descriptor the directory that TMPDIR names, or else /var/tmp.
  *
  * @param at,directory An existing directory. It is opened when an archive is written.
