@@ -35,9 +35,9 @@ impl Export {
     /// offset is anywhere in that. EINVAL, with nothing written, for a file that is to be stored itself.
     ///
     /// All members that have to be there are looked for first; for the total of a progress that somebody follows, and where
-    /// a caller's file is written, nested archives are measured then, too, and otherwise when their turn comes. A file of the bundle that vanishes before it is looked
-    /// at is left out; one that grows while it is read gives the bytes it had. The object that made an error is its
-    /// [`entry`](crate::Error::entry).
+    /// a caller's file is written, nested archives are measured then, too, and otherwise when their turn comes. A file of the
+    /// bundle that vanishes before it is looked at is left out; one that grows while it is read gives the bytes it had. The
+    /// object that made an error is its [`entry`](crate::Error::entry).
     ///
     /// # Errors
     ///
