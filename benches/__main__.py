@@ -52,7 +52,7 @@ def build(settings, tar_crate):
         ["pkg-config", "--cflags", "--libs", "crutils"], check=True, capture_output=True, text=True, env=environment
     ).stdout.split()
     for source in sorted((ROOT / "benches/tools").glob("*.c")):
-        libraries = [*words, f"-Wl,-rpath,{settings.prefix / 'lib'}"] if source.stem == "driver" else []
+        libraries = {"driver": [*words, f"-Wl,-rpath,{settings.prefix / 'lib'}"], "frames": ["-lzstd"]}.get(source.stem, [])
         subprocess.run(["cc", *FLAGS, source, *libraries, "-o", settings.programs / source.stem], check=True)
     link = settings.programs / "tar-crate"
     link.unlink(missing_ok=True)

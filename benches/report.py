@@ -48,7 +48,7 @@ any process of the run. Written is what the kernel counts for the process as wri
 pages dirtied in the page cache. What is cloned isn't written; a copy by `cp -a --reflink=always` is 0.
 
 Ratios are the library's median by the other's: 0.5x is half of its time. Limits that aren't tools of their own are in
-`benches/tools/limits.c`. `driver` is `benches/tools/driver.c`, one call of the library in a process of its own."""
+`benches/tools/limits.c` and `frames.c`. `driver` is `benches/tools/driver.c`, one call of the library in a process of its own."""
 
 
 def bytes_of(number):
@@ -113,7 +113,8 @@ def goals(cases):
 def limit_words(case, goal):
     """What the best of the case's limits would make of the goal: nothing that uses the same calls gets below it."""
     metric = goal.get("metric", WALL)
-    values = [judge.middle(one["samples"], metric) for one in case["contenders"] if one["role"] == LIMIT]
+    limits = [one for one in case["contenders"] if one["role"] == LIMIT and one["name"] != goal.get("peer")]
+    values = [judge.middle(one["samples"], metric) for one in limits]
     values = [value for value in values if value is not None]
     if not values or goal["subject"] not in [one["name"] for one in case["contenders"]] or metric == SIZE:
         return ""
@@ -121,7 +122,7 @@ def limit_words(case, goal):
         return duration(min(values))
     peer = judge.value(case, goal["peer"], metric)
     role = judge.contender(case, goal["peer"])["role"] if peer else None
-    return times(min(values) / peer) if role == PEER else ""
+    return times(min(values) / peer) if role in (PEER, LIMIT) else ""
 
 
 def memory(results):

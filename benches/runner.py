@@ -106,7 +106,7 @@ class Runner:
         """Runs a command under `measure`: what it said, if that is the library's or a limit's, and measure's line."""
         program = self.settings.programs / contender.command[0]
         command = [str(program) if program.exists() else contender.command[0], *map(str, contender.command[1:])]
-        speaks = contender.command[0] in ("driver", "limits", "podman-crutils")
+        speaks = contender.command[0] in ("driver", "frames", "limits", "podman-crutils")
         own = sorted(os.sched_getaffinity(0))[: contender.cores]
         process = subprocess.Popen(
             [self.settings.programs / "measure", self.result, *command],

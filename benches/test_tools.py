@@ -19,14 +19,6 @@ TOOLS = Path(__file__).parent / "tools"
 
 
 
-class Driver(unittest.TestCase):
-    @unittest.skipIf(shutil.which("cc") is None, "no cc")
-    def test_the_driver_calls_the_library_as_its_header_says(self):
-        include = Path(__file__).parent.parent / "include"
-        checked = ["cc", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-I", include, TOOLS / "driver.c"]
-        subprocess.run(checked, check=True)
-
-
 class Directory(unittest.TestCase):
     def setUp(self):
         directory = tempfile.TemporaryDirectory()
@@ -34,12 +26,13 @@ class Directory(unittest.TestCase):
         self.path = Path(directory.name)
         self.data = Data(None, Place(HERE, self.path))
 
-    def tool(self, name):
+    def tool(self, name, *libraries):
         """A program, compiled for the test."""
         if shutil.which("cc") is None:
             print("skipped: no cc")
             self.skipTest("no cc")
-        subprocess.run(["cc", "-O1", "-Wall", "-Werror", TOOLS / f"{name}.c", "-o", self.path / name], check=True)
+        command = ["cc", "-O1", "-Wall", "-Werror", TOOLS / f"{name}.c", *libraries, "-o", self.path / name]
+        subprocess.run(command, check=True)
         return self.path / name
 
     def write(self, name, content):
@@ -118,6 +111,38 @@ class Pages(Directory):
         self.assertEqual(sum(1.2 < ratio < 2 for ratio in packed), len(runs) // 4)
 
 
+class Frames(Directory):
+    SKIPPABLE = b"\x50\x2a\x4d\x18\x03\0\0\0abc"
+
+    def setUp(self):
+        super().setUp()
+        if shutil.which("zstd") is None or not Path("/usr/include/zstd.h").exists():
+            print("skipped: no zstd, or no header of it")
+            self.skipTest("no zstd, or no header of it")
+        self.contents = [b"a" * 300_000, os.urandom(400_000), b"", b"c"]
+        stream = self.SKIPPABLE
+        for number, content in enumerate(self.contents):
+            self.write(f"part-{number}", content)
+            packed = ["zstd", "-qc", self.path / f"part-{number}"]
+            stream += subprocess.run(packed, check=True, capture_output=True).stdout + self.SKIPPABLE
+        self.write("archive", stream)
+
+    def test_what_is_decoded_is_written_where_it_belongs(self):
+        command = [self.tool("frames", "-lzstd"), "write", "archive", "out"]
+        subprocess.run(command, cwd=self.path, check=True)
+        self.assertEqual((self.path / "out").read_bytes(), b"".join(self.contents))
+
+    def test_every_blocks_header_is_read(self):
+        if shutil.which("strace") is None:
+            print("skipped: no strace")
+            self.skipTest("no strace")
+        command = ["strace", "-fqe", "trace=pread64", self.tool("frames", "-lzstd"), "hop", "archive", "1"]
+        ran = subprocess.run(command, cwd=self.path, check=True, capture_output=True, text=True)
+        self.assertRegex(ran.stdout, r"^inside \d+\.\d+\n$")
+        # Blocks of at most 128 KiB: three, four, an empty one, one.
+        self.assertEqual((ran.stderr.count(", 5, "), ran.stderr.count(", 3, ")), (4, 9))
+
+
 class Source(Directory):
     def test_what_was_just_written_is_another_file_with_the_same_bytes(self):
         self.write("file", b"content")
@@ -129,6 +154,12 @@ class Source(Directory):
 
 
 class Driver(unittest.TestCase):
+    @unittest.skipIf(shutil.which("cc") is None, "no cc")
+    def test_the_driver_calls_the_library_as_its_header_says(self):
+        include = Path(__file__).parent.parent / "include"
+        checked = ["cc", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-I", include, TOOLS / "driver.c"]
+        subprocess.run(checked, check=True)
+
     def test_the_operations_that_cases_name_are_the_drivers(self):
         known = set(re.findall(r'\{ "([\w-]+)", \w+, \d \}', (TOOLS / "driver.c").read_text()))
         named = set()

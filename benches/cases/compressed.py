@@ -27,7 +27,7 @@ def own(settings, kind):
     return lambda data: data.archive(settings.mib, kind)
 
 
-def import_contenders(settings, kind, archive_of, by_podman=True):
+def import_contenders(settings, kind, archive_of, by_podman=True, in_frames=False):
     def contenders(place):
         archive = archive_of(Data(settings, place))
         program = READING[kind]
@@ -38,6 +38,8 @@ def import_contenders(settings, kind, archive_of, by_podman=True):
         ]
         if by_podman:
             found.append(podman("import", archive, "out"))
+        if in_frames:
+            found.append(Contender("its frames decoded and written", LIMIT, ["frames", "write", archive, "out/content"]))
         decoders = {"zstd": ["zstd"], "gzip": ["pigz", "gzip"]}[kind]
         return found + [
             Contender(f"{one} -dc, to /dev/null", LIMIT, [one, "-dc", archive], directories=()) for one in decoders
@@ -62,7 +64,7 @@ def import_cases(settings):
             "import-zstd",
             "Import, zstd",
             f"{words}; the archive is the library's own, of frames with a table",
-            import_contenders(settings, "zstd", own(settings, "zstd")),
+            import_contenders(settings, "zstd", own(settings, "zstd"), in_frames=True),
             [(TAR_ZSTD, IMPORT_GOAL["zstd"]), (ZSTD, IMPORT_GOAL["zstd"])],
         ),
         (
@@ -75,6 +77,7 @@ def import_cases(settings):
                 lambda data: data.packed(settings.mib, ["pzstd", "-q"], "p.zst", "podman"),
                 # It takes a skippable frame at the beginning for a plain archive.
                 by_podman=False,
+                in_frames=True,
             ),
             [(TAR_ZSTD, 0.7)],
         ),

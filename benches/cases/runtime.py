@@ -90,6 +90,8 @@ def operation_contenders(settings, operation, layout):
             words = {"list": ["-tf"], "member": ["-C", "out", "-xf"]}[operation]
             members = [MEMBER] if operation == "member" else []
             found.append(Contender("GNU tar --zstd", PEER, ["tar", "--zstd", *words, archive, *members]))
+        hops = ["frames", "hop", archive, PART_TIMES]
+        found.append(Contender("the headers of its blocks read", LIMIT, hops, directories=()))
         return found
 
     return contenders

@@ -18,6 +18,11 @@ use super::target::EncoderOutput;
 use super::{Encode, Refusal, ZstdLevel};
 use crate::error::{Called as _, Error, Result};
 
+/// How much content a block has at most: a byte less than it may have. libzstd (from 1.5.7 on) cuts full blocks at places
+/// where the content changes, and never smaller ones. The cuts save half a percent of the size and make two and a half
+/// times as many blocks, each of which costs whoever looks for a place in an archive a system call.
+const BLOCK: u32 = (128 << 10) - 1;
+
 /// What comes of a piece of the work.
 type Outcome = Result<Frame, Refusal>;
 
@@ -137,6 +142,8 @@ fn compress(job: Job) -> Result<Frame, Refusal> {
     ] {
         context.set_parameter(parameter).map_err(refusal)?;
     }
+    // A libzstd that doesn't know it doesn't cut blocks either.
+    let _ = context.set_parameter(CParameter::MaxBlockSize(BLOCK));
     frame.compressed.clear();
     frame
         .compressed

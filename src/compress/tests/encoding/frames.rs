@@ -53,6 +53,39 @@ fn each_frame_of_the_table_is_decoded_by_itself() {
     assert_eq!(decoded_at, content.len());
 }
 
+/// The blocks that a frame has, by their headers (RFC 8878, 3.1.1).
+fn blocks(frame: &[u8]) -> usize {
+    let (single, size) = (frame[4] >> 5 & 1, frame[4] >> 6);
+    let size = if size == 0 { single } else { 1 << size };
+    let mut at = 5 + usize::from(1 - single) + usize::from(size);
+    for count in 1.. {
+        let header = u32::from_le_bytes([frame[at], frame[at + 1], frame[at + 2], 0]);
+        if header & 1 == 1 {
+            return count;
+        }
+        let is_repeated = header >> 1 & 3 == 1;
+        at += 3 + if is_repeated {
+            1
+        } else {
+            usize::try_from(header >> 3).unwrap()
+        };
+    }
+    0
+}
+
+/// Whoever looks for a place in an archive reads the header of each.
+#[test]
+fn frames_have_few_blocks_wherever_the_content_changes() {
+    let content = pages(2 << 20);
+    let encoding = Encoding::zstd(None, Framing::Sized(1 << 20)).unwrap();
+    let stream = encode(encoding, 2, &content);
+    let entries = table(&stream);
+    assert_eq!(entries.len(), 2);
+    // Of 128 KiB there would be eight.
+    assert!(blocks(&stream) <= 9, "{}", blocks(&stream));
+    assert!(blocks(&stream[entries[0].0..]) <= 9);
+}
+
 #[test]
 fn no_content_is_one_frame_and_a_table() {
     let entries = table(&encode(frames(), 2, b""));
