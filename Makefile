@@ -116,8 +116,8 @@ install: all
 	install -m 644 $(BUILT)/libcrutils.a '$(DESTDIR)$(LIBDIR)/libcrutils.a'
 	install -m 644 include/crutils.h '$(DESTDIR)$(INCLUDEDIR)/crutils.h'
 	scripts/pkg-config-file $(BUILT)/native-static-libs '$(VERSION)' '$(PREFIX)' '$(LIBDIR)' '$(INCLUDEDIR)' \
-	    >$(BUILT)/crutils.pc
-	install -m 644 $(BUILT)/crutils.pc '$(DESTDIR)$(PKGCONFIGDIR)/crutils.pc'
+	    >'$(DESTDIR)$(PKGCONFIGDIR)/crutils.pc'
+	chmod 644 '$(DESTDIR)$(PKGCONFIGDIR)/crutils.pc'
 ifneq ($(PAGES),)
 	install -d '$(DESTDIR)$(MANDIR)/man3'
 	install -m 644 $(PAGES) '$(DESTDIR)$(MANDIR)/man3'
