@@ -74,6 +74,7 @@ mod images_read;
 mod import;
 mod inspect;
 mod inspect_compare;
+mod inspect_compare_json;
 mod inspect_crit;
 mod inspect_doors;
 mod inspect_hostile;
