@@ -73,6 +73,7 @@ mod images_hostile;
 mod images_read;
 mod import;
 mod inspect;
+mod inspect_calls;
 mod inspect_compare;
 mod inspect_compare_json;
 mod inspect_crit;
