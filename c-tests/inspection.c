@@ -72,6 +72,25 @@ static void a_failure_leaves_outputs_alone(void)
     CRInspectionFree(opened);
 }
 
+/* Two checkpoints, one of them twice, and what no comparison is made of. */
+static void checkpoints_are_compared(void)
+{
+    CRInspection *before, *after;
+    char *json = NULL;
+
+    make_images();
+    before = inspect("images");
+    after = inspect("images");
+    CHECK_OK_ONCE(CRInspectionCompare, before, after, &json);
+    CHECK(strncmp(json, "{\"schema\":1,", 12) == 0 && strstr(json, "\"members\":[]") != NULL);
+    CRStringFree(json);
+    json = NULL;
+    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRInspectionCompare, before, before, &json);
+    CHECK(json == NULL);
+    CRInspectionFree(before);
+    CRInspectionFree(after);
+}
+
 static void options_and_hosts_take_what_they_know(void)
 {
     CRInspectOptions *options = CRInspectOptionsNew();
@@ -124,6 +143,7 @@ int main(void)
 {
     RUN(an_inspection_of_little_tells_little);
     RUN(a_failure_leaves_outputs_alone);
+    RUN(checkpoints_are_compared);
     RUN(options_and_hosts_take_what_they_know);
     RUN(an_import_is_inspected);
     return check_finish("inspection");

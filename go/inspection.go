@@ -166,3 +166,102 @@ type Finding struct {
 	// Reason is what it is, in a sentence for people, without the subject.
 	Reason string
 }
+
+// CompareOptions is how two checkpoints are compared. The zero value is the defaults.
+type CompareOptions struct {
+	// BeforeParents is the checkpoint before the earlier one, whose memory that needs, the one before that, and so on.
+	BeforeParents []Place
+	// AfterParents is the checkpoint before the later one, and so on.
+	AfterParents []Place
+	// LimitRatio is how many bytes may come of one byte of a compressed archive, once they are more than 1 MiB; 0 is no
+	// limit.
+	LimitRatio uint64
+	// Progress is told how far the work has come.
+	Progress func(Progress)
+	// Warning is told of what is passed over.
+	Warning func(Warning)
+}
+
+// Comparison is what differs between two checkpoints. Processes are told apart by their numbers: of checkpoints of different
+// containers that says little. All texts come from the checkpoints.
+type Comparison struct {
+	// NewProcesses is processes that only the second checkpoint has.
+	NewProcesses []ProcessName `json:"new_processes"`
+	// GoneProcesses is processes that only the first checkpoint has.
+	GoneProcesses []ProcessName `json:"gone_processes"`
+	// Processes is processes that both have.
+	Processes []ProcessComparison `json:"processes"`
+	// NewSockets is sockets that only the second checkpoint has.
+	NewSockets []string `json:"new_sockets"`
+	// GoneSockets is sockets that only the first checkpoint has.
+	GoneSockets []string `json:"gone_sockets"`
+	// Members is the members of which the two have different sizes, or that one lacks.
+	Members []MemberComparison `json:"members"`
+	// JSON is all of it as one object, which docs/inspect.md of the project describes key by key.
+	JSON json.RawMessage `json:"-"`
+}
+
+// ProcessName is a process, in short.
+type ProcessName struct {
+	// PID is its number in the container.
+	PID uint32 `json:"pid"`
+	// Comm is the name that the kernel has for it.
+	Comm string `json:"comm"`
+}
+
+// ProcessComparison is a process that two checkpoints have.
+type ProcessComparison struct {
+	// PID is its number in the container.
+	PID uint32 `json:"pid"`
+	// Comm is its name in the second checkpoint.
+	Comm string `json:"comm"`
+	// Changed is what of it changed besides memory and files: "comm", "arguments", "executable", "state", "threads",
+	// "credentials".
+	Changed []string `json:"changed"`
+	// NewFiles is open files that only the second checkpoint has.
+	NewFiles []string `json:"new_files"`
+	// GoneFiles is open files that only the first checkpoint has.
+	GoneFiles []string `json:"gone_files"`
+	// Memory is its memory.
+	Memory MemoryComparison `json:"memory"`
+	// Mappings is the mappings of the second checkpoint with a difference.
+	Mappings []MappingComparison `json:"mappings"`
+}
+
+// MemoryComparison is bytes of memory.
+type MemoryComparison struct {
+	// Same is pages that are the same.
+	Same uint64 `json:"same"`
+	// Changed is pages with another content.
+	Changed uint64 `json:"changed"`
+	// New is pages that only the second checkpoint holds.
+	New uint64 `json:"new"`
+	// Gone is pages that only the first checkpoint holds.
+	Gone uint64 `json:"gone"`
+	// Unknown is pages that couldn't be compared: they are in a previous checkpoint that isn't there.
+	Unknown uint64 `json:"unknown"`
+}
+
+// MappingComparison is a mapping with a difference.
+type MappingComparison struct {
+	// Start is its first address.
+	Start uint64 `json:"start"`
+	// End is the address behind it.
+	End uint64 `json:"end"`
+	// Kind is what it is, such as "heap".
+	Kind string `json:"kind"`
+	// Path is the file that is mapped, or "".
+	Path string `json:"path"`
+	// Memory is what differs in it.
+	Memory MemoryComparison `json:"memory"`
+}
+
+// MemberComparison is a member of which two checkpoints have different sizes.
+type MemberComparison struct {
+	// Name is its name.
+	Name string `json:"name"`
+	// Before is its size in the first checkpoint; nil if that lacks it.
+	Before *uint64 `json:"before"`
+	// After is its size in the second checkpoint; nil if that lacks it.
+	After *uint64 `json:"after"`
+}

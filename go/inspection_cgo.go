@@ -9,6 +9,7 @@ import "C"
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"unsafe"
 )
@@ -25,18 +26,70 @@ func Inspect(ctx context.Context, checkpoint Place, options *InspectOptions) (*I
 		return nil, err
 	}
 	defer w.free()
-	return options.inspect(func(made *C.CRInspectOptions, inspection **C.CRInspection) error {
+	var inspection *Inspection
+	err = w.during(ctx, func(watch *C.CRWatch) (err error) {
+		inspection, err = options.inspect(opening(checkpoint, watch))
+		return err
+	})
+	return inspection, err
+}
+
+// opening returns a function that opens an inspection with options.
+func opening(checkpoint Place, watch *C.CRWatch) func(*C.CRInspectOptions, **C.CRInspection) error {
+	return func(made *C.CRInspectOptions, inspection **C.CRInspection) error {
 		var args arguments
 		defer args.release()
 		at, path := args.place("checkpoint", checkpoint)
 		if args.err != nil {
 			return args.err
 		}
-		return w.during(ctx, func(watch *C.CRWatch) error {
-			var failure *C.CRError
-			return result(C.CRInspectionOpen(at, path, made, watch, inspection, &failure), failure)
-		})
+		var failure *C.CRError
+		return result(C.CRInspectionOpen(at, path, made, watch, inspection, &failure), failure)
+	}
+}
+
+// Compare compares a checkpoint with a later one: processes, open files, sockets, sizes of members, and the memory of
+// processes that both have, page by page. Both are as [Inspect] takes them, but not from a pipe or a socket, whose memory
+// can't be read. options is nil for the defaults.
+func Compare(ctx context.Context, before, after Place, options *CompareOptions) (*Comparison, error) {
+	if options == nil {
+		options = &CompareOptions{}
+	}
+	w, err := newWatch(options.Progress, options.Warning)
+	if err != nil {
+		return nil, err
+	}
+	defer w.free()
+	var comparison *Comparison
+	err = w.during(ctx, func(watch *C.CRWatch) (err error) {
+		comparison, err = options.compare(before, after, watch)
+		return err
 	})
+	return comparison, err
+}
+
+func (o *CompareOptions) compare(before, after Place, watch *C.CRWatch) (*Comparison, error) {
+	var inspections [2]*C.CRInspection
+	parents := [2][]Place{o.BeforeParents, o.AfterParents}
+	for i, checkpoint := range []Place{before, after} {
+		options := &InspectOptions{Parents: parents[i], LimitRatio: o.LimitRatio}
+		err := options.open(opening(checkpoint, watch), &inspections[i])
+		if err != nil {
+			return nil, err
+		}
+		defer C.CRInspectionFree(inspections[i])
+	}
+	var failure *C.CRError
+	var text *C.char
+	if err := result(C.CRInspectionCompare(inspections[0], inspections[1], &text, &failure), failure); err != nil {
+		return nil, err
+	}
+	defer C.CRStringFree(text)
+	comparison := &Comparison{JSON: []byte(C.GoString(text))}
+	if err := json.Unmarshal(comparison.JSON, comparison); err != nil {
+		return nil, err
+	}
+	return comparison, nil
 }
 
 // Inspect inspects the archive before it is extracted. A pipe or a socket is read once: what it yields is kept until
@@ -55,22 +108,27 @@ func (i *Import) Inspect(ctx context.Context, options *InspectOptions) (*Inspect
 
 // inspect calls open with the options, and returns a copy of the inspection that it has made.
 func (o *InspectOptions) inspect(open func(*C.CRInspectOptions, **C.CRInspection) error) (*Inspection, error) {
-	made := C.CRInspectOptionsNew()
-	defer C.CRInspectOptionsFree(made)
-	if err := o.set(made); err != nil {
-		return nil, err
-	}
 	host, err := o.Host.c()
 	if err != nil {
 		return nil, err
 	}
 	defer C.CRHostFree(host)
 	var inspection *C.CRInspection
-	if err := open(made, &inspection); err != nil {
+	if err := o.open(open, &inspection); err != nil {
 		return nil, err
 	}
 	defer C.CRInspectionFree(inspection)
 	return inspectionOf(inspection, host)
+}
+
+// open calls open with the options.
+func (o *InspectOptions) open(open func(*C.CRInspectOptions, **C.CRInspection) error, inspection **C.CRInspection) error {
+	made := C.CRInspectOptionsNew()
+	defer C.CRInspectOptionsFree(made)
+	if err := o.set(made); err != nil {
+		return err
+	}
+	return open(made, inspection)
 }
 
 // settings is the options that have a number as their value.
@@ -175,12 +233,12 @@ func inspectionOf(inspection *C.CRInspection, host *C.CRHost) (*Inspection, erro
 			Reason:   C.GoString(finding.reason),
 		})
 	}
-	var json *C.char
-	if err := result(C.CRInspectionJson(inspection, &json, &failure), failure); err != nil {
+	var text *C.char
+	if err := result(C.CRInspectionJson(inspection, &text, &failure), failure); err != nil {
 		return nil, err
 	}
-	defer C.CRStringFree(json)
-	copied.JSON = []byte(C.GoString(json))
+	defer C.CRStringFree(text)
+	copied.JSON = []byte(C.GoString(text))
 	return copied, nil
 }
 

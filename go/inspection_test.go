@@ -3,6 +3,7 @@
 package crutils
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -141,6 +142,67 @@ func TestPreviousCheckpointsAreNamedAndTextsLeftOut(t *testing.T) {
 	must(t, err)
 	if inspection.Processes[0].Arguments != nil {
 		t.Error(inspection.Processes[0].Arguments)
+	}
+}
+
+func TestTwoCheckpointsAreComparedPageByPage(t *testing.T) {
+	archive := realArchive(t, "rich.tar.zst")
+	bundle, _ := unpacked(t, archive)
+	pages := filepath.Join(bundle, "checkpoint", "pages-2.img")
+	bytes, err := os.ReadFile(pages)
+	must(t, err)
+	bytes[5*4096+17] ^= 1
+	must(t, os.WriteFile(pages, bytes, 0o600))
+	comparison, err := Compare(background, Path(archive), Path(bundle), nil)
+	must(t, err)
+	if len(comparison.Processes) != 2 || len(comparison.NewProcesses)+len(comparison.GoneProcesses) != 0 {
+		t.Fatalf("%+v", comparison)
+	}
+	sleep := comparison.Processes[1]
+	if sleep.PID != 44 || sleep.Comm != "sleep" || sleep.Memory != (MemoryComparison{Same: 61440, Changed: 4096}) {
+		t.Errorf("%+v", sleep)
+	}
+	if len(sleep.Mappings) != 1 || sleep.Mappings[0].Memory.Changed != 4096 {
+		t.Errorf("%+v", sleep.Mappings)
+	}
+	var document struct {
+		Schema    int
+		Processes []json.RawMessage
+	}
+	must(t, json.Unmarshal(comparison.JSON, &document))
+	if document.Schema != 1 || len(document.Processes) != 2 {
+		t.Error(document)
+	}
+}
+
+func TestPreviousCheckpointsOfAComparisonAreNamed(t *testing.T) {
+	archive, previous := realArchive(t, "plain.withprev.tar.zst"), realArchive(t, "plain.pre.tar.zst")
+	unknown := func(options *CompareOptions) uint64 {
+		comparison, err := Compare(background, Path(archive), Path(archive), options)
+		must(t, err)
+		return comparison.Processes[0].Memory.Unknown
+	}
+	previously := []Place{Path(previous)}
+	if unknown(nil) == 0 || unknown(&CompareOptions{BeforeParents: previously}) == 0 {
+		t.Error("memory of a missing checkpoint was compared")
+	}
+	if left := unknown(&CompareOptions{BeforeParents: previously, AfterParents: previously}); left != 0 {
+		t.Error(left)
+	}
+}
+
+func TestAComparisonFailsAsItsInspectionsDo(t *testing.T) {
+	archive := Path(realArchive(t, "rich.tar.zst"))
+	for _, pair := range [][2]Place{{archive, Path("/missing")}, {Path("/missing"), archive}} {
+		comparison, err := Compare(background, pair[0], pair[1], nil)
+		if comparison != nil || !errors.Is(err, syscall.ENOENT) {
+			t.Error(comparison, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(background)
+	cancel()
+	if _, err := Compare(ctx, archive, archive, nil); !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }
 

@@ -91,6 +91,11 @@ func (*MetadataBuild) Build() (*Metadata, error) {
 	return nil, ErrUnsupported
 }
 
+// Compare fails with [ErrUnsupported] here.
+func Compare(ctx context.Context, before, after Place, options *CompareOptions) (*Comparison, error) {
+	return nil, ErrUnsupported
+}
+
 // Inspect fails with [ErrUnsupported] here.
 func Inspect(ctx context.Context, checkpoint Place, options *InspectOptions) (*Inspection, error) {
 	return nil, ErrUnsupported

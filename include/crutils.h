@@ -2567,7 +2567,8 @@ const struct CRMemoryUse *CRInspectionMemory(const struct CRInspection *inspecti
  *
  * @param pid The process.
  * @param address The first address.
- * @param buffer An array of buffer_len bytes, which receives the memory.
+ * @param buffer An array of buffer_len bytes, which receives the memory. After EBADMSG and errors of the system it may
+ * hold a part of it.
  * @param read Receives how many bytes were read: fewer than buffer_len if what follows isn't mapped, or can't be read.
  *
  * Errors:
@@ -2584,6 +2585,27 @@ int CRInspectionReadMemory(struct CRInspection *inspection,
                            size_t *read,
                            struct CRError **error)
     CRUTILS_MUST_USE CRUTILS_NONNULL((1, 6));
+
+/**
+ * Compares a checkpoint with a later one: processes, open files, sockets, sizes of members, and the memory of processes
+ * that both have, page by page. Processes are told apart by their numbers: of checkpoints of different containers that
+ * says little.
+ *
+ * @param before,after The two checkpoints, which have to be two inspections.
+ * @param json Receives one JSON object, in UTF-8, which the caller frees with CRStringFree. docs/inspect.md describes each
+ * key, and docs/compare.schema.json is its schema.
+ *
+ * Errors:
+ * - EINVAL: both are the same inspection.
+ * - EBADMSG: pages are damaged.
+ * - EOPNOTSUPP: an archive came through a pipe or a socket.
+ * - ECANCELED, ETIMEDOUT: a watch of the inspections ended the work.
+ */
+int CRInspectionCompare(struct CRInspection *before,
+                        struct CRInspection *after,
+                        char **json,
+                        struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 2, 3));
 
 /**
  * Lists what a restore of the checkpoint on a host depends on, the worst first. The checkpoint can't be restored there if

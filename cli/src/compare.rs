@@ -26,7 +26,7 @@ pub(crate) fn run(
     let mut after = inspect::open(&options.after, &parents(&options.after_parent), watch)?;
     let comparison = before.compare(&mut after)?;
     if options.json {
-        output.line(serde_json::to_string(&comparison)?)?;
+        output.line(comparison.to_json()?)?;
     } else {
         print(&comparison, output)?;
     }

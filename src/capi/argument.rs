@@ -8,6 +8,7 @@
 //! Each conversion is told the argument's name in the header, for the message of its refusal.
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -162,6 +163,22 @@ impl<T> ObjectMut<T> {
     }
 }
 
+impl<T> ObjectMut<T> {
+    /// Two objects that are changed; EINVAL for NULL, and for one that is named twice.
+    pub(super) fn both<'o>(
+        (first, name): (&'o mut Self, &str),
+        (second, other): (&'o mut Self, &str),
+    ) -> Result<(&'o mut T, &'o mut T)> {
+        if ptr::eq(first.0, second.0) && !second.0.is_null() {
+            return Err(Error::argument(
+                other,
+                format!("is the same object as {name}"),
+            ));
+        }
+        Ok((first.get(name)?, second.get(other)?))
+    }
+}
+
 /// An object that C gives back: NULL, or one that was made by this library and isn't used after. Another type's isn't
 /// taken: that doesn't compile.
 #[repr(transparent)]
@@ -290,18 +307,48 @@ impl Bytes {
 pub struct BytesMut(*mut c_void);
 
 impl BytesMut {
-    /// As many zeros as the array is long, to be filled for it. What no array can be is EINVAL.
-    pub(super) fn filling(&self, len: usize, name: &str) -> Result<Vec<u8>> {
+    /// A writer into the array, from its beginning to its end. What no array can be is EINVAL.
+    pub(super) fn filling(&mut self, len: usize, name: &str) -> Result<Filling<'_>> {
         if len > 0 {
             check_array(name, self.0.cast::<u8>().cast_const(), len)?;
         }
-        Ok(vec![0; len])
+        Ok(Filling {
+            array: self,
+            len,
+            filled: 0,
+        })
+    }
+}
+
+/// A writer into an array of bytes.
+#[derive(Debug)]
+pub(super) struct Filling<'a> {
+    array: &'a mut BytesMut,
+    len: usize,
+    filled: usize,
+}
+
+impl io::Write for Filling<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(self.len - self.filled);
+        if count > 0 {
+            let to = self.array.0.cast::<u8>();
+            // SAFETY: an array of `len` bytes may be there, as was checked, and `filled + count` is no more; the type says
+            // the rest, also that the array isn't where `bytes` are.
+            #[allow(
+                clippy::multiple_unsafe_ops_per_block,
+                reason = "one argument holds for both"
+            )]
+            unsafe {
+                ptr::copy_nonoverlapping(bytes.as_ptr(), to.add(self.filled), count);
+            }
+            self.filled += count;
+        }
+        Ok(count)
     }
 
-    /// Writes the beginning of what was filled for the array.
-    pub(super) fn write(&mut self, filled: &[u8]) {
-        // SAFETY: an array of at least this length may be there, as was checked; the type says the rest.
-        unsafe { ptr::copy_nonoverlapping(filled.as_ptr(), self.0.cast::<u8>(), filled.len()) };
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

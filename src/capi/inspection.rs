@@ -305,7 +305,8 @@ pub extern "C" fn CRInspectionMemory(inspection: Optional<CRInspection>) -> *con
 ///
 /// @param pid The process.
 /// @param address The first address.
-/// @param buffer An array of buffer_len bytes, which receives the memory.
+/// @param buffer An array of buffer_len bytes, which receives the memory. After EBADMSG and errors of the system it may
+/// hold a part of it.
 /// @param read Receives how many bytes were read: fewer than buffer_len if what follows isn't mapped, or can't be read.
 ///
 /// Errors:
@@ -325,13 +326,39 @@ pub extern "C" fn CRInspectionReadMemory(
 ) -> Status {
     guard::status(error, || {
         let inspection = inspection.get("inspection")?;
-        let mut bytes = buffer.filling(buffer_len, "buffer")?;
+        let mut filling = buffer.filling(buffer_len, "buffer")?;
         let out = read.check("read")?;
         let inspection = &mut inspection.inspection;
-        let len = inspection.read_memory(pid, address, &mut bytes)?;
-        bytes.truncate(len);
-        buffer.write(&bytes);
-        out.write(bytes.len());
+        out.write(inspection.copy_memory(pid, address, buffer_len, &mut filling)?);
+        Ok(())
+    })
+}
+
+/// Compares a checkpoint with a later one: processes, open files, sockets, sizes of members, and the memory of processes
+/// that both have, page by page. Processes are told apart by their numbers: of checkpoints of different containers that
+/// says little.
+///
+/// @param before, after The two checkpoints, which have to be two inspections.
+/// @param json Receives one JSON object, in UTF-8, which the caller frees with CRStringFree. docs/inspect.md describes each
+/// key, and docs/compare.schema.json is its schema.
+///
+/// Errors:
+/// - EINVAL: both are the same inspection.
+/// - EBADMSG: pages are damaged.
+/// - EOPNOTSUPP: an archive came through a pipe or a socket.
+/// - ECANCELED, ETIMEDOUT: a watch of the inspections ended the work.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRInspectionCompare(
+    mut before: ObjectMut<CRInspection>,
+    mut after: ObjectMut<CRInspection>,
+    json: Out<*mut c_char>,
+    error: Slot,
+) -> Status {
+    guard::status(error, || {
+        let (before, after) = ObjectMut::both((&mut before, "before"), (&mut after, "after"))?;
+        let out = json.check("json")?;
+        let comparison = before.inspection.compare(&mut after.inspection)?;
+        out.write(string::owned("json", comparison.to_json()?)?);
         Ok(())
     })
 }

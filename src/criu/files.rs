@@ -85,6 +85,7 @@ messages! {
     /// A netlink socket.
     NetlinkSk {
         1 id: u32,
+        2 inode: u32,
         3 protocol: u32,
         4 state: u32,
         6 flags: u32,

@@ -82,7 +82,7 @@ messages! {
         2 index: u32,
         3 mtu: u32,
         5 name: Bytes,
-        6 address: Option<Bytes>,
+        7 address: Option<Bytes>,
     }
 
     /// stats-dump and stats-restore.

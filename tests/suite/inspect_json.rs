@@ -26,7 +26,7 @@ fn document(archive: &str) -> Value {
 }
 
 /// Checks a value against the part of JSON Schema that the schema uses.
-fn check(value: &Value, schema: &Value, root: &Value, at: &str) -> Result<(), String> {
+pub fn check(value: &Value, schema: &Value, root: &Value, at: &str) -> Result<(), String> {
     if let Some(reference) = schema["$ref"].as_str() {
         let definition = &root["$defs"][reference.strip_prefix("#/$defs/").unwrap()];
         assert!(definition.is_object(), "{reference}");
@@ -111,8 +111,8 @@ fn the_check_against_the_schema_finds_what_is_wrong() {
     }
 }
 
-#[test]
-fn every_key_of_the_schema_is_described() {
+/// Checks that each property of a schema has a description.
+pub fn described(schema: &Value) {
     fn walk(value: &Value, at: &str) {
         for (key, property) in value["properties"].as_object().into_iter().flatten() {
             let described = property["description"]
@@ -121,11 +121,16 @@ fn every_key_of_the_schema_is_described() {
             assert!(described, "{at}.{key} has no description");
         }
     }
-    let schema = schema();
-    walk(&schema, "");
+    walk(schema, "");
     for (name, definition) in schema["$defs"].as_object().unwrap() {
         walk(definition, name);
     }
+}
+
+#[test]
+fn every_key_of_the_schema_is_described() {
+    let schema = schema();
+    described(&schema);
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/inspect.md");
     let page = fs::read_to_string(page).unwrap();
     for key in schema["properties"].as_object().unwrap().keys() {

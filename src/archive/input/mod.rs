@@ -36,6 +36,7 @@ mod seek;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod through;
 
 use std::fs::File;
 use std::io::{self, BufRead, Read};
@@ -50,7 +51,6 @@ use crate::archive::Sha256Digest;
 use crate::compress::{self, Compression, Decode, MAGIC_LEN};
 use crate::error::{self, Called as _, Error, Kind, Result};
 use crate::fs::fill_from;
-use crate::sys::write_all_at;
 use crate::tar::{Data, Extents, Source};
 use crate::watch::{Cancellation, Watch};
 use ahead::Decoding;
@@ -63,6 +63,7 @@ pub(crate) use record::Overflow;
 use record::Recording;
 use seek::SeekInput;
 use stream::{Account, Feed, StreamInput};
+use through::{copy_through, read_through, read_up_to};
 
 /// How many bytes of holes a nested archive may have: they are read as zeros, which takes some seconds.
 const MAX_HOLES: u64 = 64 << 30;
@@ -247,6 +248,15 @@ impl ArchiveOrigin {
 }
 
 impl Input<'static> {
+    /// The same archive from its beginning, if that costs less than [`look`](ArchiveOrigin::look): what one of the two has
+    /// found of its frames, the other knows.
+    pub(crate) fn again(&self) -> Option<Self> {
+        match self {
+            Input::Frames(input) => Some(Input::Frames(Box::new(input.again()))),
+            _ => None,
+        }
+    }
+
     /// Reads the archive in a regular file once, from its beginning on. Its compression is told by the first bytes;
     /// the name plays no part.
     pub(crate) fn new(file: File, reading: &Reading) -> Result<Self> {
@@ -358,39 +368,6 @@ trait Way: Source {
     }
 }
 
-/// Writes the next `len` bytes to `target` at offset `at`, as they lie in memory. Returns how many there were.
-fn copy_through(
-    reader: &mut (impl BufRead + ?Sized),
-    target: &File,
-    at: u64,
-    len: u64,
-) -> Result<u64> {
-    let mut done = 0;
-    while done < len {
-        let there = match reader.fill_buf() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            result => result.called(|| "read the archive")?,
-        };
-        let count = there
-            .len()
-            .min(usize::try_from(len - done).unwrap_or(usize::MAX));
-        if count == 0 {
-            break;
-        }
-        write_all_at(target, &there[..count], at + done).called(|| "write")?;
-        reader.consume(count);
-        done += count as u64;
-    }
-    Ok(done)
-}
-
-/// What [`Read::read`] is to a reader that has bytes in memory.
-fn read_through(reader: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize> {
-    let count = reader.fill_buf()?.read(buffer)?;
-    reader.consume(count);
-    Ok(count)
-}
-
 /// An archive of zstd frames with a table of them, if it is one.
 fn frames(file: &Arc<File>, len: u64, reading: &Reading) -> io::Result<Option<SeekInput>> {
     if compress::has_seek_table(&**file, len)? {
@@ -455,21 +432,6 @@ fn beginning(file: &impl FileExt) -> Result<Vec<u8>> {
     let read = fill_from(file, &mut first, 0);
     first.truncate(read.called(|| "read the archive")?);
     Ok(first)
-}
-
-/// Fills a buffer until it has as many bytes at `least`, or the reader has no more. Returns how many it has, and what
-/// has ended it.
-fn read_up_to(reader: &mut dyn Read, least: usize, buffer: &mut [u8]) -> (usize, io::Result<()>) {
-    let mut filled = 0;
-    while filled < least.min(buffer.len()) {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return (filled, Err(error)),
-        }
-    }
-    (filled, Ok(()))
 }
 
 impl Read for Input<'_> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::memory::{Found, Owner, find};
 use super::{Descriptor, Inspection, Mapping, Process, RawText, Socket};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 
 /// How much memory of two processes is compared at once.
 const PIECE: u64 = 256 << 10;
@@ -104,6 +104,32 @@ pub struct MemberComparison {
     pub before: Option<u64>,
     /// Its size in the second checkpoint.
     pub after: Option<u64>,
+}
+
+/// The version of the document; see the inspection's.
+const SCHEMA: u32 = 1;
+
+impl Comparison {
+    /// The comparison as a JSON document, which docs/compare.schema.json describes. Keys may be added under the same
+    /// `schema`.
+    ///
+    /// # Errors
+    ///
+    /// None is known.
+    pub fn to_json(&self) -> Result<String> {
+        #[derive(Serialize)]
+        struct Document<'c> {
+            schema: u32,
+            #[serde(flatten)]
+            comparison: &'c Comparison,
+        }
+        let document = Document {
+            schema: SCHEMA,
+            comparison: self,
+        };
+        let written = serde_json::to_string(&document);
+        written.map_err(|error| Error::new(Kind::Internal, error.to_string()))
+    }
 }
 
 impl Inspection {

@@ -18,6 +18,8 @@ const PIECE: u64 = 64 << 10;
 /// Places in an archive that can be read from its beginning as often as need be. Each goes forward alone.
 pub(super) struct Cursors {
     origin: ArchiveOrigin,
+    /// An input of it, whose beginning is reached without looking for its frames again.
+    known: Option<Input<'static>>,
     reading: Reading,
     /// The one that was used last stands at the end.
     cursors: Vec<Cursor>,
@@ -33,9 +35,11 @@ struct Cursor {
 }
 
 impl Cursors {
-    pub(super) fn new(origin: ArchiveOrigin, reading: Reading) -> Self {
+    /// Reads what `input` reads, too.
+    pub(super) fn new(origin: ArchiveOrigin, input: &Input<'static>, reading: Reading) -> Self {
         Self {
             origin,
+            known: input.again(),
             reading,
             cursors: Vec::new(),
         }
@@ -62,27 +66,36 @@ impl Cursors {
             return Ok(self.cursors.remove(found));
         }
         if self.cursors.len() < MOST {
-            return Cursor::new(&mut self.origin, &self.reading);
+            return self.begin();
         }
         let before = |cursor: &Cursor| (cursor.begun, cursor.at) <= place;
         match self.cursors.iter().position(before) {
             Some(found) => Ok(self.cursors.remove(found)),
             None => {
                 self.cursors.remove(0);
-                Cursor::new(&mut self.origin, &self.reading)
+                self.begin()
             }
         }
+    }
+
+    /// A cursor at the archive's beginning.
+    fn begin(&mut self) -> Result<Cursor> {
+        let input = match self.known.as_ref().and_then(Input::again) {
+            Some(input) => input,
+            None => self.origin.look(&self.reading, Hash::Never, None)?,
+        };
+        Ok(Cursor::new(input))
     }
 }
 
 impl Cursor {
-    fn new(origin: &mut ArchiveOrigin, reading: &Reading) -> Result<Self> {
-        Ok(Self {
-            reader: Reader::new(origin.look(reading, Hash::Never, None)?),
+    fn new(input: Input<'static>) -> Self {
+        Self {
+            reader: Reader::new(input),
             begun: 0,
             member: None,
             at: 0,
-        })
+        }
     }
 
     fn read(&mut self, index: usize, offset: u64, len: u64) -> Result<Vec<u8>> {

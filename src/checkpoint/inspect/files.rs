@@ -104,6 +104,7 @@ impl Opened {
                 self.sockets.len() - 1
             });
             descriptor.socket = Some(at);
+            descriptor.flags = sockets::flags(file);
             if let Some(socket) = self.sockets.get_mut(at) {
                 socket.holders.push(holder);
             }

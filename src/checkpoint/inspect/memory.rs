@@ -18,7 +18,7 @@ use crate::fs::FromOffset;
 use crate::tar::{Extent, Extents};
 
 /// How much memory is read at once.
-const MOST: u64 = 256 << 10;
+pub(super) const MOST: u64 = 256 << 10;
 
 /// Whose memory it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

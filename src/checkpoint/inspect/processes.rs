@@ -172,7 +172,11 @@ pub(super) fn ids_of(images: &Images, pid: u32) -> Option<&KernelIds> {
 fn thread(tid: u32, core: Option<&Core>, process: &Process) -> Thread {
     let thread = core.and_then(|core| core.thread.as_deref());
     let comm = thread.and_then(|thread| thread.comm.as_ref());
-    let own = || (tid == process.pid).then(|| process.comm.clone());
+    let task = core.and_then(|core| core.task.as_ref());
+    let own = || {
+        task.filter(|_| tid == process.pid)
+            .map(|_| process.comm.clone())
+    };
     Thread {
         tid,
         comm: comm.map(|comm| text(&comm.0)).or_else(own),

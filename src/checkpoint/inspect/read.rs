@@ -2,11 +2,12 @@
 
 #![forbid(unsafe_code)]
 
+use std::io::Write;
 use std::ops::Range;
 
-use super::memory::{Found, Owner, find, read_piece};
+use super::memory::{Found, MOST, Owner, find, read_piece};
 use super::{Inspection, Mapping};
-use crate::error::{self, Error, Kind, Result};
+use crate::error::{self, Called as _, Error, Kind, Result};
 
 /// A piece of a process's memory.
 #[derive(Debug)]
@@ -51,29 +52,42 @@ impl Inspection {
     /// is mapped unchanged; a page of a previous checkpoint that isn't there); EBADMSG for pages that are damaged;
     /// EOPNOTSUPP for an archive that came through a pipe.
     pub fn read_memory(&mut self, pid: u32, address: u64, buffer: &mut [u8]) -> Result<usize> {
+        self.copy_memory(pid, address, buffer.len(), &mut &mut *buffer)
+    }
+
+    /// Writes `len` bytes of a process's memory to `to`, as [`read_memory`](Self::read_memory) reads them. They are never
+    /// in memory all at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_memory`](Self::read_memory); what writing fails with.
+    pub fn copy_memory(
+        &mut self,
+        pid: u32,
+        address: u64,
+        len: usize,
+        to: &mut dyn Write,
+    ) -> Result<usize> {
         if self.process(pid).is_none() {
             return Err(Refusal::NoProcess(pid).into());
         }
-        let mut filled = 0;
-        while filled < buffer.len() {
-            let Some(at) = address.checked_add(filled as u64) else {
+        let mut copied = 0;
+        while copied < len {
+            let Some(at) = address.checked_add(copied as u64) else {
                 break;
             };
-            let most = (buffer.len() - filled) as u64;
+            let most = MOST.min((len - copied) as u64);
             match self.read_some(pid, at, most) {
                 Ok(bytes) => {
-                    let end = filled + bytes.len();
-                    if let Some(target) = buffer.get_mut(filled..end) {
-                        target.copy_from_slice(&bytes);
-                    }
-                    filled = end;
+                    to.write_all(&bytes).called(|| "write")?;
+                    copied += bytes.len();
                 }
                 // What was read is told; who asks for what follows hears why it isn't there.
-                Err(error) if filled > 0 && error.kind() == Kind::NotInArchive => break,
+                Err(error) if copied > 0 && error.kind() == Kind::NotInArchive => break,
                 Err(error) => return Err(error),
             }
         }
-        Ok(filled)
+        Ok(copied)
     }
 
     fn read_some(&mut self, pid: u32, at: u64, most: u64) -> Result<Vec<u8>> {

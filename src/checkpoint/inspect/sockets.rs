@@ -22,6 +22,7 @@ pub(super) fn socket(file: &FileEntry, images: &Images) -> Option<Socket> {
             family: "netlink".to_owned(),
             protocol: socket.protocol.to_string(),
             state: unix_state(socket.state),
+            inode: socket.inode,
             ..Socket::default()
         })
     } else {
@@ -32,6 +33,15 @@ pub(super) fn socket(file: &FileEntry, images: &Images) -> Option<Socket> {
             ..Socket::default()
         })
     }
+}
+
+/// The flags that a socket was opened with.
+pub(super) fn flags(file: &FileEntry) -> Option<u32> {
+    let inet = file.inet.as_ref().map(|socket| socket.flags);
+    let unix = || file.unix.as_ref().map(|socket| socket.flags);
+    let netlink = || file.netlink.as_ref().map(|socket| socket.flags);
+    let packet = || file.packet.as_ref().map(|socket| socket.flags);
+    inet.or_else(unix).or_else(netlink).or_else(packet)
 }
 
 fn inet(socket: &InetSk, images: &Images) -> Socket {

@@ -104,7 +104,7 @@ impl Store {
             (ArchiveOrigin::File(file), Input::File(_)) => Source::Plain(Arc::clone(file)),
             (ArchiveOrigin::File(_), Input::Stream(_) | Input::Frames(_))
             | (ArchiveOrigin::Made(..), _) => {
-                Source::Compressed(Cursors::new(origin, reading.clone()))
+                Source::Compressed(Cursors::new(origin, &input, reading.clone()))
             }
             (ArchiveOrigin::Stream(_), _) => Source::Spent,
         };
