@@ -69,6 +69,7 @@ mod faults;
 mod hard_links;
 mod house;
 mod images;
+mod images_clone;
 mod images_hostile;
 mod images_read;
 mod import;
