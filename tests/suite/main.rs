@@ -71,6 +71,7 @@ mod house;
 mod images;
 mod images_clone;
 mod images_hostile;
+mod images_hostile_forms;
 mod images_read;
 mod import;
 mod inspect;
