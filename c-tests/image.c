@@ -98,6 +98,48 @@ static void an_image_is_looked_at_and_imported(void)
     CRImportOptionsFree(how);
 }
 
+static void the_images_of_a_layout_are_listed(void)
+{
+    CRImageOptions *options = CRImageOptionsNew();
+    CRImage *named = NULL, *nameless = NULL;
+    CRImageList *list = NULL;
+    const CRListedImage *const *images;
+    struct stat manifest;
+    size_t length = 9;
+    char digest[100];
+
+    make_bundle();
+    exported("archive.tar.zst");
+    CHECK_OK_ONCE(CRImageOptionsName, options, "localhost/counter:1");
+    CHECK_OK_ONCE(CRImageFromArchive, AT_FDCWD, path("archive.tar.zst"), AT_FDCWD, path("layout"), options, NULL,
+                  &named);
+    CHECK_OK_ONCE(CRImageFromArchive, AT_FDCWD, path("archive.tar.zst"), AT_FDCWD, path("layout"), NULL, NULL,
+                  &nameless);
+    CHECK_OK_ONCE(CRImageListOpen, AT_FDCWD, path("layout"), NULL, NULL, &list);
+    images = CRImageListImages(list, &length);
+    CHECK_INT(length, 2);
+    CHECK_STRING(images[0]->name, "localhost/counter:1");
+    CHECK_INT(images[1]->name == NULL, 1);
+    snprintf(digest, sizeof digest, "sha256:%s", CRImageGetInfo(named)->digest);
+    CHECK_STRING(images[0]->digest, digest);
+    CHECK_STRING(images[0]->media_type, "application/vnd.oci.image.manifest.v1+json");
+    snprintf(digest, sizeof digest, "layout/blobs/sha256/%s", CRImageGetInfo(named)->digest);
+    CHECK_INT(stat(path(digest), &manifest), 0);
+    CHECK_INT(images[0]->size, manifest.st_size);
+    CHECK_INT(CRImageListImages(list, NULL) == images, 1);
+    CRImageListFree(list);
+
+    list = NULL;
+    CHECK_FAILS(ENOENT, CR_ERROR_SYSTEM, CRImageListOpen, AT_FDCWD, path("missing"), NULL, NULL, &list);
+    CHECK_FAILS(EBADMSG, CR_ERROR_MALFORMED, CRImageListOpen, AT_FDCWD, path("bundle"), NULL, NULL, &list);
+    CHECK_INT(list == NULL, 1);
+    CHECK_INT(CRImageListImages(NULL, &length) == NULL && length == 0, 1);
+    CRImageListFree(NULL);
+    CRImageFree(nameless);
+    CRImageFree(named);
+    CRImageOptionsFree(options);
+}
+
 static void what_is_no_image_is_an_error(void)
 {
     CRImageOptions *options = CRImageOptionsNew();
@@ -122,6 +164,7 @@ int main(void)
 {
     RUN(an_archive_and_its_bundle_become_images);
     RUN(an_image_is_looked_at_and_imported);
+    RUN(the_images_of_a_layout_are_listed);
     RUN(what_is_no_image_is_an_error);
     return check_finish("image");
 }

@@ -153,6 +153,44 @@ static void an_export(void)
     CRExportOptionsFree(options);
 }
 
+static void images(void)
+{
+    CRImageOptions *options = CRImageOptionsNew();
+    CRExport *export = CRExportNew();
+    CRImageList *list = NULL;
+    CRImport *import = NULL;
+    CRImage *image = NULL;
+
+    tar_end(tar_begin("in.tar"));
+    CHECK_NULL("options", CRImageOptionsSet, NULL, CR_IMAGE_SYNC, 1);
+    CHECK_NULL("options", CRImageOptionsName, NULL, "a");
+    CHECK_NULL("name", CRImageOptionsName, options, NULL);
+    CHECK_NULL("options", CRImageOptionsAnnotation, NULL, "a", "b");
+    CHECK_NULL("key", CRImageOptionsAnnotation, options, NULL, "b");
+    CHECK_NULL("text", CRImageOptionsAnnotation, options, "a", NULL);
+    CHECK_NULL("options", CRImageOptionsArchitecture, NULL, "arm64");
+    CHECK_NULL("architecture", CRImageOptionsArchitecture, options, NULL);
+    CHECK_NULL("options", CRImageOptionsCreated, NULL, "2026-11-02T03:04:05Z");
+    CHECK_NULL("time", CRImageOptionsCreated, options, NULL);
+    CHECK_NULL("options", CRImageOptionsSpoolDirectory, NULL, HERE);
+    CHECK_NULL("directory", CRImageOptionsSpoolDirectory, options, AT_FDCWD, NULL);
+    CHECK_NULL("archive", CRImageFromArchive, AT_FDCWD, NULL, AT_FDCWD, path("layout"), NULL, NULL, &image);
+    CHECK_NULL("image", CRImageFromArchive, AT_FDCWD, path("in.tar"), AT_FDCWD, NULL, NULL, NULL, &image);
+    CHECK_NULL("written", CRImageFromArchive, AT_FDCWD, path("in.tar"), AT_FDCWD, path("layout"), NULL, NULL, NULL);
+    CHECK_NULL("checkpoint", CRExportWriteImage, NULL, AT_FDCWD, path("layout"), NULL, NULL, NULL, &image);
+    CHECK_NULL("image", CRExportWriteImage, export, AT_FDCWD, NULL, NULL, NULL, NULL, &image);
+    CHECK_NULL("written", CRExportWriteImage, export, AT_FDCWD, path("layout"), NULL, NULL, NULL, NULL);
+    CHECK_NULL("image", CRImageOpen, AT_FDCWD, NULL, NULL, NULL, NULL, &image);
+    CHECK_NULL("opened", CRImageOpen, HERE, NULL, NULL, NULL, NULL);
+    CHECK_NULL("image", CRImageListOpen, AT_FDCWD, NULL, NULL, NULL, &list);
+    CHECK_NULL("list", CRImageListOpen, HERE, NULL, NULL, NULL);
+    CHECK_NULL("image", CRImportOpenImage, AT_FDCWD, NULL, NULL, NULL, NULL, &import);
+    CHECK_NULL("import", CRImportOpenImage, HERE, NULL, NULL, NULL, NULL);
+    CHECK(image == NULL && list == NULL && import == NULL && !exists("layout"));
+    CRExportFree(export);
+    CRImageOptionsFree(options);
+}
+
 static void changes(void)
 {
     CRChangesOptions *options = CRChangesOptionsNew();
@@ -235,6 +273,7 @@ int main(void)
     RUN(the_options_of_an_import);
     RUN(an_import);
     RUN(an_export);
+    RUN(images);
     RUN(changes);
     RUN(metadata);
     RUN(a_watch);

@@ -83,6 +83,22 @@ func (a *arguments) strings(name string, values []string) **C.char {
 	return (**C.char)(block)
 }
 
+// set calls a function of C's that sets an option to a string, unless that is empty or something was wrong before.
+func (a *arguments) set(name, value string, call func(value *C.char, failure **C.CRError) C.int) {
+	if value != "" {
+		a.setAny(name, value, call)
+	}
+}
+
+// setAny is set for a string that may be empty.
+func (a *arguments) setAny(name, value string, call func(value *C.char, failure **C.CRError) C.int) {
+	text := a.text(name, value)
+	if a.err == nil {
+		var failure *C.CRError
+		a.err = result(call(text, &failure), failure)
+	}
+}
+
 // place returns a place as C has it, with a duplicate of its descriptor: the caller may close the file meanwhile.
 func (a *arguments) place(name string, place Place) (C.int, *C.char) {
 	if place.At == nil {

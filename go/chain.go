@@ -26,11 +26,6 @@ func ImportChain(ctx context.Context, bundle Place, dumps []Dump, options *Impor
 		return err
 	}
 	defer C.CRImportOptionsFree(made)
-	w, err := newWatch(options.Progress, options.Warning)
-	if err != nil {
-		return err
-	}
-	defer w.free()
 	var args arguments
 	defer args.release()
 	at, path := args.place("bundle", bundle)
@@ -38,9 +33,8 @@ func ImportChain(ctx context.Context, bundle Place, dumps []Dump, options *Impor
 	if args.err != nil {
 		return args.err
 	}
-	return w.during(ctx, func(watch *C.CRWatch) error {
-		var failure *C.CRError
-		return result(C.CRImportChain(at, path, array, C.size_t(len(dumps)), made, watch, &failure), failure)
+	return watched(ctx, options.Progress, options.Warning, func(watch *C.CRWatch, failure **C.CRError) C.int {
+		return C.CRImportChain(at, path, array, C.size_t(len(dumps)), made, watch, failure)
 	})
 }
 

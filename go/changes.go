@@ -131,26 +131,19 @@ func changesOf(
 		return nil, err
 	}
 	defer C.CRChangesOptionsFree(made)
-	w, err := newWatch(options.Progress, options.Warning)
+	var list *C.CRChangeList
+	err = watched(ctx, options.Progress, options.Warning, func(watch *C.CRWatch, failure **C.CRError) C.int {
+		return find(made, watch, &list, failure)
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer w.free()
-	var changes []Change
-	err = w.during(ctx, func(watch *C.CRWatch) error {
-		var list *C.CRChangeList
-		var failure *C.CRError
-		if err := result(find(made, watch, &list, &failure), failure); err != nil {
-			return err
-		}
-		defer C.CRChangeListFree(list)
-		var length C.size_t
-		first := C.CRChangeListChanges(list, &length)
-		changes = make([]Change, 0, int(length))
-		for _, change := range unsafe.Slice(first, int(length)) {
-			changes = append(changes, Change{Path: C.GoString(change.path), Kind: ChangeKind(change.kind)})
-		}
-		return nil
-	})
-	return changes, err
+	defer C.CRChangeListFree(list)
+	var length C.size_t
+	first := C.CRChangeListChanges(list, &length)
+	changes := make([]Change, 0, int(length))
+	for _, change := range unsafe.Slice(first, int(length)) {
+		changes = append(changes, Change{Path: C.GoString(change.path), Kind: ChangeKind(change.kind)})
+	}
+	return changes, nil
 }

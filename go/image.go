@@ -58,6 +58,20 @@ type ImageLayer struct {
 	Size uint64
 }
 
+// ListedImage is an image as the index of its layout lists it: nothing of the image itself was read. Its texts come from the
+// index.
+type ListedImage struct {
+	// Name is the image's name in its layout; "" if it has none.
+	Name string
+	// Digest is the digest of its manifest or index as it stands in the index: "sha256:" and 64 hexadecimal digits, which
+	// [OpenImage] takes as a reference, or what else a writer has put there.
+	Digest string
+	// MediaType is the media type of the manifest or index; may be "".
+	MediaType string
+	// Size is how many bytes the manifest or index has.
+	Size uint64
+}
+
 // Image is what is known of an image. Its texts come from the image.
 type Image struct {
 	// Digest is the SHA-256 of the manifest, by which registries know the image, as 64 hexadecimal digits.

@@ -44,41 +44,26 @@ func (o *ImageOptions) set(made *C.CRImageOptions) error {
 	}
 	var args arguments
 	defer args.release()
-	name, architecture := args.text("name", o.Name), args.text("architecture", o.Architecture)
-	created := args.text("time", o.Created)
-	at, directory := args.place("directory", o.SpoolDirectory)
-	var keys, texts []string
+	args.set("name", o.Name, func(name *C.char, failure **C.CRError) C.int {
+		return C.CRImageOptionsName(made, name, failure)
+	})
+	args.set("architecture", o.Architecture, func(architecture *C.char, failure **C.CRError) C.int {
+		return C.CRImageOptionsArchitecture(made, architecture, failure)
+	})
+	args.set("time", o.Created, func(created *C.char, failure **C.CRError) C.int {
+		return C.CRImageOptionsCreated(made, created, failure)
+	})
 	for key, text := range o.Annotations {
-		keys, texts = append(keys, key), append(texts, text)
+		value := args.text("text", text)
+		args.setAny("key", key, func(key *C.char, failure **C.CRError) C.int {
+			return C.CRImageOptionsAnnotation(made, key, value, failure)
+		})
 	}
-	cKeys, cTexts := args.texts("key", keys), args.texts("text", texts)
-	if args.err != nil {
+	at, directory := args.place("directory", o.SpoolDirectory)
+	if args.err != nil || o.SpoolDirectory.isZero() {
 		return args.err
 	}
 	var failure *C.CRError
-	if o.Name != "" {
-		if err := result(C.CRImageOptionsName(made, name, &failure), failure); err != nil {
-			return err
-		}
-	}
-	if o.Architecture != "" {
-		if err := result(C.CRImageOptionsArchitecture(made, architecture, &failure), failure); err != nil {
-			return err
-		}
-	}
-	if o.Created != "" {
-		if err := result(C.CRImageOptionsCreated(made, created, &failure), failure); err != nil {
-			return err
-		}
-	}
-	for i, key := range cKeys {
-		if err := result(C.CRImageOptionsAnnotation(made, key, cTexts[i], &failure), failure); err != nil {
-			return err
-		}
-	}
-	if o.SpoolDirectory.isZero() {
-		return nil
-	}
 	return result(C.CRImageOptionsSpoolDirectory(made, at, directory, &failure), failure)
 }
 
@@ -92,11 +77,11 @@ func ImageFromArchive(ctx context.Context, archive, image Place, options *ImageO
 	if options == nil {
 		options = &ImageOptions{}
 	}
-	made, err := options.c()
+	how, err := options.c()
 	if err != nil {
 		return nil, err
 	}
-	defer C.CRImageOptionsFree(made)
+	defer C.CRImageOptionsFree(how)
 	var args arguments
 	defer args.release()
 	at, path := args.place("archive", archive)
@@ -104,21 +89,11 @@ func ImageFromArchive(ctx context.Context, archive, image Place, options *ImageO
 	if args.err != nil {
 		return nil, args.err
 	}
-	w, err := newWatch(options.Progress, options.Warning)
-	if err != nil {
-		return nil, err
-	}
-	defer w.free()
-	var written *C.CRImage
-	err = w.during(ctx, func(watch *C.CRWatch) error {
-		var failure *C.CRError
-		return result(C.CRImageFromArchive(at, path, imageAt, imagePath, made, watch, &written, &failure), failure)
+	return imageMade(func(made **C.CRImage) error {
+		return watched(ctx, options.Progress, options.Warning, func(watch *C.CRWatch, failure **C.CRError) C.int {
+			return C.CRImageFromArchive(at, path, imageAt, imagePath, how, watch, made, failure)
+		})
 	})
-	if err != nil {
-		return nil, err
-	}
-	defer C.CRImageFree(written)
-	return imageOf(C.CRImageGetInfo(written)), nil
 }
 
 // WriteImage writes the checkpoint as an OCI image, whose one layer is the archive that [Export.Write] would write. Both
@@ -135,70 +110,90 @@ func (e *Export) WriteImage(ctx context.Context, image Place, imageOptions *Imag
 		return nil, err
 	}
 	defer C.CRImageOptionsFree(how)
-	made, err := options.c()
+	with, err := options.c()
 	if err != nil {
 		return nil, err
 	}
-	defer C.CRExportOptionsFree(made)
+	defer C.CRExportOptionsFree(with)
 	var args arguments
 	defer args.release()
 	at, path := args.place("image", image)
 	if args.err != nil {
 		return nil, args.err
 	}
-	w, err := newWatch(options.Progress, options.Warning)
-	if err != nil {
-		return nil, err
-	}
-	defer w.free()
-	var written *C.CRImage
-	err = e.use(func() error {
-		return w.during(ctx, func(watch *C.CRWatch) error {
-			var failure *C.CRError
-			return result(C.CRExportWriteImage(e.handle, at, path, how, made, watch, &written, &failure), failure)
+	return imageMade(func(made **C.CRImage) error {
+		return e.use(func() error {
+			return watched(ctx, options.Progress, options.Warning, func(watch *C.CRWatch, failure **C.CRError) C.int {
+				return C.CRExportWriteImage(e.handle, at, path, how, with, watch, made, failure)
+			})
 		})
 	})
-	if err != nil {
-		return nil, err
-	}
-	defer C.CRImageFree(written)
-	return imageOf(C.CRImageGetInfo(written)), nil
 }
 
 // OpenImage reads what an image says of itself: its manifest and its config, whose digests are verified. Its layers aren't
 // read. reference is the image's name, or "sha256:" and the digest of its manifest; "" means the only image. options is nil
 // for the defaults; of them only SpoolDirectory, Progress and Warning count.
 func OpenImage(ctx context.Context, image Place, reference string, options *ImportOptions) (*Image, error) {
-	if options == nil {
-		options = &ImportOptions{}
-	}
-	made, err := options.c()
-	if err != nil {
-		return nil, err
-	}
-	defer C.CRImportOptionsFree(made)
 	var args arguments
 	defer args.release()
-	at, path := args.place("image", image)
 	name := args.text("reference", reference)
-	if args.err != nil {
-		return nil, args.err
-	}
-	w, err := newWatch(options.Progress, options.Warning)
-	if err != nil {
-		return nil, err
-	}
-	defer w.free()
-	var opened *C.CRImage
-	err = w.during(ctx, func(watch *C.CRWatch) error {
-		var failure *C.CRError
-		return result(C.CRImageOpen(at, path, name, made, watch, &opened, &failure), failure)
+	return imageMade(func(made **C.CRImage) error {
+		return args.look(ctx, image, options, func(at C.int, path *C.char, how *C.CRImportOptions, watch *C.CRWatch, failure **C.CRError) C.int {
+			return C.CRImageOpen(at, path, name, how, watch, made, failure)
+		})
+	})
+}
+
+// ListImages lists the images of a layout or an oci-archive: what its index names, in the index's order. The images themselves
+// aren't read, and an index of several platforms is one image. options is nil for the defaults; of them only SpoolDirectory,
+// Progress and Warning count.
+func ListImages(ctx context.Context, image Place, options *ImportOptions) ([]ListedImage, error) {
+	var args arguments
+	defer args.release()
+	var list *C.CRImageList
+	err := args.look(ctx, image, options, func(at C.int, path *C.char, how *C.CRImportOptions, watch *C.CRWatch, failure **C.CRError) C.int {
+		return C.CRImageListOpen(at, path, how, watch, &list, failure)
 	})
 	if err != nil {
 		return nil, err
 	}
-	defer C.CRImageFree(opened)
-	return imageOf(C.CRImageGetInfo(opened)), nil
+	defer C.CRImageListFree(list)
+	var length C.size_t
+	first := C.CRImageListImages(list, &length)
+	images := make([]ListedImage, 0, int(length))
+	for _, image := range unsafe.Slice(first, int(length)) {
+		images = append(images, ListedImage{
+			Name:      C.GoString(image.name),
+			Digest:    C.GoString(image.digest),
+			MediaType: C.GoString(image.media_type),
+			Size:      uint64(image.size),
+		})
+	}
+	return images, nil
+}
+
+// look calls a function of C's that reads what a layout or an oci-archive says of itself.
+func (a *arguments) look(
+	ctx context.Context,
+	image Place,
+	options *ImportOptions,
+	call func(at C.int, path *C.char, how *C.CRImportOptions, watch *C.CRWatch, failure **C.CRError) C.int,
+) error {
+	if options == nil {
+		options = &ImportOptions{}
+	}
+	how, err := options.c()
+	if err != nil {
+		return err
+	}
+	defer C.CRImportOptionsFree(how)
+	at, path := a.place("image", image)
+	if a.err != nil {
+		return a.err
+	}
+	return watched(ctx, options.Progress, options.Warning, func(watch *C.CRWatch, failure **C.CRError) C.int {
+		return call(at, path, how, watch, failure)
+	})
 }
 
 // OpenImportImage opens the checkpoint in an OCI image for import, which is to be closed: in a layout, or in an oci-archive.
@@ -229,6 +224,16 @@ func (i *Import) Image() *Image {
 		return nil
 	}
 	return imageOf(info)
+}
+
+// imageMade calls a function that has C make an image, and returns a copy of it.
+func imageMade(call func(made **C.CRImage) error) (*Image, error) {
+	var made *C.CRImage
+	if err := call(&made); err != nil {
+		return nil, err
+	}
+	defer C.CRImageFree(made)
+	return imageOf(C.CRImageGetInfo(made)), nil
 }
 
 // imageOf copies what C lends.

@@ -31,6 +31,13 @@ func TestAnArchiveAndItsBundleBecomeImagesThatAreImported(t *testing.T) {
 	if second.Layers[0].DiffID != image.Layers[0].DiffID || !strings.HasSuffix(second.Layers[0].MediaType, "+gzip") {
 		t.Errorf("%+v", second)
 	}
+	listed, err := ListImages(background, layout, nil)
+	must(t, err)
+	if len(listed) != 2 || listed[0].Name != "one" || listed[0].Digest != "sha256:"+image.Digest || listed[0].Size == 0 ||
+		listed[0].MediaType != "application/vnd.oci.image.manifest.v1+json" ||
+		listed[1].Name != "two" || listed[1].Digest != "sha256:"+second.Digest {
+		t.Errorf("%+v", listed)
+	}
 	opened, err := OpenImage(background, layout, "one", nil)
 	must(t, err)
 	if opened.Digest != image.Digest || opened.Config != image.Config {
@@ -57,6 +64,10 @@ func TestWhatIsNoImageIsAnError(t *testing.T) {
 	directory := t.TempDir()
 	_, err := OpenImage(background, Path(filepath.Join(directory, "missing")), "", nil)
 	if !errors.Is(err, syscall.ENOENT) {
+		t.Error(err)
+	}
+	_, err = ListImages(background, Path(directory), nil)
+	if !errors.Is(err, syscall.EBADMSG) {
 		t.Error(err)
 	}
 	_, err = OpenImportImage(background, Path(directory), "", nil)

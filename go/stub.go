@@ -256,6 +256,11 @@ func OpenImage(ctx context.Context, image Place, reference string, options *Impo
 	return nil, ErrUnsupported
 }
 
+// ListImages fails with [ErrUnsupported] here.
+func ListImages(ctx context.Context, image Place, options *ImportOptions) ([]ListedImage, error) {
+	return nil, ErrUnsupported
+}
+
 // OpenImportImage fails with [ErrUnsupported] here.
 func OpenImportImage(ctx context.Context, image Place, reference string, options *ImportOptions) (*Import, error) {
 	return nil, ErrUnsupported

@@ -106,6 +106,24 @@ func (w *watch) stop(reason error) {
 	}
 }
 
+// watched calls a function of C's under a watch of its own.
+func watched(
+	ctx context.Context,
+	progress func(Progress),
+	warning func(Warning),
+	call func(watch *C.CRWatch, failure **C.CRError) C.int,
+) error {
+	w, err := newWatch(progress, warning)
+	if err != nil {
+		return err
+	}
+	defer w.free()
+	return w.during(ctx, func(watch *C.CRWatch) error {
+		var failure *C.CRError
+		return result(call(watch, &failure), failure)
+	})
+}
+
 // during calls work, which ends early if the context does.
 func (w *watch) during(ctx context.Context, work func(watch *C.CRWatch) error) error {
 	if ctx.Err() != nil {

@@ -135,6 +135,9 @@ typedef struct CRHost CRHost;
 /** An image that was written or looked at. */
 typedef struct CRImage CRImage;
 
+/** The images of a layout or an oci-archive. */
+typedef struct CRImageList CRImageList;
+
 /** How an image is written. By default it has no name, goes into a layout, and isn't synced. */
 typedef struct CRImageOptions CRImageOptions;
 
@@ -1601,6 +1604,24 @@ typedef struct CRImageInfo {
     uint32_t flags;
 } CRImageInfo;
 
+/**
+ * An image as the index of its layout lists it: nothing of the image itself was read. Its texts come from the index.
+ * Later versions may add fields at the end.
+ */
+typedef struct CRListedImage {
+    /** The image's name in its layout; NULL if it has none. */
+    const char *name;
+    /**
+     * The digest of its manifest or index as it stands in the index: "sha256:" and 64 hexadecimal digits, which
+     * CRImageOpen takes as a reference, or what else a writer has put there.
+     */
+    const char *digest;
+    /** The media type of the manifest or index; possibly empty. */
+    const char *media_type;
+    /** How many bytes the manifest or index has. */
+    uint64_t size;
+} CRListedImage;
+
 /** Makes options with the defaults. The caller frees them with CRImageOptionsFree. */
 struct CRImageOptions *CRImageOptionsNew(void);
 
@@ -1819,6 +1840,42 @@ int CRImportOpenImage(int at,
  * archive, and for NULL.
  */
 const struct CRImageInfo *CRImportImageInfo(const struct CRImport *import);
+
+/**
+ * Lists the images of a layout or an oci-archive: what its index names, in the index's order. The images themselves aren't
+ * read, and an index of several platforms is one image.
+ *
+ * @param at,image A layout's directory, or an oci-archive: a file, a pipe or a socket.
+ * @param options NULL for the defaults. CRImportOptionsSpoolDirectory says where an oci-archive is kept that is
+ * compressed or comes through a pipe.
+ * @param watch NULL for none.
+ * @param list Receives the images, which the caller frees with CRImageListFree.
+ *
+ * Errors:
+ * - ENOENT: there is no such file or directory.
+ * - EBADMSG: it is no layout, or its index is malformed.
+ * - E2BIG: the index is larger than 4 MiB; or an archive has to be kept, and there is no directory for it.
+ * - ECANCELED, ETIMEDOUT: the watch ended the work.
+ */
+int CRImageListOpen(int at,
+                    const char *image,
+                    const struct CRImportOptions *options,
+                    const struct CRWatch *watch,
+                    struct CRImageList **list,
+                    struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((2, 5));
+
+/**
+ * Returns the images of a list: an array of pointers, which is never NULL for a list. It belongs to the list, and so do
+ * the images. NULL for NULL.
+ *
+ * @param images_len Receives the number of images; 0 for NULL. It may be NULL.
+ */
+const struct CRListedImage *const *CRImageListImages(const struct CRImageList *list,
+                                                     size_t *images_len);
+
+/** Frees a list and the images that belong to it. */
+void CRImageListFree(struct CRImageList *list);
 
 /** @} */
 

@@ -31,6 +31,7 @@ pub mod export_members;
 pub mod export_options;
 pub mod guard;
 pub mod image;
+pub mod image_list;
 pub mod image_options;
 pub mod import;
 pub mod import_chain;

@@ -17,14 +17,14 @@ use crate::support::sandbox::{Fs, Sandbox};
 use crate::support::tree::{Aspects, Snapshot};
 
 /// The file systems that share blocks.
-const SHARING: [Fs; 2] = [Fs::Xfs, Fs::Btrfs];
+pub(crate) const SHARING: [Fs; 2] = [Fs::Xfs, Fs::Btrfs];
 /// What is stored; the last block isn't full.
 const PAGES: usize = (10 << 20) + 123;
 /// How many blocks of it can be shared.
 const BLOCKS: u64 = PAGES as u64 / 4096;
 
 /// How many whole blocks of 4096 bytes of a file are shared with others.
-fn shared(path: &Path) -> u64 {
+pub(crate) fn shared(path: &Path) -> u64 {
     let output = Command::new("filefrag")
         .args(["-s", "-v", "-b4096"])
         .arg(path)

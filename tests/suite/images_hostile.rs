@@ -16,7 +16,7 @@ use crate::support::tarball::archive;
 use super::images::*;
 
 /// Breaks an image that is whole, and says which error has to come of it.
-type Break = fn(&Layout, &mut Value, &mut Value);
+pub(crate) type Break = fn(&Layout, &mut Value, &mut Value);
 
 fn layer_path(layout: &Layout, manifest: &Value) -> PathBuf {
     let digest = manifest["layers"][0]["digest"].as_str().unwrap();
@@ -26,7 +26,7 @@ fn layer_path(layout: &Layout, manifest: &Value) -> PathBuf {
         .join(digest.strip_prefix("sha256:").unwrap())
 }
 
-const BREAKS: [(&str, Kind, Break); 17] = [
+pub(crate) const BREAKS: [(&str, Kind, Break); 17] = [
     ("a flipped bit", Kind::Malformed, |layout, manifest, _| {
         let path = layer_path(layout, manifest);
         let mut bytes = fs::read(&path).unwrap();

@@ -9,6 +9,10 @@
 #[path = "../../../tests/support/scratch.rs"]
 mod scratch;
 
+pub(crate) mod registry;
+pub(crate) mod store;
+pub(crate) mod tree;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
@@ -67,6 +71,16 @@ pub(crate) fn succeeded(output: &Output) {
 pub(crate) fn skopeo(directory: &Path, arguments: &[&str]) -> Option<Output> {
     let line = [&["skopeo", "--policy", "policy.json"], arguments].concat();
     tool(directory, &line)
+}
+
+/// What a tool that succeeded has said in one line.
+#[track_caller]
+pub(crate) fn line_of(output: &Output) -> String {
+    succeeded(output);
+    String::from_utf8(output.stdout.clone())
+        .unwrap()
+        .trim()
+        .to_owned()
 }
 
 pub(crate) fn inspected(directory: &Path, image: &str) -> Value {

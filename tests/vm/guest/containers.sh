@@ -109,3 +109,21 @@ goes_on_inside() {
     await holds_at_least "$1/root/dev/shm/counter" "$2"
 }
 holds_at_least() { [ "$(cat "$1")" -ge "$2" ]; }
+
+# forget_container NAME: removes it and its volume of the same name, which podman makes anew
+forget_container() {
+    podman rm --force --time 0 "$1"
+    podman volume rm "$1"
+}
+
+# container_goes_on NAME OLD: a restored container counts on from where the old one was, in its memory, in the file that it
+# has open, and in /dev/shm; what else was there is there
+container_goes_on() {
+    local root process before=$2
+    root=$(podman mount "$1")
+    await counts_beyond "$root" "$before"
+    counted_on "$root"
+    process=/proc/$(podman inspect --format '{{.State.Pid}}' "$1")
+    goes_on_inside "$process" "$before"
+    same 'the volume' "$(cat "$process/root/volume/file")" content
+}
