@@ -8,11 +8,10 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crutils::changes::{Options, directories_ambient};
-use crutils::watch::Watch;
-
 use crate::changes::{copy, directories, lines, write};
 use crate::support::acl;
+use crate::support::changes::Look;
+use crate::support::door::Door;
 use crate::support::os::{chown, mknod, set_times, set_xattr};
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::{Fs, Sandbox};
@@ -20,32 +19,38 @@ use crate::support::stage::assert_errno;
 
 /// An old tree and its copy, to be changed.
 pub struct Two {
+    pub door: &'static dyn Door,
     pub sandbox: Sandbox,
     pub old: PathBuf,
     pub new: PathBuf,
 }
 
 impl Two {
-    fn on(fs: Fs, make: impl Fn(&Path)) -> Option<Self> {
+    fn on(door: &'static dyn Door, fs: Fs, make: impl Fn(&Path)) -> Option<Self> {
         let sandbox = Sandbox::on(fs)?;
         let (old, new) = (sandbox.dir("old"), sandbox.path().join("new"));
         make(&old);
         copy(&old, &new);
-        Some(Self { sandbox, old, new })
+        Some(Self {
+            door,
+            sandbox,
+            old,
+            new,
+        })
     }
 
-    pub fn of(make: impl Fn(&Path)) -> Self {
-        Self::on(Fs::Host, make).unwrap()
+    pub fn of(door: &'static dyn Door, make: impl Fn(&Path)) -> Self {
+        Self::on(door, Fs::Host, make).unwrap()
     }
 
     #[track_caller]
-    pub fn with(&self, options: &Options) -> Vec<String> {
-        lines(&directories(&self.new, Some(&self.old), options).unwrap())
+    pub fn with(&self, options: &Look) -> Vec<String> {
+        lines(&directories(self.door, &self.new, Some(&self.old), options).unwrap())
     }
 
     #[track_caller]
     pub fn lines(&self) -> Vec<String> {
-        self.with(&Options::default())
+        self.with(&Look::new())
     }
 }
 
@@ -56,11 +61,8 @@ pub fn tree(root: &Path) {
     symlink("h", root.join("l")).unwrap();
 }
 
-fn content() -> Options {
-    Options {
-        compare_content: true,
-        ..Options::default()
-    }
+fn content() -> Look {
+    Look::new().compare_content()
 }
 
 /// Moves the modification time by this many seconds.
@@ -80,8 +82,30 @@ fn same_times(two: &Two, paths: &[&str]) {
     }
 }
 
-#[test]
-fn copies_do_not_differ() {
+door_tests! {
+    copies_do_not_differ,
+    each_sort_of_change_is_one_entry,
+    the_directories_above_a_change_are_listed_before_it,
+    without_an_old_directory_everything_is_added,
+    a_directory_that_was_added_or_deleted_stands_with_and_without_its_content,
+    metadata_of_files_and_directories_are_compared,
+    the_root_itself_is_never_listed,
+    whole_seconds_equal_fractions_unless_times_are_to_be_exact,
+    content_is_compared_if_that_is_asked_for,
+    content_is_compared_around_holes,
+    another_type_is_one_modification_with_the_new_content,
+    another_device_number_is_a_modification,
+    names_are_sorted_as_bytes_and_kept_as_bytes,
+    what_is_the_same_object_on_both_sides_is_passed_over,
+    all_names_of_a_file_are_listed_if_one_is,
+    names_that_were_one_file_and_names_that_have_become_one_are_listed,
+    what_is_no_directory_is_refused,
+    a_tree_that_changes_meanwhile_is_no_error,
+    a_directory_that_may_not_be_read_is_an_error_that_names_it,
+    few_descriptors_are_enough_for_deep_and_wide_trees
+}
+
+fn copies_do_not_differ(_: &Test, door: &'static dyn Door) {
     for fs in [
         Fs::Host,
         Fs::Tmpfs,
@@ -90,7 +114,7 @@ fn copies_do_not_differ() {
         Fs::Btrfs,
         Fs::Overlay,
     ] {
-        let Some(two) = Two::on(fs, tree) else {
+        let Some(two) = Two::on(door, fs, tree) else {
             continue;
         };
         assert_eq!(two.lines(), [""; 0], "{fs:?}");
@@ -98,10 +122,9 @@ fn copies_do_not_differ() {
     }
 }
 
-#[test]
-fn each_sort_of_change_is_one_entry() {
+fn each_sort_of_change_is_one_entry(_: &Test, door: &'static dyn Door) {
     for fs in [Fs::Tmpfs, Fs::Ext4] {
-        let two = Two::on(fs, |root| {
+        let two = Two::on(door, fs, |root| {
             write(root, "file1", "hello\n");
             write(root, "file2", "hello\n");
             write(root, "file3", "hello\n");
@@ -154,9 +177,8 @@ fn each_sort_of_change_is_one_entry() {
     }
 }
 
-#[test]
-fn the_directories_above_a_change_are_listed_before_it() {
-    let two = Two::of(tree);
+fn the_directories_above_a_change_are_listed_before_it(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, tree);
     write(&two.new, "d/e/new", "");
     for path in ["d", "d/e"] {
         set_times(&two.old.join(path), (5, 0), (5, 0)).unwrap();
@@ -169,19 +191,20 @@ fn the_directories_above_a_change_are_listed_before_it() {
     assert_eq!(two.lines(), ["C /d", "C /d/e", "C /d/e/f"]);
 }
 
-#[test]
-fn without_an_old_directory_everything_is_added() {
-    let two = Two::of(tree);
+fn without_an_old_directory_everything_is_added(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, tree);
     let all = ["A /d", "A /d/e", "A /d/e/f", "A /d/g", "A /h", "A /l"];
     assert_eq!(
-        lines(&directories(&two.new, None, &Options::default()).unwrap()),
+        lines(&directories(door, &two.new, None, &Look::new()).unwrap()),
         all
     );
 }
 
-#[test]
-fn a_directory_that_was_added_or_deleted_stands_with_and_without_its_content() {
-    let two = Two::of(tree);
+fn a_directory_that_was_added_or_deleted_stands_with_and_without_its_content(
+    _: &Test,
+    door: &'static dyn Door,
+) {
+    let two = Two::of(door, tree);
     fs::rename(two.new.join("d"), two.new.join("z")).unwrap();
     assert_eq!(
         two.lines(),
@@ -189,11 +212,10 @@ fn a_directory_that_was_added_or_deleted_stands_with_and_without_its_content() {
     );
 }
 
-#[test]
-fn metadata_of_files_and_directories_are_compared() {
+fn metadata_of_files_and_directories_are_compared(_: &Test, door: &'static dyn Door) {
     needs_root!("change owners and set trusted attributes");
     for path in ["h", "d/e", "l"] {
-        let two = Two::of(tree);
+        let two = Two::of(door, tree);
         let (at, above) = (
             two.new.join(path),
             if path == "d/e" {
@@ -230,7 +252,7 @@ fn metadata_of_files_and_directories_are_compared() {
         touch(&at, 1);
         check("modification time");
     }
-    let two = Two::of(tree);
+    let two = Two::of(door, tree);
     set_xattr(&two.new.join("d/e"), "system.posix_acl_default", &acl(&[7])).unwrap();
     assert_eq!(two.lines(), ["C /d", "C /d/e"], "default ACL");
     let capability = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -238,9 +260,8 @@ fn metadata_of_files_and_directories_are_compared() {
     assert_eq!(two.lines(), ["C /d", "C /d/e", "C /h"], "capability");
 }
 
-#[test]
-fn the_root_itself_is_never_listed() {
-    let two = Two::of(tree);
+fn the_root_itself_is_never_listed(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, tree);
     fs::set_permissions(
         &two.new,
         std::os::unix::fs::PermissionsExt::from_mode(0o700),
@@ -250,13 +271,9 @@ fn the_root_itself_is_never_listed() {
     assert_eq!(two.lines(), [""; 0]);
 }
 
-#[test]
-fn whole_seconds_equal_fractions_unless_times_are_to_be_exact() {
-    let two = Two::of(tree);
-    let exact = Options {
-        exact_times: true,
-        ..Options::default()
-    };
+fn whole_seconds_equal_fractions_unless_times_are_to_be_exact(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, tree);
+    let exact = Look::new().exact_times();
     for (old, new, loose, strict) in [
         (0, 500_000_000, false, true),
         (500_000_000, 0, false, true),
@@ -270,18 +287,16 @@ fn whole_seconds_equal_fractions_unless_times_are_to_be_exact() {
     }
 }
 
-#[test]
-fn content_is_compared_if_that_is_asked_for() {
-    let two = Two::of(tree);
+fn content_is_compared_if_that_is_asked_for(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, tree);
     fs::write(two.new.join("h"), "CONTENT").unwrap();
     same_times(&two, &["h"]);
     assert_eq!(two.lines(), [""; 0]);
     assert_eq!(two.with(&content()), ["C /h"]);
 }
 
-#[test]
-fn content_is_compared_around_holes() {
-    let two = Two::of(|root| {
+fn content_is_compared_around_holes(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, |root| {
         let file = fs::File::create(root.join("h")).unwrap();
         file.set_len(8 << 30).unwrap();
     });
@@ -303,8 +318,7 @@ fn content_is_compared_around_holes() {
     assert_eq!(two.with(&content()), [""; 0]);
 }
 
-#[test]
-fn another_type_is_one_modification_with_the_new_content() {
+fn another_type_is_one_modification_with_the_new_content(_: &Test, door: &'static dyn Door) {
     needs_root!("make devices");
     type Make = fn(&Path);
     let makes: [(&str, Make, &[&str]); 7] = [
@@ -336,6 +350,7 @@ fn another_type_is_one_modification_with_the_new_content() {
         for (to, make_new, inside) in makes.into_iter().filter(|(to, _, _)| *to != from) {
             let sandbox = Sandbox::new();
             let two = Two {
+                door,
                 old: sandbox.dir("old"),
                 new: sandbox.dir("new"),
                 sandbox,
@@ -347,19 +362,19 @@ fn another_type_is_one_modification_with_the_new_content() {
     }
 }
 
-#[test]
-fn another_device_number_is_a_modification() {
+fn another_device_number_is_a_modification(_: &Test, door: &'static dyn Door) {
     needs_root!("make devices");
-    let two = Two::of(|root| mknod(&root.join("x"), libc::S_IFCHR | 0o600, 1, 3).unwrap());
+    let two = Two::of(door, |root| {
+        mknod(&root.join("x"), libc::S_IFCHR | 0o600, 1, 3).unwrap()
+    });
     fs::remove_file(two.new.join("x")).unwrap();
     mknod(&two.new.join("x"), libc::S_IFCHR | 0o600, 1, 5).unwrap();
     same_times(&two, &["x"]);
     assert_eq!(two.lines(), ["C /x"]);
 }
 
-#[test]
-fn names_are_sorted_as_bytes_and_kept_as_bytes() {
-    let two = Two::of(|_| {});
+fn names_are_sorted_as_bytes_and_kept_as_bytes(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, |_| {});
     for name in [
         &b"\xff\xfe"[..],
         b"a\nb",
@@ -384,21 +399,19 @@ fn names_are_sorted_as_bytes_and_kept_as_bytes() {
     assert_eq!(two.lines(), expected);
 }
 
-#[test]
-fn what_is_the_same_object_on_both_sides_is_passed_over() {
-    let two = Two::of(tree);
+fn what_is_the_same_object_on_both_sides_is_passed_over(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, tree);
     fs::remove_file(two.new.join("h")).unwrap();
     fs::hard_link(two.old.join("h"), two.new.join("h")).unwrap();
     assert_eq!(two.lines(), [""; 0]);
     assert_eq!(
-        lines(&directories(&two.old, Some(&two.old), &Options::default()).unwrap()),
+        lines(&directories(door, &two.old, Some(&two.old), &Look::new()).unwrap()),
         [""; 0]
     );
 }
 
-#[test]
-fn all_names_of_a_file_are_listed_if_one_is() {
-    let two = Two::of(|root| {
+fn all_names_of_a_file_are_listed_if_one_is(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, |root| {
         write(root, "a", "one file");
         fs::hard_link(root.join("a"), root.join("b")).unwrap();
         write(root, "c", "another");
@@ -412,9 +425,11 @@ fn all_names_of_a_file_are_listed_if_one_is() {
     assert_eq!(two.lines(), ["C /c", "A /new"]);
 }
 
-#[test]
-fn names_that_were_one_file_and_names_that_have_become_one_are_listed() {
-    let two = Two::of(|root| {
+fn names_that_were_one_file_and_names_that_have_become_one_are_listed(
+    _: &Test,
+    door: &'static dyn Door,
+) {
+    let two = Two::of(door, |root| {
         write(root, "a", "same");
         fs::hard_link(root.join("a"), root.join("b")).unwrap();
         write(root, "c", "same");
@@ -429,27 +444,43 @@ fn names_that_were_one_file_and_names_that_have_become_one_are_listed() {
     assert_eq!(two.lines(), ["C /b", "C /c"], "joined with another");
 }
 
-#[test]
-fn what_is_no_directory_is_refused() {
-    let two = Two::of(tree);
-    let (file, none, options) = (two.new.join("h"), two.new.join("none"), Options::default());
-    assert_errno(directories(&file, Some(&two.old), &options), libc::ENOTDIR);
-    assert_errno(directories(&two.new, Some(&file), &options), libc::ENOTDIR);
-    assert_errno(directories(&none, Some(&two.old), &options), libc::ENOENT);
-    assert_errno(directories(&two.new, Some(&none), &options), libc::ENOENT);
-    assert_errno(directories(Path::new(""), None, &options), libc::EINVAL);
-    let failure = directories(&none, None, &options).unwrap_err();
+fn what_is_no_directory_is_refused(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, tree);
+    let (file, none, options) = (two.new.join("h"), two.new.join("none"), Look::new());
+    assert_errno(
+        directories(door, &file, Some(&two.old), &options),
+        libc::ENOTDIR,
+    );
+    assert_errno(
+        directories(door, &two.new, Some(&file), &options),
+        libc::ENOTDIR,
+    );
+    assert_errno(
+        directories(door, &none, Some(&two.old), &options),
+        libc::ENOENT,
+    );
+    assert_errno(
+        directories(door, &two.new, Some(&none), &options),
+        libc::ENOENT,
+    );
+    assert_errno(
+        directories(door, Path::new(""), None, &options),
+        libc::EINVAL,
+    );
+    let failure = directories(door, &none, None, &options).unwrap_err();
     assert!(
         failure.message.contains("new_directory"),
         "{}",
         failure.message
     );
-    assert!(Options::default().exclude.exact("").is_err());
+    assert_errno(
+        directories(door, &two.new, None, &Look::new().exact("")),
+        libc::EINVAL,
+    );
 }
 
-#[test]
-fn a_tree_that_changes_meanwhile_is_no_error() {
-    let two = Two::of(tree);
+fn a_tree_that_changes_meanwhile_is_no_error(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, tree);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -461,12 +492,8 @@ fn a_tree_that_changes_meanwhile_is_no_error() {
         });
         let found: Vec<_> = (0..300)
             .map(|_| {
-                directories_ambient(
-                    &two.new,
-                    Some(two.old.as_path().into()),
-                    &Options::default(),
-                    &Watch::new(),
-                )
+                let old = two.old.as_path().into();
+                door.directories((&two.new).into(), Some(old), &Look::new(), None)
             })
             .collect();
         done.store(true, Ordering::Relaxed);
@@ -474,20 +501,15 @@ fn a_tree_that_changes_meanwhile_is_no_error() {
     });
 }
 
-api_tests! {
-    a_directory_that_may_not_be_read_is_an_error_that_names_it,
-    few_descriptors_are_enough_for_deep_and_wide_trees
-}
-
-fn a_directory_that_may_not_be_read_is_an_error_that_names_it(t: &Test) {
+fn a_directory_that_may_not_be_read_is_an_error_that_names_it(t: &Test, door: &'static dyn Door) {
     t.within(Within::User, || {
-        let two = Two::of(tree);
+        let two = Two::of(door, tree);
         fs::set_permissions(
             two.new.join("d/e"),
             std::os::unix::fs::PermissionsExt::from_mode(0o0),
         )
         .unwrap();
-        let failure = directories(&two.new, Some(&two.old), &Options::default()).unwrap_err();
+        let failure = directories(door, &two.new, Some(&two.old), &Look::new()).unwrap_err();
         assert_eq!(
             (failure.errno, failure.entry.as_deref()),
             (libc::EACCES, Some(&b"d/e"[..])),
@@ -496,9 +518,9 @@ fn a_directory_that_may_not_be_read_is_an_error_that_names_it(t: &Test) {
     });
 }
 
-fn few_descriptors_are_enough_for_deep_and_wide_trees(t: &Test) {
+fn few_descriptors_are_enough_for_deep_and_wide_trees(t: &Test, door: &'static dyn Door) {
     t.within(Within::Descriptors(24), || {
-        let two = Two::of(|root| {
+        let two = Two::of(door, |root| {
             let deep = vec!["d"; 300].join("/");
             write(root, &format!("{deep}/f"), "");
             (0..300).for_each(|number| write(root, &format!("w{number}/f"), ""));

@@ -2,24 +2,29 @@
 
 use std::fs;
 
-use crutils::changes::Options;
-use crutils::checkpoint::Engine;
-
 use crate::changes::write;
 use crate::changes_directories::{Two, tree};
+use crate::support::changes::Look;
+use crate::support::door::{CRIO, Door, PODMAN};
+use crate::support::process::Test;
 
-fn excluding(exact: &[&str], subtrees: &[&str]) -> Options {
-    let mut options = Options::default();
-    options.exclude.all_exact(exact).unwrap();
-    subtrees
+fn excluding(exact: &[&str], subtrees: &[&str]) -> Look {
+    let look = exact
         .iter()
-        .for_each(|path| options.exclude.subtree(path).unwrap());
-    options
+        .fold(Look::new(), |look, path| look.exact(path));
+    subtrees.iter().fold(look, |look, path| look.subtree(path))
 }
 
-#[test]
-fn exact_paths_and_subtrees_are_left_out() {
-    let two = Two::of(tree);
+door_tests! {
+    exact_paths_and_subtrees_are_left_out,
+    an_added_directory_with_something_left_out_does_not_stand_for_its_content,
+    the_engines_own_files_can_be_left_out,
+    a_directory_that_changed_because_of_what_is_left_out_alone_is_left_out_with_it,
+    what_is_mounted_in_the_new_directory_is_not_looked_into
+}
+
+fn exact_paths_and_subtrees_are_left_out(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, tree);
     for path in ["d/e/f", "d/g", "h"] {
         fs::write(two.new.join(path), "changed here").unwrap();
     }
@@ -41,9 +46,11 @@ fn exact_paths_and_subtrees_are_left_out() {
     );
 }
 
-#[test]
-fn an_added_directory_with_something_left_out_does_not_stand_for_its_content() {
-    let two = Two::of(|_| {});
+fn an_added_directory_with_something_left_out_does_not_stand_for_its_content(
+    _: &Test,
+    door: &'static dyn Door,
+) {
+    let two = Two::of(door, |_| {});
     write(&two.new, "run/secrets/key", "");
     write(&two.new, "run/app/pid", "");
     write(&two.new, "etc/hosts", "");
@@ -59,9 +66,8 @@ fn an_added_directory_with_something_left_out_does_not_stand_for_its_content() {
     assert_eq!(two.with(&options), expected);
 }
 
-#[test]
-fn the_engines_own_files_can_be_left_out() {
-    let two = Two::of(|_| {});
+fn the_engines_own_files_can_be_left_out(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, |_| {});
     for path in [
         "dev/shm/x",
         "etc/hostname",
@@ -80,10 +86,7 @@ fn the_engines_own_files_can_be_left_out() {
         "A /run/x",
         "A /sys/y",
     ];
-    assert_eq!(
-        two.with(&excluding(Engine::Podman.excluded_paths(), &[])),
-        podman
-    );
+    assert_eq!(two.with(&Look::new().engine(PODMAN)), podman);
     let crio = [
         "A /dev/shm/x",
         "A /etc",
@@ -93,16 +96,15 @@ fn the_engines_own_files_can_be_left_out() {
         "A /run/x",
         "A /sys/y",
     ];
-    assert_eq!(
-        two.with(&excluding(Engine::Crio.excluded_paths(), &[])),
-        crio
-    );
+    assert_eq!(two.with(&Look::new().engine(CRIO)), crio);
 }
 
-#[test]
-fn a_directory_that_changed_because_of_what_is_left_out_alone_is_left_out_with_it() {
+fn a_directory_that_changed_because_of_what_is_left_out_alone_is_left_out_with_it(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     use std::os::unix::fs::PermissionsExt;
-    let two = Two::of(|root| {
+    let two = Two::of(door, |root| {
         for name in ["srv", "opt", "var"] {
             fs::create_dir(root.join(name)).unwrap();
         }
@@ -137,16 +139,15 @@ fn a_directory_that_changed_because_of_what_is_left_out_alone_is_left_out_with_i
     ];
     assert_eq!(two.with(&excluding(&exact, &subtrees)), expected);
     // Something else has changed the directory's times.
-    let two = Two::of(|root| fs::create_dir(root.join("srv")).unwrap());
+    let two = Two::of(door, |root| fs::create_dir(root.join("srv")).unwrap());
     write(&two.new, "srv/new", "");
     fs::remove_file(two.new.join("srv/new")).unwrap();
     assert_eq!(two.with(&excluding(&["/srv/data"], &[])), ["C /srv"]);
 }
 
-#[test]
-fn what_is_mounted_in_the_new_directory_is_not_looked_into() {
+fn what_is_mounted_in_the_new_directory_is_not_looked_into(_: &Test, door: &'static dyn Door) {
     needs_root!("mount");
-    let mut two = Two::of(tree);
+    let mut two = Two::of(door, tree);
     fs::create_dir(two.new.join("added")).unwrap();
     for path in ["d", "added"] {
         let at = two.new.join(path);

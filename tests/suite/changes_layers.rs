@@ -4,12 +4,13 @@ use std::fs;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
 
-use crutils::changes::{Options, OverlayXattrs};
-
 use crate::changes::{lines, overlay, write};
 use crate::changes_overlay::{detect, found, mode, tree};
+use crate::support::changes::{AUTO, FUSE, Look, TRUSTED, USER};
+use crate::support::door::Door;
 use crate::support::os::{mknod, set_times, set_xattr};
 use crate::support::overlay::Overlay;
+use crate::support::process::Test;
 use crate::support::sandbox::Sandbox;
 use crate::support::stage::assert_errno;
 
@@ -29,8 +30,21 @@ fn copy_up(upper: &Path, lower: &Path, path: &str) {
     set_times(&upper.join(path), time, time).unwrap();
 }
 
-#[test]
-fn whiteouts_are_devices_or_empty_files_that_say_so() {
+door_tests! {
+    whiteouts_are_devices_or_empty_files_that_say_so,
+    a_whiteout_of_nothing_is_nothing,
+    the_attributes_of_another_overlay_are_the_containers_own,
+    hidden_files_are_markers_for_fuse_overlayfs_alone,
+    no_redirect_leads_out_of_its_layer,
+    data_that_no_layer_has_is_an_error,
+    layers_may_be_on_different_file_systems,
+    an_opaque_directory_is_modified_even_if_it_hides_nothing,
+    what_stands_in_the_way_of_a_redirect_hides_what_is_below_it,
+    without_lower_directories_everything_is_added,
+    what_is_no_directory_is_refused
+}
+
+fn whiteouts_are_devices_or_empty_files_that_say_so(_: &Test, door: &'static dyn Door) {
     let o = by_hand(|upper, lower| {
         fs::create_dir_all(upper.join("d")).unwrap();
         mknod(&upper.join("d/e"), libc::S_IFCHR | 0o644, 0, 0).unwrap();
@@ -40,24 +54,25 @@ fn whiteouts_are_devices_or_empty_files_that_say_so() {
         // The directory says that there are such files in it, which doesn't make it opaque.
         set_xattr(&upper.join("d"), "trusted.overlay.opaque", b"x").unwrap();
     });
-    assert_eq!(found(&needs_overlay!(o)), ["C /d", "D /d/e", "D /d/g"]);
+    assert_eq!(
+        found(door, &needs_overlay!(o)),
+        ["C /d", "D /d/e", "D /d/g"]
+    );
 }
 
-#[test]
-fn a_whiteout_of_nothing_is_nothing() {
+fn a_whiteout_of_nothing_is_nothing(_: &Test, door: &'static dyn Door) {
     let o = by_hand(|upper, _| mknod(&upper.join("nothing"), libc::S_IFCHR, 0, 0).unwrap());
-    assert_eq!(found(&needs_overlay!(o)), [""; 0]);
+    assert_eq!(found(door, &needs_overlay!(o)), [""; 0]);
 }
 
-#[test]
-fn the_attributes_of_another_overlay_are_the_containers_own() {
+fn the_attributes_of_another_overlay_are_the_containers_own(_: &Test, door: &'static dyn Door) {
     for (asked, own, foreign) in [
-        (OverlayXattrs::Trusted, "trusted.overlay", "user.overlay"),
-        (OverlayXattrs::User, "user.overlay", "trusted.overlay"),
-        (OverlayXattrs::Auto, "trusted.overlay", "user.overlay"),
-        (OverlayXattrs::Fuse, "user.fuseoverlayfs", "user.other"),
-        (OverlayXattrs::Fuse, "user.overlay", "user.other"),
-        (OverlayXattrs::Fuse, "trusted.overlay", "user.other"),
+        (TRUSTED, "trusted.overlay", "user.overlay"),
+        (USER, "user.overlay", "trusted.overlay"),
+        (AUTO, "trusted.overlay", "user.overlay"),
+        (FUSE, "user.fuseoverlayfs", "user.other"),
+        (FUSE, "user.overlay", "user.other"),
+        (FUSE, "trusted.overlay", "user.other"),
     ] {
         for (prefix, expected) in [(own, &["C /d", "D /d/e", "D /d/g"][..]), (foreign, &[])] {
             let o = by_hand(|upper, lower| {
@@ -65,22 +80,18 @@ fn the_attributes_of_another_overlay_are_the_containers_own() {
                 set_xattr(&upper.join("d"), &format!("{prefix}.opaque"), b"y").unwrap();
             });
             let o = needs_overlay!(o);
-            let options = Options {
-                overlay_xattrs: asked,
-                ..Options::default()
-            };
-            let mut lines = detect(&o, &options).unwrap();
+            let options = Look::new().overlay_xattrs(asked);
+            let mut lines = detect(door, &o, &options).unwrap();
             if prefix == "user.other" {
                 // An attribute like any other, which was added.
                 lines.clear();
             }
-            assert_eq!(lines, expected, "{asked:?} {prefix}");
+            assert_eq!(lines, expected, "{asked} {prefix}");
         }
     }
 }
 
-#[test]
-fn hidden_files_are_markers_for_fuse_overlayfs_alone() {
+fn hidden_files_are_markers_for_fuse_overlayfs_alone(_: &Test, door: &'static dyn Door) {
     let make = |upper: &Path, lower: &Path| {
         fs::create_dir_all(upper.join("d/e")).unwrap();
         fs::write(upper.join("d/.wh.g"), "").unwrap();
@@ -88,23 +99,19 @@ fn hidden_files_are_markers_for_fuse_overlayfs_alone() {
         copy_up(upper, lower, "d/e");
         copy_up(upper, lower, "d");
     };
-    let options = Options {
-        overlay_xattrs: OverlayXattrs::Fuse,
-        ..Options::default()
-    };
+    let options = Look::new().overlay_xattrs(FUSE);
     let o = needs_overlay!(by_hand(make));
     assert_eq!(
-        detect(&o, &options).unwrap(),
+        detect(door, &o, &options).unwrap(),
         ["C /d", "C /d/e", "D /d/e/f", "D /d/g"]
     );
     assert_eq!(
-        found(&o),
+        found(door, &o),
         ["C /d", "A /d/.wh.g", "C /d/e", "A /d/e/.wh..wh..opq"]
     );
 }
 
-#[test]
-fn no_redirect_leads_out_of_its_layer() {
+fn no_redirect_leads_out_of_its_layer(_: &Test, door: &'static dyn Door) {
     for redirect in [
         "/../secret",
         "..",
@@ -125,7 +132,7 @@ fn no_redirect_leads_out_of_its_layer() {
         });
         let o = needs_overlay!(o);
         fs::create_dir(o.sandbox.dir("secret").join("file")).unwrap();
-        assert_errno(detect(&o, &Options::default()), libc::EBADMSG);
+        assert_errno(detect(door, &o, &Look::new()), libc::EBADMSG);
     }
     // A link on the way, or at the end, is no directory.
     for redirect in ["/out", "/out/file", "out"] {
@@ -141,12 +148,11 @@ fn no_redirect_leads_out_of_its_layer() {
             let secret = lower.parent().unwrap().join("secret/file/inside");
             fs::create_dir_all(secret).unwrap();
         });
-        assert_eq!(found(&needs_overlay!(o)), ["A /z"], "{redirect}");
+        assert_eq!(found(door, &needs_overlay!(o)), ["A /z"], "{redirect}");
     }
 }
 
-#[test]
-fn data_that_no_layer_has_is_an_error() {
+fn data_that_no_layer_has_is_an_error(_: &Test, door: &'static dyn Door) {
     let o = by_hand(|upper, lower| {
         use std::os::unix::fs::MetadataExt;
         let meta = fs::metadata(lower.join("h")).unwrap();
@@ -160,7 +166,7 @@ fn data_that_no_layer_has_is_an_error() {
         let time = (meta.mtime(), meta.mtime_nsec());
         set_times(&upper.join("h"), time, time).unwrap();
     });
-    let failure = detect(&needs_overlay!(o), &Options::default()).unwrap_err();
+    let failure = detect(door, &needs_overlay!(o), &Look::new()).unwrap_err();
     assert_eq!(
         (failure.errno, failure.entry.as_deref()),
         (libc::EBADMSG, Some(&b"h"[..])),
@@ -168,8 +174,7 @@ fn data_that_no_layer_has_is_an_error() {
     );
 }
 
-#[test]
-fn layers_may_be_on_different_file_systems() {
+fn layers_may_be_on_different_file_systems(_: &Test, door: &'static dyn Door) {
     let mut o = needs_overlay!(Overlay::unmounted(2, |number, root| if number == 1 {
         tree(root)
     }));
@@ -182,21 +187,19 @@ fn layers_may_be_on_different_file_systems() {
     fs::write(o.upper.join("d/top"), "changed").unwrap();
     mknod(&o.upper.join("d/e"), libc::S_IFCHR, 0, 0).unwrap();
     copy_up(&o.upper, &o.lower[0], "d");
-    assert_eq!(found(&o), ["C /d", "D /d/e", "C /d/top"]);
+    assert_eq!(found(door, &o), ["C /d", "D /d/e", "C /d/top"]);
 }
 
-#[test]
-fn an_opaque_directory_is_modified_even_if_it_hides_nothing() {
+fn an_opaque_directory_is_modified_even_if_it_hides_nothing(_: &Test, door: &'static dyn Door) {
     let o = Overlay::unmounted(1, |_, root| fs::create_dir(root.join("d")).unwrap());
     let o = needs_overlay!(o);
     copy_up(&o.upper, &o.lower[0], "d");
-    assert_eq!(found(&o), [""; 0]);
+    assert_eq!(found(door, &o), [""; 0]);
     set_xattr(&o.upper.join("d"), "trusted.overlay.opaque", b"y").unwrap();
-    assert_eq!(found(&o), ["C /d"]);
+    assert_eq!(found(door, &o), ["C /d"]);
 }
 
-#[test]
-fn what_stands_in_the_way_of_a_redirect_hides_what_is_below_it() {
+fn what_stands_in_the_way_of_a_redirect_hides_what_is_below_it(_: &Test, door: &'static dyn Door) {
     type Make = fn(&Path);
     let ways: [(Make, &[&str]); 4] = [
         (|root| write(root, "p", "a file"), &["A /z"]),
@@ -227,24 +230,22 @@ fn what_stands_in_the_way_of_a_redirect_hides_what_is_below_it() {
         let o = needs_overlay!(o);
         fs::create_dir(o.upper.join("z")).unwrap();
         set_xattr(&o.upper.join("z"), "trusted.overlay.redirect", b"/p/q").unwrap();
-        assert_eq!(found(&o), expected, "{number}");
+        assert_eq!(found(door, &o), expected, "{number}");
     }
 }
 
-#[test]
-fn without_lower_directories_everything_is_added() {
+fn without_lower_directories_everything_is_added(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let upper = sandbox.dir("upper");
     tree(&upper);
     let all = ["A /d", "A /d/e", "A /d/e/f", "A /d/g", "A /h", "A /l"];
     assert_eq!(
-        lines(&overlay(&[], &upper, &Options::default()).unwrap()),
+        lines(&overlay(door, &[], &upper, &Look::new()).unwrap()),
         all
     );
 }
 
-#[test]
-fn what_is_no_directory_is_refused() {
+fn what_is_no_directory_is_refused(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let (dir, file, none) = (
         sandbox.dir("dir"),
@@ -255,11 +256,11 @@ fn what_is_no_directory_is_refused() {
         .unwrap()
         .write_all_at(b"x", 0)
         .unwrap();
-    let options = Options::default();
+    let options = Look::new();
     for (bad, errno) in [(&file, libc::ENOTDIR), (&none, libc::ENOENT)] {
-        assert_errno(overlay(&[&dir], bad, &options), errno);
-        assert_errno(overlay(&[&dir, bad], &dir, &options), errno);
+        assert_errno(overlay(door, &[&dir], bad, &options), errno);
+        assert_errno(overlay(door, &[&dir, bad], &dir, &options), errno);
     }
     let many = vec![dir.as_path(); 501];
-    assert_errno(overlay(&many, &dir, &options), libc::E2BIG);
+    assert_errno(overlay(door, &many, &dir, &options), libc::E2BIG);
 }

@@ -10,17 +10,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crutils::PlaceBuf;
-use crutils::changes::{Change, ChangeKind, Options, OverlayXattrs};
-use crutils::checkpoint;
-
 use crate::archives::unpack;
-use crate::changes::{copy, directories, lines, overlay};
+use crate::changes::{copy, directories, lines, overlay, through_both};
+use crate::support::api::{Api, Change, Rust};
+use crate::support::changes::{FUSE, Look};
 use crate::support::dice::Dice;
 use crate::support::mutate::Mutation;
 use crate::support::overlay::{Overlay, mounted};
 use crate::support::sandbox::{Fs, Sandbox, run};
 use crate::support::tree::{Aspects, Kind, Snapshot};
+
+/// The number of a modification.
+const MODIFY: u32 = 0;
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
@@ -50,10 +51,11 @@ fn round_trips_of(count: u64, trip: impl Fn(u64) -> Result<(), String>) {
 /// Makes the diff of `changes` from `merged`, applies it to `root`, and compares the two.
 fn restore(changes: &[Change], merged: &Path, root: &Path, bundle: &Path) -> Result<(), String> {
     fs::create_dir(bundle).unwrap();
-    checkpoint::create_rootfs_diff_tar(changes, merged, bundle)
+    Rust.create_rootfs_diff_tar(changes, merged, bundle)
         .map_err(|error| format!("create: {error}"))?;
-    checkpoint::apply_rootfs_diff_tar(bundle, root).map_err(|error| format!("apply: {error}"))?;
-    checkpoint::remove_deleted_files("id".as_ref(), bundle, root)
+    Rust.apply_rootfs_diff_tar(bundle, root)
+        .map_err(|error| format!("apply: {error}"))?;
+    Rust.remove_deleted_files("id".as_ref(), bundle, root)
         .map_err(|error| format!("delete: {error}"))?;
     let [mut expected, mut restored] = [merged, root].map(Snapshot::of);
     for tree in [&mut expected, &mut restored] {
@@ -88,7 +90,7 @@ fn common(changes: &[Change], trees: &[&Path]) -> Vec<String> {
     };
     let kept = changes.iter().filter(|one| {
         let below = OsStr::from_bytes(&one.path.as_bytes()[1..]);
-        one.kind != ChangeKind::Modify || trees.iter().all(|tree| plain(&tree.join(below)))
+        one.kind != MODIFY || trees.iter().all(|tree| plain(&tree.join(below)))
     });
     lines(&kept.cloned().collect::<Vec<_>>())
 }
@@ -173,18 +175,11 @@ fn compare(
     second: &Path,
     at: &dyn Fn(&str) -> PathBuf,
 ) -> Result<(), String> {
-    let work = Options {
-        work_directory: Some(PlaceBuf::new(&at("w")).unwrap()),
-        ..Options::default()
-    };
-    let found =
-        overlay(&o.lowers(), &o.upper, &work).map_err(|error| format!("overlay: {error:?}"))?;
-    let exact = Options {
-        exact_times: true,
-        compare_content: true,
-        ..Options::default()
-    };
-    let other = directories(&o.merged, Some(flat), &exact)
+    let work = Look::new().work_directory(&at("w"));
+    let found = through_both(|door| overlay(door, &o.lowers(), &o.upper, &work))
+        .map_err(|error| format!("overlay: {error:?}"))?;
+    let exact = Look::new().exact_times().compare_content();
+    let other = through_both(|door| directories(door, &o.merged, Some(flat), &exact))
         .map_err(|error| format!("directories: {error:?}"))?;
     let mut trees = o.lowers();
     trees.extend([&o.upper, &o.merged, flat]);
@@ -271,23 +266,17 @@ fn fuse_overlay_trip(seed: u64) -> Result<(), String> {
     let done: Vec<_> = (0..changes)
         .map(|number| plain_change(&merged, &mut dice, number))
         .collect();
-    let exact = Options {
-        exact_times: true,
-        compare_content: true,
-        ..Options::default()
-    };
+    let exact = Look::new().exact_times().compare_content();
     let told = |what: &str, list: &[Change], found: String| {
         let (done, list) = (done.join("\n"), lines(list).join("\n  "));
         format!("{done}\n{what}\n  {list}\n{found}")
     };
-    let found = directories(&merged, Some(&flat), &exact).map_err(|error| format!("{error:?}"))?;
+    let found = through_both(|door| directories(door, &merged, Some(&flat), &exact))
+        .map_err(|error| format!("{error:?}"))?;
     restore(&found, &merged, &second, &b1).map_err(|what| told("directories:", &found, what))?;
-    let fuse = Options {
-        overlay_xattrs: OverlayXattrs::Fuse,
-        work_directory: Some(PlaceBuf::new(&work).unwrap()),
-        ..Options::default()
-    };
-    let found = overlay(&[&lower], &upper, &fuse).map_err(|error| format!("overlay: {error:?}"))?;
+    let fuse = Look::new().overlay_xattrs(FUSE).work_directory(&work);
+    let found = through_both(|door| overlay(door, &[&lower], &upper, &fuse))
+        .map_err(|error| format!("overlay: {error:?}"))?;
     restore(&found, &merged, &flat, &b2).map_err(|what| told("overlay:", &found, what))
 }
 
@@ -315,11 +304,8 @@ fn of_directories() {
         copy(&at("old"), &at("root"));
         let changes = 1 + dice.below(30);
         let done = Mutation::new(&at("new"), &mut dice).change(changes);
-        let options = Options {
-            exact_times: true,
-            ..Options::default()
-        };
-        let found = directories(&at("new"), Some(&at("old")), &options)
+        let options = Look::new().exact_times();
+        let found = through_both(|door| directories(door, &at("new"), Some(&at("old")), &options))
             .map_err(|error| format!("{error:?}"))?;
         restore(&found, &at("new"), &at("root"), &at("bundle")).map_err(|what| {
             format!(
@@ -348,9 +334,9 @@ fn of_an_engines_container() {
         sandbox.path().display()
     ))
     .unwrap();
-    let mut options = Options::default();
-    options.exclude.subtree("/run").unwrap();
-    let found = overlay(&[&at("lower")], &at("upper"), &options).unwrap();
+    let options = Look::new().subtree("/run");
+    let found =
+        through_both(|door| overlay(door, &[&at("lower")], &at("upper"), &options)).unwrap();
     let expected = [
         "C /data",
         "A /data/a",
@@ -383,12 +369,9 @@ fn of_an_engines_container() {
         "A /vol",
     ];
     assert_eq!(lines(&found), expected);
-    let exact = Options {
-        exact_times: true,
-        compare_content: true,
-        ..Options::default()
-    };
-    let other = directories(&at("merged"), Some(&at("lower")), &exact).unwrap();
+    let exact = Look::new().exact_times().compare_content();
+    let other =
+        through_both(|door| directories(door, &at("merged"), Some(&at("lower")), &exact)).unwrap();
     let trees = [at("merged"), at("lower")];
     let trees: &[&Path] = &[&trees[0], &trees[1]];
     assert_eq!(common(&found, trees), common(&other, trees));

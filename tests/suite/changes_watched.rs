@@ -3,21 +3,36 @@
 use std::fs;
 use std::path::Path;
 
-use crutils::changes::Options;
-
-use crate::changes::{directories, ended, write};
+use crate::changes::{directories, write};
 use crate::changes_directories::Two;
+use crate::support::changes::Look;
+use crate::support::door::Door;
 use crate::support::process::{Test, Within};
 
-#[test]
-fn a_cancellation_and_a_deadline_end_both_detectors() {
-    let two = Two::of(|root| {
+door_tests! {
+    a_cancellation_and_a_deadline_end_both_detectors,
+    the_first_directory_that_may_not_be_read_is_named_whichever_is_met_first,
+    few_descriptors_are_enough_for_much
+}
+
+fn a_cancellation_and_a_deadline_end_both_detectors(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, |root| {
         for number in 0..20 {
             write(root, &format!("d{number}/f"), "x");
         }
     });
     for (deadline, errno) in [(None, libc::ECANCELED), (Some(0), libc::ETIMEDOUT)] {
-        for failure in ended(&two.new, &two.old, deadline) {
+        let (new, old) = ((&two.new).into(), (&two.old).into());
+        let watch = door.watch(deadline);
+        if deadline.is_none() {
+            watch.cancel();
+        }
+        let watch = Some(&*watch);
+        for found in [
+            door.directories(new, Some(old), &Look::new(), watch),
+            door.overlay(&[old], new, &Look::new(), watch),
+        ] {
+            let failure = found.unwrap_err();
             assert_eq!(failure.errno, errno, "{failure:?}");
         }
     }
@@ -35,20 +50,18 @@ fn much(root: &Path) {
     }
 }
 
-api_tests! {
-    the_first_directory_that_may_not_be_read_is_named_whichever_is_met_first,
-    few_descriptors_are_enough_for_much
-}
-
-fn the_first_directory_that_may_not_be_read_is_named_whichever_is_met_first(t: &Test) {
+fn the_first_directory_that_may_not_be_read_is_named_whichever_is_met_first(
+    t: &Test,
+    door: &'static dyn Door,
+) {
     t.within(Within::User, || {
-        let two = Two::of(much);
+        let two = Two::of(door, much);
         for directory in ["d03", "d17", "d31"] {
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o0);
             fs::set_permissions(two.new.join(directory), mode).unwrap();
         }
         for _ in 0..20 {
-            let failure = directories(&two.new, Some(&two.old), &Options::default());
+            let failure = directories(door, &two.new, Some(&two.old), &Look::new());
             let failure = failure.unwrap_err();
             let entry = failure.entry.as_deref();
             // Directories are looked in from the last one on.
@@ -61,9 +74,9 @@ fn the_first_directory_that_may_not_be_read_is_named_whichever_is_met_first(t: &
     });
 }
 
-fn few_descriptors_are_enough_for_much(t: &Test) {
+fn few_descriptors_are_enough_for_much(t: &Test, door: &'static dyn Door) {
     t.within(Within::Descriptors(14), || {
-        let two = Two::of(much);
+        let two = Two::of(door, much);
         write(&two.new, "many/new", "");
         write(&two.new, "d20/new", "");
         for _ in 0..20 {

@@ -2,18 +2,17 @@
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
-use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
-use crutils::checkpoint::{Export, Import, ImportOptions};
-use crutils::watch::Watch;
-
 use super::export::{Bundle, content, members, plain, said};
 use crate::support::dice::{Dice, noise};
+use crate::support::door::Door;
 use crate::support::os;
+use crate::support::process::Test;
 use crate::support::sandbox::{Fs, Sandbox};
+use crate::support::session::Options;
 use crate::support::tree::{Aspects, Snapshot};
 
 /// The file systems that share blocks.
@@ -44,15 +43,23 @@ pub(crate) fn shared(path: &Path) -> u64 {
 }
 
 /// Extracts a bundle and a volume.
-fn import(archive: &Path, bundle: &Path, volume: &Path) {
-    let mut session = Import::open(archive, &ImportOptions::new(), &Watch::new()).unwrap();
-    session.to_bundle(bundle).unwrap();
-    session.to_volume("v", volume).unwrap();
+fn import(door: &dyn Door, archive: &Path, bundle: &Path, volume: &Path) {
+    let mut session = door.file(archive, &Options::none());
+    session.to_bundle(bundle.into()).unwrap();
+    session.to_volume("v", volume.into()).unwrap();
     session.extract().unwrap();
 }
 
-#[test]
-fn clone_instead_of_copying() {
+door_tests! {
+    clone_instead_of_copying,
+    cloned_or_copied_the_content_is_the_same,
+    clone_what_was_only_just_written,
+    data_begins_on_a_boundary_of_blocks,
+    a_digest_is_that_of_the_archive_whether_it_is_cloned_or_not,
+    clone_into_a_file_of_the_callers_from_its_offset_on
+}
+
+fn clone_instead_of_copying(_: &Test, door: &'static dyn Door) {
     for kind in SHARING {
         let Some(sandbox) = Sandbox::on(kind) else {
             continue;
@@ -63,19 +70,21 @@ fn clone_instead_of_copying() {
         fs::write(bundle.join("pages-1.img"), noise(PAGES, 1)).unwrap();
         fs::write(volume.join("small"), "small").unwrap();
         fs::write(volume.join("large"), noise(PAGES, 2)).unwrap();
-        let mut export = Export::new();
-        export.add_bytes("note", "note").unwrap();
+        let mut export = door.export();
+        export.add_bytes("note", b"note").unwrap();
         export
             .add_file(
                 "checkpoint/pages-1.img",
-                bundle.join("pages-1.img").as_path(),
+                bundle.join("pages-1.img").as_path().into(),
             )
             .unwrap();
-        export.add_directory_tar("volumes/v.tar", &volume).unwrap();
+        export
+            .add_directory_tar("volumes/v.tar", (&volume).into())
+            .unwrap();
 
-        export.write(&archive, &plain(), &Watch::new()).unwrap();
+        export.write((&archive).into(), &plain(), None).unwrap();
         assert_eq!(shared(&archive), 2 * BLOCKS, "{kind:?}");
-        import(&archive, &into, &volume_into);
+        import(door, &archive, &into, &volume_into);
         let imported = into.join("checkpoint/pages-1.img");
         assert_eq!(shared(&imported), BLOCKS, "{kind:?}");
         assert_eq!(shared(&volume_into.join("large")), BLOCKS, "{kind:?}");
@@ -93,13 +102,12 @@ fn clone_instead_of_copying() {
             .unwrap();
         imported.write_all_at(b"changed", 0).unwrap();
         let again = sandbox.dir("again");
-        import(&archive, &sandbox.dir("into-again"), &again);
+        import(door, &archive, &sandbox.dir("into-again"), &again);
         assert!(fs::read(again.join("large")).unwrap() == noise(PAGES, 2));
     }
 }
 
-#[test]
-fn cloned_or_copied_the_content_is_the_same() {
+fn cloned_or_copied_the_content_is_the_same(_: &Test, door: &'static dyn Door) {
     let first = std::env::var("CRUTILS_CLONE_SEED").map_or(1, |seed| seed.parse().unwrap());
     for kind in [Fs::Host, Fs::Tmpfs, Fs::Ext4, Fs::Xfs, Fs::Btrfs] {
         let Some(sandbox) = Sandbox::on(kind) else {
@@ -120,13 +128,15 @@ fn cloned_or_copied_the_content_is_the_same() {
                     let _ = os::set_xattr(&file, "user.long", &vec![b'x'; dice.below(900)]);
                 }
             }
-            let mut export = Export::new();
+            let mut export = door.export();
             export
-                .add_bytes("note", noise(dice.below(9000), 3))
+                .add_bytes("note", &noise(dice.below(9000), 3))
                 .unwrap();
-            export.add_directory_tar("volumes/v.tar", &volume).unwrap();
-            export.write(&archive, &plain(), &Watch::new()).unwrap();
-            import(&archive, &sandbox.dir("bundle"), &into);
+            export
+                .add_directory_tar("volumes/v.tar", (&volume).into())
+                .unwrap();
+            export.write((&archive).into(), &plain(), None).unwrap();
+            import(door, &archive, &sandbox.dir("bundle"), &into);
             let before = Snapshot::of(&volume);
             before.assert_same(&Snapshot::of(&into), Aspects::RESTORE, &format!("{seed}"));
 
@@ -140,12 +150,15 @@ fn cloned_or_copied_the_content_is_the_same() {
                 .status()
                 .unwrap();
             assert!(status.success());
-            let mut foreign = Export::new();
+            let mut foreign = door.export();
             foreign
-                .add_file("volumes/v.tar", sandbox.path().join("v.tar").as_path())
+                .add_file(
+                    "volumes/v.tar",
+                    sandbox.path().join("v.tar").as_path().into(),
+                )
                 .unwrap();
-            foreign.write(&archive, &plain(), &Watch::new()).unwrap();
-            import(&archive, &sandbox.dir("bundle"), &by_gnu);
+            foreign.write((&archive).into(), &plain(), None).unwrap();
+            import(door, &archive, &sandbox.dir("bundle"), &by_gnu);
             before.assert_same(&Snapshot::of(&by_gnu), Aspects::RESTORE, &format!("{seed}"));
             for directory in ["volume", "into", "by-gnu", "bundle"] {
                 fs::remove_dir_all(sandbox.path().join(directory)).unwrap();
@@ -154,8 +167,7 @@ fn cloned_or_copied_the_content_is_the_same() {
     }
 }
 
-#[test]
-fn clone_what_was_only_just_written() {
+fn clone_what_was_only_just_written(_: &Test, door: &'static dyn Door) {
     for kind in SHARING {
         let Some(sandbox) = Sandbox::on(kind) else {
             continue;
@@ -163,11 +175,11 @@ fn clone_what_was_only_just_written() {
         let (bundle, archive) = (sandbox.dir("bundle"), sandbox.path().join("archive"));
         let mut pages = File::create(bundle.join("pages-1.img")).unwrap();
         pages.write_all(&noise(PAGES, 4)).unwrap();
-        let mut export = Export::new();
+        let mut export = door.export();
         export
-            .add_file("pages-1.img", bundle.join("pages-1.img").as_path())
+            .add_file("pages-1.img", bundle.join("pages-1.img").as_path().into())
             .unwrap();
-        export.write(&archive, &plain(), &Watch::new()).unwrap();
+        export.write((&archive).into(), &plain(), None).unwrap();
         // The archive has what was there then.
         pages.write_all_at(b"later", 0).unwrap();
         let data = noise(PAGES, 4);
@@ -176,22 +188,21 @@ fn clone_what_was_only_just_written() {
     }
 }
 
-#[test]
-fn data_begins_on_a_boundary_of_blocks() {
-    let bundle = Bundle::new();
+fn data_begins_on_a_boundary_of_blocks(_: &Test, door: &'static dyn Door) {
+    let bundle = Bundle::new(door);
     let sizes = [65_535, 65_536, 100_000, 1 << 20];
-    let mut export = Export::new();
+    let mut export = door.export();
     for size in sizes {
         let name = format!("of-{size}");
         export
-            .add_bytes(format!("between-{size}"), vec![b'b'; size % 1000])
+            .add_bytes(&format!("between-{size}"), &vec![b'b'; size % 1000])
             .unwrap();
         bundle.write(&name, noise(size, size as u64));
         export
-            .add_file(&name, bundle.path.join(&name).as_path())
+            .add_file(&name, bundle.path.join(&name).as_path().into())
             .unwrap();
     }
-    bundle.export(&export, &plain()).unwrap();
+    bundle.export(&*export, &plain()).unwrap();
     let stored = fs::read(bundle.archive()).unwrap();
     for size in sizes {
         let data = noise(size, size as u64);
@@ -203,22 +214,21 @@ fn data_begins_on_a_boundary_of_blocks() {
     }
 }
 
-#[test]
-fn a_digest_is_that_of_the_archive_whether_it_is_cloned_or_not() {
+fn a_digest_is_that_of_the_archive_whether_it_is_cloned_or_not(_: &Test, door: &'static dyn Door) {
     for kind in [Fs::Host, Fs::Xfs, Fs::Btrfs] {
         let Some(sandbox) = Sandbox::on(kind) else {
             continue;
         };
         let (pages, archive) = (sandbox.path().join("pages"), sandbox.path().join("archive"));
         fs::write(&pages, noise(PAGES, 5)).unwrap();
-        let mut export = Export::new();
-        export.add_bytes("note", "note").unwrap();
-        export.add_file("pages", &pages).unwrap();
+        let mut export = door.export();
+        export.add_bytes("note", b"note").unwrap();
+        export.add_file("pages", (&pages).into()).unwrap();
         let exported = export
-            .write(&archive, plain().digest(true), &Watch::new())
+            .write((&archive).into(), &plain().digest(true), None)
             .unwrap();
         let told = said(&["sha256sum"], &archive).remove(0);
-        let digest = exported.sha256.unwrap().to_string();
+        let digest = exported.digest.unwrap();
         assert_eq!(told.split(' ').next(), Some(digest.as_str()), "{kind:?}");
         assert_eq!(content(&archive, "pages").len(), PAGES);
         if kind != Fs::Host {
@@ -227,16 +237,15 @@ fn a_digest_is_that_of_the_archive_whether_it_is_cloned_or_not() {
     }
 }
 
-#[test]
-fn clone_into_a_file_of_the_callers_from_its_offset_on() {
+fn clone_into_a_file_of_the_callers_from_its_offset_on(_: &Test, door: &'static dyn Door) {
     for kind in [Fs::Host, Fs::Xfs, Fs::Btrfs] {
         let Some(sandbox) = Sandbox::on(kind) else {
             continue;
         };
         let pages = sandbox.path().join("pages");
         fs::write(&pages, noise(PAGES, 6)).unwrap();
-        let mut export = Export::new();
-        export.add_file("pages", &pages).unwrap();
+        let mut export = door.export();
+        export.add_file("pages", (&pages).into()).unwrap();
         for (offset, append) in [(0, false), (8192, false), (100, false), (0, true)] {
             let case = format!("{kind:?}: from {offset}, append: {append}");
             let path = sandbox.path().join("output");
@@ -245,7 +254,7 @@ fn clone_into_a_file_of_the_callers_from_its_offset_on() {
             let mut options = File::options();
             let mut file = options.write(true).append(append).open(&path).unwrap();
             file.seek(SeekFrom::Start(offset)).unwrap();
-            let exported = export.write(file.as_fd(), &plain(), &Watch::new()).unwrap();
+            let exported = export.write((&file).into(), &plain(), None).unwrap();
             let end = before as u64 + exported.bytes;
             assert_eq!(file.stream_position().unwrap(), end, "{case}");
             assert_eq!(fs::metadata(&path).unwrap().len(), end, "{case}");

@@ -5,9 +5,9 @@ use std::fs;
 use crate::session::{Places, Stream, checkpoint};
 use crate::support::api::MALFORMED;
 use crate::support::compressor::{Compression, filter};
+use crate::support::door::Door;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::Sandbox;
-use crate::support::session::Door;
 use crate::support::session::Options;
 use crate::support::stage::{Stage, assert_errno};
 use crate::support::tarball::{archive, file};
@@ -189,7 +189,7 @@ pub(crate) fn all_memory() -> Vec<Vec<u8>> {
     pieces
 }
 
-session_tests! {
+door_tests! {
     nothing_at_all_is_no_checkpoint,
     an_archive_whose_beginning_comes_in_pieces_is_read
 }

@@ -4,14 +4,15 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 
-use crutils::checkpoint::{Engine, Export, Exported, Presence};
-use crutils::watch::{WarningKind, Watch};
+use crutils::checkpoint::ExportOptions;
 
 use super::export::{Bundle, content, members, plain};
 use super::export_nested::of_directory;
+use crate::support::door::{CRIO, Door, INCOMPLETE};
+use crate::support::export::{Export, REQUIRED};
 use crate::support::os;
+use crate::support::process::Test;
 
 /// Directories in directories, further down than a path can lead.
 fn deepen(top: &Path) {
@@ -23,24 +24,31 @@ fn deepen(top: &Path) {
     assert!(status.unwrap().success());
 }
 
-#[test]
-fn what_no_path_leads_to_can_be_left_out_of_a_directory() {
-    let bundle = Bundle::new();
+door_tests! {
+    what_no_path_leads_to_can_be_left_out_of_a_directory,
+    what_is_in_a_member_of_a_bundle_can_be_left_out,
+    what_is_left_out_has_to_be_of_a_directory_of_the_export,
+    a_dump_that_nothing_can_be_restored_from_is_told,
+    a_dump_whose_predecessor_is_not_exported_is_told
+}
+
+fn what_no_path_leads_to_can_be_left_out_of_a_directory(_: &Test, door: &'static dyn Door) {
+    let bundle = Bundle::new(door);
     let volume = bundle.sandbox.dir("volume");
     deepen(&volume);
     fs::create_dir(volume.join("sub")).unwrap();
     for name in ["kept", "sub/kept", "sub/left-out"] {
         fs::write(volume.join(name), name).unwrap();
     }
-    let export = of_directory(&volume);
-    let error = bundle.export(&export, &plain()).unwrap_err();
-    assert_eq!(error.errno(), libc::E2BIG);
+    let export = of_directory(door, &volume);
+    let error = bundle.export(&*export, &plain()).unwrap_err();
+    assert_eq!(error.errno, libc::E2BIG);
     assert!(error.to_string().len() < 1500, "{error}");
     assert_eq!(bundle.left(), [""; 0]);
-    let mut options = plain();
-    options.exclude("volumes/v.tar", "directory").unwrap();
-    options.exclude("volumes/v.tar", "/sub/left-out/").unwrap();
-    bundle.export(&export, &options).unwrap();
+    let options = plain()
+        .exclude("volumes/v.tar", "directory")
+        .exclude("volumes/v.tar", "/sub/left-out/");
+    bundle.export(&*export, &options).unwrap();
     let inner = bundle.out.join("inner");
     fs::write(&inner, content(&bundle.archive(), "volumes/v.tar")).unwrap();
     assert_eq!(members(&inner), ["./", "./kept", "./sub/", "./sub/kept"]);
@@ -48,9 +56,8 @@ fn what_no_path_leads_to_can_be_left_out_of_a_directory() {
     assert!(status.unwrap().success());
 }
 
-#[test]
-fn what_is_in_a_member_of_a_bundle_can_be_left_out() {
-    let bundle = Bundle::new();
+fn what_is_in_a_member_of_a_bundle_can_be_left_out(_: &Test, door: &'static dyn Door) {
+    let bundle = Bundle::new(door);
     bundle.write("checkpoint/large/core", "core");
     bundle.write("checkpoint/largest", "kept");
     os::mknod(
@@ -60,14 +67,12 @@ fn what_is_in_a_member_of_a_bundle_can_be_left_out() {
         0,
     )
     .unwrap();
-    let mut export = Export::new();
-    export.add_bundle(&bundle.path, Engine::Crio).unwrap();
-    bundle.export(&export, &plain()).unwrap_err();
-    let mut options = plain();
-    for path in ["large", "fifo"] {
-        options.exclude("checkpoint", path).unwrap();
-    }
-    bundle.export(&export, &options).unwrap();
+    let export = bundle.of(CRIO);
+    bundle.export(&*export, &plain()).unwrap_err();
+    let options = plain()
+        .exclude("checkpoint", "large")
+        .exclude("checkpoint", "fifo");
+    bundle.export(&*export, &options).unwrap();
     let expected = [
         "checkpoint/",
         "checkpoint/inventory.img",
@@ -79,75 +84,66 @@ fn what_is_in_a_member_of_a_bundle_can_be_left_out() {
     assert_eq!(members(&bundle.archive()), expected);
 }
 
-#[test]
-fn what_is_left_out_has_to_be_of_a_directory_of_the_export() {
-    let bundle = Bundle::new();
+fn what_is_left_out_has_to_be_of_a_directory_of_the_export(_: &Test, door: &'static dyn Door) {
+    let bundle = Bundle::new(door);
     let mut export = bundle.podman();
-    export.add_bytes("bytes", "content").unwrap();
+    export.add_bytes("bytes", b"content").unwrap();
     for name in ["volumes/v.tar", "bytes", "checkpoin"] {
-        let mut options = plain();
-        options.exclude(name, "x").unwrap();
-        let error = bundle.export(&export, &options).unwrap_err();
-        assert_eq!(error.errno(), libc::EINVAL, "{error}");
+        let options = plain().exclude(name, "x");
+        door.check_export_options(&options).unwrap();
+        let error = bundle.export(&*export, &options).unwrap_err();
+        assert_eq!(error.errno, libc::EINVAL, "{error}");
         assert_eq!(bundle.left(), [""; 0]);
     }
-    for (name, path, errno) in [
-        ("", "x", libc::EINVAL),
-        ("x", "/", libc::EINVAL),
-        ("x", "a\0", libc::EBADMSG),
-    ] {
-        assert_eq!(plain().exclude(name, path).unwrap_err().errno(), errno);
+    for (name, path) in [("", "x"), ("x", "/")] {
+        let refused = door.check_export_options(&plain().exclude(name, path));
+        assert_eq!(refused.unwrap_err().errno, libc::EINVAL);
     }
+}
+
+#[test]
+fn a_path_with_a_nul_is_not_left_out() {
+    // C's strings can't have one.
+    let error = ExportOptions::new().exclude("x", "a\0").map(drop);
+    assert_eq!(error.unwrap_err().errno(), libc::EBADMSG);
 }
 
 /// Exports; what is lacking, which is what was warned of.
 #[track_caller]
-fn lacking(bundle: &Bundle, export: &Export) -> Vec<String> {
-    let (watch, told) = (Watch::new(), Arc::new(Mutex::new(Vec::new())));
-    let tell = Arc::clone(&told);
-    watch.on_warning(move |warning| {
-        if warning.kind == WarningKind::Incomplete && warning.member.starts_with(b"checkpoint/") {
-            tell.lock()
-                .unwrap()
-                .push(String::from_utf8(warning.member.to_vec()).unwrap());
-        }
-    });
-    let exported: Exported = export.write(&bundle.archive(), &plain(), &watch).unwrap();
-    let told = told.lock().unwrap().clone();
-    let lacking = Vec::from_iter(
-        exported
-            .lacking
-            .iter()
-            .map(|name| name.to_str().unwrap().to_owned()),
-    );
+fn lacking(bundle: &Bundle, export: &dyn Export) -> Vec<String> {
+    let watch = bundle.door.watch(None);
+    let exported = export.write((&bundle.archive()).into(), &plain(), Some(&*watch));
+    let told = watch.warned().into_iter();
+    let told =
+        told.filter(|(kind, member)| *kind == INCOMPLETE && member.starts_with("checkpoint/"));
+    let told: Vec<_> = told.map(|(_, member)| member).collect();
+    let lacking = exported.unwrap().lacking;
     assert_eq!(lacking, told);
     lacking
 }
 
-#[test]
-fn a_dump_that_nothing_can_be_restored_from_is_told() {
-    let bundle = Bundle::new();
-    assert_eq!(lacking(&bundle, &bundle.podman()), [""; 0]);
+fn a_dump_that_nothing_can_be_restored_from_is_told(_: &Test, door: &'static dyn Door) {
+    let bundle = Bundle::new(door);
+    assert_eq!(lacking(&bundle, &*bundle.podman()), [""; 0]);
     for name in ["inventory.img", "pages-1.img"] {
         fs::remove_file(bundle.path.join("checkpoint").join(name)).unwrap();
     }
     assert_eq!(
-        lacking(&bundle, &bundle.podman()),
+        lacking(&bundle, &*bundle.podman()),
         ["checkpoint/inventory.img"]
     );
 }
 
-#[test]
-fn a_dump_whose_predecessor_is_not_exported_is_told() {
-    let bundle = Bundle::new();
+fn a_dump_whose_predecessor_is_not_exported_is_told(_: &Test, door: &'static dyn Door) {
+    let bundle = Bundle::new(door);
     symlink("../pre-checkpoint", bundle.path.join("checkpoint/parent")).unwrap();
-    assert_eq!(lacking(&bundle, &bundle.podman()), ["checkpoint/parent"]);
+    assert_eq!(lacking(&bundle, &*bundle.podman()), ["checkpoint/parent"]);
     bundle.write("pre-checkpoint/inventory.img", "inventory");
-    assert_eq!(lacking(&bundle, &bundle.podman()), [""; 0]);
+    assert_eq!(lacking(&bundle, &*bundle.podman()), [""; 0]);
     // It is there, and isn't exported.
-    let mut export = Export::new();
+    let mut export = door.export();
     export
-        .add_member(&bundle.path, "checkpoint", Presence::Required)
+        .add_member((&bundle.path).into(), "checkpoint", REQUIRED)
         .unwrap();
-    assert_eq!(lacking(&bundle, &export), ["checkpoint/parent"]);
+    assert_eq!(lacking(&bundle, &*export), ["checkpoint/parent"]);
 }

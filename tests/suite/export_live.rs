@@ -6,49 +6,44 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
-
-use crutils::changes::{Change, ChangeKind};
-use crutils::checkpoint::{Compression, Export, ExportOptions, Import, ImportOptions, Presence};
-use crutils::watch::{WarningKind, Watch};
 
 use super::export::{Bundle, members, plain, said};
 use super::export_nested::of_directory;
+use crate::support::api::add;
 use crate::support::dice::Dice;
+use crate::support::door::{CHANGED, Door, VANISHED, ZSTD};
+use crate::support::export::{ExportOptions, REQUIRED};
 use crate::support::os::set_xattr;
+use crate::support::process::Test;
 use crate::support::sandbox::Sandbox;
+use crate::support::session::Options;
 
-type Told = Vec<(WarningKind, String)>;
+type Told = Vec<(u32, String)>;
 
 fn live() -> ExportOptions {
-    plain().live(true).clone()
-}
-
-/// A watch, and what it is warned of: the kinds and the members.
-fn warned() -> (Watch, Arc<Mutex<Told>>) {
-    let (watch, told) = (Watch::new(), Arc::new(Mutex::new(Vec::new())));
-    let tell = Arc::clone(&told);
-    watch.on_warning(move |warning| {
-        let member = String::from_utf8_lossy(warning.member).into_owned();
-        tell.lock().unwrap().push((warning.kind, member));
-    });
-    (watch, told)
+    plain().live(true)
 }
 
 /// Exports a volume that `fill` fills and `between` changes after it was measured; where it was restored, and the
 /// warnings.
 #[track_caller]
-fn restored(fill: impl FnOnce(&Path), between: impl FnOnce(&Path)) -> (Sandbox, PathBuf, Told) {
+fn restored(
+    door: &dyn Door,
+    fill: impl FnOnce(&Path),
+    between: impl FnOnce(&Path),
+) -> (Sandbox, PathBuf, Told) {
     let sandbox = Sandbox::new();
     let volume = sandbox.dir("volume");
     // More than the pipe and all buffers take, so that nothing behind it is stored before its end is read.
     fs::write(volume.join("a-long"), vec![b'l'; 4 << 20]).unwrap();
     fill(&volume);
-    let (export, (watch, told)) = (of_directory(&volume), warned());
+    let (export, watch) = (of_directory(door, &volume), door.watch(None));
     let (mut reader, writer) = std::io::pipe().unwrap();
     let bytes = thread::scope(|scope| {
-        let exporting = scope.spawn(move || export.write(writer.as_fd(), &live(), &watch));
+        let watch = &*watch;
+        let exporting =
+            scope.spawn(move || export.write(writer.as_fd().into(), &live(), Some(watch)));
         let mut bytes = vec![0; 1 << 20];
         reader.read_exact(&mut bytes).unwrap();
         between(&volume);
@@ -58,14 +53,13 @@ fn restored(fill: impl FnOnce(&Path), between: impl FnOnce(&Path)) -> (Sandbox, 
     });
     let archive = sandbox.path().join("archive");
     fs::write(&archive, bytes).unwrap();
-    let restored = restore(&sandbox, &archive, "restored");
-    let told = told.lock().unwrap().clone();
-    (sandbox, restored, told)
+    let restored = restore(door, &sandbox, &archive, "restored");
+    (sandbox, restored, watch.warned())
 }
 
 /// Restores the volume in an archive, with which other readers agree about the names.
 #[track_caller]
-fn restore(sandbox: &Sandbox, archive: &Path, into: &str) -> PathBuf {
+fn restore(door: &dyn Door, sandbox: &Sandbox, archive: &Path, into: &str) -> PathBuf {
     let inner = sandbox.path().join("inner");
     let outer = said(&["tar", "-xOf"], archive);
     drop(outer);
@@ -77,23 +71,33 @@ fn restore(sandbox: &Sandbox, archive: &Path, into: &str) -> PathBuf {
     fs::write(&inner, extracted.stdout).unwrap();
     members(&inner);
     let restored = sandbox.dir(into);
-    let mut import = Import::open(archive, &ImportOptions::new(), &Watch::new()).unwrap();
-    import.to_volume("v", &restored).unwrap();
+    let mut import = door.file(archive, &Options::none());
+    import.to_volume("v", (&restored).into()).unwrap();
     import.extract().unwrap();
     restored
 }
 
-fn changed(name: &str) -> (WarningKind, String) {
-    (WarningKind::Changed, format!("volumes/v.tar/{name}"))
+fn changed(name: &str) -> (u32, String) {
+    (CHANGED, format!("volumes/v.tar/{name}"))
 }
 
-fn gone(name: &str) -> (WarningKind, String) {
-    (WarningKind::Vanished, format!("volumes/v.tar/{name}"))
+fn gone(name: &str) -> (u32, String) {
+    (VANISHED, format!("volumes/v.tar/{name}"))
 }
 
-#[test]
-fn what_vanishes_is_left_out_however_long_it_was() {
+door_tests! {
+    what_vanishes_is_left_out_however_long_it_was,
+    what_is_replaced_or_changed_is_stored_as_it_is_now,
+    a_file_that_grows_has_the_length_it_had,
+    a_file_of_which_one_name_stays_stays_and_what_replaces_another_name_is_no_link_to_it,
+    further_names_follow_a_file_that_no_longer_fits_whole_or_not_at_all,
+    a_file_of_the_bundle_that_shrinks_ends_in_zeros,
+    a_hundred_exports_of_a_churning_tree_are_whole
+}
+
+fn what_vanishes_is_left_out_however_long_it_was(_: &Test, door: &'static dyn Door) {
     let (_sandbox, restored, told) = restored(
+        door,
         |volume| {
             for (name, length) in [("b", 1), ("c", 513), ("d", 70_000), ("e", 3 << 20)] {
                 fs::write(volume.join(name), vec![b'x'; length]).unwrap();
@@ -111,10 +115,10 @@ fn what_vanishes_is_left_out_however_long_it_was() {
     assert_eq!(fs::read_dir(&restored).unwrap().count(), 2);
 }
 
-#[test]
-fn what_is_replaced_or_changed_is_stored_as_it_is_now() {
+fn what_is_replaced_or_changed_is_stored_as_it_is_now(_: &Test, door: &'static dyn Door) {
     let names = ["dir", "link", "longer", "mode", "shorter", "shrunk", "twin"];
     let (_sandbox, restored, told) = restored(
+        door,
         |volume| {
             for name in names {
                 fs::write(volume.join(name), vec![b'o'; 100_000]).unwrap();
@@ -174,9 +178,9 @@ fn what_is_replaced_or_changed_is_stored_as_it_is_now() {
     assert!(read("twin") == vec![b'n'; 100_000]);
 }
 
-#[test]
-fn a_file_that_grows_has_the_length_it_had() {
+fn a_file_that_grows_has_the_length_it_had(_: &Test, door: &'static dyn Door) {
     let (_sandbox, restored, told) = restored(
+        door,
         |volume| fs::write(volume.join("log"), "line\n").unwrap(),
         |volume| fs::write(volume.join("log"), "line\nline\n").unwrap(),
     );
@@ -184,9 +188,12 @@ fn a_file_that_grows_has_the_length_it_had() {
     assert_eq!(fs::read(restored.join("log")).unwrap(), b"line\n");
 }
 
-#[test]
-fn a_file_of_which_one_name_stays_stays_and_what_replaces_another_name_is_no_link_to_it() {
+fn a_file_of_which_one_name_stays_stays_and_what_replaces_another_name_is_no_link_to_it(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     let (_sandbox, restored, told) = restored(
+        door,
         |volume| {
             for (first, second) in [("b1", "b2"), ("c1", "c2"), ("d1", "d2")] {
                 fs::write(volume.join(first), first).unwrap();
@@ -216,9 +223,12 @@ fn a_file_of_which_one_name_stays_stays_and_what_replaces_another_name_is_no_lin
     );
 }
 
-#[test]
-fn further_names_follow_a_file_that_no_longer_fits_whole_or_not_at_all() {
+fn further_names_follow_a_file_that_no_longer_fits_whole_or_not_at_all(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     let (_sandbox, restored, told) = restored(
+        door,
         |volume| {
             for (first, second) in [("b1", "b2"), ("c1", "c2")] {
                 fs::write(volume.join(first), first).unwrap();
@@ -248,18 +258,19 @@ fn further_names_follow_a_file_that_no_longer_fits_whole_or_not_at_all() {
     }
 }
 
-#[test]
-fn a_file_of_the_bundle_that_shrinks_ends_in_zeros() {
-    let bundle = Bundle::new();
+fn a_file_of_the_bundle_that_shrinks_ends_in_zeros(_: &Test, door: &'static dyn Door) {
+    let bundle = Bundle::new(door);
     bundle.write("ctr.log", vec![b'l'; 4 << 20]);
-    let mut export = Export::new();
+    let mut export = door.export();
     export
-        .add_member(&bundle.path, "ctr.log", Presence::Required)
+        .add_member((&bundle.path).into(), "ctr.log", REQUIRED)
         .unwrap();
-    let ((watch, told), log) = (warned(), bundle.path.join("ctr.log"));
+    let (watch, log) = (door.watch(None), bundle.path.join("ctr.log"));
     let (mut reader, writer) = std::io::pipe().unwrap();
     let bytes = thread::scope(|scope| {
-        let exporting = scope.spawn(move || export.write(writer.as_fd(), &live(), &watch));
+        let watch = &*watch;
+        let exporting =
+            scope.spawn(move || export.write(writer.as_fd().into(), &live(), Some(watch)));
         let mut bytes = vec![0; 1 << 20];
         reader.read_exact(&mut bytes).unwrap();
         File::options()
@@ -275,10 +286,7 @@ fn a_file_of_the_bundle_that_shrinks_ends_in_zeros() {
     fs::write(bundle.archive(), bytes).unwrap();
     let content = super::export::content(&bundle.archive(), "ctr.log");
     assert!(content[..3 << 20] == vec![b'l'; 3 << 20] && content[3 << 20..] == vec![0; 1 << 20]);
-    assert_eq!(
-        *told.lock().unwrap(),
-        [(WarningKind::Changed, "ctr.log".to_owned())]
-    );
+    assert_eq!(watch.warned(), [(CHANGED, "ctr.log".to_owned())]);
 }
 
 /// Renames, adds, removes, lengthens, shortens, links and changes files until told to stop.
@@ -310,20 +318,15 @@ fn churn(directory: &Path, stop: &AtomicBool) {
     }
 }
 
-#[test]
-fn a_hundred_exports_of_a_churning_tree_are_whole() {
+fn a_hundred_exports_of_a_churning_tree_are_whole(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let volume = sandbox.dir("volume");
     for number in 0..5 {
         fs::create_dir(volume.join(format!("d{number}"))).unwrap();
     }
-    let mut export = of_directory(&volume);
-    let change = |path: &str| Change {
-        path: path.into(),
-        kind: ChangeKind::Add,
-    };
+    let mut export = of_directory(door, &volume);
     export
-        .add_rootfs_diff(["/d0", "/d1", "/d2"].map(change).to_vec(), &volume)
+        .add_rootfs_diff(&["/d0", "/d1", "/d2"].map(add), (&volume).into())
         .unwrap();
     let (stop, mut strict) = (AtomicBool::new(false), 0);
     thread::scope(|scope| {
@@ -333,27 +336,27 @@ fn a_hundred_exports_of_a_churning_tree_are_whole() {
             let archive = sandbox.path().join("archive");
             let mut options = live();
             if round % 4 == 0 {
-                options.compression(Compression::Zstd);
+                options = options.compression(ZSTD);
             }
-            export.write(&archive, &options, &Watch::new()).unwrap();
+            export.write((&archive).into(), &options, None).unwrap();
             let into = format!("restored{round}");
             let root = sandbox.dir("root");
-            let mut import = Import::open(&archive, &ImportOptions::new(), &Watch::new()).unwrap();
-            import.to_volume("v", &sandbox.dir(&into)).unwrap();
-            import.to_root(&root).unwrap();
+            let mut import = door.file(&archive, &Options::none());
+            import.to_volume("v", (&sandbox.dir(&into)).into()).unwrap();
+            import.to_root((&root).into()).unwrap();
             import.extract().unwrap();
             if round % 10 == 1 {
-                restore(&sandbox, &archive, "again");
+                restore(door, &sandbox, &archive, "again");
                 fs::remove_dir_all(sandbox.path().join("again")).unwrap();
             }
             for directory in [sandbox.path().join(into), root] {
                 fs::remove_dir_all(directory).unwrap();
             }
-            options.live(false);
+            let options = options.live(false);
             if round % 10 > 0 {
                 continue;
             }
-            strict += u32::from(export.write(&archive, &options, &Watch::new()).is_err());
+            strict += u32::from(export.write((&archive).into(), &options, None).is_err());
         }
         drop(stopping);
     });

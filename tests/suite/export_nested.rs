@@ -4,17 +4,15 @@ use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-
-use crutils::PlaceBuf;
-use crutils::changes::{Change, ChangeKind, Options, overlay_ambient};
-use crutils::checkpoint::{Engine, Export, ExportOptions, create_rootfs_diff_tar};
-use crutils::watch::{WarningKind, Watch};
 
 use super::export::{Bundle, content, members, plain, said};
 use crate::support::acl;
-use crate::support::api::{Api, Rust};
+use crate::support::api::{Change, add, delete, modify};
+use crate::support::changes::Look;
+use crate::support::door::{CRIO, Door, PODMAN, SOCKET, VANISHED};
+use crate::support::export::{Export, ExportOptions};
 use crate::support::os;
+use crate::support::process::Test;
 use crate::support::sandbox::{Fs, Sandbox};
 use crate::support::tree::{Aspects, Snapshot};
 
@@ -58,24 +56,43 @@ fn fill(root: &Path) {
 }
 
 /// An export of one nested archive.
-pub(crate) fn of_directory(directory: &Path) -> Export {
-    let mut export = Export::new();
+pub(crate) fn of_directory(door: &dyn Door, directory: &Path) -> Box<dyn Export> {
+    let mut export = door.export();
     export
-        .add_directory_tar("volumes/v.tar", directory)
+        .add_directory_tar("volumes/v.tar", directory.into())
         .unwrap();
     export
 }
 
-#[test]
-fn a_nested_archive_is_the_tree_to_other_programs() {
+door_tests! {
+    a_nested_archive_is_the_tree_to_other_programs,
+    a_nested_archive_is_private_and_made_by_the_export,
+    what_is_mounted_in_a_volume_is_not_part_of_it_but_a_volume_may_be_a_mount,
+    a_checkpoint_on_a_mount_of_its_own_is_exported_with_its_content,
+    the_diff_in_the_archive_is_that_of_the_single_function,
+    a_change_that_is_gone_by_now_is_told_and_so_is_a_socket,
+    a_directory_that_was_deleted_and_made_again_takes_no_xattrs_over,
+    what_has_no_changes_has_no_diff,
+    a_bad_change_is_refused_when_it_is_added,
+    an_overlay_s_changes_go_straight_into_the_archive,
+    what_is_exported_is_restored_by_the_nine,
+    notes_are_kept_where_the_caller_says
+}
+
+fn a_nested_archive_is_the_tree_to_other_programs(_: &Test, door: &'static dyn Door) {
     for fs_kind in Fs::COMMON {
         let Some(sandbox) = Sandbox::on(fs_kind) else {
             continue;
         };
-        let (bundle, tree, extracted) =
-            (Bundle::new(), sandbox.dir("tree"), sandbox.dir("extracted"));
+        let (bundle, tree, extracted) = (
+            Bundle::new(door),
+            sandbox.dir("tree"),
+            sandbox.dir("extracted"),
+        );
         fill(&tree);
-        bundle.export(&of_directory(&tree), &plain()).unwrap();
+        bundle
+            .export(&*of_directory(door, &tree), &plain())
+            .unwrap();
         assert_eq!(members(&bundle.archive()), ["volumes/v.tar"]);
         let inner = bundle.out.join("v.tar");
         fs::write(&inner, content(&bundle.archive(), "volumes/v.tar")).unwrap();
@@ -105,11 +122,10 @@ fn a_nested_archive_is_the_tree_to_other_programs() {
     }
 }
 
-#[test]
-fn a_nested_archive_is_private_and_made_by_the_export() {
-    let bundle = Bundle::new();
+fn a_nested_archive_is_private_and_made_by_the_export(_: &Test, door: &'static dyn Door) {
+    let bundle = Bundle::new(door);
     bundle
-        .export(&of_directory(&bundle.path), plain().time(86_400))
+        .export(&*of_directory(door, &bundle.path), &plain().time(86_400))
         .unwrap();
     let listed = said(
         &["tar", "--numeric-owner", "--utc", "--full-time", "-tvf"],
@@ -122,35 +138,40 @@ fn a_nested_archive_is_private_and_made_by_the_export() {
     );
 }
 
-#[test]
-fn what_is_mounted_in_a_volume_is_not_part_of_it_but_a_volume_may_be_a_mount() {
+fn what_is_mounted_in_a_volume_is_not_part_of_it_but_a_volume_may_be_a_mount(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     needs_root!("mount");
-    let mut bundle = Bundle::new();
+    let mut bundle = Bundle::new(door);
     let volume = bundle.sandbox.dir("volume");
     bundle.sandbox.mount_tmpfs(&volume);
     fs::write(volume.join("own"), "own").unwrap();
     fs::create_dir(volume.join("other")).unwrap();
     bundle.sandbox.mount_tmpfs(&volume.join("other"));
     fs::write(volume.join("other/foreign"), "foreign").unwrap();
-    bundle.export(&of_directory(&volume), &plain()).unwrap();
+    bundle
+        .export(&*of_directory(door, &volume), &plain())
+        .unwrap();
     let inner = bundle.out.join("v.tar");
     fs::write(&inner, content(&bundle.archive(), "volumes/v.tar")).unwrap();
     assert_eq!(members(&inner), ["./", "./other/", "./own"]);
 }
 
-#[test]
-fn a_checkpoint_on_a_mount_of_its_own_is_exported_with_its_content() {
+fn a_checkpoint_on_a_mount_of_its_own_is_exported_with_its_content(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     needs_root!("mount");
-    let mut bundle = Bundle::new();
+    let mut bundle = Bundle::new(door);
     let checkpoint = bundle.path.join("checkpoint");
     bundle.sandbox.mount_tmpfs(&checkpoint);
     fs::write(checkpoint.join("pages-2.img"), "in memory").unwrap();
     fs::create_dir(checkpoint.join("below")).unwrap();
     bundle.sandbox.mount_tmpfs(&checkpoint.join("below"));
     fs::write(checkpoint.join("below/foreign"), "foreign").unwrap();
-    let mut export = Export::new();
-    export.add_bundle(&bundle.path, Engine::Crio).unwrap();
-    bundle.export(&export, &plain()).unwrap();
+    let export = bundle.of(CRIO);
+    bundle.export(&*export, &plain()).unwrap();
     let expected = [
         "checkpoint/",
         "checkpoint/below/",
@@ -162,20 +183,16 @@ fn a_checkpoint_on_a_mount_of_its_own_is_exported_with_its_content() {
 }
 
 fn changes() -> Vec<Change> {
-    let change = |path: &str, kind| Change {
-        path: path.into(),
-        kind,
-    };
     vec![
-        change("/dir", ChangeKind::Modify),
-        change("/dir/file", ChangeKind::Modify),
-        change("/large", ChangeKind::Modify),
-        change("/link", ChangeKind::Add),
-        change("/new", ChangeKind::Add),
-        change("/sparse", ChangeKind::Add),
-        change("/old", ChangeKind::Delete),
-        change("/run/socket", ChangeKind::Modify),
-        change("/vanished", ChangeKind::Modify),
+        modify("/dir"),
+        modify("/dir/file"),
+        modify("/large"),
+        add("/link"),
+        add("/new"),
+        add("/sparse"),
+        delete("/old"),
+        modify("/run/socket"),
+        modify("/vanished"),
     ]
 }
 
@@ -190,17 +207,18 @@ fn container(sandbox: &Sandbox) -> PathBuf {
     root
 }
 
-#[test]
-fn the_diff_in_the_archive_is_that_of_the_single_function() {
-    let bundle = Bundle::new();
+fn the_diff_in_the_archive_is_that_of_the_single_function(_: &Test, door: &'static dyn Door) {
+    let bundle = Bundle::new(door);
     let root = container(&bundle.sandbox);
     let separate = bundle.sandbox.dir("separate");
-    let names = create_rootfs_diff_tar(&changes(), &root, &separate).unwrap();
+    let names = door
+        .create_rootfs_diff_tar(&changes(), &root, &separate)
+        .unwrap();
     assert_eq!(names, ["rootfs-diff.tar", "deleted.files"]);
-    let mut export = Export::new();
-    export.add_rootfs_diff(changes(), &root).unwrap();
-    for options in [plain(), plain().digest(true).clone(), ExportOptions::new()] {
-        bundle.export(&export, &options).unwrap();
+    let mut export = door.export();
+    export.add_rootfs_diff(&changes(), (&root).into()).unwrap();
+    for options in [plain(), plain().digest(true), ExportOptions::new()] {
+        bundle.export(&*export, &options).unwrap();
         assert_eq!(said(&["tar", "-tf"], &bundle.archive()), names);
         for name in &names {
             let (own, expected) = (
@@ -217,30 +235,26 @@ fn the_diff_in_the_archive_is_that_of_the_single_function() {
     assert_eq!(bundle.left(), ["archive"]);
 }
 
-#[test]
-fn a_change_that_is_gone_by_now_is_told_and_so_is_a_socket() {
-    let bundle = Bundle::new();
+fn a_change_that_is_gone_by_now_is_told_and_so_is_a_socket(_: &Test, door: &'static dyn Door) {
+    let bundle = Bundle::new(door);
     let root = container(&bundle.sandbox);
-    let (watch, told) = (Watch::new(), Arc::new(Mutex::new(Vec::new())));
-    let telling = Arc::clone(&told);
-    watch.on_warning(move |warning| {
-        let member = String::from_utf8(warning.member.to_vec()).unwrap();
-        telling.lock().unwrap().push((warning.kind, member));
-    });
-    let mut export = Export::new();
-    export.add_rootfs_diff(changes(), &root).unwrap();
-    let exported = export.write(&bundle.archive(), &plain(), &watch);
+    let watch = door.watch(None);
+    let mut export = door.export();
+    export.add_rootfs_diff(&changes(), (&root).into()).unwrap();
+    let exported = export.write((&bundle.archive()).into(), &plain(), Some(&*watch));
     assert_eq!(exported.unwrap().missing, [""; 0]);
     let expected = [
-        (WarningKind::Socket, "rootfs-diff.tar/run/socket".to_owned()),
-        (WarningKind::Vanished, "rootfs-diff.tar/vanished".to_owned()),
+        (SOCKET, "rootfs-diff.tar/run/socket".to_owned()),
+        (VANISHED, "rootfs-diff.tar/vanished".to_owned()),
     ];
-    assert_eq!(*told.lock().unwrap(), expected);
+    assert_eq!(watch.warned(), expected);
 }
 
-#[test]
-fn a_directory_that_was_deleted_and_made_again_takes_no_xattrs_over() {
-    let bundle = Bundle::new();
+fn a_directory_that_was_deleted_and_made_again_takes_no_xattrs_over(
+    _: &Test,
+    door: &'static dyn Door,
+) {
+    let bundle = Bundle::new(door);
     let [root, image] = ["root", "image"].map(|name| bundle.sandbox.dir(name));
     for name in ["d", "d-other", "d/sub"] {
         fs::create_dir(root.join(name)).unwrap();
@@ -249,25 +263,17 @@ fn a_directory_that_was_deleted_and_made_again_takes_no_xattrs_over() {
             skip!("there are no xattrs in the temporary directory");
         }
     }
-    let mut export = Export::new();
-    let change = |path: &str, kind| Change {
-        path: path.into(),
-        kind,
-    };
-    let changes = vec![
-        change("/d", ChangeKind::Delete),
-        change("/d/sub", ChangeKind::Add),
-        change("/d-other", ChangeKind::Add),
-    ];
-    export.add_rootfs_diff(changes, &root).unwrap();
-    bundle.export(&export, &plain()).unwrap();
+    let mut export = door.export();
+    let changes = [delete("/d"), add("/d/sub"), add("/d-other")];
+    export.add_rootfs_diff(&changes, (&root).into()).unwrap();
+    bundle.export(&*export, &plain()).unwrap();
     let base = bundle.sandbox.dir("base");
     said(
         &["tar", "-C", base.to_str().unwrap(), "-xf"],
         &bundle.archive(),
     );
-    Rust.apply_rootfs_diff_tar(&base, &image).unwrap();
-    Rust.remove_deleted_files("id".as_ref(), &base, &image)
+    door.apply_rootfs_diff_tar(&base, &image).unwrap();
+    door.remove_deleted_files("id".as_ref(), &base, &image)
         .unwrap();
     let after = Snapshot::of(&image);
     assert_eq!(after.paths(), ["d", "d/sub", "d-other"]);
@@ -276,50 +282,41 @@ fn a_directory_that_was_deleted_and_made_again_takes_no_xattrs_over() {
     assert_eq!(xattrs, [0, 1, 0]);
 }
 
-#[test]
-fn what_has_no_changes_has_no_diff() {
-    let bundle = Bundle::new();
+fn what_has_no_changes_has_no_diff(_: &Test, door: &'static dyn Door) {
+    let bundle = Bundle::new(door);
     let root = container(&bundle.sandbox);
-    for (kind, path, expected) in [
-        (ChangeKind::Delete, "/old", &["deleted.files", "x"][..]),
-        (ChangeKind::Modify, "/large", &["rootfs-diff.tar", "x"]),
+    for (change, expected) in [
+        (delete("/old"), &["deleted.files", "x"][..]),
+        (modify("/large"), &["rootfs-diff.tar", "x"]),
     ] {
-        let mut export = Export::new();
-        let changes = vec![Change {
-            path: path.into(),
-            kind,
-        }];
-        export.add_rootfs_diff(changes, &root).unwrap();
-        export.add_bytes("x", "").unwrap();
-        let exported = bundle.export(&export, &plain()).unwrap();
+        let mut export = door.export();
+        export.add_rootfs_diff(&[change], (&root).into()).unwrap();
+        export.add_bytes("x", b"").unwrap();
+        let exported = bundle.export(&*export, &plain()).unwrap();
         assert_eq!(members(&bundle.archive()), expected);
         assert_eq!(exported.missing, [""; 0]);
     }
-    let mut export = Export::new();
-    export.add_rootfs_diff(Vec::new(), &root).unwrap();
-    assert_eq!(bundle.export(&export, &plain()).unwrap().members, 0);
+    let mut export = door.export();
+    export.add_rootfs_diff(&[], (&root).into()).unwrap();
+    assert_eq!(bundle.export(&*export, &plain()).unwrap().members, 0);
     assert_eq!(members(&bundle.archive()), [""; 0]);
 }
 
-#[test]
-fn a_bad_change_is_refused_when_it_is_added() {
-    let bundle = Bundle::new();
-    let mut export = Export::new();
-    for (path, kind) in [("", ChangeKind::Add), ("/", ChangeKind::Delete)] {
-        let changes = vec![Change {
-            path: path.into(),
-            kind,
-        }];
-        let outcome = export.add_rootfs_diff(changes, &bundle.path);
-        assert_eq!(outcome.unwrap_err().errno(), libc::EINVAL);
+fn a_bad_change_is_refused_when_it_is_added(_: &Test, door: &'static dyn Door) {
+    let bundle = Bundle::new(door);
+    let mut export = door.export();
+    for change in [add(""), delete("/")] {
+        let outcome = export.add_rootfs_diff(&[change], (&bundle.path).into());
+        assert_eq!(outcome.unwrap_err().errno, libc::EINVAL);
     }
-    export.add_rootfs_diff(changes(), &bundle.path).unwrap();
+    export
+        .add_rootfs_diff(&changes(), (&bundle.path).into())
+        .unwrap();
 }
 
-#[test]
-fn an_overlay_s_changes_go_straight_into_the_archive() {
+fn an_overlay_s_changes_go_straight_into_the_archive(_: &Test, door: &'static dyn Door) {
     needs_root!("make whiteouts");
-    let bundle = Bundle::new();
+    let bundle = Bundle::new(door);
     let [lower, upper, merged] = ["lower", "upper", "merged"].map(|name| bundle.sandbox.dir(name));
     for (directory, name, content) in [
         (&lower, "kept", "old"),
@@ -334,10 +331,12 @@ fn an_overlay_s_changes_go_straight_into_the_archive() {
     }
     fs::write(lower.join("removed"), "old").unwrap();
     os::mknod(&upper.join("removed"), libc::S_IFCHR, 0, 0).unwrap();
-    let changes = overlay_ambient([&lower], &upper, &Options::default(), &Watch::new());
-    let mut export = Export::new();
-    export.add_rootfs_diff(changes.unwrap(), &merged).unwrap();
-    bundle.export(&export, &plain()).unwrap();
+    let changes = door.overlay(&[(&lower).into()], (&upper).into(), &Look::new(), None);
+    let mut export = door.export();
+    export
+        .add_rootfs_diff(&changes.unwrap(), (&merged).into())
+        .unwrap();
+    bundle.export(&*export, &plain()).unwrap();
     let inner = bundle.out.join("inner");
     fs::write(&inner, content(&bundle.archive(), "rootfs-diff.tar")).unwrap();
     assert_eq!(members(&inner), ["added", "changed"]);
@@ -347,10 +346,9 @@ fn an_overlay_s_changes_go_straight_into_the_archive() {
     );
 }
 
-#[test]
-fn what_is_exported_is_restored_by_the_nine() {
+fn what_is_exported_is_restored_by_the_nine(_: &Test, door: &'static dyn Door) {
     for options in [plain(), ExportOptions::new()] {
-        let bundle = Bundle::new();
+        let bundle = Bundle::new(door);
         let root = container(&bundle.sandbox);
         let image = bundle.sandbox.dir("image");
         for (name, text) in [("large", "old"), ("old", "old"), ("kept", "kept")] {
@@ -358,19 +356,19 @@ fn what_is_exported_is_restored_by_the_nine() {
         }
         fs::create_dir(image.join("dir")).unwrap();
         fs::write(image.join("dir/file"), "old").unwrap();
-        let mut export = Export::new();
-        export.add_rootfs_diff(changes(), &root).unwrap();
-        export.add_bundle(&bundle.path, Engine::Podman).unwrap();
-        bundle.export(&export, &options).unwrap();
+        let mut export = door.export();
+        export.add_rootfs_diff(&changes(), (&root).into()).unwrap();
+        export.add_bundle((&bundle.path).into(), PODMAN).unwrap();
+        bundle.export(&*export, &options).unwrap();
         let archive = bundle.archive();
-        assert_eq!(Rust.runtime_from_archive(&archive).unwrap(), "crun");
+        assert_eq!(door.runtime_from_archive(&archive).unwrap(), "crun");
         let (base, config) = (
             bundle.sandbox.path().join("base"),
             bundle.sandbox.path().join("config"),
         );
-        Rust.import_config_only(&config, &archive).unwrap();
+        door.import_config_only(&config, &archive).unwrap();
         assert_eq!(Snapshot::of(&config).paths(), ["config.dump", "spec.dump"]);
-        Rust.import_without_config(&base, &archive).unwrap();
+        door.import_without_config(&base, &archive).unwrap();
         let expected = Snapshot::of(&bundle.path.join("checkpoint"));
         let aspects = Aspects {
             root: true,
@@ -381,8 +379,8 @@ fn what_is_exported_is_restored_by_the_nine() {
             aspects,
             "the checkpoint",
         );
-        Rust.apply_rootfs_diff_tar(&base, &image).unwrap();
-        Rust.remove_deleted_files("id".as_ref(), &base, &image)
+        door.apply_rootfs_diff_tar(&base, &image).unwrap();
+        door.remove_deleted_files("id".as_ref(), &base, &image)
             .unwrap();
         let (before, after) = (Snapshot::of(&root), Snapshot::of(&image));
         let expected = [
@@ -404,16 +402,13 @@ fn what_is_exported_is_restored_by_the_nine() {
     }
 }
 
-#[test]
-fn notes_are_kept_where_the_caller_says() {
-    let bundle = Bundle::new();
-    let export = of_directory(&bundle.path);
+fn notes_are_kept_where_the_caller_says(_: &Test, door: &'static dyn Door) {
+    let bundle = Bundle::new(door);
+    let export = of_directory(door, &bundle.path);
     let missing = bundle.sandbox.path().join("missing");
-    let nowhere = plain()
-        .spool_directory(Some(PlaceBuf::new(&missing).unwrap()))
-        .clone();
+    let nowhere = plain().spool(&missing);
     assert_eq!(
-        bundle.export(&export, &nowhere).unwrap_err().errno(),
+        bundle.export(&*export, &nowhere).unwrap_err().errno,
         libc::ENOENT
     );
     let Some(tiny) = Sandbox::on(Fs::Tiny) else {
@@ -421,12 +416,14 @@ fn notes_are_kept_where_the_caller_says() {
     };
     let many = bundle.sandbox.dir("many");
     (0..2000).for_each(|number| fs::write(many.join(format!("{number}")), "x").unwrap());
-    let there = plain()
-        .spool_directory(Some(PlaceBuf::new(tiny.path()).unwrap()))
-        .clone();
-    let error = bundle.export(&of_directory(&many), &there).unwrap_err();
-    assert_eq!(error.errno(), libc::ENOSPC, "{error}");
+    let there = plain().spool(tiny.path());
+    let error = bundle
+        .export(&*of_directory(door, &many), &there)
+        .unwrap_err();
+    assert_eq!(error.errno, libc::ENOSPC, "{error}");
     assert_eq!(fs::read_dir(tiny.path()).unwrap().count(), 0);
-    bundle.export(&of_directory(&many), &plain()).unwrap();
+    bundle
+        .export(&*of_directory(door, &many), &plain())
+        .unwrap();
     assert_eq!(bundle.left(), ["archive"]);
 }

@@ -7,21 +7,22 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crutils::checkpoint::{Engine, Export, Exported};
-use crutils::watch::Watch;
-
 use super::export::{Bundle, content, members, plain};
 use super::export_nested::of_directory;
+use crate::support::api::Outcome;
+use crate::support::door::{CRIO, Door};
+use crate::support::export::{Export, Exported};
+use crate::support::process::Test;
 use crate::support::sandbox::{Fs, Sandbox};
 
 /// Exports into a pipe of which `between` sees the first bytes, when the exporter can't go on for want of room.
 fn while_it_is_written(
-    export: &Export,
+    export: &dyn Export,
     between: impl FnOnce(),
-) -> (crutils::Result<Exported>, Vec<u8>) {
+) -> (Outcome<Exported>, Vec<u8>) {
     let (mut reader, writer) = std::io::pipe().unwrap();
     thread::scope(|scope| {
-        let exporting = scope.spawn(move || export.write(writer.as_fd(), &plain(), &Watch::new()));
+        let exporting = scope.spawn(move || export.write(writer.as_fd().into(), &plain(), None));
         let mut bytes = vec![0; 1 << 20];
         reader.read_exact(&mut bytes).unwrap();
         between();
@@ -38,8 +39,17 @@ fn long_and_late(bundle: &Bundle, name: &str) -> PathBuf {
     directory
 }
 
-#[test]
-fn a_nested_file_that_changes_before_its_turn_is_stale_but_for_growing() {
+door_tests! {
+    a_nested_file_that_changes_before_its_turn_is_stale_but_for_growing,
+    a_new_file_with_the_number_of_one_that_is_gone_is_not_taken_for_it,
+    a_file_of_the_bundle_that_shrinks_is_stale_and_one_that_grows_is_not,
+    what_vanishes_once_writing_has_begun_is_an_error_unless_it_is_a_member_that_is_optional
+}
+
+fn a_nested_file_that_changes_before_its_turn_is_stale_but_for_growing(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     type Mutate = fn(&Path);
     let cases: [(&str, Mutate); 4] = [
         ("shrinks", |late| fs::write(late, "short").unwrap()),
@@ -53,18 +63,19 @@ fn a_nested_file_that_changes_before_its_turn_is_stale_but_for_growing() {
         }),
     ];
     for (what, mutate) in cases {
-        let bundle = Bundle::new();
+        let bundle = Bundle::new(door);
         let volume = long_and_late(&bundle, "volume");
         fs::set_permissions(volume.join("late"), fs::Permissions::from_mode(0o644)).unwrap();
-        let (outcome, _) =
-            while_it_is_written(&of_directory(&volume), || mutate(&volume.join("late")));
+        let (outcome, _) = while_it_is_written(&*of_directory(door, &volume), || {
+            mutate(&volume.join("late"))
+        });
         let error = outcome.unwrap_err();
-        assert_eq!(error.errno(), libc::ESTALE, "{what}: {error}");
-        assert_eq!(error.entry(), Some(&b"./late"[..]), "{what}");
+        assert_eq!(error.errno, libc::ESTALE, "{what}: {error}");
+        assert_eq!(error.entry.as_deref(), Some(&b"./late"[..]), "{what}");
     }
-    let bundle = Bundle::new();
+    let bundle = Bundle::new(door);
     let volume = long_and_late(&bundle, "volume");
-    let (outcome, bytes) = while_it_is_written(&of_directory(&volume), || {
+    let (outcome, bytes) = while_it_is_written(&*of_directory(door, &volume), || {
         fs::write(volume.join("late"), "what is later and longer").unwrap();
         fs::remove_file(volume.join("a-long")).unwrap();
     });
@@ -75,8 +86,10 @@ fn a_nested_file_that_changes_before_its_turn_is_stale_but_for_growing() {
     assert_eq!(content(&inner, "./late"), b"what is late");
 }
 
-#[test]
-fn a_new_file_with_the_number_of_one_that_is_gone_is_not_taken_for_it() {
+fn a_new_file_with_the_number_of_one_that_is_gone_is_not_taken_for_it(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     let mut reused = 0;
     for fs_kind in Fs::COMMON {
         let Some(sandbox) = Sandbox::on(fs_kind) else {
@@ -88,11 +101,11 @@ fn a_new_file_with_the_number_of_one_that_is_gone_is_not_taken_for_it() {
         fs::write(&late, "what is late").unwrap();
         let number = || fs::metadata(&late).unwrap().ino();
         let before = number();
-        let (outcome, _) = while_it_is_written(&of_directory(&volume), || {
+        let (outcome, _) = while_it_is_written(&*of_directory(door, &volume), || {
             fs::remove_file(&late).unwrap();
             fs::write(&late, "WHAT IS LATE").unwrap();
         });
-        assert_eq!(outcome.unwrap_err().errno(), libc::ESTALE, "{fs_kind:?}");
+        assert_eq!(outcome.unwrap_err().errno, libc::ESTALE, "{fs_kind:?}");
         reused += u32::from(number() == before);
     }
     if reused == 0 {
@@ -100,14 +113,15 @@ fn a_new_file_with_the_number_of_one_that_is_gone_is_not_taken_for_it() {
     }
 }
 
-#[test]
-fn a_file_of_the_bundle_that_shrinks_is_stale_and_one_that_grows_is_not() {
-    let bundle = Bundle::new();
+fn a_file_of_the_bundle_that_shrinks_is_stale_and_one_that_grows_is_not(
+    _: &Test,
+    door: &'static dyn Door,
+) {
+    let bundle = Bundle::new(door);
     bundle.write("checkpoint/a-long", vec![b'l'; 4 << 20]);
-    let mut export = Export::new();
-    export.add_bundle(&bundle.path, Engine::Crio).unwrap();
+    let export = bundle.of(CRIO);
     let long = bundle.path.join("checkpoint/a-long");
-    let (outcome, bytes) = while_it_is_written(&export, || {
+    let (outcome, bytes) = while_it_is_written(&*export, || {
         let mut file = File::options().append(true).open(&long).unwrap();
         std::io::Write::write_all(&mut file, b"more").unwrap();
     });
@@ -115,7 +129,7 @@ fn a_file_of_the_bundle_that_shrinks_is_stale_and_one_that_grows_is_not() {
     fs::write(bundle.archive(), bytes).unwrap();
     let own = content(&bundle.archive(), "checkpoint/a-long");
     assert!(own == vec![b'l'; 4 << 20]);
-    let (outcome, _) = while_it_is_written(&export, || {
+    let (outcome, _) = while_it_is_written(&*export, || {
         File::options()
             .write(true)
             .open(&long)
@@ -124,19 +138,20 @@ fn a_file_of_the_bundle_that_shrinks_is_stale_and_one_that_grows_is_not() {
             .unwrap();
     });
     let error = outcome.unwrap_err();
-    assert_eq!(error.errno(), libc::ESTALE, "{error}");
-    assert_eq!(error.entry(), Some(&b"checkpoint/a-long"[..]));
+    assert_eq!(error.errno, libc::ESTALE, "{error}");
+    assert_eq!(error.entry.as_deref(), Some(&b"checkpoint/a-long"[..]));
 }
 
-#[test]
-fn what_vanishes_once_writing_has_begun_is_an_error_unless_it_is_a_member_that_is_optional() {
-    let bundle = Bundle::new();
+fn what_vanishes_once_writing_has_begun_is_an_error_unless_it_is_a_member_that_is_optional(
+    _: &Test,
+    door: &'static dyn Door,
+) {
+    let bundle = Bundle::new(door);
     bundle.write("stats-dump", vec![b'l'; 4 << 20]);
     bundle.write("bind.mounts", "[]");
     bundle.write("checkpoint/extra", "");
-    let mut export = Export::new();
-    export.add_bundle(&bundle.path, Engine::Crio).unwrap();
-    let (outcome, bytes) = while_it_is_written(&export, || {
+    let export = bundle.of(CRIO);
+    let (outcome, bytes) = while_it_is_written(&*export, || {
         fs::remove_file(bundle.path.join("bind.mounts")).unwrap();
     });
     let missing = outcome.unwrap().missing;
@@ -152,20 +167,20 @@ fn what_vanishes_once_writing_has_begun_is_an_error_unless_it_is_a_member_that_i
         "spec.dump",
     ];
     assert_eq!(members(&bundle.archive()), expected);
-    let (outcome, _) = while_it_is_written(&export, || {
+    let (outcome, _) = while_it_is_written(&*export, || {
         fs::remove_file(bundle.path.join("checkpoint/extra")).unwrap();
     });
     let error = outcome.unwrap_err();
     assert_eq!(
-        (error.errno(), error.entry()),
+        (error.errno, error.entry.as_deref()),
         (libc::ESTALE, Some(&b"checkpoint"[..]))
     );
-    let (outcome, _) = while_it_is_written(&export, || {
+    let (outcome, _) = while_it_is_written(&*export, || {
         fs::remove_file(bundle.path.join("spec.dump")).unwrap();
     });
     let error = outcome.unwrap_err();
     assert_eq!(
-        (error.errno(), error.entry()),
+        (error.errno, error.entry.as_deref()),
         (libc::ENOENT, Some(&b"spec.dump"[..]))
     );
 }

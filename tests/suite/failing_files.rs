@@ -9,12 +9,13 @@ use crutils::watch::Watch;
 
 use crate::support::api::add;
 use crate::support::dice::noise;
+use crate::support::door::Door;
+use crate::support::door::Place;
 use crate::support::fuse::{Fuse, Manner};
 use crate::support::gate::Gate;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::Sandbox;
-use crate::support::session::Door;
-use crate::support::session::{Options, Place, Source};
+use crate::support::session::Options;
 use crate::support::stage::{Stage, assert_errno};
 use crate::support::tarball::{Sparse, archive, dir, file, sparse, unended};
 
@@ -40,7 +41,7 @@ fn without_quota(on: &Path) -> Result<Fuse, String> {
     )
 }
 
-session_tests! {
+door_tests! {
     what_close_says_of_a_file_that_was_written_is_an_error_and_the_file_is_gone,
     an_archive_that_ends_before_its_length_is_no_archive_with_fewer_members,
     a_large_file_that_is_cut_off_once_its_size_is_known_has_no_hole_for_what_is_missing,
@@ -110,7 +111,7 @@ fn an_archive_that_ends_before_its_length_is_no_archive_with_fewer_members(
     assert_errno(test.apply_rootfs_diff_tar(&mount, &root), libc::ESTALE);
     // All of it passes through memory for a digest.
     let options = Options::on(crate::support::session::DIGEST);
-    let mut session = door.open(Source::Path(&input), &options, None).unwrap();
+    let mut session = door.open(Place::Path(&input), &options, None).unwrap();
     session.to_bundle(Place::from(&bundle)).unwrap();
     assert_errno(session.extract(), libc::ESTALE);
 }

@@ -4,10 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crutils::changes::{Options, directories_ambient};
-use crutils::watch::Watch;
-
 use crate::support::api::add;
+use crate::support::changes::Look;
+use crate::support::door::Door;
 use crate::support::gate::amid;
 use crate::support::process::Test;
 use crate::support::sandbox::{Fs, Sandbox, run};
@@ -112,8 +111,14 @@ fn links_are_kept_where_a_file_system_counts_the_names_that_it_has_seen(test: &T
     assert_eq!((file("x/one").nlink(), file("x/alone").nlink()), (3, 1));
 }
 
-#[test]
-fn all_names_of_a_changed_file_are_listed_where_a_file_system_counts_those_that_it_has_seen() {
+door_tests! {
+    all_names_of_a_changed_file_are_listed_where_a_file_system_counts_those_that_it_has_seen
+}
+
+fn all_names_of_a_changed_file_are_listed_where_a_file_system_counts_those_that_it_has_seen(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     needs_root!("mount file systems");
     let mut sandbox = Sandbox::new();
     let (old, new) = (sandbox.dir("old"), sandbox.dir("new"));
@@ -135,13 +140,9 @@ fn all_names_of_a_changed_file_are_listed_where_a_file_system_counts_those_that_
     if let Err(reason) = mount_fuse_overlay(&mut sandbox, &new, &mount) {
         skip!("{reason}");
     }
-    let changes = directories_ambient(
-        &mount,
-        Some((&old).into()),
-        &Options::default(),
-        &Watch::new(),
-    )
-    .unwrap();
+    let changes = door
+        .directories((&mount).into(), Some((&old).into()), &Look::new(), None)
+        .unwrap();
     let listed: Vec<_> = changes
         .iter()
         .map(|change| change.path.to_str().unwrap())

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::support::api::{LIMIT, MALFORMED, NOT_IN_ARCHIVE, SYSTEM, UNSUPPORTED};
 use crate::support::compressor::Compression;
+use crate::support::door::{Door, Place};
 use crate::support::inspection::{Asked, Looked};
 use crate::support::process::Test;
 use crate::support::sandbox::{Sandbox, run};
-use crate::support::session::{Door, Options, Source};
+use crate::support::session::Options;
 use crate::support::stage::archives;
 
 const RICH: &str = "rich.tar.zst";
@@ -38,7 +39,7 @@ fn pipe(bytes: Vec<u8>) -> PipeReader {
 }
 
 fn path(door: &dyn Door, path: &Path) -> Looked {
-    door.look(Source::Path(path), &Asked::NOTHING).unwrap()
+    door.look(Place::Path(path), &Asked::NOTHING).unwrap()
 }
 
 /// The golden values of the archive.
@@ -64,7 +65,7 @@ fn check(looked: &Looked, input: &str) {
     assert_eq!(looked.json["processes"][1]["arguments"][0], "sleep");
 }
 
-session_tests! {
+door_tests! {
     every_kind_of_input_is_inspected,
     an_import_under_way_is_inspected_and_extracted_of_one_reading,
     an_import_of_a_file_is_inspected_at_any_time,
@@ -83,10 +84,10 @@ fn every_kind_of_input_is_inspected(_: &Test, door: &'static dyn Door) {
     check(&path(door, &bundle), "bundle");
     check(&path(door, &bundle.join("checkpoint")), "images");
     let reader = pipe(fs::read(&packed).unwrap());
-    let looked = door.look(Source::Descriptor(reader.as_fd()), &Asked::NOTHING);
+    let looked = door.look(Place::Descriptor(reader.as_fd()), &Asked::NOTHING);
     check(&looked.unwrap(), "pipe");
     let directory = File::open(&bundle).unwrap();
-    let looked = door.look(Source::Descriptor(directory.as_fd()), &Asked::NOTHING);
+    let looked = door.look(Place::Descriptor(directory.as_fd()), &Asked::NOTHING);
     check(&looked.unwrap(), "bundle");
 }
 
@@ -183,7 +184,7 @@ fn memory_is_read_and_what_isnt_there_is_told(_: &Test, door: &'static dyn Door)
     };
     // The stack ends with the path of the executed file and eight zeros.
     let read = door
-        .look(Source::Path(&packed), &ask(44, end - 4096, 8192))
+        .look(Place::Path(&packed), &ask(44, end - 4096, 8192))
         .unwrap()
         .read
         .unwrap();
@@ -192,7 +193,7 @@ fn memory_is_read_and_what_isnt_there_is_told(_: &Test, door: &'static dyn Door)
     assert!(read.windows(8).any(|window| window == b"sleep\x001\0"));
     for (pid, address) in [(44, 4096), (7, end - 8)] {
         let error = door
-            .look(Source::Path(&packed), &ask(pid, address, 8))
+            .look(Place::Path(&packed), &ask(pid, address, 8))
             .unwrap_err();
         assert_eq!((error.errno, error.kind), (libc::ENODATA, NOT_IN_ARCHIVE));
     }
@@ -205,14 +206,14 @@ fn memory_is_read_and_what_isnt_there_is_told(_: &Test, door: &'static dyn Door)
         .unwrap();
     let asked = ask(1, heap["start"].as_u64().unwrap(), 8);
     let error = door
-        .look(Source::Descriptor(reader.as_fd()), &asked)
+        .look(Place::Descriptor(reader.as_fd()), &asked)
         .unwrap_err();
     assert_eq!((error.errno, error.kind), (libc::EOPNOTSUPP, UNSUPPORTED));
 }
 
 fn texts_are_left_out_and_previous_checkpoints_are_named(_: &Test, door: &'static dyn Door) {
     let looked = door.look(
-        Source::Path(&archives().join(RICH)),
+        Place::Path(&archives().join(RICH)),
         &Asked {
             text: false,
             ..Asked::NOTHING
@@ -242,7 +243,7 @@ fn texts_are_left_out_and_previous_checkpoints_are_named(_: &Test, door: &'stati
         parent: Some(&previous),
         ..Asked::NOTHING
     };
-    let joined = door.look(Source::Path(&main), &asked).unwrap();
+    let joined = door.look(Place::Path(&main), &asked).unwrap();
     assert!(!codes(&joined).contains(&"parent".to_owned()));
     assert_eq!(joined.processes[0].arguments.as_ref().unwrap()[0], "sh");
 }
@@ -254,7 +255,7 @@ fn a_host_is_told_what_it_lacks(_: &Test, door: &'static dyn Door) {
         ..Asked::NOTHING
     };
     let good = ask(("x86_64", Some("Version: 3.17.1"), "runc", true));
-    let findings = door.look(Source::Path(&packed), &good).unwrap().findings;
+    let findings = door.look(Place::Path(&packed), &good).unwrap().findings;
     // All that is needed is mounted from outside.
     assert!(
         findings
@@ -277,7 +278,7 @@ fn a_host_is_told_what_it_lacks(_: &Test, door: &'static dyn Door) {
         ]
     );
     let other = ask(("aarch64", None, "runc", false));
-    let findings = door.look(Source::Path(&packed), &other).unwrap().findings;
+    let findings = door.look(Place::Path(&packed), &other).unwrap().findings;
     let blocking: Vec<_> = findings
         .iter()
         .filter(|(severity, ..)| *severity == 1)
@@ -296,12 +297,12 @@ fn a_damaged_image_and_a_missing_checkpoint_are_errors(_: &Test, door: &'static 
     )
     .unwrap();
     let error = door
-        .look(Source::Path(&bundle), &Asked::NOTHING)
+        .look(Place::Path(&bundle), &Asked::NOTHING)
         .unwrap_err();
     assert_eq!((error.errno, error.kind), (libc::EBADMSG, MALFORMED));
     assert_eq!(error.entry.as_deref(), Some(&b"checkpoint/pstree.img"[..]));
     let error = door
-        .look(Source::Path(&bundle.join("missing")), &Asked::NOTHING)
+        .look(Place::Path(&bundle.join("missing")), &Asked::NOTHING)
         .unwrap_err();
     assert_eq!(error.errno, libc::ENOENT);
 }

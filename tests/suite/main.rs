@@ -58,7 +58,6 @@ mod endings;
 mod engine_hostile;
 mod export;
 mod export_choices;
-mod export_doors;
 mod export_live;
 mod export_nested;
 mod export_output;

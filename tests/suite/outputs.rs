@@ -4,17 +4,14 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
-use crutils::checkpoint::Export;
-use crutils::watch::Watch;
-
 use super::export::{content, members, plain};
 use super::export_nested::of_directory;
 use crate::support::api::add;
+use crate::support::door::{Door, GZIP, Place};
 use crate::support::fuse::{Fuse, Manner};
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::{Sandbox, run};
-use crate::support::session::Door;
-use crate::support::session::{Options, Place};
+use crate::support::session::Options;
 use crate::support::stage::Stage;
 use crate::support::tarball::{archive, dir, file};
 
@@ -51,10 +48,12 @@ fn with_descriptors<T>(more: u64, work: impl FnOnce() -> T) -> T {
     result
 }
 
-session_tests! {
+door_tests! {
     a_bundle_that_was_made_goes_again_or_is_said_to_stay_however_few_descriptors_there_are,
     an_output_in_a_directory_that_takes_names_and_gives_none_back_is_said_to_stay,
-    outputs_in_a_directory_that_is_stored_are_not_stored_where_they_have_names
+    outputs_in_a_directory_that_is_stored_are_not_stored_where_they_have_names,
+    an_output_may_have_as_long_a_name_as_its_file_system_takes,
+    an_output_may_have_a_long_name_where_it_is_written_under_a_temporary_one
 }
 
 fn a_bundle_that_was_made_goes_again_or_is_said_to_stay_however_few_descriptors_there_are(
@@ -73,11 +72,7 @@ fn a_bundle_that_was_made_goes_again_or_is_said_to_stay_however_few_descriptors_
         for more in 0..60 {
             let bundle = sandbox.path().join("made/bundle");
             let outcome = with_descriptors(more, || {
-                let mut session = door.open(
-                    crate::support::session::Source::Path(&input),
-                    &Options::none(),
-                    None,
-                )?;
+                let mut session = door.open((&input).into(), &Options::none(), None)?;
                 session.to_bundle(Place::Path(&bundle))?;
                 session.extract().map(drop)
             });
@@ -114,25 +109,24 @@ fn an_output_in_a_directory_that_takes_names_and_gives_none_back_is_said_to_stay
     if let Err(reason) = run(&format!("chattr +a {shown}")) {
         skip!("{reason}");
     }
-    let first = test.create_rootfs_diff_tar(&[add("/added")], &stage.root, &only);
-    let export = of_directory(&stage.root);
-    let exported = export.write(&only.join("new"), &plain(), &Watch::new());
-    let again = export.write(&only.join("new"), &plain(), &Watch::new());
+    let first = door.create_rootfs_diff_tar(&[add("/added")], &stage.root, &only);
+    let export = of_directory(door, &stage.root);
+    let exported = export.write((&only.join("new")).into(), &plain(), None);
+    let again = export.write((&only.join("new")).into(), &plain(), None);
     let left = names(&only);
     run(&format!("chattr -a {shown}")).unwrap();
     first.unwrap();
     exported.unwrap();
     let error = again.unwrap_err();
-    assert_eq!(error.errno(), libc::EPERM, "{error}");
+    assert_eq!(error.errno, libc::EPERM, "{error}");
     let stays = left
         .iter()
         .find(|name| name.starts_with(".new."))
         .expect("a temporary name");
     assert!(
-        error.to_string().contains(&format!("\"{stays}\" stays")),
+        error.message.contains(&format!("\"{stays}\" stays")),
         "{error}"
     );
-    let _ = door;
 }
 
 fn outputs_in_a_directory_that_is_stored_are_not_stored_where_they_have_names(
@@ -147,16 +141,14 @@ fn outputs_in_a_directory_that_is_stored_are_not_stored_where_they_have_names(
         Ok(mount) => mount,
         Err(reason) => skip!("{reason}"),
     };
-    test.create_rootfs_diff_tar(&[add("/")], &mount, &mount)
+    door.create_rootfs_diff_tar(&[add("/")], &mount, &mount)
         .unwrap();
     assert_eq!(members(&mount.join("rootfs-diff.tar")), ["./", "kept"]);
     fs::remove_file(mount.join("rootfs-diff.tar")).unwrap();
-    let export = of_directory(&mount);
-    let mut compressed = plain();
-    compressed.compression(crutils::checkpoint::Compression::Gzip);
-    for options in [plain(), compressed] {
+    let export = of_directory(door, &mount);
+    for options in [plain(), plain().compression(GZIP)] {
         export
-            .write(&mount.join("archive"), &options, &Watch::new())
+            .write((&mount.join("archive")).into(), &options, None)
             .unwrap();
         let inner = stage.sandbox.path().join("inner");
         let packed = stage.sandbox.path().join("packed");
@@ -165,15 +157,13 @@ fn outputs_in_a_directory_that_is_stored_are_not_stored_where_they_have_names(
         assert_eq!(members(&inner), ["./", "./kept"]);
         fs::remove_file(mount.join("archive")).unwrap();
     }
-    let _ = door;
 }
 
-#[test]
-fn an_output_may_have_as_long_a_name_as_its_file_system_takes() {
+fn an_output_may_have_as_long_a_name_as_its_file_system_takes(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let out = sandbox.dir("out");
-    let mut export = Export::new();
-    export.add_bytes("bytes", "content").unwrap();
+    let mut export = door.export();
+    export.add_bytes("bytes", b"content").unwrap();
     for name in [
         "n".repeat(255),
         "n".repeat(250),
@@ -182,18 +172,20 @@ fn an_output_may_have_as_long_a_name_as_its_file_system_takes() {
         // The second time there is something to be replaced.
         for _ in 0..2 {
             export
-                .write(&out.join(&name), &plain(), &Watch::new())
+                .write((&out.join(&name)).into(), &plain(), None)
                 .unwrap();
         }
         assert_eq!(names(&out), std::slice::from_ref(&name));
         fs::remove_file(out.join(name)).unwrap();
     }
-    let error = export.write(&out.join("n".repeat(256)), &plain(), &Watch::new());
-    assert_eq!(error.unwrap_err().errno(), libc::ENAMETOOLONG);
+    let error = export.write((&out.join("n".repeat(256))).into(), &plain(), None);
+    assert_eq!(error.unwrap_err().errno, libc::ENAMETOOLONG);
 }
 
-#[test]
-fn an_output_may_have_a_long_name_where_it_is_written_under_a_temporary_one() {
+fn an_output_may_have_a_long_name_where_it_is_written_under_a_temporary_one(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     needs_root!("mount file systems");
     let sandbox = Sandbox::new();
     let mount = sandbox.dir("mount");
@@ -201,11 +193,11 @@ fn an_output_may_have_a_long_name_where_it_is_written_under_a_temporary_one() {
         Ok(mount) => mount,
         Err(reason) => skip!("{reason}"),
     };
-    let mut export = Export::new();
-    export.add_bytes("bytes", "content").unwrap();
+    let mut export = door.export();
+    export.add_bytes("bytes", b"content").unwrap();
     let name = "n".repeat(255);
     export
-        .write(&mount.join(&name), &plain(), &Watch::new())
+        .write((&mount.join(&name)).into(), &plain(), None)
         .unwrap();
     assert_eq!(names(&mount), [name]);
 }

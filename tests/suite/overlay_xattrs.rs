@@ -1,16 +1,14 @@
 //! The xattrs in which overlays keep their state: data in a directory of its own, left out of a rootfs diff.
 
+use super::export::{content, plain, said};
+use crate::support::api::add;
+use crate::support::door::{Door, XATTR};
+use crate::support::export::Export;
+use crate::support::os;
+use crate::support::process::Test;
+use crate::support::sandbox::Sandbox;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-
-use crutils::changes::{Change, ChangeKind};
-use crutils::checkpoint::Export;
-use crutils::watch::{WarningKind, Watch};
-
-use super::export::{content, plain, said};
-use crate::support::os;
-use crate::support::sandbox::Sandbox;
 
 /// Another engine's layers: an opaque directory, a renamed one, a file without its data.
 const STATE: [(&str, &str, &[u8]); 4] = [
@@ -34,22 +32,17 @@ fn storage(sandbox: &Sandbox) -> PathBuf {
 
 /// Exports; what GNU tar makes of the member `name`, and the objects that were warned of.
 fn extracted(
+    door: &dyn Door,
     sandbox: &Sandbox,
-    export: &Export,
+    export: &dyn Export,
     keeps: bool,
     name: &str,
 ) -> (PathBuf, Vec<String>) {
-    let (watch, told) = (Watch::new(), Arc::new(Mutex::new(Vec::new())));
-    let tell = Arc::clone(&told);
-    watch.on_warning(move |warning| {
-        assert_eq!(warning.kind, WarningKind::Xattr);
-        tell.lock()
-            .unwrap()
-            .push(String::from_utf8(warning.member.to_vec()).unwrap());
-    });
     let (archive, inner) = (sandbox.path().join("archive"), sandbox.path().join("inner"));
-    let options = plain().overlay_xattrs(keeps).clone();
-    export.write(&archive, &options, &watch).unwrap();
+    let (options, watch) = (plain().overlay_xattrs(keeps), door.watch(None));
+    export
+        .write((&archive).into(), &options, Some(&*watch))
+        .unwrap();
     fs::write(&inner, content(&archive, name)).unwrap();
     let into = sandbox.dir(&format!("into-{keeps}-{name}"));
     let line = [
@@ -61,8 +54,12 @@ fn extracted(
         "-xpf",
     ];
     said(&line, &inner);
-    let told = told.lock().unwrap().clone();
-    (into, told)
+    let told = watch.warned().into_iter();
+    let told = told.map(|(kind, member)| {
+        assert_eq!(kind, XATTR);
+        member
+    });
+    (into, told.collect())
 }
 
 fn has_state(root: &Path) -> Vec<bool> {
@@ -79,40 +76,44 @@ fn has_state(root: &Path) -> Vec<bool> {
     STATE.map(has).to_vec()
 }
 
-#[test]
-fn they_are_kept_in_a_directory_that_is_an_archive_of_its_own() {
+door_tests! {
+    they_are_kept_in_a_directory_that_is_an_archive_of_its_own,
+    they_are_left_out_of_a_rootfs_diff_with_a_warning_unless_they_are_asked_for
+}
+
+fn they_are_kept_in_a_directory_that_is_an_archive_of_its_own(_: &Test, door: &'static dyn Door) {
     needs_root!("set trusted xattrs");
     let sandbox = Sandbox::new();
-    let mut export = Export::new();
+    let mut export = door.export();
     for name in ["volumes/v.tar", "devshm-checkpoint.tar"] {
-        export.add_directory_tar(name, &storage(&sandbox)).unwrap();
+        export
+            .add_directory_tar(name, (&storage(&sandbox)).into())
+            .unwrap();
     }
     for name in ["volumes/v.tar", "devshm-checkpoint.tar"] {
-        let (into, told) = extracted(&sandbox, &export, false, name);
+        let (into, told) = extracted(door, &sandbox, &*export, false, name);
         assert_eq!(has_state(&into), [true; 4]);
         assert_eq!(told, [""; 0]);
     }
 }
 
-#[test]
-fn they_are_left_out_of_a_rootfs_diff_with_a_warning_unless_they_are_asked_for() {
+fn they_are_left_out_of_a_rootfs_diff_with_a_warning_unless_they_are_asked_for(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     needs_root!("set trusted xattrs");
     let sandbox = Sandbox::new();
-    let mut export = Export::new();
-    let change = Change {
-        path: "/d".into(),
-        kind: ChangeKind::Add,
-    };
+    let mut export = door.export();
     export
-        .add_rootfs_diff(vec![change], &storage(&sandbox))
+        .add_rootfs_diff(&[add("/d")], (&storage(&sandbox)).into())
         .unwrap();
-    let (into, told) = extracted(&sandbox, &export, false, "rootfs-diff.tar");
+    let (into, told) = extracted(door, &sandbox, &*export, false, "rootfs-diff.tar");
     assert_eq!(has_state(&into), [false; 4]);
     assert_eq!(
         told,
         ["d", "d/e", "d/f", "d/g"].map(|path| format!("rootfs-diff.tar/{path}"))
     );
-    let (into, told) = extracted(&sandbox, &export, true, "rootfs-diff.tar");
+    let (into, told) = extracted(door, &sandbox, &*export, true, "rootfs-diff.tar");
     assert_eq!(has_state(&into), [true; 4]);
     assert_eq!(told, [""; 0]);
 }

@@ -13,9 +13,9 @@ use std::thread::{self, JoinHandle};
 use crate::support::api::{LIMIT, SYSTEM};
 use crate::support::compressor::Compression;
 use crate::support::dice::noise;
+use crate::support::door::Door;
 use crate::support::process::Test;
 use crate::support::sandbox::Sandbox;
-use crate::support::session::Door;
 use crate::support::session::{ID, Options, Session};
 use crate::support::stage::assert_errno;
 use crate::support::tarball::{Entry, archive, dir, file, unended};
@@ -191,7 +191,7 @@ fn large(bytes: Vec<u8>) -> Vec<u8> {
     [unended([header]), bytes].concat()
 }
 
-session_tests! {
+door_tests! {
     metadata_and_then_everything_comes_out_of_a_file,
     metadata_and_then_everything_comes_out_of_a_stream_that_is_read_once,
     metadata_needs_nothing_behind_the_configuration,

@@ -9,10 +9,11 @@ use std::thread::{self, Builder};
 use crate::session::{CONFIG, Places, Stream, configuration};
 use crate::support::compressor::Compression;
 use crate::support::dice::noise;
+use crate::support::door::Door;
+use crate::support::door::Place;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::Sandbox;
-use crate::support::session::Door;
-use crate::support::session::{Options, Source};
+use crate::support::session::Options;
 use crate::support::tarball::{Entry, archive, dir, file, unended};
 
 const MEBIBYTE: usize = 1 << 20;
@@ -49,7 +50,7 @@ fn assert_imported(bundle: &Path, what: &str) {
     }
 }
 
-session_tests! {
+door_tests! {
     a_large_archive_comes_out_of_anything,
     a_refused_member_ends_an_import_though_the_peer_stays_silent
 }
@@ -60,8 +61,8 @@ fn a_large_archive_comes_out_of_anything(_: &Test, door: &'static dyn Door) {
         let places = Places::with(&bytes);
         let (reader, _, writer) = Stream::Pipe.feed(&bytes);
         for source in [
-            Source::Path(&places.input),
-            Source::Descriptor(reader.as_fd()),
+            Place::Path(&places.input),
+            Place::Descriptor(reader.as_fd()),
         ] {
             let mut session = door.open(source, &Options::none(), None).unwrap();
             session.metadata().unwrap();
@@ -79,7 +80,7 @@ fn a_refused_member_ends_an_import_though_the_peer_stays_silent(_: &Test, door: 
     let places = Places::new();
     let (reader, mut writer) = Stream::Pipe.pair();
     let mut session = door
-        .open(Source::Descriptor(reader.as_fd()), &Options::none(), None)
+        .open(Place::Descriptor(reader.as_fd()), &Options::none(), None)
         .unwrap();
     session.to_bundle((&places.bundle).into()).unwrap();
     let failure = thread::scope(|scope| {

@@ -8,10 +8,11 @@ use std::thread;
 
 use crate::session::{Places, Stream, checkpoint};
 use crate::support::compressor::Compression;
+use crate::support::door::Door;
+use crate::support::door::{Place, Watched};
 use crate::support::os;
 use crate::support::process::Test;
-use crate::support::session::Door;
-use crate::support::session::{CANCELLED, DEADLINE, Options, Source, Watched};
+use crate::support::session::{CANCELLED, DEADLINE, Options};
 use crate::support::tarball::{archive, file, symlink, unended};
 use crate::support::tree::Snapshot;
 
@@ -89,7 +90,7 @@ fn members_within(count: usize) -> usize {
     done.count()
 }
 
-session_tests! {
+door_tests! {
     an_import_ends_at_every_step_where_it_is_cancelled,
     a_look_ends_at_every_step_where_it_is_cancelled,
     a_cancelled_session_or_a_deadline_that_has_passed_makes_nothing,
@@ -112,7 +113,7 @@ fn an_import_ends_at_every_step_where_it_is_cancelled(_: &Test, door: &'static d
         let (reader, writer) = Stream::Pipe.pair();
         let mut session = door
             .open(
-                Source::Descriptor(reader.as_fd()),
+                Place::Descriptor(reader.as_fd()),
                 &Options::none(),
                 Some(&*watch),
             )
@@ -183,7 +184,7 @@ fn a_look_ends_at_every_step_where_it_is_cancelled(_: &Test, door: &'static dyn 
         let (reader, writer) = Stream::Pipe.pair();
         let mut session = door
             .open(
-                Source::Descriptor(reader.as_fd()),
+                Place::Descriptor(reader.as_fd()),
                 &Options::none(),
                 Some(&*watch),
             )
@@ -213,7 +214,7 @@ fn a_cancelled_session_or_a_deadline_that_has_passed_makes_nothing(
                 watch.cancel();
             }
             let mut session = door
-                .open(Source::Path(&places.input), &Options::none(), Some(&*watch))
+                .open(Place::Path(&places.input), &Options::none(), Some(&*watch))
                 .unwrap();
             places.ask(&mut *session);
             let failures = [
@@ -239,7 +240,7 @@ fn a_fifo_is_waited_for_under_the_watch(_: &Test, door: &'static dyn Door) {
     os::mknod(&fifo, libc::S_IFIFO | 0o600, 0, 0).unwrap();
     let watch = door.watch(Some(1));
     let mut session = door
-        .open(Source::Path(&fifo), &Options::none(), Some(&*watch))
+        .open(Place::Path(&fifo), &Options::none(), Some(&*watch))
         .unwrap();
     let failure = session.metadata().unwrap_err();
     assert_eq!(
@@ -251,7 +252,7 @@ fn a_fifo_is_waited_for_under_the_watch(_: &Test, door: &'static dyn Door) {
 
     let id = thread_id();
     let mut session = door
-        .open(Source::Path(&fifo), &Options::none(), None)
+        .open(Place::Path(&fifo), &Options::none(), None)
         .unwrap();
     places.ask(&mut *session);
     thread::scope(|scope| {
@@ -263,7 +264,7 @@ fn a_fifo_is_waited_for_under_the_watch(_: &Test, door: &'static dyn Door) {
     });
     let direct = Places::of(checkpoint());
     let mut session = door
-        .open(Source::Path(&direct.input), &Options::none(), None)
+        .open(Place::Path(&direct.input), &Options::none(), None)
         .unwrap();
     direct.ask(&mut *session);
     session.extract().unwrap();
@@ -293,7 +294,7 @@ fn progress_goes_forward_phase_by_phase(_: &Test, door: &'static dyn Door) {
             ..Options::none()
         };
         let mut session = door
-            .open(Source::Path(&places.input), &options, Some(&*watch))
+            .open(Place::Path(&places.input), &options, Some(&*watch))
             .unwrap();
         session.metadata().unwrap();
         places.ask(&mut *session);
@@ -340,7 +341,7 @@ fn progress_goes_forward_phase_by_phase(_: &Test, door: &'static dyn Door) {
     let watch = door.watch(None);
     let mut session = door
         .open(
-            Source::Descriptor(reader.as_fd()),
+            Place::Descriptor(reader.as_fd()),
             &Options::none(),
             Some(&*watch),
         )
@@ -369,7 +370,7 @@ fn what_is_passed_over_is_told(_: &Test, door: &'static dyn Door) {
     let places = Places::of(odd);
     let watch = door.watch(None);
     let mut session = door
-        .open(Source::Path(&places.input), &Options::none(), Some(&*watch))
+        .open(Place::Path(&places.input), &Options::none(), Some(&*watch))
         .unwrap();
     assert_eq!(session.members().unwrap().len(), checkpoint().len() + 2);
     let told: Vec<_> = watch

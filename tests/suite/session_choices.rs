@@ -5,18 +5,17 @@ use std::path::{Path, PathBuf};
 
 use crate::support::acl;
 use crate::support::api::Outcome;
+use crate::support::door::{Door, Place, XATTR};
 use crate::support::os;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::{Fs, Sandbox};
 use crate::support::session::{
-    CROSS_MOUNTS, Door, FAIL, IGNORE_OWNERSHIP, OVERLAY_XATTRS, Options, Place, SKIP_ALL, SYNC,
-    Source, USABLE_MODES, XATTRS,
+    CROSS_MOUNTS, FAIL, IGNORE_OWNERSHIP, OVERLAY_XATTRS, Options, SKIP_ALL, SYNC, USABLE_MODES,
+    XATTRS,
 };
 use crate::support::tarball::{Entry, archive, dir, fifo, file, symlink};
 use crate::support::tree::Snapshot;
 
-/// The number of the warnings about attributes.
-const XATTR: u32 = 6;
 const ACCESS: &str = "system.posix_acl_access";
 
 /// What an engine's overlay storage has in its directories.
@@ -63,7 +62,7 @@ fn state_and_kept() -> Vec<String> {
     names
 }
 
-session_tests! {
+door_tests! {
     an_overlays_state_is_data_in_a_volume_and_left_out_of_a_root_with_a_warning,
     what_a_merged_directory_of_a_volume_lacks_is_removed_overlay_state_included,
     an_attribute_that_is_left_out_is_told
@@ -85,7 +84,7 @@ fn an_overlays_state_is_data_in_a_volume_and_left_out_of_a_root_with_a_warning(
     let input = checkpoint(sandbox.path(), &storage());
     let watch = door.watch(None);
     let mut session = door
-        .open(Source::Path(&input), &Options::none(), Some(&*watch))
+        .open(Place::Path(&input), &Options::none(), Some(&*watch))
         .unwrap();
     session.to_root(Place::from(&root)).unwrap();
     session.to_volume("v", Place::from(&volume)).unwrap();
@@ -156,7 +155,7 @@ fn an_attribute_that_is_left_out_is_told(_: &Test, door: &'static dyn Door) {
     let input = checkpoint(sandbox.path(), &archive(entries));
     let watch = door.watch(None);
     let mut session = door
-        .open(Source::Path(&input), &Options::none(), Some(&*watch))
+        .open(Place::Path(&input), &Options::none(), Some(&*watch))
         .unwrap();
     session.to_root(Place::from(&root)).unwrap();
     session.extract().unwrap();
@@ -179,7 +178,7 @@ fn import(
     let watch = door.watch(None);
     let input = checkpoint(sandbox.path(), &archive(entries.to_vec()));
     let mut session = door
-        .open(Source::Path(&input), options, Some(&*watch))
+        .open(Place::Path(&input), options, Some(&*watch))
         .unwrap();
     session.to_root(Place::from(&sandbox.dir("root"))).unwrap();
     let imported = session.extract().map(drop);
@@ -189,7 +188,7 @@ fn import(
     (imported, told)
 }
 
-session_tests! {
+door_tests! {
     attributes_that_cannot_be_set_fail_the_import_if_that_is_asked_for,
     attributes_that_cannot_be_set_are_all_left_out_if_that_is_asked_for,
     an_overlays_state_is_kept_in_a_root_if_that_is_asked_for,
@@ -339,7 +338,7 @@ fn import_synced(door: &dyn Door, directory: &Path) {
     session.extract().unwrap();
 }
 
-session_tests! {
+door_tests! {
     what_was_written_lasts_if_that_is_asked_for
 }
 

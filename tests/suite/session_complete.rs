@@ -7,15 +7,14 @@ use std::path::PathBuf;
 use crutils::checkpoint::{Import, ImportOptions};
 use crutils::watch::Watch;
 
+use crate::support::door::Place;
+use crate::support::door::{Door, INCOMPLETE};
 use crate::support::process::Test;
 use crate::support::sandbox::Sandbox;
-use crate::support::session::Door;
-use crate::support::session::{Options, Place, REQUIRE_COMPLETE, Source};
+use crate::support::session::{Options, REQUIRE_COMPLETE};
 use crate::support::stage::assert_errno;
 use crate::support::tarball::{Entry, archive, dir, file, symlink};
 use crate::support::tree::Snapshot;
-
-const INCOMPLETE: u32 = 7;
 
 fn input(sandbox: &Sandbox, entries: impl IntoIterator<Item = Entry>) -> PathBuf {
     let path = sandbox.path().join("input");
@@ -84,7 +83,7 @@ fn incomplete() -> Vec<(Vec<Entry>, Vec<&'static str>)> {
     ]
 }
 
-session_tests! {
+door_tests! {
     what_a_restore_will_miss_is_told,
     what_an_earlier_import_has_put_into_the_bundle_is_there,
     the_link_to_the_dump_before_may_be_in_any_directory,
@@ -97,7 +96,7 @@ fn what_a_restore_will_miss_is_told(_: &Test, door: &'static dyn Door) {
         let (input, bundle) = (input(&sandbox, entries), sandbox.path().join("bundle"));
         let watch = door.watch(None);
         let mut session = door
-            .open(Source::Path(&input), &Options::none(), Some(&*watch))
+            .open(Place::Path(&input), &Options::none(), Some(&*watch))
             .unwrap();
         session.to_bundle(Place::from(&bundle)).unwrap();
         session.extract().unwrap();
@@ -128,7 +127,7 @@ fn what_an_earlier_import_has_put_into_the_bundle_is_there(_: &Test, door: &'sta
     ] {
         let (input, watch) = (input(&sandbox, entries), door.watch(None));
         let mut session = door
-            .open(Source::Path(&input), &Options::none(), Some(&*watch))
+            .open(Place::Path(&input), &Options::none(), Some(&*watch))
             .unwrap();
         session.to_bundle(Place::from(&bundle)).unwrap();
         session.extract().unwrap();
@@ -185,7 +184,7 @@ fn a_link_to_anything_but_a_sibling_is_refused(t: &Test, _: &'static dyn Door) {
     }
 }
 
-session_tests! {
+door_tests! {
     what_a_restore_would_miss_is_refused_if_that_is_asked_for
 }
 

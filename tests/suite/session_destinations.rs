@@ -5,19 +5,17 @@ use std::path::Path;
 
 use crate::session::{Places, checkpoint};
 use crate::support::api::{ARGUMENT, LIMIT};
+use crate::support::door::Place;
+use crate::support::door::{DELETING, Door};
 use crate::support::os;
 use crate::support::process::Test;
 use crate::support::sandbox::run;
-use crate::support::session::Door;
-use crate::support::session::{CANCELLED, CONFIGURATION, ID, NAME, Options, Source};
+use crate::support::session::{CANCELLED, CONFIGURATION, ID, NAME, Options};
 use crate::support::stage::Stage;
 use crate::support::tarball::{archive, file};
 use crate::support::tree::Snapshot;
 
-/// The phase in which deletions are made.
-const DELETING: u32 = 4;
-
-session_tests! {
+door_tests! {
     a_second_destination_of_a_kind_is_refused_and_the_first_one_stays,
     a_choice_of_names_is_not_replaced_by_the_whole_bundle,
     the_whole_bundle_comes_with_its_configuration_if_asked_for,
@@ -110,7 +108,7 @@ fn a_cancellation_ends_deletions(_: &Test, door: &'static dyn Door) {
     let watch = door.watch(None);
     watch.cancel_in(DELETING);
     let mut session = door
-        .open(Source::Path(&places.input), &Options::none(), Some(&*watch))
+        .open(Place::Path(&places.input), &Options::none(), Some(&*watch))
         .unwrap();
     session.to_root(places.root.as_path().into()).unwrap();
     let failure = session.extract().unwrap_err();
@@ -148,7 +146,7 @@ fn a_directory_that_is_missing_is_made_below_a_descriptor_too(_: &Test, door: &'
     let held = fs::File::open(&above).unwrap();
     let mut session = door.file(&places.input, &Options::none());
     session
-        .to_bundle(crate::support::session::Place::Below(
+        .to_bundle(crate::support::door::Place::Below(
             &held,
             Path::new("made/bundle"),
         ))

@@ -8,11 +8,11 @@ use std::process::Command;
 
 use crate::support::compressor::{Compression, filter};
 use crate::support::dice::noise;
+use crate::support::door::Door;
 use crate::support::mebibytes;
 use crate::support::os::number_in;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::Sandbox;
-use crate::support::session::Door;
 use crate::support::session::{ID, Listed, NAME, Options, RUNTIME};
 use crate::support::stage::archives;
 use crate::support::tarball::{Dialect, Entry, archive, file, unended};
@@ -76,7 +76,7 @@ type OfEngine = (
     &'static [usize],
 );
 
-session_tests! {
+door_tests! {
     real_archives_tell_their_container_and_members,
     the_other_engines_archives_tell_their_container_and_classes,
     listing_four_gibibytes_reads_little,

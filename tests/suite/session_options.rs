@@ -7,11 +7,11 @@ use crate::session::{Places, Stream, checkpoint};
 use crate::support::api::Outcome;
 use crate::support::api::{ARGUMENT, ESCAPE, LIMIT, MALFORMED};
 use crate::support::compressor::{Compression, filter};
+use crate::support::door::Door;
 use crate::support::process::Test;
 use crate::support::session::{
-    DEPTH, DIGEST, Door, END_MARKER, IGNORE_OWNERSHIP, KNOWN_NAMES, MEMBER_BYTES, MEMBERS,
-    NO_DEVICES, Options, PATH_BYTES, RATIO, ROOT_ATTRIBUTES, STRICT_NAMES, TOTAL_BYTES,
-    XATTR_BYTES,
+    DEPTH, DIGEST, END_MARKER, IGNORE_OWNERSHIP, KNOWN_NAMES, MEMBER_BYTES, MEMBERS, NO_DEVICES,
+    Options, PATH_BYTES, RATIO, ROOT_ATTRIBUTES, STRICT_NAMES, TOTAL_BYTES, XATTR_BYTES,
 };
 use crate::support::stage::assert_errno;
 use crate::support::tarball::{
@@ -46,7 +46,7 @@ fn made(places: &Places) -> Vec<String> {
 /// A limit, a value that the members are at, the limit's name, the members, and what is made before the one that is refused.
 type AtLimit = (u32, u64, &'static str, Vec<Entry>, &'static [&'static str]);
 
-session_tests! {
+door_tests! {
     each_limit_lets_through_what_is_at_it_and_refuses_one_more,
     a_bomb_is_stopped_by_its_ratio,
     strict_names_refuse_what_would_be_clamped,
@@ -307,7 +307,7 @@ fn names_can_be_limited_to_those_that_are_known(_: &Test, door: &'static dyn Doo
     for wrong in ["", ".", "/"] {
         let places = Places::with(&bytes);
         let outcome = door.open(
-            crate::support::session::Source::Path(&places.input),
+            crate::support::door::Place::Path(&places.input),
             &names(&[wrong]),
             None,
         );

@@ -4,15 +4,15 @@ use std::fs;
 
 use crate::session::{Places, Stream, checkpoint, configuration, files};
 use crate::support::api::{ESCAPE, MALFORMED, NOT_IN_ARCHIVE};
+use crate::support::door::Door;
 use crate::support::process::Test;
 use crate::support::sandbox::{Fs, Sandbox};
-use crate::support::session::Door;
 use crate::support::session::{KEEP_FAILED, Options};
 use crate::support::stage::assert_errno;
 use crate::support::tarball::{archive, dir, fifo, file, hardlink, symlink};
 use crate::support::tree::{Aspects, Snapshot};
 
-session_tests! {
+door_tests! {
     named_members_come_with_what_is_below_them,
     what_was_asked_for_and_is_missing_is_told,
     what_is_no_place_is_refused_at_once,

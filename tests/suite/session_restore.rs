@@ -7,10 +7,11 @@ use std::path::Path;
 use crate::archives::unpack;
 use crate::session::{Places, checkpoint, configuration, files};
 use crate::support::compressor::Compression;
+use crate::support::door::Door;
+use crate::support::door::Place;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::{Sandbox, run};
-use crate::support::session::Door;
-use crate::support::session::{Everything, OCI_WHITEOUTS, Options, Place};
+use crate::support::session::{Everything, OCI_WHITEOUTS, Options};
 use crate::support::stage::{archives, assert_errno};
 use crate::support::tarball::{Entry, Sparse, archive, dir, file, sparse};
 use crate::support::tree::{Aspects, Snapshot};
@@ -42,7 +43,7 @@ fn diff() -> Vec<Entry> {
     ]
 }
 
-session_tests! {
+door_tests! {
     a_real_archive_is_restored_as_the_nine_do_it_in_steps,
     a_descriptor_does_for_every_directory,
     the_order_of_diff_and_deletions_makes_no_difference,

@@ -9,11 +9,11 @@ use std::process::Command;
 
 use crutils::changes::{Change, ChangeKind};
 use crutils::checkpoint::{
-    Export, apply_rootfs_diff_tar, create_rootfs_diff_tar, remove_deleted_files,
+    Compression, Export, ExportOptions, apply_rootfs_diff_tar, create_rootfs_diff_tar,
+    remove_deleted_files,
 };
 use crutils::watch::Watch;
 
-use super::export::plain;
 use crate::support::os;
 use crate::support::sandbox::Sandbox;
 use crate::support::tarball::{Entry, archive, dir, file};
@@ -212,7 +212,9 @@ fn export_diff(directory: &Path, watch: &Watch) {
         .add_rootfs_diff(all(), &directory.join("root"))
         .unwrap();
     let archive = directory.join("archive.tar");
-    export.write(&archive, &plain(), watch).unwrap();
+    let mut options = ExportOptions::new();
+    options.compression(Compression::None);
+    export.write(&archive, &options, watch).unwrap();
 }
 
 #[test]

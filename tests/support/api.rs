@@ -25,6 +25,12 @@ pub struct Failure {
     pub offset: Option<u64>,
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 /// The kinds, by their number in the C ABI.
 pub const SYSTEM: u32 = 1;
 pub const ARGUMENT: u32 = 2;

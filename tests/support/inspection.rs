@@ -11,7 +11,6 @@
 )]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::ptr;
 
@@ -20,10 +19,10 @@ use crutils::checkpoint::{Import, InspectOptions, Inspection};
 use crutils::watch::Watch;
 use libc::AT_FDCWD;
 
-use super::api::Outcome;
+use super::api::{C, Outcome, Rust};
+use super::door::{Place, host};
+use super::door_c::{Error, Opaque, Owned, call, pair};
 use super::os::c_path;
-use super::session::Source;
-use super::session_c::{Error, Opaque, call};
 
 /// What an inspection is asked for.
 #[derive(Clone, Copy)]
@@ -75,13 +74,17 @@ fn rust_options(asked: &Asked<'_>) -> Outcome<InspectOptions> {
     Ok(options)
 }
 
-pub fn rust_look(source: Source<'_>, asked: &Asked<'_>) -> Outcome<Looked> {
-    let options = rust_options(asked)?;
-    let inspection = match source {
-        Source::Path(path) => Inspection::open(path, &options, &Watch::new()),
-        Source::Descriptor(fd) => Inspection::open(fd, &options, &Watch::new()),
-    };
-    rust_looked(inspection?, asked)
+/// A way to inspections.
+pub trait Inspections {
+    /// Inspects a checkpoint, with a previous one.
+    fn look(&self, checkpoint: Place<'_>, asked: &Asked<'_>) -> Outcome<Looked>;
+}
+
+impl Inspections for Rust {
+    fn look(&self, checkpoint: Place<'_>, asked: &Asked<'_>) -> Outcome<Looked> {
+        let inspection = Inspection::open(host(checkpoint), &rust_options(asked)?, &Watch::new());
+        rust_looked(inspection?, asked)
+    }
 }
 
 pub fn rust_inspect(import: &mut Import) -> Outcome<Looked> {
@@ -214,16 +217,6 @@ unsafe extern "C" {
     fn CRStringFree(string: *mut c_char);
 }
 
-/// Frees an object when it goes.
-struct Owned(*mut Opaque, unsafe extern "C" fn(*mut Opaque));
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        // SAFETY: the object is this one's, and of the function's type.
-        unsafe { (self.1)(self.0) };
-    }
-}
-
 /// # Safety
 ///
 /// `text` is NULL, or a string that ends in NUL and lives during the call.
@@ -233,23 +226,22 @@ unsafe fn text(text: *const c_char) -> Option<String> {
     bytes.map(|bytes| bytes.to_string_lossy().into_owned())
 }
 
-pub fn c_look(source: Source<'_>, asked: &Asked<'_>) -> Outcome<Looked> {
-    // SAFETY: all arguments live during the calls, and the objects are freed once.
-    unsafe {
-        let options = Owned(CRInspectOptionsNew(), CRInspectOptionsFree);
-        call(|error| CRInspectOptionsSet(options.0, 1, asked.text.into(), error))?;
-        if let Some(parent) = asked.parent {
-            let parent = c_path(parent);
-            call(|error| CRInspectOptionsParent(options.0, AT_FDCWD, parent.as_ptr(), error))?;
+impl Inspections for C {
+    fn look(&self, checkpoint: Place<'_>, asked: &Asked<'_>) -> Outcome<Looked> {
+        // SAFETY: all arguments live during the calls, and the objects are freed once.
+        unsafe {
+            let options = Owned(CRInspectOptionsNew(), CRInspectOptionsFree);
+            call(|error| CRInspectOptionsSet(options.0, 1, asked.text.into(), error))?;
+            if let Some(parent) = asked.parent {
+                let parent = c_path(parent);
+                call(|error| CRInspectOptionsParent(options.0, AT_FDCWD, parent.as_ptr(), error))?;
+            }
+            let (at, path) = pair(checkpoint);
+            let mut inspection = ptr::null_mut();
+            let out = &raw mut inspection;
+            call(|error| CRInspectionOpen(at, path.as_ptr(), options.0, ptr::null(), out, error))?;
+            c_looked(&Owned(inspection, CRInspectionFree), asked)
         }
-        let (at, path) = match source {
-            Source::Path(path) => (AT_FDCWD, c_path(path)),
-            Source::Descriptor(fd) => (fd.as_raw_fd(), CString::default()),
-        };
-        let mut inspection = ptr::null_mut();
-        let out = &raw mut inspection;
-        call(|error| CRInspectionOpen(at, path.as_ptr(), options.0, ptr::null(), out, error))?;
-        c_looked(&Owned(inspection, CRInspectionFree), asked)
     }
 }
 

@@ -2,10 +2,18 @@
 //! library can't hide itself.
 
 pub mod api;
+pub mod changes;
 pub mod compressor;
 pub mod dice;
+#[macro_use]
+pub mod door;
+pub mod door_c;
+pub mod export;
+pub mod export_c;
 pub mod fuse;
 pub mod gate;
+pub mod image;
+pub mod image_c;
 pub mod inspection;
 pub mod mutate;
 pub mod os;
@@ -13,7 +21,6 @@ pub mod overlay;
 pub mod process;
 pub mod sandbox;
 pub mod scratch;
-#[macro_use]
 pub mod session;
 pub mod session_c;
 pub mod stage;

@@ -1,22 +1,19 @@
-//! The import session through both doors: Rust's and C's. Options and reports are plain values here, numbered as in the
-//! C ABI.
+//! The import session through both doors: Rust's and C's.
 
-use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::ffi::OsStr;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
+use crutils::PlaceBuf;
 use crutils::checkpoint::{
     DocumentKind, IdRange, Import, ImportOptions, KNOWN_MEMBERS, Limit, MemberType, Metadata, Text,
-    UnsettableXattrs,
+    UnsettableXattrs, import_chain,
 };
-use crutils::watch::Watch;
-use crutils::{Place as HostPlace, PlaceBuf};
 
 use super::api::{Outcome, Rust};
+use super::door::{Door, Place, Watched, host, rust_watch};
+use super::image::{Image, rust_image};
 
 pub const CANCELLED: u32 = 9;
 pub const DEADLINE: u32 = 10;
@@ -54,33 +51,6 @@ pub const TEXTS: u32 = 14;
 pub const ID: usize = 1;
 pub const NAME: usize = 2;
 pub const RUNTIME: usize = 3;
-
-/// Where an archive comes from.
-#[derive(Clone, Copy)]
-pub enum Source<'s> {
-    Path(&'s Path),
-    Descriptor(BorrowedFd<'s>),
-}
-
-/// A directory, by its path, by a descriptor, or by a path that starts there.
-#[derive(Clone, Copy)]
-pub enum Place<'p> {
-    Path(&'p Path),
-    Descriptor(BorrowedFd<'p>),
-    Below(&'p File, &'p Path),
-}
-
-impl<'p> From<&'p PathBuf> for Place<'p> {
-    fn from(path: &'p PathBuf) -> Self {
-        Place::Path(path)
-    }
-}
-
-impl<'p> From<&'p Path> for Place<'p> {
-    fn from(path: &'p Path) -> Self {
-        Place::Path(path)
-    }
-}
 
 /// What an import is asked to heed.
 #[derive(Clone, Debug, Default)]
@@ -123,56 +93,6 @@ impl Options {
     }
 }
 
-/// A report of progress.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    pub phase: u32,
-    pub done: u64,
-    pub total: Option<u64>,
-    pub member: Vec<u8>,
-}
-
-/// What was told to those who watch.
-#[derive(Debug, Default)]
-pub struct Log {
-    pub reports: Mutex<Vec<Report>>,
-    /// Kind, member and message.
-    pub warnings: Mutex<Vec<(u32, Vec<u8>, String)>>,
-    /// The phase whose first report cancels; 0 for none.
-    pub cancel_in: AtomicU32,
-}
-
-impl Log {
-    /// Notes a report, and cancels if it is time to.
-    pub fn report(&self, report: Report, cancel: impl FnOnce()) {
-        if report.phase == self.cancel_in.load(Ordering::Relaxed) {
-            cancel();
-        }
-        self.reports.lock().unwrap().push(report);
-    }
-
-    pub fn reports(&self) -> Vec<Report> {
-        self.reports.lock().unwrap().clone()
-    }
-
-    pub fn warnings(&self) -> Vec<(u32, Vec<u8>, String)> {
-        self.warnings.lock().unwrap().clone()
-    }
-}
-
-/// A watch. Clones are the same one.
-pub trait Watched: Send + Sync {
-    /// Ends what is done under it from any thread.
-    fn cancel(&self);
-    fn log(&self) -> &Log;
-    /// Ends what is done under it in this phase, from the function that is told of progress.
-    fn cancel_in(&self, phase: u32) {
-        self.log().cancel_in.store(phase, Ordering::Relaxed);
-    }
-    /// For the door that has made it.
-    fn as_any(&self) -> &dyn std::any::Any;
-}
-
 /// What a session tells of the container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
@@ -206,6 +126,8 @@ pub trait Session {
     /// The digest, if it was asked for.
     fn extract(&mut self) -> Outcome<Option<String>>;
     fn inspect(&mut self) -> Outcome<super::inspection::Looked>;
+    /// The image that the session is of, if it is of one.
+    fn image(&self) -> Option<Image>;
 }
 
 /// Where all files of a container go.
@@ -217,34 +139,34 @@ pub struct Everything<'e> {
     pub volumes: &'e [(&'e str, &'e Path)],
 }
 
-/// A way to the session.
-pub trait Door: Sync {
-    /// A watch with this deadline in milliseconds, if any.
-    fn watch(&self, deadline: Option<u64>) -> Arc<dyn Watched>;
+/// A way to sessions.
+pub trait Sessions: Sync {
     fn open(
         &self,
-        source: Source<'_>,
+        archive: Place<'_>,
         options: &Options,
         watch: Option<&dyn Watched>,
     ) -> Outcome<Box<dyn Session>>;
-    /// Inspects a checkpoint, with a previous one.
-    fn look(
+    fn open_image(
         &self,
-        source: Source<'_>,
-        asked: &super::inspection::Asked<'_>,
-    ) -> Outcome<super::inspection::Looked>;
+        image: Place<'_>,
+        reference: Option<&str>,
+        options: &Options,
+        watch: Option<&dyn Watched>,
+    ) -> Outcome<Box<dyn Session>>;
+    /// Imports a chain of dumps, each with the name of its directory.
+    fn chain(&self, bundle: Place<'_>, dumps: &[(&str, &Path)], options: &Options) -> Outcome;
 }
 
 impl dyn Door + '_ {
     /// Opens a file without a watch.
     pub fn file(&self, path: &Path, options: &Options) -> Box<dyn Session> {
-        self.open(Source::Path(path), options, None).unwrap()
+        self.open(path.into(), options, None).unwrap()
     }
 
     /// Opens a descriptor without a watch.
     pub fn stream(&self, fd: &impl AsFd, options: &Options) -> Box<dyn Session> {
-        self.open(Source::Descriptor(fd.as_fd()), options, None)
-            .unwrap()
+        self.open(fd.as_fd().into(), options, None).unwrap()
     }
 
     /// A whole restore: opens, sets all destinations, extracts.
@@ -255,7 +177,7 @@ impl dyn Door + '_ {
         options: &Options,
         watch: Option<&dyn Watched>,
     ) -> Outcome {
-        let mut session = self.open(Source::Path(input), options, watch)?;
+        let mut session = self.open(input.into(), options, watch)?;
         if let Some(bundle) = everything.bundle {
             session.to_bundle(bundle.into())?;
         }
@@ -270,53 +192,6 @@ impl dyn Door + '_ {
         }
         session.extract().map(drop)
     }
-}
-
-/// Makes two tests of each of these functions: `name::rust` and `name::c`. A function gets the door, and the test with
-/// the nine.
-#[macro_export]
-macro_rules! session_tests {
-    ($( $name:ident ),* $(,)?) => { $(
-        mod $name {
-            use $crate::support::api::{C, Rust};
-            use $crate::support::process::Test;
-
-            #[test]
-            fn rust() {
-                Test::run(module_path!(), "rust", &Rust, |test| super::$name(test, &Rust));
-            }
-
-            #[test]
-            fn c() {
-                Test::run(module_path!(), "c", &C, |test| super::$name(test, &C));
-            }
-        }
-    )* };
-}
-
-/// A watch of Rust's.
-struct RustWatch {
-    watch: Watch,
-    log: Arc<Log>,
-}
-
-impl Watched for RustWatch {
-    fn cancel(&self) {
-        self.watch.cancel();
-    }
-
-    fn log(&self) -> &Log {
-        &self.log
-    }
-
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
-    }
-}
-
-pub fn rust_watch(watch: Option<&dyn Watched>) -> Watch {
-    let own = watch.map(|watch| watch.as_any().downcast_ref::<RustWatch>().unwrap());
-    own.map_or_else(Watch::new, |own| own.watch.clone())
 }
 
 const UNSETTABLE: [UnsettableXattrs; 3] = [
@@ -335,7 +210,7 @@ const LIMITS: [Limit; 7] = [
     Limit::Ratio,
 ];
 
-fn rust_options(from: &Options) -> Outcome<ImportOptions> {
+pub fn rust_options(from: &Options) -> Outcome<ImportOptions> {
     let mut options = ImportOptions::new();
     for (option, value) in &from.set {
         match *option {
@@ -386,14 +261,6 @@ fn rust_options(from: &Options) -> Outcome<ImportOptions> {
     Ok(options)
 }
 
-fn directory(place: Place<'_>) -> HostPlace<'_> {
-    match place {
-        Place::Path(path) => path.into(),
-        Place::Descriptor(fd) => fd.into(),
-        Place::Below(directory, path) => HostPlace::at(directory.as_fd(), path),
-    }
-}
-
 fn told(metadata: &Metadata) -> Told {
     let document = |kind| metadata.document(kind).map(<[u8]>::to_vec);
     Told {
@@ -410,6 +277,10 @@ fn told(metadata: &Metadata) -> Told {
 impl Session for Import {
     fn inspect(&mut self) -> Outcome<super::inspection::Looked> {
         super::inspection::rust_inspect(self)
+    }
+
+    fn image(&self) -> Option<Image> {
+        Import::image(self).map(rust_image)
     }
 
     fn metadata(&mut self) -> Outcome<Told> {
@@ -430,23 +301,23 @@ impl Session for Import {
     }
 
     fn to_bundle(&mut self, place: Place<'_>) -> Outcome {
-        Ok(Import::to_bundle(self, directory(place))?)
+        Ok(Import::to_bundle(self, host(place))?)
     }
 
     fn to_bundle_only(&mut self, place: Place<'_>, names: &[&str]) -> Outcome {
-        Ok(Import::to_bundle_only(self, directory(place), names)?)
+        Ok(Import::to_bundle_only(self, host(place), names)?)
     }
 
     fn to_root(&mut self, place: Place<'_>) -> Outcome {
-        Ok(Import::to_root(self, directory(place))?)
+        Ok(Import::to_root(self, host(place))?)
     }
 
     fn to_volume(&mut self, name: &str, place: Place<'_>) -> Outcome {
-        Ok(Import::to_volume(self, name, directory(place))?)
+        Ok(Import::to_volume(self, name, host(place))?)
     }
 
     fn to_shm(&mut self, place: Place<'_>) -> Outcome {
-        Ok(Import::to_shm(self, directory(place))?)
+        Ok(Import::to_shm(self, host(place))?)
     }
 
     fn extract(&mut self) -> Outcome<Option<String>> {
@@ -455,50 +326,35 @@ impl Session for Import {
     }
 }
 
-impl Door for Rust {
-    fn look(
-        &self,
-        source: Source<'_>,
-        asked: &super::inspection::Asked<'_>,
-    ) -> Outcome<super::inspection::Looked> {
-        super::inspection::rust_look(source, asked)
-    }
-
-    fn watch(&self, deadline: Option<u64>) -> Arc<dyn Watched> {
-        let (watch, log) = (Watch::new(), Arc::new(Log::default()));
-        if let Some(deadline) = deadline {
-            watch.deadline_in(Duration::from_millis(deadline));
-        }
-        let (to, working) = (Arc::clone(&log), watch.clone());
-        watch.on_progress(move |progress| {
-            let report = Report {
-                phase: progress.phase as u32,
-                done: progress.bytes_done,
-                total: progress.bytes_total,
-                member: progress.member.to_vec(),
-            };
-            to.report(report, || working.cancel());
-        });
-        let to = Arc::clone(&log);
-        watch.on_warning(move |warning| {
-            let (member, message) = (warning.member.to_vec(), warning.message.into());
-            let mut warnings = to.warnings.lock().unwrap();
-            warnings.push((warning.kind as u32, member, message));
-        });
-        Arc::new(RustWatch { watch, log })
-    }
-
+impl Sessions for Rust {
     fn open(
         &self,
-        source: Source<'_>,
+        archive: Place<'_>,
         options: &Options,
         watch: Option<&dyn Watched>,
     ) -> Outcome<Box<dyn Session>> {
         let (options, watch) = (rust_options(options)?, rust_watch(watch));
-        let import = match source {
-            Source::Path(path) => Import::open(path, &options, &watch)?,
-            Source::Descriptor(fd) => Import::open(fd, &options, &watch)?,
-        };
+        Ok(Box::new(Import::open(host(archive), &options, &watch)?))
+    }
+
+    fn open_image(
+        &self,
+        image: Place<'_>,
+        reference: Option<&str>,
+        options: &Options,
+        watch: Option<&dyn Watched>,
+    ) -> Outcome<Box<dyn Session>> {
+        let (options, watch) = (rust_options(options)?, rust_watch(watch));
+        let import = Import::open_image(host(image), reference, &options, &watch)?;
         Ok(Box::new(import))
+    }
+
+    fn chain(&self, bundle: Place<'_>, dumps: &[(&str, &Path)], options: &Options) -> Outcome {
+        let dumps: Vec<_> = dumps
+            .iter()
+            .map(|(name, path)| (OsStr::new(*name), (*path).into()))
+            .collect();
+        let options = rust_options(options)?;
+        Ok(import_chain(host(bundle), &dumps, &options, &rust_watch(None)).map(drop)?)
     }
 }
