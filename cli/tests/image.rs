@@ -33,7 +33,7 @@ fn an_archive_becomes_an_image_that_is_told_of() {
             &rich(),
             "--output",
             "images:counter",
-            "-a",
+            "--annotation",
             "k=v",
         ],
     );
@@ -71,7 +71,7 @@ fn images_of_archives_and_of_bundles_are_imported() {
     let expected = expected(directory);
     done(
         directory,
-        &["import", "-c", "-b", "imported", "oci:images:counter"],
+        &["import", "--config", "-b", "imported", "oci:images:counter"],
     );
     assert!(files(&directory.join("imported")) == expected);
     done(
@@ -88,7 +88,7 @@ fn images_of_archives_and_of_bundles_are_imported() {
         directory,
         &[
             "import",
-            "-c",
+            "--config",
             "-b",
             "second",
             "oci-archive:one.tar:localhost/c:1",
@@ -194,7 +194,7 @@ fn an_image_goes_through_a_registry_and_keeps_its_digest() {
             inspected(directory, &to)["digest"]
         );
         let bundle = format!("imported-{name}");
-        done(directory, &["import", "-c", "-b", &bundle, &to]);
+        done(directory, &["import", "--config", "-b", &bundle, &to]);
         assert!(files(&directory.join(bundle)) == expected(directory));
         fs::remove_dir_all(directory.join("expected")).unwrap();
     }
@@ -251,7 +251,7 @@ fn an_image_that_skopeo_has_encrypted_is_named_as_such_and_read_once_decrypted()
     succeeded(&skopeo(directory, &decrypt).unwrap());
     done(
         directory,
-        &["import", "-c", "-b", "imported", "oci:clear:x"],
+        &["import", "--config", "-b", "imported", "oci:clear:x"],
     );
     assert!(files(&directory.join("imported")) == expected(directory));
 }
@@ -345,7 +345,7 @@ fn buildah_s_image_of_the_kubernetes_recipe_is_imported() {
     );
     done(
         directory,
-        &["import", "-c", "-b", "imported", "oci:built:x"],
+        &["import", "--config", "-b", "imported", "oci:built:x"],
     );
     assert!(files(&directory.join("imported")) == expected(directory));
 }
