@@ -15,6 +15,9 @@ use crate::summary::wrap;
 use crate::table::{Left, Right, Rows};
 use crate::text::size;
 
+/// A blank at which no line is broken.
+const BESIDE: &str = "\u{a0}";
+
 pub(crate) fn run(
     options: &Compare,
     output: &mut Output,
@@ -111,6 +114,7 @@ fn print_lines(gone: &[String], new: &[String], output: &mut Output) -> Result<(
 fn wrapped(blanks: usize, line: String, output: &mut Output) -> Result<(), Failure> {
     for (index, line) in wrap(&line, output.width - blanks - 2).iter().enumerate() {
         let blanks = blanks + if index == 0 { 0 } else { 2 };
+        let line = line.replace(BESIDE, " ");
         output.line(format_args!("{:blanks$}{line}", ""))?;
     }
     Ok(())
@@ -126,7 +130,7 @@ fn memory(memory: &MemoryComparison) -> String {
     ];
     let shown = parts.iter().filter(|(bytes, _)| *bytes > 0);
     let shown: Vec<_> = shown
-        .map(|(bytes, what)| format!("{} {what}", size(*bytes)))
+        .map(|(bytes, what)| format!("{} {what}", size(*bytes).replace(' ', BESIDE)))
         .collect();
     if shown.is_empty() {
         "none".to_owned()

@@ -81,7 +81,13 @@ fn pattern(options: &Memory) -> Result<Option<Regex>, Failure> {
     };
     let mut builder = RegexBuilder::new(&pattern);
     let built = builder.unicode(false).size_limit(MAX_PROGRAM).build();
-    let regex = built.map_err(|error| Failure::Usage(error.to_string()))?;
+    let regex = built.map_err(|error| {
+        // Before its last line it shows the pattern.
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or_default();
+        let reason = last.strip_prefix("error: ").unwrap_or(last);
+        Failure::Usage(format!("--regex: {reason}"))
+    })?;
     if regex.is_match(b"") {
         return Err(Failure::Usage(
             "the pattern matches nothing at all".to_owned(),

@@ -100,6 +100,9 @@ fn what_is_left_out_is_a_warning() {
     let (bundle, archive) = (scratch.join("bundle"), scratch.join("archive"));
     fs::create_dir_all(bundle.join("checkpoint")).unwrap();
     fs::write(bundle.join("checkpoint/inventory.img"), b"").unwrap();
+    for name in ["config.dump", "spec.dump"] {
+        fs::write(bundle.join(name), b"{}").unwrap();
+    }
     let [bundle, archive] = [bundle, archive].map(|path| path.to_str().unwrap().to_owned());
     let output = crutils(&["export", &bundle, &archive]).output().unwrap();
     let said = said(&output);
