@@ -28,14 +28,17 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+/// Where what all subcommands take stands in their help: behind their own options.
+const LAST: usize = 900;
+
 /// What all subcommands take.
 #[derive(Args)]
 pub(crate) struct Common {
     /// Colours: auto (on a terminal, unless NO_COLOR is set), always or never
-    #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
+    #[arg(long, global = true, default_value = "auto", value_name = "WHEN", display_order = LAST)]
     pub(crate) color: ColorChoice,
     /// Shows no progress
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = LAST)]
     pub(crate) quiet: bool,
 }
 
