@@ -106,6 +106,8 @@ static void options_and_hosts_take_what_they_know(void)
     CHECK_OK(CRHostCriu, host, NULL);
     CHECK_OK(CRHostCriu, host, "Version: 4.2");
     CHECK_OK(CRHostRuntime, host, "runc", 1);
+    CHECK_OK(CRHostNoRuntime, host, "crun");
+    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRHostNoRuntime, host, "\xff");
     CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRHostArchitecture, host, "");
     CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRHostCriu, host, "\xff");
     CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRHostRuntime, host, "runc", 2);

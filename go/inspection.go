@@ -28,9 +28,11 @@ type Host struct {
 	CRIU string
 	// NoCRIU tells that there is no CRIU.
 	NoCRIU bool
-	// Runtimes is OCI runtimes by their names, and whether they are there and can restore, as
+	// Runtimes is OCI runtimes that are installed, by their names, and whether they can restore, as
 	// [RuntimeSupportsCheckpointRestore] tells it.
 	Runtimes map[string]bool
+	// NoRuntimes is OCI runtimes that aren't installed.
+	NoRuntimes []string
 }
 
 // Inspection is what a checkpoint holds. All texts come from the checkpoint.

@@ -206,6 +206,15 @@ func (h *Host) set(made *C.CRHost) error {
 			return err
 		}
 	}
+	for _, name := range h.NoRuntimes {
+		runtime := args.text("runtime", name)
+		if args.err != nil {
+			return args.err
+		}
+		if err := result(C.CRHostNoRuntime(made, runtime, &failure), failure); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

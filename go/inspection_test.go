@@ -122,6 +122,11 @@ func TestAHostIsToldWhatItLacks(t *testing.T) {
 	if !inspection.Blocked() || !reflect.DeepEqual(codes, []string{"architecture", "no-criu", "runtime"}) {
 		t.Error(codes)
 	}
+	inspection, err = Inspect(background, Path(archive), &InspectOptions{Host: &Host{NoRuntimes: []string{"runc"}}})
+	must(t, err)
+	if !inspection.Blocked() || inspection.Findings[0].Reason != "made the checkpoint, and isn't installed here" {
+		t.Error(inspection.Findings)
+	}
 }
 
 func TestPreviousCheckpointsAreNamedAndTextsLeftOut(t *testing.T) {

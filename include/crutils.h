@@ -2531,7 +2531,8 @@ int CRHostCriu(struct CRHost *host, const char *version, struct CRError **error)
     CRUTILS_MUST_USE CRUTILS_NONNULL((1));
 
 /**
- * Sets whether an OCI runtime is there and can restore, as CRRuntimeSupportsCheckpointRestore tells it.
+ * Sets whether an OCI runtime can restore, as CRRuntimeSupportsCheckpointRestore tells it. It is installed; of one that
+ * isn't, CRHostNoRuntime tells.
  *
  * @param runtime The runtime's name, as CR_TEXT_RUNTIME_NAME has it.
  * @param value 1 if it can, otherwise 0.
@@ -2540,6 +2541,17 @@ int CRHostCriu(struct CRHost *host, const char *version, struct CRError **error)
  * - EINVAL: the name is not UTF-8, or the value neither 0 nor 1.
  */
 int CRHostRuntime(struct CRHost *host, const char *runtime, uint64_t value, struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((1, 2));
+
+/**
+ * Sets that an OCI runtime isn't installed on a host.
+ *
+ * @param runtime The runtime's name, as CR_TEXT_RUNTIME_NAME has it.
+ *
+ * Errors:
+ * - EINVAL: the name is not UTF-8.
+ */
+int CRHostNoRuntime(struct CRHost *host, const char *runtime, struct CRError **error)
     CRUTILS_MUST_USE CRUTILS_NONNULL((1, 2));
 
 /**

@@ -28,14 +28,17 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+/// Where what all subcommands take stands in their help: behind their own options.
+const LAST: usize = 900;
+
 /// What all subcommands take.
 #[derive(Args)]
 pub(crate) struct Common {
     /// Colours: auto (on a terminal, unless NO_COLOR is set), always or never
-    #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
+    #[arg(long, global = true, default_value = "auto", value_name = "WHEN", display_order = LAST)]
     pub(crate) color: ColorChoice,
     /// Shows no progress
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = LAST)]
     pub(crate) quiet: bool,
 }
 
@@ -102,16 +105,16 @@ pub(crate) struct Inspect {
     #[arg(short, long)]
     pub(crate) files: bool,
     /// Lists sockets and pipes
-    #[arg(short, long)]
+    #[arg(long)]
     pub(crate) sockets: bool,
     /// Lists mounts
-    #[arg(short, long)]
+    #[arg(long)]
     pub(crate) mounts: bool,
     /// Lists mappings and what they hold
     #[arg(long)]
     pub(crate) memory: bool,
     /// Lists environments, which may hold secrets
-    #[arg(short, long)]
+    #[arg(long)]
     pub(crate) env: bool,
     /// Tells times and pages of the checkpoint
     #[arg(long)]
@@ -152,7 +155,7 @@ pub(crate) struct Check {
     #[arg(short, long)]
     pub(crate) digest: bool,
     /// Refuses an archive that has another SHA-256
-    #[arg(short, long, value_name = "SHA256")]
+    #[arg(long, value_name = "SHA256")]
     pub(crate) expect: Option<String>,
     /// Writes JSON
     #[arg(short, long)]
@@ -170,17 +173,17 @@ pub(crate) struct Memory {
     #[arg(long, value_name = "N")]
     pub(crate) pid: Option<u32>,
     /// Finds a text
-    #[arg(short, long, value_name = "TEXT", conflicts_with = "regex")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "regex")]
     pub(crate) search: Option<OsString>,
     /// Finds what a regular expression matches
-    #[arg(short, long, value_name = "REGEX")]
+    #[arg(long, value_name = "REGEX")]
     pub(crate) regex: Option<String>,
     /// Writes the memory that the checkpoint holds into a file, one page after the other in the order of addresses; - is
     /// standard output
-    #[arg(short, long, value_name = "FILE", requires = "pid")]
+    #[arg(long, value_name = "FILE", requires = "pid")]
     pub(crate) dump: Option<PathBuf>,
     /// Lists mappings and what they hold
-    #[arg(short, long)]
+    #[arg(long)]
     pub(crate) map: bool,
     /// Shows memory from this address on
     #[arg(short = 'A', long, value_name = "ADDRESS", requires = "pid", value_parser = crate::text::parse_number)]
@@ -227,10 +230,32 @@ pub(crate) struct Compare {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use clap::{Command, CommandFactory as _};
 
     #[test]
     fn the_command_line_is_consistent() {
         super::Arguments::command().debug_assert();
+    }
+
+    /// Whoever has learnt a letter has learnt it for all subcommands.
+    #[test]
+    fn a_letter_means_the_same_in_all_subcommands() {
+        fn look(command: &Command, meanings: &mut BTreeMap<char, BTreeSet<String>>) {
+            for argument in command.get_arguments() {
+                if let (Some(letter), Some(long)) = (argument.get_short(), argument.get_long()) {
+                    meanings.entry(letter).or_default().insert(long.to_owned());
+                }
+            }
+            for subcommand in command.get_subcommands() {
+                look(subcommand, meanings);
+            }
+        }
+        let mut meanings = BTreeMap::new();
+        look(&super::Arguments::command(), &mut meanings);
+        assert!(meanings.len() > 10, "{meanings:?}");
+        meanings.retain(|_, longs| longs.len() > 1);
+        assert_eq!(meanings, BTreeMap::new());
     }
 }

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::env;
 use std::io::Read as _;
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
@@ -115,10 +116,22 @@ fn host(inspection: &Inspection) -> Host {
     host.criu(version.as_deref());
     let metadata = inspection.metadata();
     if let Some(Ok(runtime)) = metadata.map(|metadata| metadata.validated_runtime_name()) {
-        let can = runtime_supports_checkpoint_restore(runtime.as_ref());
-        host.runtime(runtime, can);
+        if is_installed(runtime) {
+            host.runtime(
+                runtime,
+                runtime_supports_checkpoint_restore(runtime.as_ref()),
+            );
+        } else {
+            host.no_runtime(runtime);
+        }
     }
     host
+}
+
+/// Whether there is a program of this name where programs are looked for.
+fn is_installed(name: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|directory| directory.join(name).is_file())
 }
 
 /// What `criu --version` says; nothing if there is none, or it doesn't answer.

@@ -11,8 +11,12 @@ use crate::args::{Compare, Parents};
 use crate::failure::Failure;
 use crate::inspect;
 use crate::output::{BAD, DIM, GOOD, HEADING, Output};
+use crate::summary::wrap;
 use crate::table::{Left, Right, Rows};
 use crate::text::size;
+
+/// A blank at which no line is broken.
+const BESIDE: &str = "\u{a0}";
 
 pub(crate) fn run(
     options: &Compare,
@@ -81,26 +85,37 @@ fn print_process(process: &ProcessComparison, output: &mut Output) -> Result<(),
         "    {} {}{changed}",
         process.pid, process.comm
     ))?;
-    output.line(format_args!("      memory: {}", memory(&process.memory)))?;
+    wrapped(6, format!("memory: {}", memory(&process.memory)), output)?;
     for mapping in &process.mappings {
         let what = match &mapping.path {
             Some(path) => path.to_string(),
             None => mapping.kind.to_owned(),
         };
         let line = format!("{:x} {what}: {}", mapping.start, memory(&mapping.memory));
-        output.line(format_args!("        {line}"))?;
+        wrapped(8, line, output)?;
     }
     print_lines(&process.gone_files, &process.new_files, output)
 }
 
 fn print_lines(gone: &[String], new: &[String], output: &mut Output) -> Result<(), Failure> {
-    for line in gone {
-        let mark = output.paint(BAD, "-");
-        output.line(format_args!("      {mark} {line}"))?;
+    let gone = gone.iter().map(|line| (BAD, "-", line));
+    let new = new.iter().map(|line| (GOOD, "+", line));
+    for (style, mark, line) in gone.chain(new) {
+        let mark = output.paint(style, mark);
+        for (index, line) in wrap(line, output.width - 8).iter().enumerate() {
+            let lead = if index == 0 { mark.as_str() } else { " " };
+            output.line(format_args!("      {lead} {line}"))?;
+        }
     }
-    for line in new {
-        let mark = output.paint(GOOD, "+");
-        output.line(format_args!("      {mark} {line}"))?;
+    Ok(())
+}
+
+/// Prints a line behind so many blanks, and what doesn't fit below it, two further in.
+fn wrapped(blanks: usize, line: String, output: &mut Output) -> Result<(), Failure> {
+    for (index, line) in wrap(&line, output.width - blanks - 2).iter().enumerate() {
+        let blanks = blanks + if index == 0 { 0 } else { 2 };
+        let line = line.replace(BESIDE, " ");
+        output.line(format_args!("{:blanks$}{line}", ""))?;
     }
     Ok(())
 }
@@ -115,7 +130,7 @@ fn memory(memory: &MemoryComparison) -> String {
     ];
     let shown = parts.iter().filter(|(bytes, _)| *bytes > 0);
     let shown: Vec<_> = shown
-        .map(|(bytes, what)| format!("{} {what}", size(*bytes)))
+        .map(|(bytes, what)| format!("{} {what}", size(*bytes).replace(' ', BESIDE)))
         .collect();
     if shown.is_empty() {
         "none".to_owned()

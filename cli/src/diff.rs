@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crutils::PlaceBuf;
@@ -15,7 +17,7 @@ use crutils::watch::Watch;
 use serde::Serialize;
 
 use crate::engine_args::{Apply, BundleOf, Diff, Overlay};
-use crate::failure::Failure;
+use crate::failure::{Failure, warn};
 use crate::import::absolute;
 use crate::output::{BAD, CARE, GOOD, Output};
 
@@ -77,7 +79,25 @@ fn tell(change: &Change) -> Told {
 
 pub(crate) fn apply(options: &Apply) -> Result<ExitCode, Failure> {
     let root = absolute(&options.root)?;
+    check_apply(&options.base, &root)?;
     apply_rootfs_diff_tar(&options.base, &root)?;
     remove_deleted_files(options.root.as_os_str(), &options.base, &root)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses directories that aren't there, which the library takes for such without changes, and says so if there are none.
+fn check_apply(base: &Path, root: &Path) -> Result<(), Failure> {
+    for directory in [base, root] {
+        let metadata = fs::metadata(directory);
+        metadata.map_err(|error| Failure::File(directory.to_owned(), error))?;
+    }
+    let names = ["rootfs-diff.tar", "deleted.files"];
+    if !names.iter().any(|name| base.join(name).exists()) {
+        let base = RawText::from(base.as_os_str().as_bytes());
+        warn(&format!(
+            "{base:?} has neither {} nor {}: nothing is changed",
+            names[0], names[1]
+        ));
+    }
+    Ok(())
 }

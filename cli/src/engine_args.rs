@@ -38,7 +38,7 @@ pub(crate) struct Import {
     #[arg(short, long, value_name = "DIR")]
     pub(crate) bundle: Option<PathBuf>,
     /// Puts config.dump and spec.dump into the bundle, too
-    #[arg(short, long, requires = "bundle")]
+    #[arg(long, requires = "bundle")]
     pub(crate) config: bool,
     /// Applies the changes of the root file system to DIR, which holds the image's files, and removes there what the
     /// container had deleted
@@ -51,7 +51,7 @@ pub(crate) struct Import {
     #[arg(short = 'm', long, value_name = "DIR")]
     pub(crate) shm: Option<PathBuf>,
     /// Refuses an archive that has another SHA-256
-    #[arg(short, long, value_name = "SHA256")]
+    #[arg(long, value_name = "SHA256")]
     pub(crate) expect: Option<String>,
     /// Prints the archive's SHA-256
     #[arg(short, long)]
@@ -135,7 +135,7 @@ pub(crate) struct Export {
     #[arg(short, long)]
     pub(crate) digest: bool,
     /// Returns when the archive is on the disk
-    #[arg(short, long)]
+    #[arg(long)]
     pub(crate) sync: bool,
 }
 

@@ -15,7 +15,7 @@ use crutils::watch::Watch;
 
 use crate::diff::changes_options;
 use crate::engine_args::{BundleOf, Export, Overlay, Volume};
-use crate::failure::Failure;
+use crate::failure::{Failure, warn};
 use crate::output::Output;
 use crate::text::{count, size};
 
@@ -90,7 +90,7 @@ fn tell(options: &Export, exported: &Exported, output: &mut Output) -> io::Resul
         .collect();
     if !missing.is_empty() {
         let missing = missing.join(", ");
-        writeln!(io::stderr(), "not in the bundle, and left out: {missing}")?;
+        warn(&format!("not in the bundle, and left out: {missing}"));
     }
     match (exported.sha256.filter(|_| options.digest), piped) {
         (Some(sha256), true) => writeln!(io::stderr(), "{sha256}  {name}"),

@@ -3,9 +3,12 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crutils::Kind;
+use crutils::checkpoint::inspect::RawText;
 
 pub(crate) const FAILED: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
@@ -20,8 +23,10 @@ const SIGPIPE: u8 = 13;
 pub(crate) enum Failure {
     /// The library says so.
     Library(crutils::Error),
-    /// A file of the command's own can't be read or written.
+    /// The standard output can't be written.
     Io(io::Error),
+    /// A file that was named isn't there, or can't be written.
+    File(PathBuf, io::Error),
     /// The arguments contradict each other, or what is there.
     Usage(String),
 }
@@ -50,16 +55,31 @@ impl Failure {
         let (code, message) = match &self {
             Failure::Library(error) => (library_code(error.kind(), signal), error.to_string()),
             // Whoever reads the output has what they want.
-            Failure::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Failure::Io(error) | Failure::File(_, error)
+                if error.kind() == io::ErrorKind::BrokenPipe =>
+            {
                 return ExitCode::from(SIGNALLED + SIGPIPE);
             }
             Failure::Io(error) => (FAILED, error.to_string()),
+            Failure::File(path, error) => {
+                let path = RawText::from(path.as_os_str().as_bytes());
+                (FAILED, format!("{path:?}: {error}"))
+            }
             Failure::Usage(message) => (USAGE, message.clone()),
         };
-        // Nobody is left to be told that nobody can be told.
-        let _ = writeln!(io::stderr(), "crutils: {message}");
+        tell(&message);
         ExitCode::from(code)
     }
+}
+
+/// Says what is wrong. Nobody is left to be told that nobody can be told.
+pub(crate) fn tell(message: &str) {
+    let _ = writeln!(io::stderr(), "crutils: {}", message.trim_end());
+}
+
+/// Says what is lost, though the work is done.
+pub(crate) fn warn(message: &str) {
+    tell(&format!("warning: {message}"));
 }
 
 fn library_code(kind: Kind, signal: Option<u8>) -> u8 {

@@ -20,7 +20,7 @@ use crutils::{Place, PlaceBuf};
 use serde::Serialize;
 
 use crate::export::{Parts, add_all};
-use crate::failure::Failure;
+use crate::failure::{Failure, warn};
 use crate::image_args::{Build, Image, Inspect};
 use crate::import::absolute;
 use crate::output::Output;
@@ -157,7 +157,7 @@ fn tell(
         .collect();
     if !missing.is_empty() {
         let missing = missing.join(", ");
-        writeln!(io::stderr(), "not in the bundle, and left out: {missing}")?;
+        warn(&format!("not in the bundle, and left out: {missing}"));
     }
     let name = RawText::from(options.output.to_string_lossy().as_ref());
     let line = format!("sha256:{}  {name}", written.image.digest);

@@ -30,7 +30,7 @@ pub(crate) struct Build {
     #[arg(short, long, value_name = "HOW", value_parser = parse_compression)]
     pub(crate) compress: Option<Compress>,
     /// Adds an annotation to the manifest; may be given for each
-    #[arg(short, long = "annotation", value_name = "KEY=VALUE", value_parser = parse_annotation)]
+    #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = parse_annotation)]
     pub(crate) annotations: Vec<(String, String)>,
     /// The architecture that the image is for, such as amd64; that of CRIU's images if not given
     #[arg(long, value_name = "NAME")]
@@ -76,7 +76,7 @@ pub(crate) struct Inspect {
     #[arg(short, long)]
     pub(crate) json: bool,
     /// Lists the names of all images instead
-    #[arg(short, long)]
+    #[arg(long)]
     pub(crate) list: bool,
     /// Where an oci-archive is kept that is compressed or comes through a pipe
     #[arg(long, value_name = "DIR")]

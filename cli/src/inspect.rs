@@ -56,7 +56,7 @@ pub(crate) fn run(
             if file.as_os_str() == "-" {
                 output.write_all(page.as_bytes())?;
             } else {
-                fs::write(file, page)?;
+                fs::write(file, page).map_err(|error| Failure::File(file.clone(), error))?;
             }
             continue;
         }

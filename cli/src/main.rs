@@ -40,10 +40,13 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            let code = if error.use_stderr() { USAGE } else { 0 };
-            // Nobody is left to be told that nobody can be told.
-            let _ = error.print();
-            return ExitCode::from(code);
+            let text = error.render().to_string();
+            match text.strip_prefix("error: ") {
+                Some(wrong) => failure::tell(wrong),
+                // Help, or the version. Nobody is left to be told that nobody can be told.
+                None => drop(error.print()),
+            }
+            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
         }
     };
     let signals = match signals::Signals::new() {

@@ -9,13 +9,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crutils::checkpoint::Inspection;
-use crutils::checkpoint::inspect::RawText;
+use crutils::checkpoint::inspect::{MemoryUse, RawText};
 use crutils::watch::Watch;
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Serialize;
 
 use crate::args::Memory;
-use crate::failure::{FAILED, Failure};
+use crate::failure::{FAILED, Failure, warn};
 use crate::inspect;
 use crate::output::{DIM, NUMBER, Output};
 use crate::table::{Left, Right, Rows};
@@ -81,7 +81,13 @@ fn pattern(options: &Memory) -> Result<Option<Regex>, Failure> {
     };
     let mut builder = RegexBuilder::new(&pattern);
     let built = builder.unicode(false).size_limit(MAX_PROGRAM).build();
-    let regex = built.map_err(|error| Failure::Usage(error.to_string()))?;
+    let regex = built.map_err(|error| {
+        // Before its last line it shows the pattern.
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or_default();
+        let reason = last.strip_prefix("error: ").unwrap_or(last);
+        Failure::Usage(format!("--regex: {reason}"))
+    })?;
     if regex.is_match(b"") {
         return Err(Failure::Usage(
             "the pattern matches nothing at all".to_owned(),
@@ -144,10 +150,7 @@ fn search(
     }
     if passed_over > 0 {
         let bytes = size(passed_over);
-        writeln!(
-            io::stderr(),
-            "crutils: warning: {bytes} of memory aren't in the checkpoint"
-        )?;
+        warn(&format!("{bytes} of memory aren't in the checkpoint"));
     }
     // As grep(1) has it.
     Ok(if matches.is_empty() {
@@ -244,10 +247,11 @@ fn search_process(
 }
 
 fn dump(inspection: &mut Inspection, pid: u32, file: &Path) -> Result<(), Failure> {
+    let named = |error| Failure::File(file.to_owned(), error);
     let mut target: Box<dyn Write> = if file.as_os_str() == "-" {
         Box::new(io::stdout().lock())
     } else {
-        Box::new(BufWriter::new(File::create(file)?))
+        Box::new(BufWriter::new(File::create(file).map_err(named)?))
     };
     let mut failed = None;
     let passed_over = inspection.each_chunk(pid, 0..u64::MAX, |chunk| {
@@ -255,15 +259,12 @@ fn dump(inspection: &mut Inspection, pid: u32, file: &Path) -> Result<(), Failur
         Ok(failed.is_none())
     })?;
     if let Some(error) = failed {
-        return Err(error.into());
+        return Err(named(error));
     }
-    target.flush()?;
+    target.flush().map_err(named)?;
     if passed_over > 0 {
         let bytes = size(passed_over);
-        writeln!(
-            io::stderr(),
-            "crutils: warning: {bytes} of memory aren't in the checkpoint"
-        )?;
+        warn(&format!("{bytes} of memory aren't in the checkpoint"));
     }
     Ok(())
 }
@@ -327,28 +328,33 @@ fn hex(bytes: &[u8], row: usize) -> String {
     format!("{line} |{text}|")
 }
 
+/// A table of processes. What none of them has, has no column.
 fn print_table(inspection: &Inspection, output: &mut Output) -> Result<(), Failure> {
-    let columns = [
-        ("PID", Right),
-        ("NAME", Left),
-        ("MAPPED", Right),
-        ("SHARED", Right),
-        ("HERE", Right),
-        ("PREVIOUS", Right),
-        ("STORED", Right),
+    let sums: [(&str, fn(&MemoryUse) -> u64); 6] = [
+        ("MAPPED", |memory| memory.mapped),
+        ("SHARED", |memory| memory.shared),
+        ("HERE", |memory| memory.present),
+        ("PREVIOUS", |memory| memory.parent),
+        ("LAZY", |memory| memory.lazy),
+        ("COMPRESSED TO", |memory| match memory.compressed {
+            0 => 0,
+            _ => memory.stored,
+        }),
     ];
+    let processes = inspection.processes();
+    let is_usual = |name: &str| matches!(name, "MAPPED" | "HERE");
+    let has_any = |sum: fn(&MemoryUse) -> u64| processes.iter().any(|one| sum(&one.memory) > 0);
+    let shown: Vec<_> = sums
+        .into_iter()
+        .filter(|(name, sum)| is_usual(name) || has_any(*sum))
+        .collect();
+    let mut columns = vec![("PID", Right), ("NAME", Left)];
+    columns.extend(shown.iter().map(|(name, _)| (*name, Right)));
     let mut rows = Rows::new(output, &columns);
-    for process in inspection.processes() {
-        let memory = process.memory;
-        rows.add(vec![
-            process.pid.to_string(),
-            process.comm.to_string(),
-            size(memory.mapped),
-            size(memory.shared),
-            size(memory.present),
-            size(memory.parent),
-            size(memory.stored),
-        ]);
+    for process in processes {
+        let mut row = vec![process.pid.to_string(), process.comm.to_string()];
+        row.extend(shown.iter().map(|(_, sum)| size(sum(&process.memory))));
+        rows.add(row);
     }
     Ok(rows.print(output)?)
 }
@@ -362,7 +368,7 @@ fn print_json(
     struct Shown<'i> {
         pid: u32,
         comm: &'i RawText,
-        memory: crutils::checkpoint::inspect::MemoryUse,
+        memory: MemoryUse,
         mappings: &'i [crutils::checkpoint::inspect::Mapping],
     }
     let wanted = |pid: u32| options.pid.is_none_or(|wanted| wanted == pid);

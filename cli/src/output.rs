@@ -30,6 +30,8 @@ pub(crate) struct Output {
     /// Whether anything was printed.
     begun: bool,
     pub(crate) width: usize,
+    /// Whether rows of tables are broken there. Where nobody says how wide the output is, each is a line.
+    pub(crate) breaks: bool,
     /// Whether lines and blocks can be drawn: the locale's characters are UTF-8.
     pub(crate) draws: bool,
 }
@@ -45,7 +47,8 @@ impl Output {
             stream: BufWriter::new(io::stdout()),
             colors,
             begun: false,
-            width: width(),
+            width: width().unwrap_or(USUAL_WIDTH).clamp(WIDTHS.0, WIDTHS.1),
+            breaks: width().is_some(),
             draws: is_utf8(),
         }
     }
@@ -95,13 +98,13 @@ fn takes_colors() -> bool {
     io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }
 
-fn width() -> usize {
+/// How wide the terminal is, or else what COLUMNS says.
+fn width() -> Option<usize> {
     let terminal = terminal_size::terminal_size_of(io::stdout());
     let columns = || env::var("COLUMNS").ok()?.parse().ok();
-    let width = terminal
+    terminal
         .map(|(width, _)| usize::from(width.0))
-        .or_else(columns);
-    width.unwrap_or(USUAL_WIDTH).clamp(WIDTHS.0, WIDTHS.1)
+        .or_else(columns)
 }
 
 /// Whether the locale's characters are UTF-8. Without any locale they are: pipes and logs of today take it.

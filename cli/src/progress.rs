@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use crutils::checkpoint::inspect::RawText;
@@ -10,6 +10,7 @@ use crutils::watch::Watch;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::Common;
+use crate::failure::warn;
 use crate::signals::Signals;
 
 /// A watch that shows a bar on the standard error if that is a terminal, tells warnings, and that signals end.
@@ -23,14 +24,7 @@ pub(crate) fn watch(common: &Common, signals: &Signals) -> Watch {
     let told = bar.clone();
     watch.on_warning(move |warning| {
         let member = RawText::from(warning.member);
-        told.suspend(|| {
-            // What can't be told is no reason to stop.
-            let _ = writeln!(
-                io::stderr(),
-                "crutils: warning: {member}: {}",
-                warning.message
-            );
-        });
+        told.suspend(|| warn(&format!("{member}: {}", warning.message)));
     });
     if !bar.is_hidden() {
         watch.on_progress(move |progress| {

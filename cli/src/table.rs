@@ -29,6 +29,7 @@ pub(crate) struct Rows {
     columns: Vec<(&'static str, Align)>,
     rows: Vec<Vec<String>>,
     width: usize,
+    breaks: bool,
 }
 
 impl Rows {
@@ -38,6 +39,7 @@ impl Rows {
             columns: columns.to_vec(),
             rows: Vec::new(),
             width: output.width - GAP,
+            breaks: output.breaks,
         }
     }
 
@@ -56,12 +58,17 @@ impl Rows {
         let others: usize = widths.iter().take(last).map(|width| width + GAP).sum();
         let wanted = widths.last().copied().unwrap_or_default();
         let room = self.width.saturating_sub(others);
-        if room < wanted.min(NARROWEST) {
+        if self.breaks && room < wanted.min(NARROWEST) {
             return self.print_stacked(last, output);
         }
         let mut table = self.table(last + 1, 2);
         if let Some(column) = table.column_mut(last) {
-            let room = u16::try_from(room.min(wanted)).unwrap_or(u16::MAX);
+            let room = if self.breaks {
+                room.min(wanted)
+            } else {
+                wanted
+            };
+            let room = u16::try_from(room).unwrap_or(u16::MAX);
             column.set_padding((0, 0));
             column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(room)));
         }
@@ -99,21 +106,28 @@ impl Rows {
     /// Prints the last column below the others.
     fn print_stacked(&self, last: usize, output: &mut Output) -> std::io::Result<()> {
         let text = self.table(last, 1).to_string();
-        let mut lines = text.lines();
-        let heading = lines.next().unwrap_or_default().trim_end();
+        let mut lines: Vec<_> = text
+            .lines()
+            .map(|line| vec![line.trim_end().to_owned()])
+            .collect();
+        if lines
+            .iter()
+            .flatten()
+            .any(|line| columns(line) > self.width)
+        {
+            let names = self.columns.iter().map(|(name, _)| (*name).to_owned());
+            let heading = names.collect();
+            let rows = std::iter::once(&heading).chain(&self.rows);
+            lines = rows.map(|row| self.unaligned(row, last)).collect();
+        }
+        let mut lines = lines.into_iter();
         let name = self.columns.get(last).map_or("", |(name, _)| *name);
-        for heading in wrap(heading, self.width) {
+        for heading in lines.next().unwrap_or_default() {
             output.line(format_args!("  {}", output.paint(HEADING, heading)))?;
         }
         output.line(format_args!("    {}", output.paint(HEADING, name)))?;
         for (line, row) in lines.zip(&self.rows) {
-            // What is aligned stays so, unless it is too wide.
-            let line = line.trim_end();
-            let parts = match columns(line) <= self.width {
-                true => vec![line.to_owned()],
-                false => wrap(line, self.width),
-            };
-            for part in parts {
+            for part in line {
                 output.line(format_args!("  {}", output.paint(DIM, part)))?;
             }
             let text = row.get(last).map_or("", String::as_str);
@@ -124,6 +138,21 @@ impl Rows {
             }
         }
         Ok(())
+    }
+
+    /// The first `count` cells of a row that is too wide to be aligned, in lines. Cells that fit into one aren't broken.
+    fn unaligned(&self, row: &[String], count: usize) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for cell in row.iter().take(count).filter(|cell| !cell.is_empty()) {
+            match lines.last_mut() {
+                Some(line) if columns(line) + GAP + columns(cell) <= self.width => {
+                    line.push_str("  ");
+                    line.push_str(cell);
+                }
+                _ => lines.extend(wrap(cell, self.width)),
+            }
+        }
+        lines
     }
 }
 

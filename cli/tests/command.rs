@@ -278,7 +278,7 @@ fn memory_is_searched_dumped_and_shown() {
     );
     assert!(shown.contains("|container=podman|"), "{shown}");
     let by_regex = json(
-        &["memory", "-j", "--pid", "44", "-r", "TERM=[a-z]+"],
+        &["memory", "-j", "--pid", "44", "--regex", "TERM=[a-z]+"],
         &["rich.tar.zst"],
     );
     assert_eq!(by_regex[0]["text"], "TERM=xterm");

@@ -24,7 +24,7 @@ fn an_archive_becomes_an_image_that_is_told_of() {
             &rich(),
             "--output",
             "images:counter",
-            "-a",
+            "--annotation",
             "k=v",
         ],
     );
@@ -62,7 +62,7 @@ fn images_of_archives_and_of_bundles_are_imported() {
     let expected = expected(directory);
     done(
         directory,
-        &["import", "-c", "-b", "imported", "oci:images:counter"],
+        &["import", "--config", "-b", "imported", "oci:images:counter"],
     );
     assert!(files(&directory.join("imported")) == expected);
     done(
@@ -79,7 +79,7 @@ fn images_of_archives_and_of_bundles_are_imported() {
         directory,
         &[
             "import",
-            "-c",
+            "--config",
             "-b",
             "second",
             "oci-archive:one.tar:localhost/c:1",

@@ -180,7 +180,7 @@ fn go(directory: &Path, form: &Form, packed: bool, registry: Option<&Registry>, 
         let mut back = inspected(directory, "oci:pulled:x");
         back["name"] = told["name"].clone();
         assert_eq!(back, told);
-        let import = ["import", "-q", "-c", "-b", "imported", "oci:pulled:x"];
+        let import = ["import", "-q", "--config", "-b", "imported", "oci:pulled:x"];
         done(directory, &import);
         assert!(files(&directory.join("imported")) == files(&directory.join("bundle")));
         fs::remove_dir_all(directory.join("imported")).unwrap();

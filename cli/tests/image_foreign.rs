@@ -47,7 +47,7 @@ fn by_the_recipe(directory: &Path, image: &str) -> Option<String> {
 }
 
 fn imported(directory: &Path, image: &str) -> Files {
-    let import = ["import", "-q", "-c", "-b", "imported", image];
+    let import = ["import", "-q", "--config", "-b", "imported", image];
     done(directory, &import);
     let found = files(&directory.join("imported"));
     fs::remove_dir_all(directory.join("imported")).unwrap();

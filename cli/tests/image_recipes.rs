@@ -44,7 +44,7 @@ impl<'d> Reader<'d> {
         fs::copy(rich(), directory.join("counter.tar.zst")).unwrap();
         done(
             directory,
-            &["import", "-q", "-c", "-b", "run/counter", &rich()],
+            &["import", "-q", "--config", "-b", "run/counter", &rich()],
         );
         fs::create_dir(directory.join("bin")).unwrap();
         let command = env!("CARGO_BIN_EXE_crutils");

@@ -139,7 +139,8 @@ pub extern "C" fn CRHostCriu(
     })
 }
 
-/// Sets whether an OCI runtime is there and can restore, as CRRuntimeSupportsCheckpointRestore tells it.
+/// Sets whether an OCI runtime can restore, as CRRuntimeSupportsCheckpointRestore tells it. It is installed; of one that
+/// isn't, CRHostNoRuntime tells.
 ///
 /// @param runtime The runtime's name, as CR_TEXT_RUNTIME_NAME has it.
 /// @param value 1 if it can, otherwise 0.
@@ -157,6 +158,25 @@ pub extern "C" fn CRHostRuntime(
         let host = host.get("host")?;
         let runtime = runtime.str("runtime")?;
         host.0.runtime(runtime, truth(value)?);
+        Ok(())
+    })
+}
+
+/// Sets that an OCI runtime isn't installed on a host.
+///
+/// @param runtime The runtime's name, as CR_TEXT_RUNTIME_NAME has it.
+///
+/// Errors:
+/// - EINVAL: the name is not UTF-8.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRHostNoRuntime(
+    mut host: ObjectMut<CRHost>,
+    runtime: Text,
+    error: Slot,
+) -> Status {
+    guard::status(error, || {
+        let host = host.get("host")?;
+        host.0.no_runtime(runtime.str("runtime")?);
         Ok(())
     })
 }

@@ -64,6 +64,20 @@ fn a_checkpoint_needs_its_mounts_from_outside_and_no_more() {
 }
 
 #[test]
+fn a_runtime_that_is_missing_is_told_from_one_that_cannot_restore() {
+    let reason = |host: &Host| {
+        let findings = findings("rich.tar.zst", host);
+        assert_eq!(blocking(&findings), ["runtime"]);
+        findings[0].reason.clone()
+    };
+    let [mut missing, mut cannot] = [good(), good()];
+    let missing = reason(missing.no_runtime("runc"));
+    assert!(missing.contains("isn't installed"), "{missing}");
+    let cannot = reason(cannot.runtime("runc", false));
+    assert!(cannot.contains("can't restore"), "{cannot}");
+}
+
+#[test]
 fn another_host_is_told_what_it_lacks() {
     let mut host = Host::new();
     host.architecture("aarch64")

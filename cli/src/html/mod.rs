@@ -15,7 +15,7 @@ use crutils::checkpoint::Inspection;
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// The SHA-256 of the two, as a content security policy has them.
-const STYLE_DIGEST: &str = "2wcQ6FjrMgYcWcsQqn3gv4YARmd9v1kMqC6zEnr52E4=";
+const STYLE_DIGEST: &str = "tkPh/ZfZTTCAf0WzhqoDyFELvNxKSLjtQsDpjsWugBE=";
 const SCRIPT_DIGEST: &str = "sBho5h8m1tjWrh0royac4l25pmyJkMHi0GvAGHcp7VM=";
 
 /// A page that grows.

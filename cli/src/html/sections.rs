@@ -113,25 +113,29 @@ fn findings(inspection: &Inspection, page: &mut Page) {
     page.raw("</ul>\n");
 }
 
+/// How much there is of each class, the most first.
 fn sizes(inspection: &Inspection, page: &mut Page) {
-    let mut rows = Vec::new();
-    for class in MemberClass::ALL {
-        let members = inspection
-            .members()
-            .iter()
-            .filter(|member| member.class == class);
-        let sizes: Vec<_> = members.map(|member| member.size).collect();
-        if !sizes.is_empty() {
-            let bytes = sizes
-                .iter()
-                .fold(0_u64, |sum, size| sum.saturating_add(*size));
-            rows.push(vec![
-                Cell::text(class.label()),
-                Cell::number(sizes.len() as u64),
-                Cell::size(bytes),
-            ]);
-        }
-    }
+    let sums = MemberClass::ALL.map(|class| {
+        let members = inspection.members().iter();
+        let sizes = members.filter(|member| member.class == class);
+        let sum = sizes.fold((0, 0_u64), |(count, bytes), member| {
+            (count + 1, bytes.saturating_add(member.size))
+        });
+        (class, sum)
+    });
+    let mut sums: Vec<_> = sums
+        .into_iter()
+        .filter(|(_, (_, bytes))| *bytes > 0)
+        .collect();
+    sums.sort_by_key(|(_, (_, bytes))| std::cmp::Reverse(*bytes));
+    let row = |(class, (count, bytes)): (MemberClass, (u64, u64))| {
+        vec![
+            Cell::text(class.label()),
+            Cell::number(count),
+            Cell::size(bytes),
+        ]
+    };
+    let rows: Vec<_> = sums.into_iter().map(row).collect();
     page.element("h2", "Sizes");
     page.table(&["Class", "Members", "Size"], &rows);
 }

@@ -23,7 +23,8 @@ const WITH_PLUGINS: (u32, u32) = (4, 1);
 pub struct Host {
     architecture: String,
     criu: Option<Result<CriuVersion, ()>>,
-    runtimes: BTreeMap<String, bool>,
+    /// Nothing for one that isn't installed; otherwise whether it can restore.
+    runtimes: BTreeMap<String, Option<bool>>,
 }
 
 /// How much a [`Finding`] is in the way.
@@ -90,9 +91,15 @@ impl Host {
         self
     }
 
-    /// Whether the OCI runtime `name` is there and can restore.
+    /// The OCI runtime `name`, which is installed, and whether it can restore.
     pub fn runtime(&mut self, name: &str, can_restore: bool) -> &mut Self {
-        self.runtimes.insert(name.to_owned(), can_restore);
+        self.runtimes.insert(name.to_owned(), Some(can_restore));
+        self
+    }
+
+    /// The OCI runtime `name`, which isn't installed.
+    pub fn no_runtime(&mut self, name: &str) -> &mut Self {
+        self.runtimes.insert(name.to_owned(), None);
         self
     }
 
@@ -144,6 +151,7 @@ impl Inspection {
         self.images(host, &mut findings);
         self.memory(&mut findings);
         self.software(host, &mut findings);
+        self.labels(&mut findings);
         self.surroundings(&mut findings);
         self.connections(&mut findings);
         findings.0.sort_by_key(|finding| finding.severity);
@@ -233,18 +241,19 @@ impl Inspection {
             .and_then(|metadata| metadata.validated_runtime_name().ok());
         if let Some(runtime) = runtime {
             let subject = RawText::from(runtime);
-            match host.runtimes.get(runtime) {
-                Some(true) => {}
-                Some(false) => {
-                    let reason = "made the checkpoint, and isn't here or can't restore";
-                    findings.add(Blocks, "runtime", subject, reason);
-                }
-                None => {
-                    let reason = "made the checkpoint and has to restore it";
-                    findings.add(Severity::Note, "runtime", subject, reason);
-                }
-            }
+            let (severity, reason) = match host.runtimes.get(runtime) {
+                Some(Some(true)) => return,
+                Some(Some(false)) => (Blocks, "made the checkpoint, and can't restore here"),
+                Some(None) => (Blocks, "made the checkpoint, and isn't installed here"),
+                None => (Severity::Note, "made the checkpoint and has to restore it"),
+            };
+            findings.add(severity, "runtime", subject, reason);
         }
+    }
+
+    /// What a security module has to know.
+    fn labels(&self, findings: &mut Findings) {
+        let criu = self.criu();
         let lsm = criu.lsm.filter(|lsm| !matches!(*lsm, "none"));
         let profiles: BTreeSet<_> = self
             .processes()
@@ -255,7 +264,7 @@ impl Inspection {
         for profile in profiles {
             let lsm = lsm.unwrap_or("the security module");
             let reason = format!("is what processes run as: {lsm} has to know it");
-            findings.add(Needs, "lsm", profile, reason);
+            findings.add(Severity::Needs, "lsm", profile, reason);
         }
     }
 

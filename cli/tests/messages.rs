@@ -1,0 +1,207 @@
+//! What the command says, and how it is laid out: one form of messages, and lines that fit.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+#[allow(dead_code, reason = "each test program uses some of it")]
+#[path = "../../tests/support/scratch.rs"]
+mod scratch;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use scratch::Scratch;
+
+fn data(name: &str) -> String {
+    format!("{}/../tests/data/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn crutils(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crutils"));
+    command.args(arguments).stdin(Stdio::null());
+    for name in [
+        "NO_COLOR",
+        "COLUMNS",
+        "LC_ALL",
+        "LC_CTYPE",
+        "LANG",
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
+    ] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn shown(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_failure_is_told_in_one_form() {
+    let rich = data("rich.tar.zst");
+    for arguments in [
+        &["inspect", "/missing"][..],
+        &["inspect", "--html", "/missing/page", &rich],
+        &["inspect", "--no-such-option", &rich],
+        &["list"],
+        &["check", "-"],
+        &["memory", "--pid", "1", "--dump", "/missing/pages", &rich],
+        &["memory", "--regex", "(", &rich],
+        &["memory", "--pid", "no number", &rich],
+        &["cat", &rich, "no such member"],
+        &["compare", &rich, "/missing"],
+        &["extract", "/missing", "/missing"],
+        &["import", &rich],
+        &["import", "--volume", "no-equals-sign", &rich],
+        &["export", "/missing", "/missing/archive"],
+        &["image", "inspect", "/missing"],
+        &["diff", "/missing"],
+        &["apply", "/missing", "/missing"],
+        &["no-such-command"],
+    ] {
+        let output = crutils(arguments).output().unwrap();
+        let said = said(&output);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(
+            said.starts_with("crutils: ") && !said.contains("error: "),
+            "{arguments:?}: {said}"
+        );
+        // Whatever file it is about, it is named.
+        if arguments.iter().any(|one| one.starts_with("/missing")) && arguments[0] != "diff" {
+            assert!(said.contains("\"/missing"), "{arguments:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn help_is_no_failure_and_has_no_prefix() {
+    for arguments in [&["--help"][..], &["inspect", "-h"], &["--version"]] {
+        let text = shown(&mut crutils(arguments));
+        assert!(!text.starts_with("crutils:"), "{text}");
+    }
+    // Without anything it is what it says instead of an error.
+    let output = crutils(&[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!said(&output).starts_with("crutils:"));
+}
+
+#[test]
+fn what_is_left_out_is_a_warning() {
+    let scratch = Scratch::new();
+    let (bundle, archive) = (scratch.join("bundle"), scratch.join("archive"));
+    fs::create_dir_all(bundle.join("checkpoint")).unwrap();
+    fs::write(bundle.join("checkpoint/inventory.img"), b"").unwrap();
+    for name in ["config.dump", "spec.dump"] {
+        fs::write(bundle.join(name), b"{}").unwrap();
+    }
+    let [bundle, archive] = [bundle, archive].map(|path| path.to_str().unwrap().to_owned());
+    let output = crutils(&["export", &bundle, &archive]).output().unwrap();
+    let said = said(&output);
+    assert!(
+        said.starts_with("crutils: warning: not in the bundle, and left out: "),
+        "{said}"
+    );
+}
+
+#[test]
+fn applying_what_is_not_there_is_told() {
+    let scratch = Scratch::new();
+    let root = scratch.join("root");
+    fs::create_dir(&root).unwrap();
+    let root = root.to_str().unwrap();
+    let output = crutils(&["apply", "/missing", root]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    // A container that has changed nothing has no files that say what.
+    let output = crutils(&["apply", root, root]).output().unwrap();
+    assert!(output.status.success());
+    let said = said(&output);
+    assert!(
+        said.starts_with("crutils: warning: ") && said.contains("rootfs-diff.tar"),
+        "{said}"
+    );
+}
+
+#[test]
+fn rows_in_a_pipe_are_whole_lines() {
+    let rich = data("rich.tar.zst");
+    let text = shown(&mut crutils(&["list", &rich]));
+    assert!(
+        text.lines()
+            .any(|line| line.ends_with("checkpoint/tmpfs-dev-45.tar.gz.img")),
+        "{text}"
+    );
+    // Its heading and its sum are lines, too.
+    assert_eq!(text.lines().count(), 39 + 2);
+    let narrow = shown(crutils(&["list", &rich]).env("COLUMNS", "80"));
+    assert!(
+        narrow.lines().all(|line| line.chars().count() <= 80),
+        "{narrow}"
+    );
+}
+
+#[test]
+fn comparisons_and_tables_fit_on_narrow_screens() {
+    let [rich, previous] = ["rich.tar.zst", "plain.withprev.tar.zst"].map(data);
+    for columns in ["40", "80"] {
+        let most: usize = columns.parse().unwrap();
+        for arguments in [
+            &["compare", &previous, &rich][..],
+            &["memory", &previous],
+            &["list", &rich],
+        ] {
+            let text = shown(crutils(arguments).env("COLUMNS", columns));
+            for line in text.lines() {
+                assert!(
+                    line.chars().count() <= most,
+                    "{arguments:?} at {columns}: {line:?}"
+                );
+                // A number stays beside its unit.
+                let unit = line.trim_start().split(' ').next();
+                assert!(
+                    !matches!(unit, Some("B" | "KiB" | "MiB")),
+                    "{arguments:?} at {columns}: {line:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_missing_runtime_is_told_from_one_that_cannot_restore() {
+    let scratch = Scratch::new();
+    let rich = data("rich.tar.zst");
+    let reason = |path: &Path| {
+        let output = crutils(&["check", &rich])
+            .env("PATH", path)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let text = reason(scratch.path());
+    assert!(
+        text.contains("runc made the checkpoint, and isn't installed here"),
+        "{text}"
+    );
+    let runtime = scratch.join("runc");
+    fs::write(&runtime, "#!/bin/sh\nexit 1\n").unwrap();
+    fs::set_permissions(&runtime, fs::Permissions::from_mode(0o755)).unwrap();
+    let text = reason(scratch.path());
+    assert!(
+        text.contains("runc made the checkpoint, and can't restore here"),
+        "{text}"
+    );
+}
