@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::support::api::MALFORMED;
 use crate::support::os;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::{Fs, Sandbox};
@@ -69,6 +70,7 @@ pub(crate) fn runtime(t: &Test, content: &str) -> Result<String, i32> {
 
 api_tests! {
     the_config_is_excluded_by_its_whole_name_at_the_top,
+    a_refusal_names_the_member_and_a_cut_says_where_it_is,
     an_excluded_member_is_still_read,
     a_config_json_at_the_top_is_refused,
     a_link_already_in_the_bundle_is_no_way_to_a_protected_name,
@@ -114,6 +116,19 @@ fn the_config_is_excluded_by_its_whole_name_at_the_top(t: &Test) {
         "sub/config.dump",
     ];
     assert_eq!(import.tree().paths(), expected);
+}
+
+fn a_refusal_names_the_member_and_a_cut_says_where_it_is(t: &Test) {
+    let sandbox = Sandbox::new();
+    let (input, bundle) = (sandbox.path().join("input"), sandbox.path().join("bundle"));
+    let whole = archive([file("first", "first"), file("second", vec![b'x'; 4096])]);
+    fs::write(&input, &whole[..512 + 512 + 512 + 100]).unwrap();
+    let failure = t.import_without_config(&bundle, &input).unwrap_err();
+    assert_eq!((failure.errno, failure.kind), (libc::EBADMSG, MALFORMED));
+    assert_eq!(failure.entry.as_deref(), Some(&b"second"[..]));
+    // Its header is the third block.
+    let offset = failure.offset.unwrap();
+    assert!((1024..=1024 + 512).contains(&offset), "{offset}");
 }
 
 fn an_excluded_member_is_still_read(t: &Test) {
