@@ -57,22 +57,6 @@ static void an_export_has_these_options(void)
     CRExportOptionsFree(options);
 }
 
-/* Which levels there are depends on the compression, which may be set later: the archive isn't written. */
-static void a_level_is_compared_when_the_archive_is_written(void)
-{
-    CRExportOptions *options = CRExportOptionsNew();
-    CRExport *export = CRExportNew();
-
-    CHECK_OK_ONCE(CRExportAddBytes, export, "note", "text", 4);
-    CHECK_OK(CRExportOptionsSet, options, CR_EXPORT_LEVEL, 19);
-    CHECK_OK(CRExportWrite, export, AT_FDCWD, path("zstd"), options, NULL);
-    CHECK_OK(CRExportOptionsSet, options, CR_EXPORT_COMPRESSION, CR_COMPRESSION_GZIP);
-    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRExportWrite, export, AT_FDCWD, path("gzip"), options, NULL);
-    CHECK(exists("zstd") && !exists("gzip"));
-    CRExportFree(export);
-    CRExportOptionsFree(options);
-}
-
 static void changes_have_these_options(void)
 {
     CRChangesOptions *options = CRChangesOptionsNew();
@@ -89,6 +73,15 @@ static void changes_have_these_options(void)
     CHECK_NULL("option", CRChangesOptionsSet, options, 0, 1);
     CHECK_FAILS(EOPNOTSUPP, CR_ERROR_UNSUPPORTED, CRChangesOptionsSet, options, LATER, 1);
     CRChangesOptionsFree(options);
+}
+
+/* The other options of an image are called beside the images themselves. */
+static void an_image_has_a_spool_directory(void)
+{
+    CRImageOptions *options = CRImageOptionsNew();
+
+    CHECK_OK(CRImageOptionsSpoolDirectory, options, AT_FDCWD, files_top);
+    CRImageOptionsFree(options);
 }
 
 static void other_families_refuse_0_and_what_they_do_not_have(void)
@@ -180,59 +173,15 @@ static void lists_of_an_import_are_checked(void)
     CRImportOptionsFree(options);
 }
 
-/* Each switch turns the rule on, and off again: an option of C reaches the rule of its name. */
-static void options_reach_the_rules_of_their_names(void)
-{
-    static const struct {
-        uint32_t option;
-        uint64_t enough, too_little;
-        int number;
-        uint32_t kind;
-    } cases[] = {
-        {CR_IMPORT_STRICT_NAMES, 0, 1, EXDEV, CR_ERROR_ESCAPE},
-        {CR_IMPORT_KNOWN_NAMES, 0, 1, EPERM, CR_ERROR_FORBIDDEN},
-        {CR_IMPORT_END_MARKER, 0, 1, EBADMSG, CR_ERROR_MALFORMED},
-        {CR_IMPORT_LIMIT_MEMBERS, 2, 1, E2BIG, CR_ERROR_LIMIT},
-        {CR_IMPORT_LIMIT_TOTAL_BYTES, 7, 6, E2BIG, CR_ERROR_LIMIT},
-        {CR_IMPORT_LIMIT_MEMBER_BYTES, 7, 6, E2BIG, CR_ERROR_LIMIT},
-        {CR_IMPORT_LIMIT_PATH_BYTES, 10, 6, E2BIG, CR_ERROR_LIMIT},
-        {CR_IMPORT_LIMIT_DEPTH, 2, 1, E2BIG, CR_ERROR_LIMIT},
-    };
-    FILE *tar = tar_begin("in.tar");
-
-    tar_directory(tar, "a/b/");
-    tar_file(tar, "../outside", "clamped");
-    tar_cut(tar);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        for (int round = 0; round < 3; round++) {
-            CRImportOptions *options = CRImportOptionsNew();
-            CRImport *import = NULL;
-
-            CHECK_OK(CRImportOptionsSet, options, cases[i].option, round == 1 ? cases[i].too_little : cases[i].enough);
-            CHECK_OK_ONCE(CRImportOpen, AT_FDCWD, path("in.tar"), options, NULL, &import);
-            CRImportOptionsFree(options);
-            CHECK_OK_ONCE(CRImportToBundle, import, AT_FDCWD, path("bundle"));
-            if (round == 1)
-                CHECK_FAILS(cases[i].number, cases[i].kind, CRImportExtract, import);
-            else
-                CHECK_OK_ONCE(CRImportExtract, import);
-            CRImportFree(import);
-        }
-    }
-    CHECK_STRING(content("bundle/outside"), "clamped");
-    CHECK(!exists("outside"));
-}
-
 int main(void)
 {
     RUN(an_import_has_these_options);
     RUN(an_export_has_these_options);
-    RUN(a_level_is_compared_when_the_archive_is_written);
     RUN(changes_have_these_options);
+    RUN(an_image_has_a_spool_directory);
     RUN(other_families_refuse_0_and_what_they_do_not_have);
     RUN(a_change_has_one_of_three_kinds_and_no_flags);
     RUN(what_is_no_array_is_refused);
     RUN(lists_of_an_import_are_checked);
-    RUN(options_reach_the_rules_of_their_names);
     return check_finish("options");
 }

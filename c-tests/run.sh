@@ -5,13 +5,11 @@
 #     c-tests/run.sh [PREFIX] [shared|static|sanitize|valgrind]...
 #
 # PREFIX is where crutils is installed, if pkg-config wouldn't find it there by itself; without a
-# mode, all are run. CC is the compiler (default: cc), CRUTILS_TEST_DATA the directory of
-# the real archives (default: tests/data beside this directory).
+# mode, all are run. CC is the compiler (default: cc).
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-: "${CC:=cc}" "${CRUTILS_TEST_DATA:=$here/../tests/data}"
-[ -d "$CRUTILS_TEST_DATA" ] && export CRUTILS_TEST_DATA || unset CRUTILS_TEST_DATA
+: "${CC:=cc}"
 case ${1:-} in
 */*)
     export PKG_CONFIG_PATH="$1/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"

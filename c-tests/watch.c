@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CRWatch: what it tells, and how it ends works: from a thread, a signal handler, its own function, by time. */
+/* CRWatch: what it tells, and how it ends works: from a thread, a signal handler, by time. */
 
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -12,7 +12,6 @@
 struct told {
     unsigned phases, warnings;
     char warned[64];
-    const CRWatch *cancel;
 };
 
 static void on_progress(void *user_data, const CRProgress *progress)
@@ -24,7 +23,6 @@ static void on_progress(void *user_data, const CRProgress *progress)
     CHECK(progress->bytes_total == UINT64_MAX || progress->bytes_done <= progress->bytes_total);
     /* An hour is more than any of these takes. */
     CHECK(progress->milliseconds < 3600 * 1000);
-    CRWatchCancel(told->cancel);
 }
 
 static void on_warning(void *user_data, const CRWarning *warning)
@@ -74,58 +72,6 @@ static void progress_and_warnings_are_told(void)
     CHECK_INT(told.warnings, 1U << CR_WARNING_IGNORED);
     CHECK_STRING(told.warned, "network.status");
     CRImportFree(import);
-}
-
-static void an_export_and_a_search_for_changes_are_watched(void)
-{
-    struct told told = {0};
-    CRWatch *watch = watch_telling(&told);
-    CRExport *export = CRExportNew();
-    CRChangeList *list = NULL;
-
-    make_directory("new");
-    make_file("new/added", "added");
-    CHECK_OK_ONCE(CRChangesDirectories, AT_FDCWD, path("new"), AT_FDCWD, NULL, NULL, watch, &list);
-    CHECK_INT(told.phases, 1U << CR_PHASE_COMPARING);
-    CRChangeListFree(list);
-    /* A bundle's optional members that aren't there are in the result: nothing to warn of. */
-    CHECK_OK_ONCE(CRExportAddMember, export, AT_FDCWD, path("new"), "gone", CR_PRESENCE_OPTIONAL);
-    CHECK_OK_ONCE(CRExportAddMember, export, AT_FDCWD, path("new"), "added", CR_PRESENCE_OPTIONAL);
-    CHECK_OK_ONCE(CRExportWrite, export, AT_FDCWD, path("archive"), NULL, watch);
-    CHECK((told.phases & 1U << CR_PHASE_WRITING) != 0);
-    CHECK_INT(told.warnings, 0);
-    CRExportFree(export);
-    CRWatchFree(watch);
-}
-
-static void a_function_may_cancel_its_own_watch(void)
-{
-    struct told told = {0};
-    CRWatch *watch = watch_telling(&told);
-    const CRMember *const *members;
-    CRChangeList *list = NULL;
-    CRExport *export = CRExportNew();
-    CRImport *import;
-    size_t len;
-
-    told.cancel = watch;
-    make_checkpoint("in.tar");
-    import = open_archive("in.tar", NULL, watch);
-    choose_everything(import);
-    /* The end of the first phase is told, and cancels what comes then. */
-    CHECK_OK_ONCE(CRImportMembers, import, &members, &len);
-    CHECK_FAILS(ECANCELED, CR_ERROR_CANCELLED, CRImportExtract, import);
-    CHECK(!exists("bundle") && exists("root/gone") && !exists("volume/etc"));
-    CHECK(CRImportResult(import) == NULL);
-    CRImportFree(import);
-    /* For good, and for each work under the watch. */
-    CHECK_FAILS(ECANCELED, CR_ERROR_CANCELLED, CRChangesDirectories, AT_FDCWD, path("root"), AT_FDCWD, NULL, NULL,
-                watch, &list);
-    CHECK_OK_ONCE(CRExportAddBytes, export, "note", "text", 4);
-    CHECK_FAILS(ECANCELED, CR_ERROR_CANCELLED, CRExportWrite, export, AT_FDCWD, path("out"), NULL, watch);
-    CHECK(list == NULL && !exists("out"));
-    CRExportFree(export);
-    CRWatchFree(watch);
 }
 
 /* An import that waits for a pipe into which nothing is ever written: only its watch ends it. */
@@ -211,48 +157,11 @@ static void a_deadline_is_another_errno_and_kind(void)
     CRWatchFree(watch);
 }
 
-static void a_deadline_may_be_set_anew(void)
-{
-    CRWatch *watch = CRWatchNew();
-    CRImport *import;
-
-    make_checkpoint("in.tar");
-    CHECK_OK(CRWatchDeadline, watch, 0);
-    import = open_archive("in.tar", NULL, watch);
-    choose_everything(import);
-    CHECK_FAILS(ETIMEDOUT, CR_ERROR_DEADLINE, CRImportExtract, import);
-    CHECK(!exists("bundle"));
-    CHECK_OK(CRWatchDeadline, watch, UINT64_MAX);
-    CHECK_OK_ONCE(CRImportExtract, import);
-    check_restored();
-    CRImportFree(import);
-    CRWatchFree(watch);
-}
-
-static void a_cancellation_comes_before_a_deadline(void)
-{
-    CRWatch *watch = CRWatchNew();
-    CRImport *import;
-
-    make_checkpoint("in.tar");
-    CHECK_OK(CRWatchDeadline, watch, 0);
-    CRWatchCancel(watch);
-    import = open_archive("in.tar", NULL, watch);
-    choose_everything(import);
-    CHECK_FAILS(ECANCELED, CR_ERROR_CANCELLED, CRImportExtract, import);
-    CRImportFree(import);
-    CRWatchFree(watch);
-}
-
 int main(void)
 {
     RUN(progress_and_warnings_are_told);
-    RUN(an_export_and_a_search_for_changes_are_watched);
-    RUN(a_function_may_cancel_its_own_watch);
     RUN(a_thread_may_cancel);
     RUN(a_signal_handler_may_cancel);
     RUN(a_deadline_is_another_errno_and_kind);
-    RUN(a_deadline_may_be_set_anew);
-    RUN(a_cancellation_comes_before_a_deadline);
     return check_finish("watch");
 }

@@ -4,12 +4,12 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::fcntl::{AT_FDCWD, OFlag, openat, readlink};
 use nix::sys::stat::Mode;
 
 use crate::error::{Called as _, Error, Result, quote};
@@ -127,10 +127,25 @@ impl<'p> Place<'p> {
 
     /// The place as messages name it; `what` is the argument's name.
     pub(crate) fn named(self, what: &str) -> String {
-        match self.descriptor() {
-            Some(_) => format!("{what} (a descriptor)"),
-            None => format!("{what} {}", quote(self.path.as_os_str().as_bytes())),
+        let path = quote(self.path.as_os_str().as_bytes());
+        match self
+            .at
+            .filter(|_| !self.path.is_absolute())
+            .map(target_ambient)
+        {
+            Some(fd) if self.path.as_os_str().is_empty() => format!("{what} ({fd})"),
+            Some(fd) => format!("{what} {path} (from {fd})"),
+            None => format!("{what} {path}"),
         }
+    }
+}
+
+/// What a descriptor is of, as /proc tells it: a path, or the like of "pipe:[4711]". Its number where /proc tells nothing.
+fn target_ambient(fd: BorrowedFd<'_>) -> String {
+    let number = fd.as_raw_fd();
+    match readlink(format!("/proc/self/fd/{number}").as_str()) {
+        Ok(target) => format!("a descriptor of {}", quote(target.as_bytes())),
+        Err(_) => format!("descriptor {number}"),
     }
 }
 

@@ -6,13 +6,14 @@ use std::path::Path;
 use crate::changes::{directories, write};
 use crate::changes_directories::Two;
 use crate::support::changes::Look;
-use crate::support::door::Door;
+use crate::support::door::{COMPARING, Door};
 use crate::support::process::{Test, Within};
 
 door_tests! {
     a_cancellation_and_a_deadline_end_both_detectors,
     the_first_directory_that_may_not_be_read_is_named_whichever_is_met_first,
-    few_descriptors_are_enough_for_much
+    few_descriptors_are_enough_for_much,
+    looking_is_told_as_it_goes_on
 }
 
 fn a_cancellation_and_a_deadline_end_both_detectors(_: &Test, door: &'static dyn Door) {
@@ -36,6 +37,19 @@ fn a_cancellation_and_a_deadline_end_both_detectors(_: &Test, door: &'static dyn
             assert_eq!(failure.errno, errno, "{failure:?}");
         }
     }
+}
+
+fn looking_is_told_as_it_goes_on(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, |root| write(root, "d/f", "x"));
+    let (new, old) = ((&two.new).into(), (&two.old).into());
+    let watch = door.watch(None);
+    let none = Look::new();
+    door.directories(new, Some(old), &none, Some(&*watch))
+        .unwrap();
+    let reports = watch.log().reports();
+    assert!(!reports.is_empty());
+    assert!(reports.iter().all(|report| report.phase == COMPARING));
+    assert_eq!(watch.warned(), []);
 }
 
 /// Many directories, one of them with many names: enough that threads are worth their start.

@@ -255,6 +255,10 @@ fn a_name_is_there_once(_: &Test, door: &'static dyn Door) {
     assert_refused(export.add_bytes("a", b"2"), libc::EINVAL, "a");
     let again = export.add_member((&bundle.path).into(), "a", OPTIONAL);
     assert_refused(again, libc::EINVAL, "a");
+    let spec = bundle.path.join("spec.dump");
+    assert_refused(export.add_file("a", (&spec).into()), libc::EINVAL, "a");
+    let again = export.add_directory_tar("a", (&bundle.path).into());
+    assert_refused(again, libc::EINVAL, "a");
     export.add_rootfs_diff(&[], (&bundle.path).into()).unwrap();
     assert_refused(
         export.add_bytes("deleted.files", b""),

@@ -278,6 +278,9 @@ fn a_reader_that_goes_away_is_an_error_and_no_signal(t: &Test, door: &'static dy
             let outcome = export.write(socket.as_fd().into(), &options, None);
             assert_eq!(outcome.unwrap_err().errno, libc::EPIPE);
         }
+        // SAFETY: as above.
+        let before = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+        assert_eq!(before, libc::SIG_DFL);
     });
 }
 

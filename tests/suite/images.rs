@@ -5,17 +5,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crutils::checkpoint::{
-    Compression, Engine, Export, ExportOptions, Image, ImageOptions, Import, ImportOptions,
-    Sha256Digest, WrittenImage, image_from_archive, images,
-};
+use crutils::checkpoint::{self, Sha256Digest, images};
 use crutils::watch::Watch;
-use crutils::{Kind, PlaceBuf};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::support::api::{
+    ARGUMENT, ESCAPE, FORBIDDEN, LIMIT, MALFORMED, NOT_IN_ARCHIVE, Outcome, Rust,
+};
 use crate::support::compressor;
+use crate::support::door::{self, Door, PODMAN};
+use crate::support::image::{Image, ImageOptions};
+use crate::support::process::Test;
 use crate::support::sandbox::Sandbox;
+use crate::support::session::{CONFIGURATION, Options};
 use crate::support::tarball::{Entry, archive, dir, file, symlink};
 
 pub(crate) const CONFIG: &str = r#"{"id":"1f","name":"counter","runtime":"/usr/bin/runc","rootfsImageName":"localhost/busybox:1","rootfsImageID":"c0ffee","lockID":1,"staticDir":"/x","checkpointedTime":"2026-11-02T03:04:05Z"}"#;
@@ -55,25 +58,15 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256Digest(digest).to_string()
 }
 
-pub(crate) fn named(name: &str) -> ImageOptions {
-    let mut options = ImageOptions::new();
-    options.name(Some(name)).unwrap();
-    options
-}
-
 pub(crate) fn build(
+    door: &dyn Door,
     sandbox: &Sandbox,
     bytes: &[u8],
     options: &ImageOptions,
-) -> crutils::Result<WrittenImage> {
-    let input = sandbox.path().join("input");
+) -> Outcome<Image> {
+    let (input, layout) = (sandbox.path().join("input"), sandbox.path().join("layout"));
     fs::write(&input, bytes).unwrap();
-    image_from_archive(
-        &input,
-        &sandbox.path().join("layout"),
-        options,
-        &Watch::new(),
-    )
+    door.image_from_archive((&input).into(), (&layout).into(), options)
 }
 
 /// Runs a tool; false, with a line that says so, if it isn't there.
@@ -112,16 +105,18 @@ pub(crate) fn skopeo(sandbox: &Sandbox, from: &str, to: &str) -> bool {
 
 /// Imports an image into a new bundle with its configuration.
 pub(crate) fn import(
+    door: &dyn Door,
     image: &Path,
     reference: Option<&str>,
     sandbox: &Sandbox,
-) -> crutils::Result<PathBuf> {
-    let mut options = ImportOptions::new();
-    options.configuration(true);
-    options.spool_directory(PlaceBuf::new(sandbox.path()).unwrap());
+) -> Outcome<PathBuf> {
+    let options = Options {
+        spool: Some(sandbox.path().into()),
+        ..Options::on(CONFIGURATION)
+    };
     let bundle = sandbox.path().join("imported");
-    let mut import = Import::open_image(image, reference, &options, &Watch::new())?;
-    import.to_bundle(&bundle)?;
+    let mut import = door.open_image(image.into(), reference, &options, None)?;
+    import.to_bundle((&bundle).into())?;
     import.extract()?;
     Ok(bundle)
 }
@@ -201,15 +196,28 @@ impl Layout {
     }
 }
 
-#[test]
-fn umoci_unpacks_what_was_exported() {
+door_tests! {
+    umoci_unpacks_what_was_exported,
+    a_compressed_archive_becomes_the_layer_byte_by_byte,
+    anything_else_is_compressed_on_the_way,
+    a_layer_is_compressed_in_any_case,
+    the_manifest_has_what_engines_look_for,
+    podman_is_promised_nothing_without_its_own_configuration,
+    the_same_checkpoint_becomes_the_same_bytes,
+    other_images_of_a_layout_stay_and_one_of_the_same_name_goes,
+    what_cannot_be_a_layer_is_refused_and_nothing_made,
+    a_failure_leaves_a_layout_as_it_was,
+    a_directory_of_something_else_is_no_layout,
+    a_parent_link_is_let_in_if_that_is_asked_for
+}
+
+fn umoci_unpacks_what_was_exported(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let (source, layout) = (bundle(&sandbox), sandbox.path().join("layout"));
-    let mut export = Export::new();
-    export.add_bundle(&source, Engine::Podman).unwrap();
-    let options = ExportOptions::new();
+    let mut export = door.export();
+    export.add_bundle((&source).into(), PODMAN).unwrap();
     let written = export
-        .write_image(&layout, &named("one"), &options, &Watch::new())
+        .write_image((&layout).into(), &ImageOptions::named("one"))
         .unwrap();
     assert_eq!(written.members, 6);
     let image = format!("{}:one", layout.display());
@@ -219,13 +227,12 @@ fn umoci_unpacks_what_was_exported() {
         assert_eq!(files(Path::new(&out)), files(&source));
     }
     assert_eq!(
-        files(&import(&layout, Some("one"), &sandbox).unwrap()),
+        files(&import(door, &layout, Some("one"), &sandbox).unwrap()),
         files(&source)
     );
 }
 
-#[test]
-fn a_compressed_archive_becomes_the_layer_byte_by_byte() {
+fn a_compressed_archive_becomes_the_layer_byte_by_byte(_: &Test, door: &'static dyn Door) {
     let tar = archive(members());
     for (how, media_type) in [
         (compressor::Compression::Gzip, GZIP),
@@ -236,12 +243,12 @@ fn a_compressed_archive_becomes_the_layer_byte_by_byte() {
     ] {
         let sandbox = Sandbox::new();
         let packed = how.pack(&tar);
-        let written = build(&sandbox, &packed, &ImageOptions::new()).unwrap();
+        let written = build(door, &sandbox, &packed, &ImageOptions::new()).unwrap();
         assert!(written.kept);
-        let layer = &written.image.layers[0];
+        let layer = &written.layers[0];
         assert_eq!(layer.media_type, media_type);
-        assert_eq!(layer.digest.to_string(), sha256(&packed));
-        assert_eq!(layer.diff_id.unwrap().to_string(), sha256(&tar));
+        assert_eq!(layer.digest.clone(), sha256(&packed));
+        assert_eq!(layer.diff_id.clone().unwrap(), sha256(&tar));
         let blob = sandbox
             .path()
             .join("layout/blobs/sha256")
@@ -250,16 +257,12 @@ fn a_compressed_archive_becomes_the_layer_byte_by_byte() {
     }
 }
 
-#[test]
-fn anything_else_is_compressed_on_the_way() {
+fn anything_else_is_compressed_on_the_way(_: &Test, door: &'static dyn Door) {
     let tar = archive(members());
     for (bytes, chosen) in [
         (tar.clone(), None),
         (compressor::Compression::Xz.pack(&tar), None),
-        (
-            compressor::Compression::Zstd.pack(&tar),
-            Some(Compression::Gzip),
-        ),
+        (compressor::Compression::Zstd.pack(&tar), Some(door::GZIP)),
         // Other readers of layers refuse zeros behind a stream.
         (
             [compressor::Compression::Gzip.pack(&tar), vec![0; 512]].concat(),
@@ -267,42 +270,38 @@ fn anything_else_is_compressed_on_the_way() {
         ),
     ] {
         let sandbox = Sandbox::new();
-        let mut options = ImageOptions::new();
-        options.compression(chosen);
-        let written = build(&sandbox, &bytes, &options).unwrap();
-        let layer = &written.image.layers[0];
+        let options = chosen.map_or_else(ImageOptions::new, |which| {
+            ImageOptions::new().compression(which)
+        });
+        let written = build(door, &sandbox, &bytes, &options).unwrap();
+        let layer = &written.layers[0];
         assert!(!written.kept);
         assert_eq!(layer.media_type, GZIP);
-        assert_eq!(layer.diff_id.unwrap().to_string(), sha256(&tar));
+        assert_eq!(layer.diff_id.clone().unwrap(), sha256(&tar));
         let blob = sandbox
             .path()
             .join("layout/blobs/sha256")
-            .join(layer.digest.to_string());
+            .join(layer.digest.clone());
         let blob = fs::read(blob).unwrap();
         assert_eq!(
             (sha256(&blob), blob.len() as u64),
-            (layer.digest.to_string(), layer.size)
+            (layer.digest.clone(), layer.size)
         );
         assert!(compressor::Compression::Gzip.unpack(&blob) == tar);
     }
 }
 
-#[test]
-fn a_layer_is_compressed_in_any_case() {
-    let mut options = ImageOptions::new();
-    options.compression(Some(Compression::None));
-    let error = build(&Sandbox::new(), &archive(members()), &options).unwrap_err();
-    assert_eq!(error.kind(), Kind::Argument);
+fn a_layer_is_compressed_in_any_case(_: &Test, door: &'static dyn Door) {
+    let options = ImageOptions::new().compression(door::NONE);
+    let error = build(door, &Sandbox::new(), &archive(members()), &options).unwrap_err();
+    assert_eq!(error.kind, ARGUMENT);
 }
 
-#[test]
-fn the_manifest_has_what_engines_look_for() {
+fn the_manifest_has_what_engines_look_for(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
-    let mut options = named("registry.example/c/counter:1");
-    options.annotation("com.example.own", "mine").unwrap();
-    let image = build(&sandbox, &archive(members()), &options)
-        .unwrap()
-        .image;
+    let name = "registry.example/c/counter:1";
+    let options = ImageOptions::named(name).annotation("com.example.own", "mine");
+    let image = build(door, &sandbox, &archive(members()), &options).unwrap();
     let expected = [
         ("com.example.own", "mine"),
         ("io.kubernetes.cri-o.annotations.checkpoint.name", "counter"),
@@ -331,101 +330,101 @@ fn the_manifest_has_what_engines_look_for() {
         ("linux", "arm64")
     );
     let layout = sandbox.path().join("layout");
-    let read = Image::open(
-        &layout,
-        Some("registry.example/c/counter:1"),
-        &ImportOptions::new(),
-        &Watch::new(),
-    );
-    assert_eq!(read.unwrap(), image);
+    let read = door.read_image((&layout).into(), Some(name), &Options::none());
+    assert_eq!(read.unwrap(), image.read());
 }
 
-#[test]
-fn podman_is_promised_nothing_without_its_own_configuration() {
+fn podman_is_promised_nothing_without_its_own_configuration(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let config = r#"{"id":"1","name":"k8s_x","runtime":"runc"}"#;
     let tar = archive([file("config.dump", config), file("spec.dump", "{}")]);
-    let image = build(&sandbox, &tar, &ImageOptions::new()).unwrap().image;
-    assert!(
-        image
-            .annotations
-            .contains_key("io.kubernetes.cri-o.annotations.checkpoint.name")
-    );
-    assert!(
-        !image
-            .annotations
-            .keys()
-            .any(|key| key.starts_with("io.podman"))
-    );
+    let image = build(door, &sandbox, &tar, &ImageOptions::new()).unwrap();
+    let crio = "io.kubernetes.cri-o.annotations.checkpoint.name";
+    assert!(image.annotation(crio).is_some());
+    let mut keys = image.annotations.iter().map(|(key, _)| key);
+    assert!(!keys.any(|key| key.starts_with("io.podman")));
 }
 
-#[test]
-fn the_same_checkpoint_becomes_the_same_bytes() {
+fn the_same_checkpoint_becomes_the_same_bytes(_: &Test, door: &'static dyn Door) {
     let tar = archive(members());
-    let built = |workers: usize| {
+    let built = |workers: u64| {
         let sandbox = Sandbox::new();
-        let mut options = named("x");
-        options.workers(workers.try_into().ok());
-        build(&sandbox, &tar, &options).unwrap();
+        let options = ImageOptions::named("x").workers(workers);
+        build(door, &sandbox, &tar, &options).unwrap();
         files(&sandbox.path().join("layout"))
     };
     assert!(built(1) == built(3));
 }
 
-#[test]
-fn other_images_of_a_layout_stay_and_one_of_the_same_name_goes() {
+fn other_images_of_a_layout_stay_and_one_of_the_same_name_goes(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let layout = sandbox.path().join("layout");
-    let first = build(&sandbox, &archive(members()), &named("first")).unwrap();
+    let first = build(
+        door,
+        &sandbox,
+        &archive(members()),
+        &ImageOptions::named("first"),
+    )
+    .unwrap();
     let mut index: Value =
         serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
     index["com.example.unknown"] = json!({"kept": [1, 2]});
     fs::write(layout.join("index.json"), index.to_string()).unwrap();
-    let mut zstd = named("second");
-    zstd.compression(Some(Compression::Zstd));
-    build(&sandbox, &archive(members()), &zstd).unwrap();
-    let again = build(&sandbox, &archive(members()), &named("second")).unwrap();
-    let listed = images(&layout, &ImportOptions::new(), &Watch::new()).unwrap();
-    let listed: Vec<_> = listed
-        .into_iter()
-        .map(|one| (one.name.unwrap(), one.digest))
-        .collect();
-    assert_eq!(
-        listed,
-        [
-            ("first".to_owned(), format!("sha256:{}", first.image.digest)),
-            (
-                "second".to_owned(),
-                format!("sha256:{}", again.image.digest)
-            ),
-        ]
-    );
+    let zstd = ImageOptions::named("second").compression(door::ZSTD);
+    build(door, &sandbox, &archive(members()), &zstd).unwrap();
+    let again = build(
+        door,
+        &sandbox,
+        &archive(members()),
+        &ImageOptions::named("second"),
+    )
+    .unwrap();
     let index: Value =
         serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
     assert_eq!(index["com.example.unknown"], json!({"kept": [1, 2]}));
+    let listed = index["manifests"].as_array().unwrap().iter().map(|one| {
+        let name = &one["annotations"]["org.opencontainers.image.ref.name"];
+        (name.as_str().unwrap(), one["digest"].as_str().unwrap())
+    });
+    let [first, again] = [first, again].map(|image| format!("sha256:{}", image.digest));
+    let expected = [("first", first.as_str()), ("second", again.as_str())];
+    assert_eq!(listed.collect::<Vec<_>>(), expected);
 }
 
 #[test]
-fn what_cannot_be_a_layer_is_refused_and_nothing_made() {
+fn the_images_of_a_layout_are_listed() {
+    // In Rust alone: an image of C's is one.
+    let (sandbox, options) = (Sandbox::new(), checkpoint::ImportOptions::new());
+    let written = ["first", "second"].map(|name| {
+        let options = ImageOptions::named(name).annotation("name", name);
+        build(&Rust, &sandbox, &archive(members()), &options).unwrap()
+    });
+    let layout = sandbox.path().join("layout");
+    let listed = images(&layout, &options, &Watch::new())
+        .unwrap()
+        .into_iter();
+    let listed: Vec<_> = listed.map(|one| (one.name, one.digest)).collect();
+    let expected = written.map(|image| (image.name, format!("sha256:{}", image.digest)));
+    assert_eq!(listed, expected);
+}
+
+fn what_cannot_be_a_layer_is_refused_and_nothing_made(_: &Test, door: &'static dyn Door) {
     let with = |entry: Entry| archive([members(), vec![entry]].concat());
     for (bytes, kind) in [
-        (
-            with(file("checkpoint/.wh.pages-1.img", "")),
-            Kind::Forbidden,
-        ),
-        (with(file(".wh..wh..opq", "")), Kind::Forbidden),
-        (with(file("/absolute", "")), Kind::Escape),
-        (with(file("checkpoint/../x", "")), Kind::Escape),
+        (with(file("checkpoint/.wh.pages-1.img", "")), FORBIDDEN),
+        (with(file(".wh..wh..opq", "")), FORBIDDEN),
+        (with(file("/absolute", "")), ESCAPE),
+        (with(file("checkpoint/../x", "")), ESCAPE),
         (
             with(symlink("checkpoint/parent", "../pre-checkpoint")),
-            Kind::Forbidden,
+            FORBIDDEN,
         ),
-        (with(symlink("checkpoint/link", "/etc")), Kind::Escape),
-        (with(file("config.json", "{}")), Kind::Forbidden),
-        (with(file("config.dump", CONFIG)), Kind::Malformed),
-        (archive([file("spec.dump", "{}")]), Kind::NotInArchive),
-        (b"no archive at all".to_vec(), Kind::Malformed),
-        (Vec::new(), Kind::Malformed),
+        (with(symlink("checkpoint/link", "/etc")), ESCAPE),
+        (with(file("config.json", "{}")), FORBIDDEN),
+        (with(file("config.dump", CONFIG)), MALFORMED),
+        (archive([file("spec.dump", "{}")]), NOT_IN_ARCHIVE),
+        (b"no archive at all".to_vec(), MALFORMED),
+        (Vec::new(), MALFORMED),
     ] {
         for pack in [false, true] {
             let sandbox = Sandbox::new();
@@ -434,48 +433,50 @@ fn what_cannot_be_a_layer_is_refused_and_nothing_made() {
             } else {
                 bytes.clone()
             };
-            let error = build(&sandbox, &bytes, &ImageOptions::new()).unwrap_err();
-            assert_eq!(error.kind(), kind, "{error}");
+            let error = build(door, &sandbox, &bytes, &ImageOptions::new()).unwrap_err();
+            assert_eq!(error.kind, kind, "{error}");
             assert!(!sandbox.path().join("layout").exists(), "{error}");
         }
     }
 }
 
-#[test]
-fn a_failure_leaves_a_layout_as_it_was() {
+fn a_failure_leaves_a_layout_as_it_was(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
-    build(&sandbox, &archive(members()), &named("first")).unwrap();
+    build(
+        door,
+        &sandbox,
+        &archive(members()),
+        &ImageOptions::named("first"),
+    )
+    .unwrap();
     let layout = sandbox.path().join("layout");
     let before = files(&layout);
     let hostile = archive([members(), vec![file(".wh.x", "")]].concat());
-    build(&sandbox, &hostile, &named("first")).unwrap_err();
+    build(door, &sandbox, &hostile, &ImageOptions::named("first")).unwrap_err();
     assert!(files(&layout) == before);
-    let mut many = named("first");
-    many.annotation("x", "y".repeat(5 << 20)).unwrap();
-    let error = build(&sandbox, &archive(members()), &many).unwrap_err();
-    assert_eq!(error.kind(), Kind::Limit);
+    let many = ImageOptions::named("first").annotation("x", &"y".repeat(5 << 20));
+    let error = build(door, &sandbox, &archive(members()), &many).unwrap_err();
+    assert_eq!(error.kind, LIMIT);
     assert!(files(&layout) == before);
 }
 
-#[test]
-fn a_directory_of_something_else_is_no_layout() {
+fn a_directory_of_something_else_is_no_layout(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     fs::write(sandbox.dir("layout").join("precious"), "p").unwrap();
-    let error = build(&sandbox, &archive(members()), &ImageOptions::new()).unwrap_err();
-    assert_eq!(error.kind(), Kind::Argument);
+    let error = build(door, &sandbox, &archive(members()), &ImageOptions::new()).unwrap_err();
+    assert_eq!(error.kind, ARGUMENT);
     assert_eq!(
         files(&sandbox.path().join("layout")),
         [("precious".to_owned(), b"p".to_vec())]
     );
 }
 
-#[test]
-fn a_parent_link_is_let_in_if_that_is_asked_for() {
+fn a_parent_link_is_let_in_if_that_is_asked_for(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let link = symlink("checkpoint/parent", "../pre-checkpoint");
-    let mut options = ImageOptions::new();
-    options.parent_links(true);
+    let options = ImageOptions::new().parent_links();
     build(
+        door,
         &sandbox,
         &archive([members(), vec![link]].concat()),
         &options,

@@ -4,13 +4,15 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use crutils::Kind;
-use crutils::checkpoint::{Image, ImageOptions, Import, ImportOptions};
-use crutils::watch::Watch;
 use serde_json::{Value, json};
 
+use crate::support::api::{FORBIDDEN, LIMIT, MALFORMED, NOT_IN_ARCHIVE, UNSUPPORTED};
 use crate::support::compressor;
+use crate::support::door::{Door, EXTRACTING};
+use crate::support::image::ImageOptions;
+use crate::support::process::Test;
 use crate::support::sandbox::Sandbox;
+use crate::support::session::Options;
 use crate::support::tarball::archive;
 
 use super::images::*;
@@ -26,8 +28,8 @@ fn layer_path(layout: &Layout, manifest: &Value) -> PathBuf {
         .join(digest.strip_prefix("sha256:").unwrap())
 }
 
-pub(crate) const BREAKS: [(&str, Kind, Break); 17] = [
-    ("a flipped bit", Kind::Malformed, |layout, manifest, _| {
+pub(crate) const BREAKS: [(&str, u32, Break); 17] = [
+    ("a flipped bit", MALFORMED, |layout, manifest, _| {
         let path = layer_path(layout, manifest);
         let mut bytes = fs::read(&path).unwrap();
         let middle = bytes.len() / 2;
@@ -36,7 +38,7 @@ pub(crate) const BREAKS: [(&str, Kind, Break); 17] = [
     }),
     (
         "a layer that is another whole one",
-        Kind::Malformed,
+        MALFORMED,
         |layout, manifest, _| {
             let other = compressor::Compression::Gzip.pack(&archive(members()[..2].to_vec()));
             fs::write(layer_path(layout, manifest), other).unwrap();
@@ -44,32 +46,32 @@ pub(crate) const BREAKS: [(&str, Kind, Break); 17] = [
     ),
     (
         "a size that is wrong by one",
-        Kind::Malformed,
+        MALFORMED,
         |_, manifest, _| {
             let size = manifest["layers"][0]["size"].as_u64().unwrap();
             manifest["layers"][0]["size"] = json!(size + 1);
         },
     ),
-    ("a negative size", Kind::Malformed, |_, manifest, _| {
+    ("a negative size", MALFORMED, |_, manifest, _| {
         manifest["layers"][0]["size"] = json!(-1);
     }),
-    ("another diff_id", Kind::Malformed, |_, _, config| {
+    ("another diff_id", MALFORMED, |_, _, config| {
         config["rootfs"]["diff_ids"][0] = json!(format!("sha256:{}", sha256(b"x")));
     }),
-    ("a diff_id too many", Kind::Malformed, |_, _, config| {
+    ("a diff_id too many", MALFORMED, |_, _, config| {
         let ids = config["rootfs"]["diff_ids"].as_array_mut().unwrap();
         ids.push(json!(format!("sha256:{}", sha256(b"x"))));
     }),
     (
         "a layer that isn't there",
-        Kind::NotInArchive,
+        NOT_IN_ARCHIVE,
         |layout, manifest, _| {
             fs::remove_file(layer_path(layout, manifest)).unwrap();
         },
     ),
     (
         "a layer that is a symlink out of the layout",
-        Kind::Forbidden,
+        FORBIDDEN,
         |layout, manifest, _| {
             let path = layer_path(layout, manifest);
             fs::rename(&path, layout.0.join("../outside")).unwrap();
@@ -78,53 +80,55 @@ pub(crate) const BREAKS: [(&str, Kind, Break); 17] = [
     ),
     (
         "a layer that is a fifo",
-        Kind::Forbidden,
+        FORBIDDEN,
         |layout, manifest, _| {
             let path = layer_path(layout, manifest);
             fs::remove_file(&path).unwrap();
             nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
         },
     ),
-    ("a digest that climbs", Kind::Malformed, |_, manifest, _| {
+    ("a digest that climbs", MALFORMED, |_, manifest, _| {
         manifest["layers"][0]["digest"] = json!("sha256:../../../../etc/passwd");
     }),
-    (
-        "a digest in upper case",
-        Kind::Malformed,
-        |_, manifest, _| {
-            let digest = manifest["layers"][0]["digest"].as_str().unwrap();
-            let upper = digest.to_uppercase().replace("SHA256", "sha256");
-            manifest["layers"][0]["digest"] = json!(upper);
-        },
-    ),
-    ("another algorithm", Kind::Unsupported, |_, manifest, _| {
+    ("a digest in upper case", MALFORMED, |_, manifest, _| {
+        let digest = manifest["layers"][0]["digest"].as_str().unwrap();
+        let upper = digest.to_uppercase().replace("SHA256", "sha256");
+        manifest["layers"][0]["digest"] = json!(upper);
+    }),
+    ("another algorithm", UNSUPPORTED, |_, manifest, _| {
         manifest["layers"][0]["digest"] = json!(format!("sha512:{}", "0".repeat(128)));
     }),
-    ("an encrypted layer", Kind::Unsupported, |_, manifest, _| {
+    ("an encrypted layer", UNSUPPORTED, |_, manifest, _| {
         manifest["layers"][0]["mediaType"] = json!(format!("{GZIP}+encrypted"));
     }),
-    (
-        "an unknown media type",
-        Kind::Unsupported,
-        |_, manifest, _| {
-            manifest["layers"][0]["mediaType"] = json!("text/plain");
-        },
-    ),
-    ("a thousand layers", Kind::Limit, |_, manifest, _| {
+    ("an unknown media type", UNSUPPORTED, |_, manifest, _| {
+        manifest["layers"][0]["mediaType"] = json!("text/plain");
+    }),
+    ("a thousand layers", LIMIT, |_, manifest, _| {
         let layer = manifest["layers"][0].clone();
         manifest["layers"] = json!(vec![layer; 1000]);
     }),
-    ("no layer", Kind::NotInArchive, |_, manifest, config| {
+    ("no layer", NOT_IN_ARCHIVE, |_, manifest, config| {
         manifest["layers"] = json!([]);
         config["rootfs"]["diff_ids"] = json!([]);
     }),
-    ("a config of 5 MiB", Kind::Limit, |_, _, config| {
+    ("a config of 5 MiB", LIMIT, |_, _, config| {
         config["created"] = json!("x".repeat(5 << 20));
     }),
 ];
 
-#[test]
-fn an_image_that_is_not_as_it_says_is_refused_before_anything_is_made() {
+door_tests! {
+    an_image_that_is_not_as_it_says_is_refused_before_anything_is_made,
+    documents_that_are_not_as_they_say_are_refused,
+    indexes_end_at_some_depth,
+    a_layer_that_is_written_to_after_it_was_verified_is_noticed,
+    names_are_those_that_tools_take
+}
+
+fn an_image_that_is_not_as_it_says_is_refused_before_anything_is_made(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     for (what, kind, break_it) in BREAKS {
         let sandbox = Sandbox::new();
         let layout = Layout::new(&sandbox);
@@ -132,24 +136,23 @@ fn an_image_that_is_not_as_it_says_is_refused_before_anything_is_made() {
         break_it(&layout, &mut manifest, &mut config);
         manifest["config"] = layout.json("application/vnd.oci.image.config.v1+json", &config);
         layout.index(&[layout.json(MANIFEST, &manifest)]);
-        let error = import(&layout.0, None, &sandbox).expect_err(what);
-        assert_eq!(error.kind(), kind, "{what}: {error}");
+        let error = import(door, &layout.0, None, &sandbox).expect_err(what);
+        assert_eq!(error.kind, kind, "{what}: {error}");
         assert!(!sandbox.path().join("imported").exists(), "{what}");
     }
 }
 
-#[test]
-fn documents_that_are_not_as_they_say_are_refused() {
+fn documents_that_are_not_as_they_say_are_refused(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let layout = Layout::new(&sandbox);
     layout.image(&[archive(members())]);
     let index = layout.0.join("index.json");
     let whole = fs::read_to_string(&index).unwrap();
-    let opened = || Image::open(&layout.0, None, &ImportOptions::new(), &Watch::new());
+    let opened = || door.read_image((&layout.0).into(), None, &Options::none());
     opened().unwrap();
-    let expect = |kind: Kind, what: &str| {
+    let expect = |kind: u32, what: &str| {
         let error = opened().expect_err(what);
-        assert_eq!(error.kind(), kind, "{what}: {error}");
+        assert_eq!(error.kind, kind, "{what}: {error}");
     };
     for (text, what) in [
         ("", "nothing"),
@@ -158,26 +161,25 @@ fn documents_that_are_not_as_they_say_are_refused() {
         (r#"{"manifests":7}"#, "a number"),
     ] {
         fs::write(&index, text).unwrap();
-        expect(Kind::Malformed, what);
+        expect(MALFORMED, what);
     }
     fs::write(&index, "[".repeat(1 << 20)).unwrap();
-    expect(Kind::Malformed, "deep JSON");
+    expect(MALFORMED, "deep JSON");
     // The file has holes: nothing but its length is 4 GiB.
     File::create(&index).unwrap().set_len(4 << 30).unwrap();
-    expect(Kind::Limit, "4 GiB of JSON");
+    expect(LIMIT, "4 GiB of JSON");
     fs::write(&index, whole).unwrap();
     fs::write(
         layout.0.join("oci-layout"),
         r#"{"imageLayoutVersion":"2.0.0"}"#,
     )
     .unwrap();
-    expect(Kind::Malformed, "another version");
+    expect(MALFORMED, "another version");
     fs::remove_file(layout.0.join("oci-layout")).unwrap();
-    expect(Kind::Malformed, "no layout");
+    expect(MALFORMED, "no layout");
 }
 
-#[test]
-fn indexes_end_at_some_depth() {
+fn indexes_end_at_some_depth(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let layout = Layout::new(&sandbox);
     let (manifest, _) = layout.manifest(&[archive(members())]);
@@ -185,44 +187,43 @@ fn indexes_end_at_some_depth() {
     for depth in 1..20 {
         inner = layout.json(INDEX, &json!({"schemaVersion": 2, "manifests": [inner]}));
         layout.index(std::slice::from_ref(&inner));
-        let opened = Image::open(&layout.0, None, &ImportOptions::new(), &Watch::new());
+        let opened = door.read_image((&layout.0).into(), None, &Options::none());
         match opened {
             Ok(_) => assert!(depth <= 4, "{depth}"),
             Err(error) => {
                 assert!(depth > 4, "{depth}: {error}");
-                assert_eq!(error.kind(), Kind::Limit);
+                assert_eq!(error.kind, LIMIT);
             }
         }
     }
 }
 
-#[test]
-fn a_layer_that_is_written_to_after_it_was_verified_is_noticed() {
+fn a_layer_that_is_written_to_after_it_was_verified_is_noticed(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let layout = Layout::new(&sandbox);
     let (manifest, _) = layout.manifest(&[archive(members())]);
     layout.index(&[layout.json(MANIFEST, &manifest)]);
     let path = layer_path(&layout, &manifest);
-    let watch = Watch::new();
+    let watch = door.watch(None);
     // Extraction is told of after all was verified.
-    watch.on_progress(move |progress| {
-        if progress.phase == crutils::watch::Phase::Extracting {
+    watch.on_report(Box::new(move |report| {
+        if report.phase == EXTRACTING {
             let file = File::options().append(true).open(&path).unwrap();
             (&file).write_all(b"\0").unwrap();
         }
-    });
-    let options = ImportOptions::new();
-    let mut import = Import::open_image(&layout.0, None, &options, &watch).unwrap();
+    }));
+    let mut import = door
+        .open_image((&layout.0).into(), None, &Options::none(), Some(&*watch))
+        .unwrap();
     let bundle = sandbox.path().join("imported");
-    import.to_bundle(&bundle).unwrap();
+    import.to_bundle((&bundle).into()).unwrap();
     let error = import.extract().unwrap_err();
-    assert_eq!(error.kind(), Kind::Malformed, "{error}");
+    assert_eq!(error.kind, MALFORMED, "{error}");
     assert!(!bundle.exists());
 }
 
-#[test]
-fn names_are_those_that_tools_take() {
-    let mut options = ImageOptions::new();
+fn names_are_those_that_tools_take(_: &Test, door: &'static dyn Door) {
+    let named = |name: &str| door.check_image_options(&ImageOptions::named(name));
     for good in [
         "latest",
         "1",
@@ -231,7 +232,7 @@ fn names_are_those_that_tools_take() {
         "r.example:5000/c/x@1",
         "A+b_c",
     ] {
-        options.name(Some(good)).unwrap();
+        named(good).unwrap();
     }
     for bad in [
         "",
@@ -246,6 +247,6 @@ fn names_are_those_that_tools_take() {
         "é",
         &"a".repeat(513),
     ] {
-        assert!(options.name(Some(bad)).is_err(), "{bad:?}");
+        assert_eq!(named(bad).unwrap_err().errno, libc::EINVAL, "{bad:?}");
     }
 }

@@ -3,19 +3,30 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 
-use crutils::Kind;
-use crutils::checkpoint::{Image, ImportOptions, images};
-use crutils::watch::Watch;
 use serde_json::json;
 
+use crate::support::api::{LIMIT, MALFORMED, NOT_IN_ARCHIVE};
 use crate::support::compressor;
+use crate::support::door::Door;
+use crate::support::process::Test;
 use crate::support::sandbox::Sandbox;
+use crate::support::session::Options;
 use crate::support::tarball::{Entry, archive, file, hardlink, symlink, unended};
 
 use super::images::*;
 use super::images_hostile::BREAKS;
 
 const IMAGE_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+
+door_tests! {
+    an_image_in_an_archive_that_is_not_as_it_says_is_refused_before_anything_is_made,
+    an_archive_that_isn_t_one_layout_is_refused,
+    an_archive_that_ends_early_is_refused,
+    descriptors_that_lead_elsewhere_are_refused,
+    a_document_of_4_gib_behind_a_small_descriptor_is_not_read,
+    an_index_that_names_itself_is_refused,
+    an_index_of_many_images_is_listed_and_needs_a_name
+}
 
 /// The regular files of a layout as members.
 fn packed(layout: &Layout) -> Vec<Entry> {
@@ -34,14 +45,13 @@ fn whole(sandbox: &Sandbox) -> Layout {
 }
 
 #[track_caller]
-fn refused(image: &PathBuf, kind: Kind, what: &str, sandbox: &Sandbox) {
-    let error = import(image, None, sandbox).expect_err(what);
-    assert_eq!(error.kind(), kind, "{what}: {error}");
+fn refused(door: &dyn Door, image: &PathBuf, kind: u32, what: &str, sandbox: &Sandbox) {
+    let error = import(door, image, None, sandbox).expect_err(what);
+    assert_eq!(error.kind, kind, "{what}: {error}");
     assert!(!sandbox.path().join("imported").exists(), "{what}");
 }
 
-#[test]
-fn an_image_in_an_archive_that_is_not_as_it_says_is_refused_before_anything_is_made() {
+fn an_image_in_an_archive_that_is_not_as_it_says_is_refused_before_anything_is_made(_: &Test, door: &'static dyn Door) {
     for (what, kind, break_it) in BREAKS {
         // An archive has other types in its headers: see below.
         if what.contains("symlink") || what.contains("fifo") {
@@ -61,43 +71,42 @@ fn an_image_in_an_archive_that_is_not_as_it_says_is_refused_before_anything_is_m
                 false => tar,
             };
             fs::write(&path, tar).unwrap();
-            refused(&path, kind, what, &sandbox);
+            refused(door, &path, kind, what, &sandbox);
         }
     }
 }
 
-#[test]
-fn an_archive_that_isn_t_one_layout_is_refused() {
+fn an_archive_that_isn_t_one_layout_is_refused(_: &Test, door: &'static dyn Door) {
     type Change = fn(&mut Vec<Entry>);
-    let changes: [(&str, Kind, Change); 8] = [
-        ("an index twice", Kind::Malformed, |members| {
+    let changes: [(&str, u32, Change); 8] = [
+        ("an index twice", MALFORMED, |members| {
             members.push(file("./index.json", "{}"));
         }),
         (
             "another index behind a name that climbs",
-            Kind::Malformed,
+            MALFORMED,
             |members| {
                 members.push(file("../index.json", "{}"));
             },
         ),
-        ("no index", Kind::Malformed, |members| {
+        ("no index", MALFORMED, |members| {
             members.retain(|member| !member.is_named("index.json"));
         }),
-        ("no oci-layout", Kind::Malformed, |members| {
+        ("no oci-layout", MALFORMED, |members| {
             members.retain(|member| !member.is_named("oci-layout"));
         }),
-        ("an index that is a symlink", Kind::Malformed, |members| {
+        ("an index that is a symlink", MALFORMED, |members| {
             members.retain(|member| !member.is_named("index.json"));
             members.push(symlink("index.json", "/etc/passwd"));
         }),
-        ("an index that is a hard link", Kind::Malformed, |members| {
+        ("an index that is a hard link", MALFORMED, |members| {
             members.retain(|member| !member.is_named("index.json"));
             members.push(hardlink("index.json", "oci-layout"));
         }),
-        ("no blob", Kind::NotInArchive, |members| {
+        ("no blob", NOT_IN_ARCHIVE, |members| {
             members.retain(|member| !member.path().starts_with("blobs"));
         }),
-        ("70,000 members", Kind::Limit, |members| {
+        ("70,000 members", LIMIT, |members| {
             members.extend((0..70_000).map(|number| file(format!("x/{number}"), "")));
         }),
     ];
@@ -107,20 +116,19 @@ fn an_archive_that_isn_t_one_layout_is_refused() {
         change(&mut members);
         let path = sandbox.path().join("image.tar");
         fs::write(&path, archive(members)).unwrap();
-        refused(&path, kind, what, &sandbox);
+        refused(door, &path, kind, what, &sandbox);
     }
 }
 
-#[test]
-fn an_archive_that_ends_early_is_refused() {
+fn an_archive_that_ends_early_is_refused(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let tar = unended(packed(&whole(&sandbox)));
     let path = sandbox.path().join("image.tar");
     for len in [0, 100, 512, 700, tar.len() / 2, tar.len() - 512] {
         fs::write(&path, &tar[..len]).unwrap();
-        let error = import(&path, None, &sandbox).expect_err("cut short");
+        let error = import(door, &path, None, &sandbox).expect_err("cut short");
         assert!(
-            [Kind::Malformed, Kind::NotInArchive].contains(&error.kind()),
+            [MALFORMED, NOT_IN_ARCHIVE].contains(&error.kind),
             "{len}: {error}"
         );
         assert!(!sandbox.path().join("imported").exists(), "{len}");
@@ -132,22 +140,21 @@ fn descriptor(media_type: &str, digest: &str, size: u64) -> serde_json::Value {
     json!({"mediaType": media_type, "digest": digest, "size": size})
 }
 
-#[test]
-fn descriptors_that_lead_elsewhere_are_refused() {
+fn descriptors_that_lead_elsewhere_are_refused(_: &Test, door: &'static dyn Door) {
     let missing = format!("sha256:{}", sha256(b"missing"));
     let climbing = "sha256:../../../../../../etc/passwd";
     let four = 4 << 30;
     for (what, kind, media_type, digest, size) in [
-        ("climbs", Kind::Malformed, MANIFEST, climbing, 2),
-        ("climbs to an index", Kind::Malformed, INDEX, climbing, 2),
-        ("is missing", Kind::NotInArchive, MANIFEST, &*missing, 2),
-        ("is a missing index", Kind::NotInArchive, INDEX, &missing, 2),
-        ("has 4 GiB", Kind::Limit, MANIFEST, &missing, four),
-        ("is an index of 4 GiB", Kind::Limit, INDEX, &missing, four),
-        ("has no digest", Kind::Malformed, MANIFEST, "", 2),
+        ("climbs", MALFORMED, MANIFEST, climbing, 2),
+        ("climbs to an index", MALFORMED, INDEX, climbing, 2),
+        ("is missing", NOT_IN_ARCHIVE, MANIFEST, &*missing, 2),
+        ("is a missing index", NOT_IN_ARCHIVE, INDEX, &missing, 2),
+        ("has 4 GiB", LIMIT, MANIFEST, &missing, four),
+        ("is an index of 4 GiB", LIMIT, INDEX, &missing, four),
+        ("has no digest", MALFORMED, MANIFEST, "", 2),
         (
             "has the digest of a path",
-            Kind::Malformed,
+            MALFORMED,
             MANIFEST,
             "sha256:/etc/passwd",
             2,
@@ -157,7 +164,7 @@ fn descriptors_that_lead_elsewhere_are_refused() {
         let layout = Layout::new(&sandbox);
         layout.index(&[descriptor(media_type, digest, size)]);
         refused(
-            &layout.0,
+            door, &layout.0,
             kind,
             &format!("a manifest that {what}"),
             &sandbox,
@@ -167,16 +174,15 @@ fn descriptors_that_lead_elsewhere_are_refused() {
             INDEX,
             &json!({"schemaVersion": 2, "manifests": [descriptor(media_type, digest, size)]}),
         )]);
-        refused(&layout.0, kind, &format!("in an index: {what}"), &sandbox);
+        refused(door, &layout.0, kind, &format!("in an index: {what}"), &sandbox);
         let (mut manifest, _) = layout.manifest(&[archive(members())]);
         manifest["config"] = descriptor(IMAGE_CONFIG, digest, size);
         layout.index(&[layout.json(MANIFEST, &manifest)]);
-        refused(&layout.0, kind, &format!("a config that {what}"), &sandbox);
+        refused(door, &layout.0, kind, &format!("a config that {what}"), &sandbox);
     }
 }
 
-#[test]
-fn a_document_of_4_gib_behind_a_small_descriptor_is_not_read() {
+fn a_document_of_4_gib_behind_a_small_descriptor_is_not_read(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let layout = whole(&sandbox);
     let digest = sha256(b"large");
@@ -184,11 +190,10 @@ fn a_document_of_4_gib_behind_a_small_descriptor_is_not_read() {
     let blob = layout.0.join("blobs/sha256").join(&digest);
     File::create(blob).unwrap().set_len(4 << 30).unwrap();
     layout.index(&[descriptor(MANIFEST, &format!("sha256:{digest}"), 1000)]);
-    refused(&layout.0, Kind::Malformed, "4 GiB for 1000 bytes", &sandbox);
+    refused(door, &layout.0, MALFORMED, "4 GiB for 1000 bytes", &sandbox);
 }
 
-#[test]
-fn an_index_that_names_itself_is_refused() {
+fn an_index_that_names_itself_is_refused(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let layout = Layout::new(&sandbox);
     let its = sha256(b"itself");
@@ -199,11 +204,10 @@ fn an_index_that_names_itself_is_refused() {
     let size = text(100).len();
     fs::write(layout.0.join("blobs/sha256").join(&its), text(size)).unwrap();
     layout.index(&[descriptor(INDEX, &format!("sha256:{its}"), size as u64)]);
-    refused(&layout.0, Kind::Malformed, "an index of itself", &sandbox);
+    refused(door, &layout.0, MALFORMED, "an index of itself", &sandbox);
 }
 
-#[test]
-fn an_index_of_many_images_is_listed_and_needs_a_name() {
+fn an_index_of_many_images_is_listed_and_needs_a_name(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let layout = Layout::new(&sandbox);
     let (manifest, _) = layout.manifest(&[archive(members())]);
@@ -217,16 +221,11 @@ fn an_index_of_many_images_is_listed_and_needs_a_name() {
         })
         .collect();
     layout.index(&many);
-    let listed = images(&layout.0, &ImportOptions::new(), &Watch::new()).unwrap();
+    let listed = door.list_images((&layout.0).into(), &Options::none()).unwrap();
     assert_eq!(listed.len(), 10_000);
-    refused(&layout.0, Kind::NotInArchive, "no name", &sandbox);
-    let named = Image::open(
-        &layout.0,
-        Some("n9999"),
-        &ImportOptions::new(),
-        &Watch::new(),
-    );
+    refused(door, &layout.0, NOT_IN_ARCHIVE, "no name", &sandbox);
+    let named = door.read_image((&layout.0).into(), Some("n9999"), &Options::none());
     assert_eq!(named.unwrap().name.as_deref(), Some("n9999"));
     layout.index(&vec![one; 100_000]);
-    refused(&layout.0, Kind::Limit, "100,000 images", &sandbox);
+    refused(door, &layout.0, LIMIT, "100,000 images", &sandbox);
 }

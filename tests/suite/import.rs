@@ -4,8 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::support::api::{MALFORMED, NOT_IN_ARCHIVE};
-use crate::support::compressor::Compression;
+use crate::support::api::MALFORMED;
 use crate::support::os;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::{Fs, Sandbox};
@@ -15,21 +14,21 @@ use crate::support::tarball::{
 };
 use crate::support::tree::{Aspects, Kind, Snapshot};
 
-const CONFIG: &str = r#"{"id":"1","runtime":"crun"}"#;
+pub(crate) const CONFIG: &str = r#"{"id":"1","runtime":"crun"}"#;
 
 /// A sandbox with an archive in it and a bundle directory beside.
-struct Import {
-    sandbox: Sandbox,
-    input: PathBuf,
-    bundle: PathBuf,
+pub(crate) struct Import {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) input: PathBuf,
+    pub(crate) bundle: PathBuf,
 }
 
 impl Import {
-    fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         Self::within(Sandbox::new(), bytes)
     }
 
-    fn within(sandbox: Sandbox, bytes: &[u8]) -> Self {
+    pub(crate) fn within(sandbox: Sandbox, bytes: &[u8]) -> Self {
         let (input, bundle) = (sandbox.path().join("input"), sandbox.path().join("bundle"));
         fs::write(&input, bytes).unwrap();
         fs::create_dir(&bundle).unwrap();
@@ -40,12 +39,12 @@ impl Import {
         }
     }
 
-    fn from(entries: impl IntoIterator<Item = Entry>) -> Self {
+    pub(crate) fn from(entries: impl IntoIterator<Item = Entry>) -> Self {
         Self::of(&archive(entries))
     }
 
     /// Both kinds of import, with a check that nothing outside of the bundle was touched.
-    fn guarded<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn guarded<T>(&self, work: impl FnOnce() -> T) -> T {
         let around = || Snapshot::without(self.sandbox.path(), &["bundle"]);
         let before = around();
         let result = work();
@@ -57,13 +56,13 @@ impl Import {
         result
     }
 
-    fn tree(&self) -> Snapshot {
+    pub(crate) fn tree(&self) -> Snapshot {
         Snapshot::of(&self.bundle)
     }
 }
 
 /// The runtime that a config.dump of this content names.
-fn runtime(t: &Test, content: &str) -> Result<String, i32> {
+pub(crate) fn runtime(t: &Test, content: &str) -> Result<String, i32> {
     let import = Import::from([file("config.dump", content)]);
     t.runtime_from_archive(&import.input)
         .map_err(|failure| failure.errno)
@@ -71,28 +70,15 @@ fn runtime(t: &Test, content: &str) -> Result<String, i32> {
 
 api_tests! {
     the_config_is_excluded_by_its_whole_name_at_the_top,
+    a_refusal_names_the_member_and_a_cut_says_where_it_is,
     an_excluded_member_is_still_read,
     a_config_json_at_the_top_is_refused,
     a_link_already_in_the_bundle_is_no_way_to_a_protected_name,
     devices_and_fifos_have_no_place_in_a_bundle,
     links_have_no_place_in_a_bundle,
     the_links_that_criu_makes_come_in,
-    config_only_takes_exactly_the_two_members,
-    config_only_of_an_archive_without_them_is_no_error,
-    reading_ends_once_everything_needed_is_there,
-    a_config_that_is_no_regular_file_is_never_followed_or_waited_for,
-    config_members_are_limited_to_16_mebibytes,
-    the_runtime_is_what_the_config_says,
-    a_key_is_found_whatever_its_case_and_the_last_one_wins,
-    a_config_that_is_no_json_object_is_malformed,
-    a_runtime_with_a_nul_is_malformed,
-    a_deeply_nested_config_crashes_nothing,
-    an_archive_without_config_names_no_runtime,
-    a_damaged_archive_may_have_had_a_config,
     the_bundles_own_attributes_are_not_the_archives_business,
     a_destination_is_cleaned_before_it_is_made,
-    a_later_duplicate_of_the_config_is_not_seen,
-    asking_for_the_runtime_writes_nothing,
     a_missing_destination_is_made_only_for_an_archive,
     a_missing_destination_must_be_absolute_and_an_existing_one_need_not,
     a_destination_may_be_a_symlink_to_a_directory,
@@ -130,6 +116,19 @@ fn the_config_is_excluded_by_its_whole_name_at_the_top(t: &Test) {
         "sub/config.dump",
     ];
     assert_eq!(import.tree().paths(), expected);
+}
+
+fn a_refusal_names_the_member_and_a_cut_says_where_it_is(t: &Test) {
+    let sandbox = Sandbox::new();
+    let (input, bundle) = (sandbox.path().join("input"), sandbox.path().join("bundle"));
+    let whole = archive([file("first", "first"), file("second", vec![b'x'; 4096])]);
+    fs::write(&input, &whole[..512 + 512 + 512 + 100]).unwrap();
+    let failure = t.import_without_config(&bundle, &input).unwrap_err();
+    assert_eq!((failure.errno, failure.kind), (libc::EBADMSG, MALFORMED));
+    assert_eq!(failure.entry.as_deref(), Some(&b"second"[..]));
+    // Its header is the third block.
+    let offset = failure.offset.unwrap();
+    assert!((1024..=1024 + 512).contains(&offset), "{offset}");
 }
 
 fn an_excluded_member_is_still_read(t: &Test) {
@@ -254,212 +253,6 @@ fn the_links_that_criu_makes_come_in(t: &Test) {
     assert_eq!(import.tree().get("checkpoint/pages-2.img").names, 2);
 }
 
-fn config_only_takes_exactly_the_two_members(t: &Test) {
-    let import = Import::from([
-        file("/config.dump", CONFIG),
-        file("devshm-checkpoint.tar", "x"),
-        file("pre-checkpoint/pages-1.img", "x"),
-        file("sub/config.dump", "x"),
-        file("config.dumpster", "x"),
-        fifo("pipe"),
-        symlink("l", "/etc"),
-        char_device("c", 1, 3),
-        file("./spec.dump", "{}").mode(0o600),
-    ]);
-    import
-        .guarded(|| t.import_config_only(&import.bundle, &import.input))
-        .unwrap();
-    assert_eq!(import.tree().paths(), ["config.dump", "spec.dump"]);
-    assert_eq!(
-        fs::read_to_string(import.bundle.join("config.dump")).unwrap(),
-        CONFIG
-    );
-}
-
-fn config_only_of_an_archive_without_them_is_no_error(t: &Test) {
-    let import = Import::from([file("ctr.log", "x")]);
-    t.import_config_only(&import.bundle, &import.input).unwrap();
-    assert_eq!(import.tree().paths(), Vec::<String>::new());
-}
-
-fn reading_ends_once_everything_needed_is_there(t: &Test) {
-    for compression in [Compression::None, Compression::Gzip] {
-        let good = unended([file("config.dump", CONFIG), file("spec.dump", "{}")]);
-        let bytes = [good, vec![0xff; 1 << 20]].concat();
-        let import = Import::of(&compression.pack(&bytes));
-        assert_eq!(t.runtime_from_archive(&import.input).unwrap(), "crun");
-        t.import_config_only(&import.bundle, &import.input).unwrap();
-        assert_eq!(import.tree().paths(), ["config.dump", "spec.dump"]);
-    }
-    let import = Import::of(&[unended([file("config.dump", CONFIG)]), vec![0xff; 512]].concat());
-    assert_errno(
-        t.import_config_only(&import.bundle, &import.input),
-        libc::EBADMSG,
-    );
-}
-
-fn a_config_that_is_no_regular_file_is_never_followed_or_waited_for(t: &Test) {
-    let secret = r#"{"runtime":"secret"}"#;
-    for entry in [
-        symlink("config.dump", "../secret"),
-        fifo("config.dump"),
-        char_device("config.dump", 1, 5),
-        dir("config.dump"),
-        hardlink("config.dump", "../secret"),
-    ] {
-        let import = Import::from([entry.clone()]);
-        fs::write(import.sandbox.path().join("secret"), secret).unwrap();
-        fs::write(import.bundle.join("secret"), secret).unwrap();
-        let failure = import
-            .guarded(|| t.runtime_from_archive(&import.input))
-            .unwrap_err();
-        assert!(
-            !failure.message.contains("runtime\""),
-            "{}",
-            failure.message
-        );
-        let _ = import.guarded(|| t.import_config_only(&import.bundle, &import.input));
-        assert_eq!(import.tree().paths(), ["secret"], "{entry:?}");
-    }
-}
-
-fn config_members_are_limited_to_16_mebibytes(t: &Test) {
-    for name in ["config.dump", "spec.dump"] {
-        let large = vec![b' '; (16 << 20) + 1];
-        let import = Import::of(&Compression::Zstd.pack(&archive([file(name, &large)])));
-        assert_errno(
-            t.import_config_only(&import.bundle, &import.input),
-            libc::E2BIG,
-        );
-    }
-    let import = Import::of(
-        &Compression::Zstd.pack(&archive([file("config.dump", vec![b' '; (16 << 20) + 1])])),
-    );
-    assert_errno(t.runtime_from_archive(&import.input), libc::E2BIG);
-    let import = Import::of(&archive([file(
-        "config.dump",
-        [CONFIG.as_bytes(), &vec![b' '; (16 << 20) - CONFIG.len()]].concat(),
-    )]));
-    assert_eq!(t.runtime_from_archive(&import.input).unwrap(), "crun");
-}
-
-fn the_runtime_is_what_the_config_says(t: &Test) {
-    assert_eq!(runtime(t, CONFIG).as_deref(), Ok("crun"));
-    assert_eq!(
-        runtime(t, r#"{"runtime":"\/usr\/bin\/r\u00e9"}"#).as_deref(),
-        Ok("/usr/bin/r\u{e9}")
-    );
-    assert_eq!(
-        runtime(t, r#"{"x":{"runtime":"no"},"runtim\u0065":"yes"}"#).as_deref(),
-        Ok("yes")
-    );
-    for content in [
-        "{}",
-        r#"{"runtime":null}"#,
-        r#"{"runtime":""}"#,
-        "{\"spec\":{}}\n",
-    ] {
-        assert_eq!(runtime(t, content).as_deref(), Ok(""), "{content}");
-    }
-}
-
-fn a_key_is_found_whatever_its_case_and_the_last_one_wins(t: &Test) {
-    assert_eq!(runtime(t, r#"{"Runtime":"runc"}"#).as_deref(), Ok("runc"));
-    assert_eq!(
-        runtime(t, r#"{"runtime":"runc","RUNTIME":"crun"}"#).as_deref(),
-        Ok("crun")
-    );
-}
-
-fn a_config_that_is_no_json_object_is_malformed(t: &Test) {
-    for content in [
-        "",
-        "x",
-        "[]x",
-        r#"{"runtime":5}"#,
-        r#"{"runtime":{}}"#,
-        r#"{"runtime":"x"} x"#,
-        "\u{feff}{}",
-        "{\"a\":\"\n\"}",
-    ] {
-        assert_eq!(runtime(t, content), Err(libc::EBADMSG), "{content}");
-    }
-    let import = Import::from([file("config.dump", "x")]);
-    assert_eq!(
-        t.runtime_from_archive(&import.input).unwrap_err().kind,
-        MALFORMED
-    );
-}
-
-fn a_runtime_with_a_nul_is_malformed(t: &Test) {
-    for content in [
-        r#"{"runtime":"a\u0000b"}"#,
-        r#"{"runtime":"\u0000"}"#,
-        r#"{"runtime":"runc\u0000"}"#,
-    ] {
-        assert_eq!(runtime(t, content), Err(libc::EBADMSG), "{content}");
-    }
-}
-
-fn a_deeply_nested_config_crashes_nothing(t: &Test) {
-    let nested = |depth: usize| {
-        format!(
-            r#"{{"a":{}{},"runtime":"x"}}"#,
-            "[".repeat(depth),
-            "]".repeat(depth)
-        )
-    };
-    assert_eq!(runtime(t, &nested(5000)).as_deref(), Ok("x"));
-    let _ = runtime(t, &nested(1_000_000));
-    let _ = runtime(t, &"{\"runtime\":".repeat(1_000_000));
-}
-
-fn an_archive_without_config_names_no_runtime(t: &Test) {
-    let import = Import::from([file("spec.dump", "{}"), file("sub/config.dump", CONFIG)]);
-    let failure = t.runtime_from_archive(&import.input).unwrap_err();
-    assert_eq!(
-        (failure.errno, failure.kind),
-        (libc::ENODATA, NOT_IN_ARCHIVE)
-    );
-    let import = Import::of(b"");
-    assert_errno(t.runtime_from_archive(&import.input), libc::ENODATA);
-}
-
-fn a_damaged_archive_may_have_had_a_config(t: &Test) {
-    let whole = archive([
-        file("spec.dump", "{}"),
-        file("checkpoint/x", vec![b'x'; 3000]),
-    ]);
-    let mut damaged = vec![
-        whole[..2000].to_vec(),
-        [whole.clone(), vec![b'x'; 512]].concat()[..1024 + 700].to_vec(),
-    ];
-    for compression in Compression::REAL {
-        let packed = compression.pack(&whole);
-        damaged.push(packed[..packed.len() - 1].to_vec());
-    }
-    let mut gzip = Compression::Gzip.pack(&whole);
-    // The first byte of the checksum, long after the archive's own end.
-    let at = gzip.len() - 8;
-    gzip[at] ^= 1;
-    damaged.push(gzip);
-    for (number, bytes) in damaged.iter().enumerate() {
-        let import = Import::of(bytes);
-        let failure = t
-            .runtime_from_archive(&import.input)
-            .expect_err(&number.to_string());
-        assert_eq!(
-            (failure.errno, failure.kind),
-            (libc::EBADMSG, MALFORMED),
-            "{number}: {failure:?}"
-        );
-    }
-    assert_errno(
-        t.runtime_from_archive(&Import::of(&whole).input),
-        libc::ENODATA,
-    );
-}
-
 fn the_bundles_own_attributes_are_not_the_archives_business(t: &Test) {
     for name in ["..", "/", "../", "/..", ".", "./"] {
         let entry = dir(name)
@@ -519,41 +312,6 @@ fn a_destination_is_cleaned_before_it_is_made(t: &Test) {
             "n3/n5/config.dump"
         ]
     );
-}
-
-fn a_later_duplicate_of_the_config_is_not_seen(t: &Test) {
-    let import = Import::from([
-        file("config.dump", CONFIG),
-        file("spec.dump", "1"),
-        file("config.dump", "{}"),
-        file("spec.dump", "2"),
-    ]);
-    assert_eq!(t.runtime_from_archive(&import.input).unwrap(), "crun");
-    t.import_config_only(&import.bundle, &import.input).unwrap();
-    assert_eq!(
-        fs::read_to_string(import.bundle.join("spec.dump")).unwrap(),
-        "1"
-    );
-}
-
-fn asking_for_the_runtime_writes_nothing(t: &Test) {
-    let import = Import::from([file("config.dump", CONFIG), file("checkpoint/x", "x")]);
-    let work = import.sandbox.dir("tmp");
-    let line = format!(
-        "TMPDIR={} CRUTILS_TEST_INPUT={}",
-        work.display(),
-        import.input.display()
-    );
-    t.within(Within::Environment(line.leak()), || {
-        let input = std::env::var_os("CRUTILS_TEST_INPUT").unwrap();
-        assert_eq!(t.runtime_from_archive(Path::new(&input)).unwrap(), "crun");
-    });
-    // The inner run made its own sandbox in there and took it away again.
-    assert_eq!(Snapshot::of(&work).paths(), Vec::<String>::new());
-    import
-        .guarded(|| t.runtime_from_archive(&import.input))
-        .unwrap();
-    assert_eq!(import.tree().paths(), Vec::<String>::new());
 }
 
 fn a_missing_destination_is_made_only_for_an_archive(t: &Test) {

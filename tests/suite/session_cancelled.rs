@@ -93,6 +93,7 @@ fn members_within(count: usize) -> usize {
 door_tests! {
     an_import_ends_at_every_step_where_it_is_cancelled,
     a_look_ends_at_every_step_where_it_is_cancelled,
+    a_deadline_may_be_set_anew_and_a_cancellation_comes_before_it,
     a_cancelled_session_or_a_deadline_that_has_passed_makes_nothing,
     a_fifo_is_waited_for_under_the_watch,
     progress_goes_forward_phase_by_phase,
@@ -199,6 +200,26 @@ fn a_look_ends_at_every_step_where_it_is_cancelled(_: &Test, door: &'static dyn 
             "{count}: {failure:?}"
         );
     }
+}
+
+fn a_deadline_may_be_set_anew_and_a_cancellation_comes_before_it(
+    _: &Test,
+    door: &'static dyn Door,
+) {
+    let places = Places::of(checkpoint());
+    let watch = door.watch(Some(0));
+    let mut session = door
+        .open((&places.input).into(), &Options::none(), Some(&*watch))
+        .unwrap();
+    places.ask(&mut *session);
+    assert_eq!(session.extract().unwrap_err().kind, DEADLINE);
+    assert!(!places.bundle.exists());
+    watch.deadline(u64::MAX);
+    session.extract().unwrap();
+    assert!(places.bundle.join("ctr.log").exists());
+    watch.deadline(0);
+    watch.cancel();
+    assert_eq!(session.extract().unwrap_err().kind, CANCELLED);
 }
 
 fn a_cancelled_session_or_a_deadline_that_has_passed_makes_nothing(

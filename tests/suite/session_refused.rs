@@ -1,10 +1,12 @@
 //! What a session refuses, and what a failed import leaves behind.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
 use crate::session::{Places, Stream, checkpoint, configuration, files};
 use crate::support::api::{ESCAPE, MALFORMED, NOT_IN_ARCHIVE};
-use crate::support::door::Door;
+use crate::support::door::{Door, Place};
 use crate::support::process::Test;
 use crate::support::sandbox::{Fs, Sandbox};
 use crate::support::session::{KEEP_FAILED, Options};
@@ -15,6 +17,7 @@ use crate::support::tree::{Aspects, Snapshot};
 door_tests! {
     named_members_come_with_what_is_below_them,
     what_was_asked_for_and_is_missing_is_told,
+    what_a_descriptor_is_of_stands_in_messages,
     what_is_no_place_is_refused_at_once,
     a_second_configuration_is_refused,
     what_has_a_place_of_its_own_must_be_one_regular_file,
@@ -82,6 +85,50 @@ fn what_was_asked_for_and_is_missing_is_told(_: &Test, door: &'static dyn Door) 
     let mut session = door.file(&places.input, &Options::none());
     session.to_root((&places.root).into()).unwrap();
     session.extract().unwrap();
+}
+
+fn what_a_descriptor_is_of_stands_in_messages(_: &Test, door: &'static dyn Door) {
+    let places = Places::of(checkpoint());
+    let directory = File::open(places.sandbox.path()).unwrap();
+    let write_only = File::options().write(true).open(&places.input).unwrap();
+    let (_reader, writer) = std::io::pipe().unwrap();
+    // SAFETY: nothing has this number, and so nothing is done with it.
+    let none = unsafe { BorrowedFd::borrow_raw(1_000_003) };
+    let opened = |place: Place<'_>| {
+        let opened = door.open(place, &Options::none(), None);
+        opened
+            .and_then(|mut session| session.extract())
+            .unwrap_err()
+    };
+    let (top, input) = (places.sandbox.path().display(), places.input.display());
+    for (place, expected) in [
+        (
+            (&directory).into(),
+            format!("archive (a descriptor of \"{top}\")"),
+        ),
+        (
+            (&write_only).into(),
+            format!("archive (a descriptor of \"{input}\")"),
+        ),
+        (
+            writer.as_fd().into(),
+            "archive (a descriptor of \"pipe:[".into(),
+        ),
+        (none.into(), "archive (descriptor 1000003)".into()),
+        (
+            Place::Below(&directory, Path::new("missing")),
+            format!("archive \"missing\" (from a descriptor of \"{top}\")"),
+        ),
+    ] {
+        let message = opened(place).message;
+        assert!(message.starts_with(&expected), "{message} isn't {expected}");
+    }
+    let mut session = door.file(&places.input, &Options::none());
+    let message = session.to_root((&write_only).into()).unwrap_err().message;
+    assert!(
+        message.contains(&format!("a descriptor of \"{input}\"")),
+        "{message}"
+    );
 }
 
 fn what_is_no_place_is_refused_at_once(_: &Test, door: &'static dyn Door) {

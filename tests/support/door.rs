@@ -30,6 +30,7 @@ pub const ZSTD: u64 = 3;
 /// The phases and the kinds of warnings, by their number in the C ABI.
 pub const EXTRACTING: u32 = 3;
 pub const DELETING: u32 = 4;
+pub const COMPARING: u32 = 5;
 pub const MEASURING: u32 = 6;
 pub const WRITING: u32 = 7;
 pub const PUBLISHING: u32 = 8;
@@ -165,6 +166,8 @@ impl Log {
 pub trait Watched: Send + Sync {
     /// Ends what is done under it from any thread.
     fn cancel(&self);
+    /// Sets when it ends, in milliseconds from now.
+    fn deadline(&self, milliseconds: u64);
     fn log(&self) -> &Log;
     /// Ends what is done under it in this phase, from the function that is told of progress.
     fn cancel_in(&self, phase: u32) {
@@ -197,6 +200,10 @@ struct RustWatch {
 impl Watched for RustWatch {
     fn cancel(&self) {
         self.watch.cancel();
+    }
+
+    fn deadline(&self, milliseconds: u64) {
+        self.watch.deadline_in(Duration::from_millis(milliseconds));
     }
 
     fn log(&self) -> &Log {

@@ -152,6 +152,11 @@ impl Watched for CWatch {
         unsafe { CRWatchCancel(self.watch) };
     }
 
+    fn deadline(&self, milliseconds: u64) {
+        // SAFETY: as above.
+        call(|error| unsafe { CRWatchDeadline(self.watch, milliseconds, error) }).unwrap();
+    }
+
     fn log(&self) -> &Log {
         &self.told.log
     }
@@ -222,7 +227,7 @@ impl Door for C {
             call(|error| CRWatchOnProgress(new.watch, on_progress, data, error)).unwrap();
             call(|error| CRWatchOnWarning(new.watch, on_warning, data, error)).unwrap();
             if let Some(deadline) = deadline {
-                call(|error| CRWatchDeadline(new.watch, deadline, error)).unwrap();
+                new.deadline(deadline);
             }
             Arc::new(new)
         }

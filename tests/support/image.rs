@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crutils::PlaceBuf;
 use crutils::checkpoint::{
-    Image as RustImage, ImageForm, ImageOptions as RustOptions, WrittenImage, image_from_archive,
+    Image as RustImage, ImageForm, ImageOptions as RustOptions, WrittenImage, image_from_archive, images,
 };
 
 use super::api::{Outcome, Rust};
@@ -115,6 +115,15 @@ pub struct Layer {
     pub size: u64,
 }
 
+/// What the index of a layout tells of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedImage {
+    pub name: Option<String>,
+    pub digest: String,
+    pub media_type: String,
+    pub size: u64,
+}
+
 /// What is told of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
@@ -163,6 +172,8 @@ pub trait Images {
         reference: Option<&str>,
         options: &Options,
     ) -> Outcome<Image>;
+    /// The images that a layout or an archive has.
+    fn list_images(&self, image: Place<'_>, options: &Options) -> Outcome<Vec<ListedImage>>;
     /// Whether there can be such options.
     fn check_image_options(&self, options: &ImageOptions) -> Outcome;
 }
@@ -249,6 +260,17 @@ impl Images for Rust {
         let (options, watch) = (rust_options(options)?, rust_watch(None));
         let image = RustImage::open(host(image), reference, &options, &watch)?;
         Ok(rust_image(&image))
+    }
+
+    fn list_images(&self, image: Place<'_>, options: &Options) -> Outcome<Vec<ListedImage>> {
+        let listed = images(host(image), &rust_options(options)?, &rust_watch(None))?;
+        let listed = listed.into_iter().map(|one| ListedImage {
+            name: one.name,
+            digest: one.digest,
+            media_type: one.media_type,
+            size: one.size,
+        });
+        Ok(listed.collect())
     }
 
     fn check_image_options(&self, options: &ImageOptions) -> Outcome {

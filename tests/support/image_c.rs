@@ -13,7 +13,7 @@ use libc::AT_FDCWD;
 use super::api::{C, Outcome};
 use super::door::Place;
 use super::door_c::{Error, Opaque, Owned, c_string, call, pair, text, texts};
-use super::image::{Image, ImageOptions, Images, Layer};
+use super::image::{Image, ImageOptions, Images, Layer, ListedImage};
 use super::os::c_path;
 use super::session::Options;
 use super::session_c::c_options;
@@ -45,8 +45,19 @@ pub struct CRImageInfo {
     flags: u32,
 }
 
+#[repr(C)]
+struct CRListedImage {
+    name: *const c_char,
+    digest: *const c_char,
+    media_type: *const c_char,
+    size: u64,
+}
+
 #[rustfmt::skip]
 unsafe extern "C" {
+    fn CRImageListFree(list: *mut Opaque);
+    fn CRImageListImages(list: *const Opaque, images_len: *mut usize) -> *const *const CRListedImage;
+    fn CRImageListOpen(at: c_int, image: *const c_char, options: *const Opaque, watch: *const Opaque, list: *mut *mut Opaque, error: Error) -> c_int;
     fn CRImageFree(image: *mut Opaque);
     fn CRImageGetInfo(image: *const Opaque) -> *const CRImageInfo;
     fn CRImageFromArchive(at: c_int, archive: *const c_char, image_at: c_int, image: *const c_char, options: *const Opaque, watch: *const Opaque, written: *mut *mut Opaque, error: Error) -> c_int;
@@ -185,6 +196,31 @@ impl Images for C {
         c_written(|opened, error| unsafe {
             CRImageOpen(at, path.as_ptr(), name, options.0, watch, opened, error)
         })
+    }
+
+    fn list_images(&self, image: Place<'_>, options: &Options) -> Outcome<Vec<ListedImage>> {
+        let (options, (at, path)) = (c_options(options)?, pair(image));
+        let mut list = ptr::null_mut();
+        let out = &raw mut list;
+        // SAFETY: see above.
+        let result = call(|error| unsafe {
+            CRImageListOpen(at, path.as_ptr(), options.0, ptr::null(), out, error)
+        });
+        let list = Owned(list, CRImageListFree);
+        assert_eq!(list.0.is_null(), result.is_err());
+        result?;
+        let mut len = usize::MAX;
+        // SAFETY: the list is live, and has as many images as it says, which live as long.
+        unsafe {
+            let images = std::slice::from_raw_parts(CRImageListImages(list.0, &raw mut len), len);
+            let listed = images.iter().map(|image| ListedImage {
+                name: text((**image).name),
+                digest: text((**image).digest).unwrap(),
+                media_type: text((**image).media_type).unwrap(),
+                size: (**image).size,
+            });
+            Ok(listed.collect())
+        }
     }
 
     fn check_image_options(&self, options: &ImageOptions) -> Outcome {
