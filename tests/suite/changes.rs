@@ -123,6 +123,20 @@ pub fn overlay(lower: &[&Path], upper: &Path, options: &Options) -> Outcome<Vec<
     Ok(checked(rust?))
 }
 
+/// Finds the changes of a mounted overlay through both doors, which must say the same.
+#[track_caller]
+pub fn mount(mount_point: &Path, options: &Options) -> Outcome<Vec<Change>> {
+    let path = c_path(mount_point);
+    let c = through_c(options, |options, list, error| {
+        // SAFETY: the string ends in NUL, the others are valid pointers; all outlive the call.
+        unsafe { CRChangesMount(AT_FDCWD, path.as_ptr(), options, ptr::null(), list, error) }
+    });
+    let rust = changes::mount_ambient(mount_point, options, &Watch::new());
+    let rust = rust.map_err(Failure::from);
+    assert_eq!(rust, c);
+    Ok(checked(rust?))
+}
+
 /// What both detectors say, through both doors, under a watch that ends them: one with this deadline in milliseconds, or a
 /// cancelled one.
 pub fn ended(new: &Path, old: &Path, deadline: Option<u64>) -> Vec<Failure> {
@@ -200,6 +214,8 @@ unsafe extern "C" {
                             watch: *const Opaque, list: *mut *mut c_void, error: *mut *mut CRError) -> c_int;
     fn CRChangesOverlay(lower_directories: *const CRPlace, lower_directories_len: usize, upper_at: c_int, upper_directory: *const c_char,
                         options: *const c_void, watch: *const Opaque, list: *mut *mut c_void, error: *mut *mut CRError) -> c_int;
+    fn CRChangesMount(mount_point_at: c_int, mount_point: *const c_char, options: *const c_void, watch: *const Opaque,
+                      list: *mut *mut c_void, error: *mut *mut CRError) -> c_int;
     fn CRChangeListChanges(list: *const c_void, changes_len: *mut usize) -> *const CRChange;
     fn CRChangeListFree(list: *mut c_void);
     fn CRWatchNew() -> *mut Opaque;

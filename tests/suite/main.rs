@@ -39,6 +39,7 @@ mod changes;
 mod changes_directories;
 mod changes_exclude;
 mod changes_layers;
+mod changes_mount;
 mod changes_overlay;
 mod changes_round_trip;
 mod changes_watched;
