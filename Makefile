@@ -233,7 +233,7 @@ check-packages: deb
 	@scripts/check-packages build/deb
 
 check-podman:
-	@tests/vm/run engine engine-tests engine-losses && cat build/vm/engine*/engine*/table
+	@tests/vm/run engine engine-e2e engine-tests engine-losses && cat build/vm/engine*/engine*/table
 
 # What the demo left in a user namespace belongs to ids that only a namespace may remove.
 clean:

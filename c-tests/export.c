@@ -161,6 +161,9 @@ static void a_failed_search_leaves_the_list_alone(void)
     CHECK_FAILS(ENOENT, CR_ERROR_SYSTEM, CRChangesDirectories, AT_FDCWD, path("none"), AT_FDCWD, NULL, NULL, NULL,
                 &list);
     CHECK_FAILS(ENOENT, CR_ERROR_SYSTEM, CRChangesOverlay, &lower, 1, AT_FDCWD, files_top, NULL, NULL, &list);
+    CHECK_FAILS(ENOENT, CR_ERROR_SYSTEM, CRChangesMount, AT_FDCWD, path("none"), NULL, NULL, &list);
+    CHECK_FAILS(EINVAL, CR_ERROR_ARGUMENT, CRChangesMount, AT_FDCWD, files_top, NULL, NULL, &list);
+    CHECK_FAILS(EOPNOTSUPP, CR_ERROR_UNSUPPORTED, CRChangesMount, AT_FDCWD, "/proc", NULL, NULL, &list);
     CHECK(list == untouched);
 }
 

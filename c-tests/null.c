@@ -209,6 +209,8 @@ static void changes(void)
     CHECK_NULL("lower_directories[0]", CRChangesOverlay, &no_path, 1, HERE, NULL, NULL, &list);
     CHECK_NULL("upper_directory", CRChangesOverlay, &lower, 1, AT_FDCWD, NULL, NULL, NULL, &list);
     CHECK_NULL("list", CRChangesOverlay, &lower, 1, HERE, NULL, NULL, NULL);
+    CHECK_NULL("mount_point", CRChangesMount, AT_FDCWD, NULL, NULL, NULL, &list);
+    CHECK_NULL("list", CRChangesMount, HERE, NULL, NULL, NULL);
     CHECK_NULL("new_directory", CRChangesDirectories, AT_FDCWD, NULL, HERE, NULL, NULL, &list);
     CHECK_NULL("list", CRChangesDirectories, HERE, HERE, NULL, NULL, NULL);
     CHECK(list == NULL);

@@ -329,6 +329,7 @@ static void a_negative_descriptor_is_refused(void)
         CHECK_NULL("directory", CRChangesOptionsWorkDirectory, options, WRONG(way));
         CHECK_NULL("spec", CRChangesOptionsExcludeBindMounts, options, WRONG(way));
         CHECK_NULL("upper_directory", CRChangesOverlay, NULL, 0, WRONG(way), NULL, NULL, &list);
+        CHECK_NULL("mount_point", CRChangesMount, WRONG(way), NULL, NULL, &list);
         CHECK_NULL("new_directory", CRChangesDirectories, WRONG(way), HERE, NULL, NULL, &list);
         CHECK_NULL("old_directory", CRChangesDirectories, HERE, WRONG(way), NULL, NULL, &list);
     }

@@ -96,6 +96,25 @@ func ChangesOverlay(ctx context.Context, lowerDirectories []Place, upperDirector
 	})
 }
 
+// Changes finds what a container changed in its root file system, which is an overlay of the kernel's that is mounted at
+// mountPoint: [ChangesOverlay] with the directories that the mount's options tell. options is nil for the defaults; what it
+// says of attributes and of the work directory stands before what the mount tells.
+//
+// An overlay that is mounted without an upper directory has no changes. It fails with EINVAL if nothing is mounted there, or
+// only a part of a file system, and with EOPNOTSUPP if it is another file system (fuse-overlayfs doesn't tell its
+// directories), or has layers of data alone.
+func Changes(ctx context.Context, mountPoint string, options *ChangesOptions) ([]Change, error) {
+	var args arguments
+	defer args.release()
+	at, path := args.place("mount_point", Path(mountPoint))
+	if args.err != nil {
+		return nil, args.err
+	}
+	return changesOf(ctx, options, func(o *C.CRChangesOptions, w *C.CRWatch, list **C.CRChangeList, failure **C.CRError) C.int {
+		return C.CRChangesMount(at, path, o, w, list, failure)
+	})
+}
+
 // ChangesDirectories finds what differs between two directories, such as the mounted root file system of a container and
 // that of its image. newDirectory is what is there now; oldDirectory is what was there before, the zero Place if nothing
 // was, so that everything is new. options is nil for the defaults.

@@ -76,6 +76,11 @@ func ChangesOverlay(ctx context.Context, lowerDirectories []Place, upperDirector
 	return nil, ErrUnsupported
 }
 
+// Changes fails with [ErrUnsupported] here.
+func Changes(ctx context.Context, mountPoint string, options *ChangesOptions) ([]Change, error) {
+	return nil, ErrUnsupported
+}
+
 // ChangesDirectories fails with [ErrUnsupported] here.
 func ChangesDirectories(ctx context.Context, newDirectory, oldDirectory Place, options *ChangesOptions) ([]Change, error) {
 	return nil, ErrUnsupported

@@ -2044,6 +2044,32 @@ int CRChangesOverlay(const struct CRPlace *lower_directories,
     CRUTILS_MUST_USE CRUTILS_NONNULL((4, 7));
 
 /**
+ * Finds what a container changed in its root file system, which is an overlay that is mounted: what
+ * CRChangesOverlay finds with the directories that the mount's options tell. They are read from the caller's
+ * mount namespace, and their paths are looked up there. An overlay without an upper directory has no changes.
+ *
+ * @param mount_point_at,mount_point The directory where the overlay is mounted.
+ * @param options NULL for the defaults. CR_CHANGES_OVERLAY_XATTRS, if it is not CR_OVERLAY_AUTO, and a work
+ * directory are used instead of what the mount tells.
+ * @param watch NULL for none.
+ * @param list Receives the changes, which the caller frees with CRChangeListFree.
+ *
+ * Errors:
+ * - As for CRChangesOverlay.
+ * - EINVAL: nothing is mounted there, or only a part of a file system.
+ * - EOPNOTSUPP: it is another file system than the kernel's overlay, such as fuse-overlayfs, which does not
+ *   tell its directories; or the overlay has layers of data alone.
+ * - ENOENT: the overlay's directories are not where the options tell.
+ */
+int CRChangesMount(int mount_point_at,
+                   const char *mount_point,
+                   const struct CRChangesOptions *options,
+                   const struct CRWatch *watch,
+                   struct CRChangeList **list,
+                   struct CRError **error)
+    CRUTILS_MUST_USE CRUTILS_NONNULL((2, 5));
+
+/**
  * Finds what differs between two directories, such as the mounted root file system of a container and that
  * of its image.
  *

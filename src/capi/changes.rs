@@ -264,6 +264,41 @@ pub extern "C" fn CRChangesOverlay(
     })
 }
 
+/// Finds what a container changed in its root file system, which is an overlay that is mounted: what
+/// CRChangesOverlay finds with the directories that the mount's options tell. They are read from the caller's
+/// mount namespace, and their paths are looked up there. An overlay without an upper directory has no changes.
+///
+/// @param mount_point_at, mount_point The directory where the overlay is mounted.
+/// @param options NULL for the defaults. CR_CHANGES_OVERLAY_XATTRS, if it is not CR_OVERLAY_AUTO, and a work
+/// directory are used instead of what the mount tells.
+/// @param watch NULL for none.
+/// @param list Receives the changes, which the caller frees with CRChangeListFree.
+///
+/// Errors:
+/// - As for CRChangesOverlay.
+/// - EINVAL: nothing is mounted there, or only a part of a file system.
+/// - EOPNOTSUPP: it is another file system than the kernel's overlay, such as fuse-overlayfs, which does not
+///   tell its directories; or the overlay has layers of data alone.
+/// - ENOENT: the overlay's directories are not where the options tell.
+#[unsafe(no_mangle)]
+pub extern "C" fn CRChangesMount(
+    mount_point_at: At,
+    mount_point: Text,
+    options: Optional<CRChangesOptions>,
+    watch: Optional<CRWatch>,
+    list: Out<*mut CRChangeList>,
+    error: Slot,
+) -> Status {
+    guard::status(error, || {
+        let mount_point = mount_point.place(mount_point_at, "mount_point")?;
+        let out = list.check("list")?;
+        let options = options.copied(|options| &options.0);
+        let found = changes::mount_ambient(mount_point, &options, &self::watch(&watch))?;
+        out.write(New::of(CRChangeList::of(found)).into_raw());
+        Ok(())
+    })
+}
+
 /// Finds what differs between two directories, such as the mounted root file system of a container and that
 /// of its image.
 ///

@@ -1,7 +1,8 @@
 //! What changed in a container's root file system since its image.
 //!
 //! Two detectors, one result. [`directories_ambient`] compares two trees; [`overlay_ambient`] reads the upper and the
-//! lower directories of an overlay, and what didn't change isn't looked at. Both give a list that goes into
+//! lower directories of an overlay, and what didn't change isn't looked at; [`mount_ambient`] finds these directories for
+//! it. Both give a list that goes into
 //! [`create_rootfs_diff_tar`](crate::checkpoint::create_rootfs_diff_tar) as it is: sorted by the bytes of the paths, each
 //! object once, the root itself never.
 //!
@@ -22,6 +23,7 @@
 //! | `compare` | whether two objects of one type differ |
 //! | `content` | whether two files' bytes differ |
 //! | `links` | names of one file that belong together: if one is listed, all are |
+//! | `mounted` | which directories an overlay has that is mounted |
 //! | `list` | the result: sorted, unique, with the directories on the way |
 //! | `exclude` | what isn't to be listed, and the engines' own lists of it |
 //!
@@ -40,6 +42,7 @@ mod layers;
 mod links;
 mod list;
 mod look;
+mod mounted;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -59,6 +62,7 @@ use compare::{Comparison, ContentCheck};
 use layers::{Layer, MAX_LAYERS, Markers, View, indexed_files};
 use list::OnTheWay;
 use look::Look;
+use mounted::Mounted;
 use walk::Walk;
 
 /// More threads than this wait for each other, and for the file system.
@@ -226,6 +230,36 @@ pub fn overlay_ambient<'l, 'u>(
         .with_indexed(indexed)
         .run()
         .context(|| "compare the layers of an overlay")
+}
+
+/// Finds what a container changed in its root file system, which is an overlay that is mounted at `mount_point`:
+/// [`overlay_ambient`] with the directories that the mount's options tell. [`Options::overlay_xattrs`], if it isn't `Auto`,
+/// and [`Options::work_directory`] stand before what the mount tells.
+///
+/// The options are read from the caller's mount namespace, and their paths are looked up there. An overlay that is
+/// mounted without an upper directory has no changes.
+///
+/// # Errors
+///
+/// As for [`overlay_ambient`]; EINVAL if no whole file system is mounted there, [`Kind::Unsupported`] if it is another one
+/// than the kernel's overlay, or has layers of data alone, ENOENT if its directories aren't where the options tell.
+pub fn mount_ambient<'m>(
+    mount_point: impl Into<Place<'m>>,
+    options: &Options,
+    watch: &Watch,
+) -> Result<Vec<Change>> {
+    let mounted = Mounted::at_ambient(mount_point.into())?;
+    let Some(upper) = &mounted.upper else {
+        return Ok(Vec::new());
+    };
+    let mut options = options.clone();
+    if options.overlay_xattrs == OverlayXattrs::Auto {
+        options.overlay_xattrs = mounted.xattrs;
+    }
+    if let (None, Some(work)) = (&options.work_directory, &mounted.work) {
+        options.work_directory = Some(PlaceBuf::new(work)?);
+    }
+    overlay_ambient(&mounted.lower, upper, &options, watch)
 }
 
 fn open_layer_ambient(directory: Place<'_>, what: &str) -> Result<Layer> {

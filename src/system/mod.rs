@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod mounts;
 pub(crate) mod selinux;
 mod userns;
 

@@ -2,17 +2,17 @@
 
 #![forbid(unsafe_code)]
 
-use std::ffi::{CStr, OsString};
+use std::ffi::CStr;
 use std::fs;
 use std::os::fd::BorrowedFd;
-use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::statfs::{SELINUX_MAGIC, statfs};
 use nix::sys::statvfs::FsFlags;
 use once_cell::sync::OnceCell;
 
+use super::mounts::Mount;
 use crate::error::{self, Kind, Result};
 
 /// A file without its label is one that a confined process can't read.
@@ -91,7 +91,8 @@ fn has_writable_selinuxfs() -> bool {
     // Mounts may be many; a kernel without SELinux is told by a look at the file systems it knows.
     fs::read("/proc/filesystems").is_ok_and(|list| lists_selinuxfs(&list))
         && fs::read("/proc/self/mountinfo").is_ok_and(|mounts| {
-            selinuxfs_mounts(&mounts).any(|mount| is_writable_selinuxfs(&mount))
+            Mount::all(&mounts)
+                .any(|mount| mount.kind == b"selinuxfs" && is_writable_selinuxfs(&mount.point()))
         })
 }
 
@@ -115,53 +116,12 @@ fn lists_selinuxfs(filesystems: &[u8]) -> bool {
         .any(|line| line.rsplit(|&byte| byte == b'\t').next() == Some(b"selinuxfs"))
 }
 
-/// The mount points of all selinuxfs in `/proc/self/mountinfo` (proc(5)): fields between single spaces, the fifth the
-/// mount point, and the type behind a field `-` that ends the optional ones.
-fn selinuxfs_mounts(mountinfo: &[u8]) -> impl Iterator<Item = PathBuf> {
-    mountinfo.split(|&byte| byte == b'\n').filter_map(|line| {
-        let mut fields = line.split(|&byte| byte == b' ');
-        let mount_point = fields.nth(4)?;
-        // The mount options come between; they are never a lone dash.
-        fields.find(|&field| field == b"-")?;
-        (fields.next()? == b"selinuxfs")
-            .then(|| PathBuf::from(OsString::from_vec(unescape(mount_point))))
-    })
-}
-
-/// Undoes the kernel's escapes in `/proc/self/mountinfo`: a backslash and three octal digits.
-fn unescape(field: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&first, tail)) = rest.split_first() {
-        let escaped = match (first, tail) {
-            (
-                b'\\',
-                [
-                    a @ b'0'..=b'3',
-                    b @ b'0'..=b'7',
-                    c @ b'0'..=b'7',
-                    behind @ ..,
-                ],
-            ) => Some(((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), behind)),
-            _ => None,
-        };
-        let (byte, behind) = escaped.unwrap_or((first, tail));
-        plain.push(byte);
-        rest = behind;
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
 
     use super::*;
     use crate::Kind;
-
-    fn mounts(mountinfo: &[u8]) -> Vec<PathBuf> {
-        selinuxfs_mounts(mountinfo).collect()
-    }
 
     #[test]
     fn the_list_of_file_systems_is_read_by_whole_names() {
@@ -172,39 +132,6 @@ mod tests {
         ));
         assert!(!lists_selinuxfs(b"selinuxfs\tnodev\n"));
         assert!(!lists_selinuxfs(b""));
-    }
-
-    #[test]
-    fn every_mount_of_selinuxfs_is_found() {
-        let mountinfo = b"22 28 0:21 / /proc rw,nosuid shared:14 - proc proc rw\n\
-            27 23 0:24 / /sys/fs/selinux rw,nosuid shared:9 master:2 - selinuxfs selinuxfs rw\n\
-            30 28 0:24 / /mnt/a\\040b\\134c\\011d\\012e rw - selinuxfs none rw\n\
-            31 28 0:25 / /selinuxfs rw - tmpfs selinuxfs rw\n\
-            32 28 0:25 / /x rw - selinuxfs2 selinuxfs rw\n";
-        let expected = ["/sys/fs/selinux", "/mnt/a b\\c\td\ne"].map(PathBuf::from);
-        assert_eq!(mounts(mountinfo), expected);
-    }
-
-    #[test]
-    fn broken_lines_of_mountinfo_name_no_mount() {
-        for line in [
-            &b""[..],
-            b"\n\n",
-            b"27 23 0:24 / /a",
-            b"27 23 0:24 / /a rw -",
-            b"- selinuxfs x",
-            b"1 2 3 4 /a rw selinuxfs",
-        ] {
-            assert!(mounts(line).is_empty(), "{}", line.escape_ascii());
-        }
-    }
-
-    #[test]
-    fn only_three_octal_digits_are_an_escape() {
-        assert_eq!(
-            unescape(br"\040\377\400\04\\134\8\"),
-            b" \xff\\400\\04\\\\\\8\\"
-        );
     }
 
     #[test]

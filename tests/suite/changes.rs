@@ -73,6 +73,12 @@ pub fn overlay(
     door.overlay(&lower, upper.into(), look, None).map(checked)
 }
 
+/// Finds what a mounted overlay changes.
+#[track_caller]
+pub fn mount(door: &dyn Door, mount_point: &Path, look: &Look) -> Outcome<Vec<Change>> {
+    door.mount(mount_point.into(), look).map(checked)
+}
+
 /// What is found through both doors, which must say the same: for tests whose trees take longer to make than changes
 /// to find.
 #[track_caller]

@@ -5,18 +5,24 @@ use std::io::Write as _;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use crutils::checkpoint::{
-    Export, ExportOptions, ImageForm, ImageOptions, WrittenImage, image_from_archive,
-};
+use crutils::checkpoint::{Export, ExportOptions};
 use crutils::watch::Watch;
 
 use super::clone::{SHARING, shared};
-use super::images::{CONFIG, named, sha256};
-use crate::support::api::Rust;
+use super::images::{CONFIG, sha256};
 use crate::support::dice::noise;
+use crate::support::door::Door;
+use crate::support::image::{Image, ImageOptions};
 use crate::support::os::number_in;
 use crate::support::process::{Test, Within};
 use crate::support::sandbox::{Fs, Sandbox};
+
+door_tests! {
+    a_layer_shares_the_blocks_of_the_archive,
+    a_layer_in_an_archive_shares_blocks_too,
+    elsewhere_a_layer_has_blocks_of_its_own,
+    where_nothing_is_shared_each_byte_is_read_once_and_written_once
+}
 
 /// How much memory the checkpoint has, which doesn't compress.
 const PAGES: usize = 10 << 20;
@@ -39,31 +45,32 @@ fn exported(sandbox: &Sandbox) -> PathBuf {
     archive
 }
 
-fn built(archive: &Path, sandbox: &Sandbox, options: &ImageOptions) -> (WrittenImage, PathBuf) {
+fn built(door: &dyn Door, archive: &Path, sandbox: &Sandbox) -> (Image, PathBuf) {
     let layout = sandbox.path().join("layout");
-    let written = image_from_archive(archive, &layout, options, &Watch::new()).unwrap();
+    let written = door
+        .image_from_archive(archive.into(), (&layout).into(), &ImageOptions::named("x"))
+        .unwrap();
     assert!(written.kept);
-    let digest = written.image.layers[0].digest.to_string();
-    assert_eq!(digest, sha256(&fs::read(archive).unwrap()));
-    let blob = layout.join("blobs/sha256").join(&digest);
+    let digest = &written.layers[0].digest;
+    assert_eq!(*digest, sha256(&fs::read(archive).unwrap()));
+    let blob = layout.join("blobs/sha256").join(digest);
     assert!(fs::read(&blob).unwrap() == fs::read(archive).unwrap());
     (written, blob)
 }
 
 /// How many blocks the layer may share: the last one isn't full, and only some file systems share it.
-fn whole(written: &WrittenImage) -> RangeInclusive<u64> {
-    let blocks = written.image.layers[0].size / 4096;
+fn whole(written: &Image) -> RangeInclusive<u64> {
+    let blocks = written.layers[0].size / 4096;
     blocks..=blocks + 1
 }
 
-#[test]
-fn a_layer_shares_the_blocks_of_the_archive() {
+fn a_layer_shares_the_blocks_of_the_archive(_: &Test, door: &'static dyn Door) {
     for kind in SHARING {
         let Some(sandbox) = Sandbox::on(kind) else {
             continue;
         };
         let archive = exported(&sandbox);
-        let (written, blob) = built(&archive, &sandbox, &named("x"));
+        let (written, blob) = built(door, &archive, &sandbox);
         for file in [&blob, &archive] {
             let blocks = shared(file);
             assert!(whole(&written).contains(&blocks), "{kind:?}: {blocks}");
@@ -73,24 +80,21 @@ fn a_layer_shares_the_blocks_of_the_archive() {
             .unwrap()
             .write_all(b"changed")
             .unwrap();
-        assert_eq!(
-            sha256(&fs::read(&blob).unwrap()),
-            written.image.layers[0].digest.to_string()
-        );
+        assert_eq!(sha256(&fs::read(&blob).unwrap()), written.layers[0].digest);
     }
 }
 
-#[test]
-fn a_layer_in_an_archive_shares_blocks_too() {
+fn a_layer_in_an_archive_shares_blocks_too(_: &Test, door: &'static dyn Door) {
     for kind in SHARING {
         let Some(sandbox) = Sandbox::on(kind) else {
             continue;
         };
         let archive = exported(&sandbox);
-        let mut options = named("x");
-        options.form(ImageForm::Archive);
+        let options = ImageOptions::named("x").archive();
         let image = sandbox.path().join("image.tar");
-        let written = image_from_archive(&archive, &image, &options, &Watch::new()).unwrap();
+        let written = door
+            .image_from_archive((&archive).into(), (&image).into(), &options)
+            .unwrap();
         assert!(written.kept);
         let blocks = shared(&image);
         assert!(whole(&written).contains(&blocks), "{kind:?}: {blocks}");
@@ -98,41 +102,37 @@ fn a_layer_in_an_archive_shares_blocks_too() {
 }
 
 /// Where nothing can be shared, and where the archive comes out of another file system.
-#[test]
-fn elsewhere_a_layer_has_blocks_of_its_own() {
+fn elsewhere_a_layer_has_blocks_of_its_own(_: &Test, door: &'static dyn Door) {
     for (from, to) in [(Fs::Ext4, Fs::Ext4), (Fs::Xfs, Fs::Btrfs)] {
         let (Some(source), Some(sandbox)) = (Sandbox::on(from), Sandbox::on(to)) else {
             continue;
         };
         let source = if from == to { &sandbox } else { &source };
         let archive = exported(source);
-        let (_, blob) = built(&archive, &sandbox, &named("x"));
+        let (_, blob) = built(door, &archive, &sandbox);
         assert_eq!((shared(&blob), shared(&archive)), (0, 0), "{to:?}");
     }
 }
 
-mod where_nothing_is_shared_each_byte_is_read_once_and_written_once {
-    use super::*;
-
-    #[test]
-    fn rust() {
-        Test::run(module_path!(), "rust", &Rust, |t| {
-            t.within(Within::Process, || {
-                let Some(sandbox) = Sandbox::on(Fs::Ext4) else {
-                    return;
-                };
-                let archive = exported(&sandbox);
-                let size = fs::metadata(&archive).unwrap().len();
-                let layout = sandbox.path().join("layout");
-                let moved = || ["rchar:", "wchar:"].map(|key| number_in("/proc/self/io", key));
-                let before = moved();
-                let options = ImageOptions::new();
-                image_from_archive(&archive, &layout, &options, &Watch::new()).unwrap();
-                for (after, before) in moved().into_iter().zip(before) {
-                    let more = (after - before).checked_sub(size).expect("all of it");
-                    assert!(more < 1 << 20, "{more} bytes more than once");
-                }
-            });
-        });
-    }
+fn where_nothing_is_shared_each_byte_is_read_once_and_written_once(
+    t: &Test,
+    door: &'static dyn Door,
+) {
+    t.within(Within::Process, || {
+        let Some(sandbox) = Sandbox::on(Fs::Ext4) else {
+            return;
+        };
+        let archive = exported(&sandbox);
+        let size = fs::metadata(&archive).unwrap().len();
+        let layout = sandbox.path().join("layout");
+        let moved = || ["rchar:", "wchar:"].map(|key| number_in("/proc/self/io", key));
+        let before = moved();
+        let options = ImageOptions::new();
+        door.image_from_archive((&archive).into(), (&layout).into(), &options)
+            .unwrap();
+        for (after, before) in moved().into_iter().zip(before) {
+            let more = (after - before).checked_sub(size).expect("all of it");
+            assert!(more < 1 << 20, "{more} bytes more than once");
+        }
+    });
 }

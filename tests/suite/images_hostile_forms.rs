@@ -51,7 +51,10 @@ fn refused(door: &dyn Door, image: &PathBuf, kind: u32, what: &str, sandbox: &Sa
     assert!(!sandbox.path().join("imported").exists(), "{what}");
 }
 
-fn an_image_in_an_archive_that_is_not_as_it_says_is_refused_before_anything_is_made(_: &Test, door: &'static dyn Door) {
+fn an_image_in_an_archive_that_is_not_as_it_says_is_refused_before_anything_is_made(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     for (what, kind, break_it) in BREAKS {
         // An archive has other types in its headers: see below.
         if what.contains("symlink") || what.contains("fifo") {
@@ -164,7 +167,8 @@ fn descriptors_that_lead_elsewhere_are_refused(_: &Test, door: &'static dyn Door
         let layout = Layout::new(&sandbox);
         layout.index(&[descriptor(media_type, digest, size)]);
         refused(
-            door, &layout.0,
+            door,
+            &layout.0,
             kind,
             &format!("a manifest that {what}"),
             &sandbox,
@@ -174,11 +178,23 @@ fn descriptors_that_lead_elsewhere_are_refused(_: &Test, door: &'static dyn Door
             INDEX,
             &json!({"schemaVersion": 2, "manifests": [descriptor(media_type, digest, size)]}),
         )]);
-        refused(door, &layout.0, kind, &format!("in an index: {what}"), &sandbox);
+        refused(
+            door,
+            &layout.0,
+            kind,
+            &format!("in an index: {what}"),
+            &sandbox,
+        );
         let (mut manifest, _) = layout.manifest(&[archive(members())]);
         manifest["config"] = descriptor(IMAGE_CONFIG, digest, size);
         layout.index(&[layout.json(MANIFEST, &manifest)]);
-        refused(door, &layout.0, kind, &format!("a config that {what}"), &sandbox);
+        refused(
+            door,
+            &layout.0,
+            kind,
+            &format!("a config that {what}"),
+            &sandbox,
+        );
     }
 }
 
@@ -221,7 +237,9 @@ fn an_index_of_many_images_is_listed_and_needs_a_name(_: &Test, door: &'static d
         })
         .collect();
     layout.index(&many);
-    let listed = door.list_images((&layout.0).into(), &Options::none()).unwrap();
+    let listed = door
+        .list_images((&layout.0).into(), &Options::none())
+        .unwrap();
     assert_eq!(listed.len(), 10_000);
     refused(door, &layout.0, NOT_IN_ARCHIVE, "no name", &sandbox);
     let named = door.read_image((&layout.0).into(), Some("n9999"), &Options::none());

@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use crate::inspect::{inspect, pages};
 use crate::inspect_json::check;
 use crate::support::api::{ARGUMENT, Outcome};
+use crate::support::door_c::{Error, Opaque, call};
 use crate::support::os::c_path;
 use crate::support::sandbox::Sandbox;
-use crate::support::session_c::{Error, Opaque, call};
 use crate::support::stage::archives;
 
 #[rustfmt::skip]

@@ -42,6 +42,7 @@ mod changes_compared;
 mod changes_directories;
 mod changes_exclude;
 mod changes_layers;
+mod changes_mount;
 mod changes_overlay;
 mod changes_round_trip;
 mod changes_watched;

@@ -12,7 +12,8 @@ use std::ptr;
 
 use crutils::PlaceBuf;
 use crutils::changes::{
-    Change as RustChange, Options, OverlayXattrs, directories_ambient, overlay_ambient,
+    Change as RustChange, Options, OverlayXattrs, directories_ambient, mount_ambient,
+    overlay_ambient,
 };
 use crutils::checkpoint::{Engine, bind_destinations};
 use libc::AT_FDCWD;
@@ -118,6 +119,8 @@ pub trait Detectors {
         look: &Look,
         watch: Option<&dyn Watched>,
     ) -> Outcome<Vec<Change>>;
+    /// The same of a mounted overlay.
+    fn mount(&self, mount_point: Place<'_>, look: &Look) -> Outcome<Vec<Change>>;
 }
 
 fn rust_options(from: &Look) -> Outcome<Options> {
@@ -196,12 +199,18 @@ impl Detectors for Rust {
             &watch,
         )?))
     }
+
+    fn mount(&self, mount_point: Place<'_>, look: &Look) -> Outcome<Vec<Change>> {
+        let (options, watch) = (rust_options(look)?, rust_watch(None));
+        Ok(found(mount_ambient(host(mount_point), &options, &watch)?))
+    }
 }
 
 #[rustfmt::skip]
 unsafe extern "C" {
     fn CRChangesDirectories(new_at: c_int, new_directory: *const c_char, old_at: c_int, old_directory: *const c_char, options: *const Opaque, watch: *const Opaque, list: *mut *mut Opaque, error: Error) -> c_int;
     fn CRChangesOverlay(lower_directories: *const CRPlace, lower_directories_len: usize, upper_at: c_int, upper_directory: *const c_char, options: *const Opaque, watch: *const Opaque, list: *mut *mut Opaque, error: Error) -> c_int;
+    fn CRChangesMount(mount_point_at: c_int, mount_point: *const c_char, options: *const Opaque, watch: *const Opaque, list: *mut *mut Opaque, error: Error) -> c_int;
     fn CRChangeListChanges(list: *const Opaque, changes_len: *mut usize) -> *const CRChange;
     fn CRChangeListFree(list: *mut Opaque);
     fn CRChangesOptionsNew() -> *mut Opaque;
@@ -330,6 +339,14 @@ impl Detectors for C {
                 list,
                 error,
             )
+        })
+    }
+
+    fn mount(&self, mount_point: Place<'_>, look: &Look) -> Outcome<Vec<Change>> {
+        let (options, (at, path)) = (c_options(look)?, pair(mount_point));
+        // SAFETY: see above.
+        listed(|list, error| unsafe {
+            CRChangesMount(at, path.as_ptr(), options.0, ptr::null(), list, error)
         })
     }
 }

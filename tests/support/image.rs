@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crutils::PlaceBuf;
 use crutils::checkpoint::{
-    Image as RustImage, ImageForm, ImageOptions as RustOptions, WrittenImage, image_from_archive, images,
+    Image as RustImage, ImageForm, ImageOptions as RustOptions, WrittenImage, image_from_archive,
+    images,
 };
 
 use super::api::{Outcome, Rust};

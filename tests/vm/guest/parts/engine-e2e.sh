@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# boots: engine-e2e
+# short: no
+# podman's own end-to-end tests of checkpoints (test/e2e/checkpoint_test.go), with podman 4.3.1 on this library; those that
+# fail with it once more with Debian's. Their output is build/vm/engine-e2e/engine-e2e/e2e-*.log.
+[ -e /vm/podman/podman.dynamic ] || { skip 'podman on the library' "it wasn't built" && return 0; }
+. /vm/engines.sh
+
+# What a pod has beside its containers, in the place of a program that isn't in this system.
+sed -i 's/^\[engine\]$/&\ninfra_image = "quay.io\/libpod\/alpine:latest"\ninfra_command = "\/bin\/sleep 100000"/' \
+    /etc/containers/containers.conf
+
+# The images that the tests look for in /tmp: busybox under the names of two, and files for three that they don't use.
+images() {
+    local name
+    mkdir -p /tmp/e2e/{bin,dev,proc,sys,tmp,etc,run}
+    cp /usr/bin/busybox /tmp/e2e/bin
+    chroot /tmp/e2e /bin/busybox --install -s /bin
+    tar -C /tmp/e2e -c . | podman import --quiet - quay.io/libpod/alpine:latest
+    printf '#!/bin/sh\nexec nc -ll -p 6379 -e cat\n' >/tmp/e2e/bin/redis
+    chmod 755 /tmp/e2e/bin/redis
+    tar -C /tmp/e2e -c . | podman import --quiet --change 'CMD ["/bin/redis"]' - quay.io/libpod/redis:alpine
+    for name in alpine:latest redis:alpine; do
+        podman save --quiet --output "/tmp/quay.io-libpod-${name/:/-}.tar" "quay.io/libpod/$name"
+    done
+    touch /tmp/{quay.io-libpod-cirros-latest,registry.fedoraproject.org-fedora-toolbox-36}.tar \
+        /tmp/quay.io-libpod-volume-plugin-test-img-20220623.tar
+}
+
+# e2e ENGINE [TEST]: all tests, or one
+e2e() {
+    local focus='Podman checkpoint '
+    [ -z "${2:-}" ] || focus+=$(sed 's/[^[:alnum:] ]/\\&/g' <<<"$2")'$'
+    (cd /vm/podman/e2e/test/e2e &&
+        PODMAN_BINARY=${engines[$1]} OCI_RUNTIME=runc CGROUP_MANAGER=cgroupfs NETWORK_BACKEND=netavark STORAGE_FS=overlay \
+            ./e2e.test -ginkgo.v -ginkgo.noColor -ginkgo.flakeAttempts 2 -ginkgo.focus "$focus") \
+        >>"$LOGS/e2e-$1.log" 2>&1
+}
+
+engine=plain
+check 'images are made' images
+e2e dynamic
+total=$(grep -a ' Passed | ' "$LOGS/e2e-dynamic.log" | tail -n 1)
+total=${total#* -- }
+note "podman's test/e2e on the library: ${total:-no end}"
+row "podman's test/e2e, tests of checkpoints" '' "${total//|/,}"
+[[ $total == *' Passed '* ]] || echo "FAILED $PART ($BOOT): podman's test/e2e didn't get to its end" >&3
+sed -n 's/^\[Fail\] Podman checkpoint \[It\] //p' "$LOGS/e2e-dynamic.log" | sort -u >"$LOGS/failed"
+while read -r name; do
+    if e2e plain "$name" </dev/null; then plain=passed; else plain=failed; fi
+    row "podman's test/e2e: $name" $plain failed
+    verdict "podman's test/e2e: $name" $plain failed
+done <"$LOGS/failed"
