@@ -1,4 +1,5 @@
-//! What an inspection tells of real checkpoints, wherever they lie.
+//! What an inspection tells of real checkpoints, wherever they lie. These tests read what Rust alone has as values; C
+//! tells it in one JSON document (inspect_json), and inspect_doors has what both tell.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;

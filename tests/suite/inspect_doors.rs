@@ -72,7 +72,6 @@ door_tests! {
     a_pipe_that_yields_much_needs_a_spool_directory,
     memory_is_read_and_what_isnt_there_is_told,
     texts_are_left_out_and_previous_checkpoints_are_named,
-    a_host_is_told_what_it_lacks,
     a_damaged_image_and_a_missing_checkpoint_are_errors
 }
 
@@ -246,46 +245,6 @@ fn texts_are_left_out_and_previous_checkpoints_are_named(_: &Test, door: &'stati
     let joined = door.look(Place::Path(&main), &asked).unwrap();
     assert!(!codes(&joined).contains(&"parent".to_owned()));
     assert_eq!(joined.processes[0].arguments.as_ref().unwrap()[0], "sh");
-}
-
-fn a_host_is_told_what_it_lacks(_: &Test, door: &'static dyn Door) {
-    let packed = archives().join(RICH);
-    let ask = |host| Asked {
-        host: Some(host),
-        ..Asked::NOTHING
-    };
-    let good = ask(("x86_64", Some("Version: 3.17.1"), "runc", true));
-    let findings = door.look(Place::Path(&packed), &good).unwrap().findings;
-    // All that is needed is mounted from outside.
-    assert!(
-        findings
-            .iter()
-            .all(|(severity, code, ..)| (*severity, code.as_str()) == (2, "external-mount"))
-    );
-    let subjects: Vec<_> = findings
-        .iter()
-        .filter_map(|(_, _, subject, _)| subject.as_deref())
-        .collect();
-    assert_eq!(
-        subjects,
-        [
-            "/dev/null",
-            "/dev/shm",
-            "/etc/hostname",
-            "/etc/hosts",
-            "/run/.containerenv",
-            "/vol"
-        ]
-    );
-    let other = ask(("aarch64", None, "runc", false));
-    let findings = door.look(Place::Path(&packed), &other).unwrap().findings;
-    let blocking: Vec<_> = findings
-        .iter()
-        .filter(|(severity, ..)| *severity == 1)
-        .collect();
-    let codes: Vec<_> = blocking.iter().map(|(_, code, ..)| code.as_str()).collect();
-    assert_eq!(codes, ["architecture", "no-criu", "runtime"]);
-    assert!(blocking[0].3.contains("x86_64") && blocking[0].3.contains("aarch64"));
 }
 
 fn a_damaged_image_and_a_missing_checkpoint_are_errors(_: &Test, door: &'static dyn Door) {

@@ -4,19 +4,33 @@ use std::fs;
 use std::path::Path;
 
 use crutils::Kind;
-use crutils::checkpoint::inspect::{Host, TaskState};
+use crutils::checkpoint::inspect::Host;
 use crutils::checkpoint::{InspectOptions, Inspection};
 use crutils::watch::Watch;
 
 use crate::inspect::inspect;
 use crate::inspect_writer::*;
+use crate::support::api::MALFORMED;
 use crate::support::compressor::Compression;
+use crate::support::door::Door;
+use crate::support::inspection::Asked;
+use crate::support::process::Test;
 use crate::support::sandbox::{Sandbox, run};
 use crate::support::stage::archives;
 use crate::support::tarball::{archive, file};
 
-#[test]
-fn circles_and_twins_among_processes_are_refused_with_the_images_name() {
+door_tests! {
+    circles_and_twins_among_processes_are_refused_with_the_images_name,
+    page_maps_and_mappings_that_contradict_themselves_are_refused,
+    every_prefix_of_every_image_is_told_or_refused_with_its_name,
+    encrypted_images_are_told_and_not_read,
+    a_link_among_the_images_is_not_followed
+}
+
+fn circles_and_twins_among_processes_are_refused_with_the_images_name(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     let sandbox = Sandbox::new();
     for processes in [
         &[(1, 1, 1)][..],
@@ -24,9 +38,9 @@ fn circles_and_twins_among_processes_are_refused_with_the_images_name() {
         &[(1, 0, 1), (5, 6, 1), (6, 5, 1)],
         &[(1, 0, 1), (1, 0, 1)],
     ] {
-        let error = refused(&Images::new(&sandbox, processes));
-        assert_eq!(error.kind(), Kind::Malformed);
-        assert_eq!(error.entry(), Some(&b"pstree.img"[..]), "{error}");
+        let error = refused(door, &Images::new(&sandbox, processes));
+        assert_eq!(error.kind, MALFORMED);
+        assert_eq!(error.entry.as_deref(), Some(&b"pstree.img"[..]), "{error}");
     }
 }
 
@@ -82,8 +96,10 @@ fn files_of_pages_of_another_size_are_told() {
     }
 }
 
-#[test]
-fn page_maps_and_mappings_that_contradict_themselves_are_refused() {
+fn page_maps_and_mappings_that_contradict_themselves_are_refused(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     let sandbox = Sandbox::new();
     let page = |address: u64, pages: u64| [n(1, address), n(2, pages), n(4, 4)].concat();
     for entries in [
@@ -93,17 +109,23 @@ fn page_maps_and_mappings_that_contradict_themselves_are_refused() {
     ] {
         let mut images = Images::new(&sandbox, &[(1, 0, 1)]);
         images.memory(&vma(PAGE as u64, 1 << 9, 0), &entries, Vec::new());
-        let error = refused(&images);
-        assert_eq!(error.entry(), Some(&b"pagemap-1.img"[..]), "{error}");
+        let error = refused(door, &images);
+        assert_eq!(
+            error.entry.as_deref(),
+            Some(&b"pagemap-1.img"[..]),
+            "{error}"
+        );
     }
     let mut images = Images::new(&sandbox, &[(1, 0, 1)]);
     let backwards = [n(1, 0x20000), n(2, 0x10000)].concat();
     images.add("mm-1.img", image(MM, &[b(14, backwards)]));
-    assert_eq!(refused(&images).entry(), Some(&b"mm-1.img"[..]));
+    assert_eq!(
+        refused(door, &images).entry.as_deref(),
+        Some(&b"mm-1.img"[..])
+    );
 }
 
-#[test]
-fn every_prefix_of_every_image_is_told_or_refused_with_its_name() {
+fn every_prefix_of_every_image_is_told_or_refused_with_its_name(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let bundle = sandbox.dir("bundle");
     let packed = archives().join("rich.tar.zst");
@@ -126,7 +148,7 @@ fn every_prefix_of_every_image_is_told_or_refused_with_its_name() {
         };
         for end in (0..whole.len()).step_by(step) {
             fs::write(&path, &whole[..end]).unwrap();
-            check_cut(&bundle, &name);
+            check_cut(door, &bundle, &name);
             count += 1;
         }
         fs::write(&path, whole).unwrap();
@@ -135,41 +157,38 @@ fn every_prefix_of_every_image_is_told_or_refused_with_its_name() {
     assert!(inspect(&bundle).problems().is_empty());
 }
 
-fn check_cut(bundle: &Path, name: &str) {
-    let inspected = Inspection::open(bundle, &InspectOptions::new(), &Watch::new());
+fn check_cut(door: &dyn Door, bundle: &Path, name: &str) {
+    let inspected = door.look(bundle.into(), &Asked::NOTHING);
     if let Err(error) = inspected {
         let entry = format!("checkpoint/{name}");
-        assert_eq!(error.kind(), Kind::Malformed, "{error}");
-        assert_eq!(error.entry(), Some(entry.as_bytes()), "{error}");
+        assert_eq!(error.kind, MALFORMED, "{error}");
+        assert_eq!(error.entry.as_deref(), Some(entry.as_bytes()), "{error}");
     }
 }
 
-#[test]
-fn encrypted_images_are_told_and_not_read() {
+fn encrypted_images_are_told_and_not_read(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let mut images = Images::new(&sandbox, &[(1, 0, 1)]);
     images.add("cipher.img", vec![1; 100]);
     images.add("core-1.img", vec![0xaa; 500]);
     images.add("files.img", vec![0xaa; 500]);
-    let inspection = images.inspect().unwrap();
-    assert!(inspection.criu().encrypted);
-    let findings = inspection.findings(&Host::new());
-    assert!(
-        findings.iter().any(|one| one.code == "encrypted"),
-        "{findings:?}"
-    );
+    let looked = door.look((&images.directory()).into(), &Asked::NOTHING);
+    let looked = looked.unwrap();
+    assert_eq!(looked.json["criu"]["encrypted"], true);
+    let mut codes = looked.findings.iter().map(|(_, code, ..)| code);
+    assert!(codes.any(|code| code == "encrypted"), "{looked:?}");
 }
 
-#[test]
-fn a_link_among_the_images_is_not_followed() {
+fn a_link_among_the_images_is_not_followed(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let images = Images::new(&sandbox, &[(1, 0, 1)]);
     let directory = images.directory();
     let secret = sandbox.path().join("secret.img");
     fs::rename(directory.join("core-1.img"), &secret).unwrap();
     std::os::unix::fs::symlink(&secret, directory.join("core-1.img")).unwrap();
-    let inspection = inspect(&directory);
-    assert_eq!(inspection.process(1).unwrap().state, TaskState::Unknown);
+    let looked = door.look((&directory).into(), &Asked::NOTHING).unwrap();
+    // Its state is unknown.
+    assert_eq!(looked.processes[0].numbers[4], 0);
 }
 
 #[test]

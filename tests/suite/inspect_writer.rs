@@ -2,10 +2,13 @@
 
 use std::fs;
 
+use crutils::Result;
 use crutils::checkpoint::{InspectOptions, Inspection};
 use crutils::watch::Watch;
-use crutils::{Error, Result};
 
+use crate::support::api::Failure;
+use crate::support::door::Door;
+use crate::support::inspection::Asked;
 use crate::support::sandbox::Sandbox;
 use crate::support::tarball::{archive, file};
 
@@ -141,11 +144,9 @@ impl<'s> Images<'s> {
     }
 }
 
-pub fn refused(images: &Images<'_>) -> Error {
-    match images.inspect() {
-        Ok(_) => panic!("it wasn't refused"),
-        Err(error) => error,
-    }
+pub fn refused(door: &dyn Door, images: &Images<'_>) -> Failure {
+    door.look((&images.directory()).into(), &Asked::NOTHING)
+        .expect_err("it wasn't refused")
 }
 
 /// A mapping from 0x10000 on, of this length, with the status bits and the shared memory's number.

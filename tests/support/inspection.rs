@@ -31,8 +31,9 @@ pub struct Asked<'a> {
     pub text: bool,
     /// Memory of a process from an address on, so many bytes.
     pub memory: Option<(u32, u64, usize)>,
-    /// What a host is: architecture, what CRIU says, a runtime and whether it can restore.
-    pub host: Option<(&'a str, Option<&'a str>, &'a str, bool)>,
+    /// What a host is: architecture, what CRIU says, a runtime and, if it is installed, whether it can
+    /// restore.
+    pub host: Option<(&'a str, Option<&'a str>, &'a str, Option<bool>)>,
 }
 
 impl Asked<'_> {
@@ -107,9 +108,11 @@ fn numbers(memory: crutils::checkpoint::inspect::MemoryUse) -> [u64; 8] {
 fn rust_looked(mut inspection: Inspection, asked: &Asked<'_>) -> Outcome<Looked> {
     let mut host = Host::new();
     if let Some((architecture, criu, runtime, can)) = asked.host {
-        host.architecture(architecture)
-            .criu(criu)
-            .runtime(runtime, can);
+        host.architecture(architecture).criu(criu);
+        match can {
+            Some(can) => host.runtime(runtime, can),
+            None => host.no_runtime(runtime),
+        };
     }
     let states = [
         TaskState::Unknown,
@@ -214,6 +217,7 @@ unsafe extern "C" {
     fn CRHostArchitecture(host: *mut Opaque, architecture: *const c_char, error: Error) -> c_int;
     fn CRHostCriu(host: *mut Opaque, version: *const c_char, error: Error) -> c_int;
     fn CRHostRuntime(host: *mut Opaque, runtime: *const c_char, value: u64, error: Error) -> c_int;
+    fn CRHostNoRuntime(host: *mut Opaque, runtime: *const c_char, error: Error) -> c_int;
     fn CRStringFree(string: *mut c_char);
 }
 
@@ -304,7 +308,11 @@ fn c_findings(
             let criu = criu.as_ref().map_or(ptr::null(), |criu| criu.as_ptr());
             call(|error| CRHostArchitecture(host.0, architecture.as_ptr(), error))?;
             call(|error| CRHostCriu(host.0, criu, error))?;
-            call(|error| CRHostRuntime(host.0, runtime.as_ptr(), can.into(), error))?;
+            let runtime = runtime.as_ptr();
+            call(|error| match can {
+                Some(can) => CRHostRuntime(host.0, runtime, can.into(), error),
+                None => CRHostNoRuntime(host.0, runtime, error),
+            })?;
         }
         let host = asked.host.map_or(ptr::null(), |_| host.0.cast_const());
         let (mut array, mut len) = (ptr::null(), 0);
