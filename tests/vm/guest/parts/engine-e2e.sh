@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # boots: engine-e2e
-# short: no
+# short: kvm
 # podman's own end-to-end tests of checkpoints (test/e2e/checkpoint_test.go), with podman 4.3.1 on this library; those that
 # fail with it once more with Debian's. Their output is build/vm/engine-e2e/engine-e2e/e2e-*.log.
 [ -e /vm/podman/podman.dynamic ] || { skip 'podman on the library' "it wasn't built" && return 0; }
@@ -29,6 +29,7 @@ images() {
 
 # e2e ENGINE [TEST]: all tests, or one
 e2e() {
+    # All begin so.
     local focus='Podman checkpoint '
     [ -z "${2:-}" ] || focus+=$(sed 's/[^[:alnum:] ]/\\&/g' <<<"$2")'$'
     (cd /vm/podman/e2e/test/e2e &&
@@ -39,7 +40,7 @@ e2e() {
 
 engine=plain
 check 'images are made' images
-e2e dynamic
+if [ "$SHORT" = yes ]; then e2e dynamic 'podman checkpoint container with export (migration)'; else e2e dynamic; fi
 total=$(grep -a ' Passed | ' "$LOGS/e2e-dynamic.log" | tail -n 1)
 total=${total#* -- }
 note "podman's test/e2e on the library: ${total:-no end}"
