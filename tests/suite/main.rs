@@ -83,6 +83,7 @@ mod inspect_restore;
 mod inspect_writer;
 mod label;
 mod linear;
+mod little_memory;
 mod memory;
 mod order;
 mod ordinary;
