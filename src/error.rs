@@ -137,6 +137,9 @@ impl Error {
         if let Some(code) = error.raw_os_error() {
             return Self::system(call, Errno::from_raw(code));
         }
+        if error.kind() == io::ErrorKind::OutOfMemory {
+            return Self::system(call, Errno::ENOMEM);
+        }
         let kind = match error.kind() {
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::InvalidData

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::ChangeKind;
 use super::layers::{Object, Origin};
 use super::list::List;
-use crate::budget::Budget;
+use crate::budget::{Budget, Growth, NoRoom, ask_for, push};
 use crate::error::Result;
 use crate::fs::{Identity, RootPath};
 
@@ -42,9 +42,11 @@ impl Links {
         origin: Option<Origin>,
     ) -> Result<()> {
         if lower {
+            self.lower.try_reserve(1).map_err(|_| NoRoom)?;
             self.lower.insert(new);
         }
         if let Some(origin) = origin {
+            self.origins.try_reserve(1).map_err(|_| NoRoom)?;
             self.stands_for(origin, new);
         }
         self.insert(path, Noted { new, old })
@@ -95,13 +97,18 @@ impl Links {
     /// any more, but for one part.
     pub(super) fn settle(self, list: &mut List<'_>) -> Result<()> {
         let mut groups: HashMap<Identity, Vec<(&[u8], &Noted)>> = HashMap::new();
+        let mut growth = Growth::default();
         for (path, noted) in &self.names {
-            groups.entry(noted.new).or_default().push((path, noted));
+            growth.by(size_of::<(Identity, &[u8], &Noted)>())?;
+            groups.try_reserve(1).map_err(|_| NoRoom)?;
+            push(groups.entry(noted.new).or_default(), (path, noted))?;
         }
         let changed = |group: &[(&[u8], &Noted)]| {
             let joined = group.windows(2).any(|pair| pair[0].1.old != pair[1].1.old);
             joined || group.iter().any(|(path, _)| list.holds(path))
         };
+        // A table has up to twice the room that it needs, and the one before it until it is filled.
+        ask_for(3 * groups.len() * size_of::<Identity>())?;
         let changed: HashSet<Identity> = groups
             .iter()
             .filter_map(|(file, group)| changed(group).then_some(*file))
@@ -109,6 +116,7 @@ impl Links {
             .collect();
         let mut kept: HashMap<Identity, Identity> = HashMap::new();
         for (path, noted) in &self.names {
+            kept.try_reserve(1).map_err(|_| NoRoom)?;
             if changed.contains(&noted.new)
                 || noted
                     .old

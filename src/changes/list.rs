@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::exclude::{Exclude, absolute};
 use super::{Change, ChangeKind};
-use crate::budget::Budget;
+use crate::budget::{Budget, Growth, NoRoom, push};
 use crate::error::Result;
 use crate::fs::{Owner, RootPath};
 
@@ -130,7 +130,7 @@ impl<'e> List<'e> {
             };
             // Changes come in bunches, directory by directory.
             if above.last() != Some(&parent) && !parent.is_root() {
-                above.push(parent);
+                push(&mut above, parent)?;
             }
         }
         for directory in above {
@@ -140,7 +140,16 @@ impl<'e> List<'e> {
                 }
             }
         }
-        Ok(self.changes.into_iter().map(change).collect())
+        let mut changes = Vec::new();
+        changes
+            .try_reserve_exact(self.changes.len())
+            .map_err(|_| NoRoom)?;
+        let mut growth = Growth::default();
+        for (path, kind) in self.changes {
+            growth.by(path.len())?;
+            changes.push(change((path, kind)));
+        }
+        Ok(changes)
     }
 }
 

@@ -16,6 +16,7 @@ use super::held::{Held, Targets};
 use super::names::{DELETED_FILES, ROOTFS_DIFF_TAR};
 use super::{CONTAINER_ROOT, file_name, open_in_base_ambient};
 use super::{MAX_DELETED_FILES, deleted_list};
+use crate::budget::ask_for;
 use crate::error::{self, Called as _, Context as _, Kind, Result, quote};
 use crate::fs::{
     Name, Node, Parent, Parents, Place, Root, RootPath, file_type, open_regular_at, restore_times,
@@ -116,6 +117,7 @@ impl DeletedFiles {
             return Ok(());
         }
         let mut held = find_held(&targets)?;
+        ask_for(targets.len() * size_of::<&[u8]>())?;
         let meant: Vec<&[u8]> = (0..targets.len())
             .filter(|target| !held.leads_elsewhere(&targets, *target))
             .map(|target| self.0.get(targets.listed(target)))
@@ -145,7 +147,7 @@ impl DeletedFiles {
             watch.check()?;
             find_target(&mut parents, &mut targets, number, spelled).at_entry(spelled)?;
         }
-        targets.sort();
+        targets.sort()?;
         Ok(targets)
     }
 }

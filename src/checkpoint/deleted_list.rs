@@ -8,10 +8,18 @@
 #[cfg(test)]
 mod tests;
 
+use nix::errno::Errno;
+
+use crate::budget::{NoRoom, push};
 use crate::error::{self, Kind, Result};
 
 /// The most paths that are read from one list; each takes memory to the end of the removal.
 const MAX_PATHS: usize = 4_000_000;
+
+/// How many bytes stand for one of a path at most.
+const LONGEST_ESCAPE: usize = 6;
+/// How many stand around a path, and at the end.
+const AROUND: usize = 16;
 
 /// Why a list is refused. The numbers are bytes from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +39,9 @@ enum Refusal {
     /// A small file would take a multiple of its size in memory.
     #[error("more than {MAX_PATHS} paths")]
     TooMany,
+    /// The caller has less memory than the list takes.
+    #[error(transparent)]
+    Room(#[from] NoRoom),
 }
 
 impl error::Refusal for Refusal {
@@ -38,6 +49,14 @@ impl error::Refusal for Refusal {
         match self {
             Self::TooMany => Kind::Limit,
             Self::Truncated(_) | Self::Syntax(_) | Self::Type(_) | Self::Nul(_) => Kind::Malformed,
+            Self::Room(none) => none.kind(),
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Room(none) => none.errno(),
+            _ => self.kind().errno(),
         }
     }
 }
@@ -51,9 +70,10 @@ pub(super) struct Paths {
 }
 
 impl Paths {
-    pub(super) fn push(&mut self, path: &[u8]) {
+    pub(super) fn push(&mut self, path: &[u8]) -> Result<(), NoRoom> {
+        self.bytes.try_reserve(path.len()).map_err(|_| NoRoom)?;
         self.bytes.extend_from_slice(path);
-        self.ends.push(self.bytes.len());
+        push(&mut self.ends, self.bytes.len())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -108,9 +128,11 @@ fn parse_at_most(limit: usize, json: Vec<u8>) -> Result<Paths, Refusal> {
 
 /// A list as JSON: two spaces of indentation, no newline at the end. What would be special in HTML or a script (`<`,
 /// `>`, `&`, U+2028, U+2029) is escaped, as the engines' own writers do. [`parse`] gives the same paths back.
-pub(crate) fn encode<'a>(paths: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+pub(crate) fn encode<'a>(paths: impl Iterator<Item = &'a [u8]>) -> Result<Vec<u8>, NoRoom> {
     let mut json = vec![b'['];
     for (n, path) in paths.enumerate() {
+        let most = path.len().saturating_mul(LONGEST_ESCAPE) + AROUND;
+        json.try_reserve(most).map_err(|_| NoRoom)?;
         json.extend_from_slice(if n == 0 { b"\n  \"" } else { b",\n  \"" });
         for chunk in path.utf8_chunks() {
             for c in chunk.valid().chars() {
@@ -121,7 +143,7 @@ pub(crate) fn encode<'a>(paths: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
         json.push(b'"');
     }
     json.extend_from_slice(if json.len() == 1 { b"]" } else { b"\n]" });
-    json
+    Ok(json)
 }
 
 fn encode_char(json: &mut Vec<u8>, c: char) {
@@ -175,7 +197,7 @@ impl Text {
             if ends.len() == limit {
                 return Err(Refusal::TooMany);
             }
-            ends.push(self.written);
+            push(&mut ends, self.written)?;
             self.skip_space();
             match self.next()? {
                 b',' => {}

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use super::deleted_list::Paths;
 use crate::archive::{Input, Reading};
-use crate::budget::Budget;
+use crate::budget::{Budget, ask_for, push};
 use crate::error::{Context as _, Result};
 use crate::fs::{Keep, Parents, Root, RootPath, compare_paths, is_path_within, names_start};
 use crate::tar::{Member, MemberKind, Reader};
@@ -51,12 +51,11 @@ impl Targets {
             let bytes = links.iter().map(|link| link.as_bytes().len()).sum();
             if bytes > 0 || self.last_links().is_some_and(|last| !last.is_empty()) {
                 self.budget.take(bytes)?;
-                self.links.push((target, Rc::clone(links)));
+                push(&mut self.links, (target, Rc::clone(links)))?;
             }
         }
-        self.listed.push(listed);
-        self.canonical.push(canonical.as_bytes());
-        Ok(())
+        push(&mut self.listed, listed)?;
+        Ok(self.canonical.push(canonical.as_bytes())?)
     }
 
     fn last_links(&self) -> Option<&Rc<[RootPath]>> {
@@ -64,8 +63,9 @@ impl Targets {
     }
 
     /// Finds those that aren't below others. Has to be done once all are there.
-    pub(super) fn sort(&mut self) {
+    pub(super) fn sort(&mut self) -> Result<()> {
         let path = |target: usize| self.canonical.get(target);
+        ask_for(self.len() * size_of::<usize>())?;
         let mut sorted: Vec<usize> = (0..self.len()).collect();
         sorted.sort_unstable_by(|own, other| compare_paths(path(*own), path(*other)));
         let mut last: Option<usize> = None;
@@ -77,6 +77,7 @@ impl Targets {
             !covered
         });
         self.topmost = sorted;
+        Ok(())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -156,9 +157,9 @@ impl Noted {
     /// Remembers a member that is being applied.
     pub(super) fn add(&mut self, member: &Member) -> Result<()> {
         self.budget.take(member.path.len())?;
-        self.names.push(&member.path);
-        self.directories.push(member.kind == MemberKind::Directory);
-        Ok(())
+        self.names.push(&member.path)?;
+        let is_directory = member.kind == MemberKind::Directory;
+        Ok(push(&mut self.directories, is_directory)?)
     }
 }
 

@@ -10,6 +10,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
 use super::Name;
+use crate::budget::{Growth, push};
 use crate::error::{Called as _, Result};
 
 /// One pass over the names in a directory, without `.` and `..`, in the file system's order.
@@ -48,9 +49,10 @@ pub(crate) fn sorted_names(directory: impl AsFd) -> Result<Vec<Name>> {
         Err(error) if error.is(Errno::ENOENT) => return Ok(Vec::new()),
         result => result?,
     };
-    let mut names = Vec::new();
+    let (mut names, mut growth) = (Vec::new(), Growth::default());
     while let Some(name) = listing.next_name()? {
-        names.push(name);
+        growth.by(name.bytes().len())?;
+        push(&mut names, name)?;
     }
     names.sort_unstable();
     Ok(names)

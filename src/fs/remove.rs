@@ -14,6 +14,7 @@ use once_cell::unsync::OnceCell;
 use super::listing::Listing;
 use super::node::{Node, is_directory, open_directory_at};
 use super::{Identity, Name, RootPath};
+use crate::budget::{NoRoom, push};
 use crate::error::{self, Called as _, Context as _, Error, Kind, Result, quote};
 use crate::sys::{Timestamp, mount_id};
 use crate::system::in_user_namespace;
@@ -176,7 +177,7 @@ impl Level {
                 break;
             };
             taken += size_of_name(&name);
-            self.ahead.push(name);
+            push(&mut self.ahead, name)?;
         }
         Ok(taken)
     }
@@ -369,6 +370,7 @@ impl<'k> Removal<'k> {
         };
         if done.stays && !limited {
             if let Some(level) = self.levels.last_mut() {
+                level.done.try_reserve(1).map_err(|_| NoRoom)?;
                 level.done.extend(done.name);
             }
             return restore_times(&Node::from_path_only(fd), done.times);

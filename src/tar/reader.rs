@@ -11,7 +11,13 @@ use super::pax::Records;
 use super::refusal::Refusal;
 use super::sparse::{self, MapReader};
 use super::{BLOCK, SPECIAL_MAX, padding};
+use crate::budget::{NoRoom, ask_for};
 use crate::error::{Error, Result};
+
+/// From which length on the memory for what is made of a special header is asked for, and how much that is at most, in
+/// headers of that length: a record of five bytes becomes several words.
+const LONG: usize = 64 << 10;
+const RECORDS: usize = 16;
 
 /// A (decompressed) tar stream.
 pub(crate) trait Source: BufRead {
@@ -255,6 +261,9 @@ impl<S: Source> Reader<S> {
             return Ok(());
         }
         let body = self.read_body(size)?;
+        if body.len() >= LONG {
+            ask_for(body.len() * RECORDS)?;
+        }
         let overrides = &mut approach.overrides;
         match header.kind {
             // `X` is what Solaris called it before it was in a standard.
@@ -275,6 +284,7 @@ impl<S: Source> Reader<S> {
         while left > 0 {
             let part = &mut block[..usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK))];
             self.read_all(part)?;
+            body.try_reserve(part.len()).map_err(|_| NoRoom)?;
             body.extend_from_slice(part);
             left -= part.len() as u64;
         }

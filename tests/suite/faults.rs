@@ -296,6 +296,9 @@ fn outnumber_other_threads() {
             null.write(&byte),
         );
         let _ = (null.metadata(), null.stream_position(), null.is_terminal());
+        let mut status = std::mem::MaybeUninit::<libc::stat>::uninit();
+        // SAFETY: the path ends in NUL, and the call writes the one structure, which lives here.
+        unsafe { libc::stat(c"/dev/null".as_ptr(), status.as_mut_ptr()) };
     }
 }
 

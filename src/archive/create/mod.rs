@@ -26,7 +26,7 @@ use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
 use thiserror::Error as ThisError;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, NoRoom};
 use crate::error::{self, Context as _, Kind, Result};
 use crate::fs::{
     Identity, Name, Node, OverlayState, Root, RootPath, file_type, is_directory, sorted_names,
@@ -360,6 +360,7 @@ impl<'c, T: Target> Creation<'c, T> {
         if !several && self.finder.counts_all_names() {
             return Ok(None);
         }
+        self.links.try_reserve(1).map_err(|_| NoRoom)?;
         match self.links.entry(Mark::from(status)) {
             Entry::Occupied(first) => Ok(several.then(|| first.get().clone())),
             Entry::Vacant(none) => {

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use super::Refusal;
+use crate::budget::NoRoom;
 use crate::error::Error;
 use crate::sys::write_all_at;
 
@@ -100,7 +101,8 @@ impl Recording {
             Overflow::Forget => CONVENIENT,
             Overflow::Refuse | Overflow::Spool(_) => IN_MEMORY,
         };
-        if self.spooled == 0 && self.memory.len() + bytes.len() <= most {
+        let may_fit = self.spooled == 0 && self.memory.len() + bytes.len() <= most;
+        if may_fit && self.memory.try_reserve(bytes.len()).is_ok() {
             self.memory.extend_from_slice(bytes);
             return Ok(());
         }
@@ -110,6 +112,7 @@ impl Recording {
                 self.memory = Vec::new();
                 Ok(())
             }
+            Overflow::Refuse if may_fit => Err(Error::from(NoRoom).into()),
             Overflow::Refuse => Err(Error::from(Refusal::NoSpool).into()),
             Overflow::Spool(file) => {
                 write_all_at(file, bytes, self.spooled)?;

@@ -5,7 +5,7 @@ use crate::Error;
 use crate::fs::testing::Random;
 
 fn encoded(paths: &[&[u8]]) -> Vec<u8> {
-    encode(paths.iter().copied())
+    encode(paths.iter().copied()).unwrap()
 }
 
 fn parse(json: &[u8]) -> Result<Vec<Vec<u8>>> {
@@ -221,7 +221,7 @@ fn what_is_written_is_read_back_exactly() {
             }
             paths.push(path);
         }
-        let json = encode(paths.iter().map(Vec::as_slice));
+        let json = encode(paths.iter().map(Vec::as_slice)).unwrap();
         assert_eq!(parse(&json).unwrap(), paths, "{}", json.escape_ascii());
         let as_others_see_it: Vec<String> =
             serde_json::from_str(&String::from_utf8_lossy(&json)).unwrap();

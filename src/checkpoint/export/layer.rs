@@ -13,6 +13,7 @@ use super::members;
 use super::output::{Job, Outlet, open_spool_directory};
 use super::{Entry, Export, ExportOptions, Exported, MemberSource, Refusal};
 use crate::archive::{Hasher, Sha256Digest, Sink};
+use crate::budget::ask_for;
 use crate::checkpoint::image::Facts;
 use crate::checkpoint::layer::{check_layer_name, judge_layer_member};
 use crate::checkpoint::names::CHECKPOINT;
@@ -197,7 +198,9 @@ fn read_file(file: &File) -> Result<(Vec<u8>, i64)> {
     if metadata.len() > MAX_CONFIG {
         return Err(Refusal::TooLarge(metadata.len()).into());
     }
-    let mut bytes = vec![0; usize::try_from(metadata.len()).unwrap_or_default()];
+    let length = usize::try_from(metadata.len()).unwrap_or_default();
+    ask_for(length)?;
+    let mut bytes = vec![0; length];
     let mut filled = 0;
     while filled < bytes.len() {
         match file.read_at(&mut bytes[filled..], filled as u64) {

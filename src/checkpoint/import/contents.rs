@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, push};
 use crate::checkpoint::MemberClass;
 use crate::error::Result;
 use crate::fs::RootPath;
@@ -39,14 +39,14 @@ pub(super) struct Contents {
 impl Contents {
     pub(super) fn add(&mut self, member: &Member, path: &RootPath) -> Result<()> {
         self.budget.take(member.path.len())?;
-        self.members.push(MemberInfo {
+        let info = MemberInfo {
             name: OsString::from_vec(member.path.clone()),
             kind: member.kind.member_type(),
             class: MemberClass::of(path.as_bytes()),
             size: member.size(),
             stored: member.stored(),
             offset: member.offset,
-        });
-        Ok(())
+        };
+        Ok(push(&mut self.members, info)?)
     }
 }

@@ -7,6 +7,7 @@ use std::iter::FusedIterator;
 
 use super::json::{self, Document, Members, Reader, Unreadable, Value, same_key};
 use super::refusal::Refusal;
+use crate::budget::ask_for;
 use crate::checkpoint::MAX_CONFIG;
 
 /// What is read from a document.
@@ -28,13 +29,16 @@ pub(super) fn parse<T: DocumentContent>(json: &[u8]) -> Result<T, Refusal> {
     Ok(read(json.to_vec()).map_err(|unreadable| unreadable.why)?)
 }
 
-/// Refuses a document that isn't to be held in memory.
+/// How much memory a document takes at most, in documents of that size: its bytes and the texts in it, which may be copied
+/// once. Lists and maps have a limit of their own.
+const FORMS: usize = 4;
+
+/// Refuses a document that isn't to be held in memory, or can't be.
 pub(super) fn check_size(json: &[u8]) -> Result<(), Refusal> {
     if json.len() as u64 > MAX_CONFIG {
-        Err(Refusal::TooLarge)
-    } else {
-        Ok(())
+        return Err(Refusal::TooLarge);
     }
+    Ok(ask_for(json.len() * FORMS)?)
 }
 
 /// Reads a document. One that can't be read comes back as it was.

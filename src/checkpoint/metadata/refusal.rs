@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
 use super::json;
+use crate::budget::NoRoom;
 use crate::checkpoint::MAX_CONFIG;
 use crate::error::{self, Kind};
 
@@ -14,6 +16,9 @@ pub(crate) enum Refusal {
     /// A document larger than any honest one: all of it is held in memory.
     #[error("larger than {MAX_CONFIG} bytes")]
     TooLarge,
+    /// The caller has less memory than it takes.
+    #[error(transparent)]
+    Room(#[from] NoRoom),
     /// What it holds isn't the JSON that it has to be.
     #[error(transparent)]
     Json(#[from] json::Refusal),
@@ -44,9 +49,17 @@ impl error::Refusal for Refusal {
     fn kind(&self) -> Kind {
         match self {
             Self::TooLarge => Kind::Limit,
+            Self::Room(none) => none.kind(),
             Self::Json(refusal) => refusal.kind(),
             Self::NoRuntime | Self::NoId | Self::NoImage | Self::NoSpec => Kind::NotInArchive,
             Self::RuntimePath | Self::RuntimeOption | Self::RuntimeControl => Kind::Forbidden,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Room(none) => none.errno(),
+            _ => self.kind().errno(),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use thiserror::Error as ThisError;
 
 use crate::archive::{Creation, Depth, Manner, Stored, Target};
+use crate::budget::{Growth, push};
 use crate::changes::{Change, ChangeKind};
 use crate::checkpoint::{MAX_DELETED_FILES, deleted_list};
 use crate::error::{self, Context as _, Error, Kind, Result};
@@ -74,17 +75,19 @@ impl Plan {
             entries: BTreeMap::new(),
             deleted: Vec::new(),
         };
+        let mut growth = Growth::default();
         for Change { path, kind } in changes {
             let spelled = path.into_vec();
             let path = clean(kind, &spelled).at_entry(&spelled)?;
-            plan.add(kind, path, spelled);
+            growth.by(3 * spelled.len())?;
+            plan.add(kind, path, spelled)?;
         }
         Ok(plan)
     }
 
-    fn add(&mut self, kind: ChangeKind, path: RootPath, spelled: Vec<u8>) {
+    fn add(&mut self, kind: ChangeKind, path: RootPath, spelled: Vec<u8>) -> Result<()> {
         if kind == ChangeKind::Delete {
-            self.deleted.push(spelled.clone());
+            push(&mut self.deleted, spelled.clone())?;
         }
         let listed = self.entries.entry(path).or_insert(Listed {
             spelled,
@@ -97,6 +100,7 @@ impl Plan {
             ChangeKind::Add => listed.added = true,
             ChangeKind::Delete => listed.deleted = true,
         }
+        Ok(())
     }
 
     /// Stores what was added and modified below `root`.
@@ -162,7 +166,7 @@ impl Plan {
             return Ok(None);
         }
         let deleted = self.deleted.iter().map(Vec::as_slice);
-        let json = deleted_list::encode(deleted.chain(stored.replaced_by_sockets.iter().copied()));
+        let json = deleted_list::encode(deleted.chain(stored.replaced_by_sockets.iter().copied()))?;
         if json.len() as u64 > MAX_DELETED_FILES {
             return Err(ListTooLong(json.len()).into());
         }
