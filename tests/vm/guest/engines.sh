@@ -54,6 +54,13 @@ both() {
     verdict "$1" "$plain" "$dynamic" $static
 }
 
+# add_flock ROOT: a program that Debian's busybox doesn't have, with its libraries
+add_flock() {
+    local library
+    rm -f "$1/bin/flock"
+    cp /usr/bin/flock "$1/bin"
+    ldd /usr/bin/flock | grep -o '/[^ ]*' | while read -r library; do install -D "$library" "$1$library"; done
+}
 goes_on() {
     local root && root=$(podman mount "$1")
     await counts_beyond "$root" "$2"

@@ -16,6 +16,7 @@ images() {
     mkdir -p /tmp/e2e/{bin,dev,proc,sys,tmp,etc,run}
     cp /usr/bin/busybox /tmp/e2e/bin
     chroot /tmp/e2e /bin/busybox --install -s /bin
+    add_flock /tmp/e2e
     tar -C /tmp/e2e -c . | podman import --quiet - quay.io/libpod/alpine:latest
     printf '#!/bin/sh\nexec nc -ll -p 6379 -e cat\n' >/tmp/e2e/bin/redis
     chmod 755 /tmp/e2e/bin/redis

@@ -18,8 +18,9 @@ podmans_tests() {
         rm -rf /tmp/testimage
         mkdir -p /tmp/testimage/{bin,dev,proc,sys,tmp,etc,run}
         cp /usr/bin/busybox /tmp/testimage/bin
-        for name in sh cat top flock rm mv sleep touch true echo; do ln -s busybox /tmp/testimage/bin/$name; done
+        for name in sh cat top rm mv sleep touch true echo; do ln -s busybox /tmp/testimage/bin/$name; done
         ln -s busybox /tmp/testimage/bin/busybox-extras
+        add_flock /tmp/testimage
         tar -C /tmp/testimage -c . | podman import --quiet - quay.io/libpod/testimage:20220615
     }
     (cd /vm/podman/system && PODMAN="${engines[$engine]} --runtime runc" PODMAN_TIMEOUT=300 bats --tap 520-checkpoint.bats) \
