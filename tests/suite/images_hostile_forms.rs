@@ -3,9 +3,9 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 
-use crutils::Kind;
-use crutils::checkpoint::{Image, ImportOptions, images};
+use crutils::checkpoint::{Image, Import, ImportOptions, Limit, images};
 use crutils::watch::Watch;
+use crutils::{Kind, PlaceBuf};
 use serde_json::json;
 
 use crate::support::compressor;
@@ -229,4 +229,31 @@ fn an_index_of_many_images_is_listed_and_needs_a_name() {
     assert_eq!(named.unwrap().name.as_deref(), Some("n9999"));
     layout.index(&vec![one; 100_000]);
     refused(&layout.0, Kind::Limit, "100,000 images", &sandbox);
+}
+
+#[test]
+fn a_compressed_archive_that_expands_more_than_is_allowed_is_refused() {
+    let sandbox = Sandbox::new();
+    let mut members = packed(&whole(&sandbox));
+    members.push(file("zeros", vec![0; 64 << 20]));
+    let path = sandbox.path().join("image.tar.gz");
+    let bytes = compressor::Compression::Gzip.pack(&archive(members));
+    fs::write(&path, bytes).unwrap();
+    let mut options = ImportOptions::new();
+    options.spool_directory(PlaceBuf::new(sandbox.path()).unwrap());
+    let opened = |options: &ImportOptions| {
+        let watch = Watch::new();
+        [
+            images(&path, options, &watch).map(drop),
+            Image::open(&path, None, options, &watch).map(drop),
+            Import::open_image(&path, None, options, &watch).map(drop),
+        ]
+    };
+    for result in opened(&options) {
+        result.unwrap();
+    }
+    options.limit(Limit::Ratio, 100);
+    for result in opened(&options) {
+        assert_eq!(result.unwrap_err().kind(), Kind::Limit);
+    }
 }
