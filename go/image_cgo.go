@@ -132,7 +132,7 @@ func (e *Export) WriteImage(ctx context.Context, image Place, imageOptions *Imag
 
 // OpenImage reads what an image says of itself: its manifest and its config, whose digests are verified. Its layers aren't
 // read. reference is the image's name, or "sha256:" and the digest of its manifest; "" means the only image. options is nil
-// for the defaults; of them only SpoolDirectory, Progress and Warning count.
+// for the defaults; of them only SpoolDirectory, Progress, Warning and the limit of the ratio count.
 func OpenImage(ctx context.Context, image Place, reference string, options *ImportOptions) (*Image, error) {
 	var args arguments
 	defer args.release()
@@ -146,7 +146,7 @@ func OpenImage(ctx context.Context, image Place, reference string, options *Impo
 
 // ListImages lists the images of a layout or an oci-archive: what its index names, in the index's order. The images themselves
 // aren't read, and an index of several platforms is one image. options is nil for the defaults; of them only SpoolDirectory,
-// Progress and Warning count.
+// Progress, Warning and the limit of the ratio count.
 func ListImages(ctx context.Context, image Place, options *ImportOptions) ([]ListedImage, error) {
 	var args arguments
 	defer args.release()

@@ -1787,7 +1787,7 @@ int CRExportWriteImage(const struct CRExport *checkpoint,
  * @param reference The image's name, or "sha256:" and the digest of its manifest; NULL or "" for the only image. Of
  * an index of several platforms the image for this machine is meant.
  * @param options NULL for the defaults. CRImportOptionsSpoolDirectory says where an oci-archive is kept that is
- * compressed or comes through a pipe.
+ * compressed or comes through a pipe, and CR_IMPORT_LIMIT_RATIO how much may come of a compressed one.
  * @param watch NULL for none.
  * @param opened Receives the image, which the caller frees with CRImageFree.
  *
@@ -1797,7 +1797,7 @@ int CRExportWriteImage(const struct CRExport *checkpoint,
  * - ENODATA: there is no such image; or there are several, and no reference.
  * - EBADMSG: it is no layout; or a document is malformed, or not as its descriptor says.
  * - E2BIG: a document is larger than 4 MiB, there are more than 127 layers, or indexes are nested deeply; or an
- *   archive has to be kept, and there is no directory for it.
+ *   archive has to be kept, and there is no directory for it, or it expands more than is allowed.
  * - EOPNOTSUPP: a layer is encrypted; or a media type or an algorithm of digests isn't supported.
  */
 int CRImageOpen(int at,
@@ -1847,14 +1847,15 @@ const struct CRImageInfo *CRImportImageInfo(const struct CRImport *import);
  *
  * @param at,image A layout's directory, or an oci-archive: a file, a pipe or a socket.
  * @param options NULL for the defaults. CRImportOptionsSpoolDirectory says where an oci-archive is kept that is
- * compressed or comes through a pipe.
+ * compressed or comes through a pipe, and CR_IMPORT_LIMIT_RATIO how much may come of a compressed one.
  * @param watch NULL for none.
  * @param list Receives the images, which the caller frees with CRImageListFree.
  *
  * Errors:
  * - ENOENT: there is no such file or directory.
  * - EBADMSG: it is no layout, or its index is malformed.
- * - E2BIG: the index is larger than 4 MiB; or an archive has to be kept, and there is no directory for it.
+ * - E2BIG: the index is larger than 4 MiB; or an archive has to be kept, and there is no directory for
+ *   it, or it expands more than is allowed.
  * - ECANCELED, ETIMEDOUT: the watch ended the work.
  */
 int CRImageListOpen(int at,

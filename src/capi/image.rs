@@ -271,7 +271,7 @@ pub extern "C" fn CRExportWriteImage(
 /// @param reference The image's name, or "sha256:" and the digest of its manifest; NULL or "" for the only image. Of
 /// an index of several platforms the image for this machine is meant.
 /// @param options NULL for the defaults. CRImportOptionsSpoolDirectory says where an oci-archive is kept that is
-/// compressed or comes through a pipe.
+/// compressed or comes through a pipe, and CR_IMPORT_LIMIT_RATIO how much may come of a compressed one.
 /// @param watch NULL for none.
 /// @param opened Receives the image, which the caller frees with CRImageFree.
 ///
@@ -281,7 +281,7 @@ pub extern "C" fn CRExportWriteImage(
 /// - ENODATA: there is no such image; or there are several, and no reference.
 /// - EBADMSG: it is no layout; or a document is malformed, or not as its descriptor says.
 /// - E2BIG: a document is larger than 4 MiB, there are more than 127 layers, or indexes are nested deeply; or an
-///   archive has to be kept, and there is no directory for it.
+///   archive has to be kept, and there is no directory for it, or it expands more than is allowed.
 /// - EOPNOTSUPP: a layer is encrypted; or a media type or an algorithm of digests isn't supported.
 #[unsafe(no_mangle)]
 pub extern "C" fn CRImageOpen(

@@ -72,14 +72,15 @@ fn image((image, texts): (&ListedImage, &Texts)) -> CRListedImage {
 ///
 /// @param at, image A layout's directory, or an oci-archive: a file, a pipe or a socket.
 /// @param options NULL for the defaults. CRImportOptionsSpoolDirectory says where an oci-archive is kept that is
-/// compressed or comes through a pipe.
+/// compressed or comes through a pipe, and CR_IMPORT_LIMIT_RATIO how much may come of a compressed one.
 /// @param watch NULL for none.
 /// @param list Receives the images, which the caller frees with CRImageListFree.
 ///
 /// Errors:
 /// - ENOENT: there is no such file or directory.
 /// - EBADMSG: it is no layout, or its index is malformed.
-/// - E2BIG: the index is larger than 4 MiB; or an archive has to be kept, and there is no directory for it.
+/// - E2BIG: the index is larger than 4 MiB; or an archive has to be kept, and there is no directory for
+///   it, or it expands more than is allowed.
 /// - ECANCELED, ETIMEDOUT: the watch ended the work.
 #[unsafe(no_mangle)]
 pub extern "C" fn CRImageListOpen(

@@ -10,7 +10,7 @@ use crate::support::compressor;
 use crate::support::door::Door;
 use crate::support::process::Test;
 use crate::support::sandbox::Sandbox;
-use crate::support::session::Options;
+use crate::support::session::{Options, RATIO};
 use crate::support::tarball::{Entry, archive, file, hardlink, symlink, unended};
 
 use super::images::*;
@@ -25,7 +25,8 @@ door_tests! {
     descriptors_that_lead_elsewhere_are_refused,
     a_document_of_4_gib_behind_a_small_descriptor_is_not_read,
     an_index_that_names_itself_is_refused,
-    an_index_of_many_images_is_listed_and_needs_a_name
+    an_index_of_many_images_is_listed_and_needs_a_name,
+    a_compressed_archive_that_expands_more_than_is_allowed_is_refused
 }
 
 /// The regular files of a layout as members.
@@ -246,4 +247,34 @@ fn an_index_of_many_images_is_listed_and_needs_a_name(_: &Test, door: &'static d
     assert_eq!(named.unwrap().name.as_deref(), Some("n9999"));
     layout.index(&vec![one; 100_000]);
     refused(door, &layout.0, LIMIT, "100,000 images", &sandbox);
+}
+
+fn a_compressed_archive_that_expands_more_than_is_allowed_is_refused(
+    _: &Test,
+    door: &'static dyn Door,
+) {
+    let sandbox = Sandbox::new();
+    let mut members = packed(&whole(&sandbox));
+    members.push(file("zeros", vec![0; 64 << 20]));
+    let path = sandbox.path().join("image.tar.gz");
+    let bytes = compressor::Compression::Gzip.pack(&archive(members));
+    fs::write(&path, bytes).unwrap();
+    let opened = |options: &Options| {
+        let image = || (&path).into();
+        [
+            door.list_images(image(), options).map(drop),
+            door.read_image(image(), None, options).map(drop),
+            door.open_image(image(), None, options, None).map(drop),
+        ]
+    };
+    let options = Options {
+        spool: Some(sandbox.path().into()),
+        ..Options::none()
+    };
+    for result in opened(&options) {
+        result.unwrap();
+    }
+    for result in opened(&options.with(RATIO, 100)) {
+        assert_eq!(result.unwrap_err().kind, LIMIT);
+    }
 }

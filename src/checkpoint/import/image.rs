@@ -35,8 +35,8 @@ pub fn images<'p>(
     watch: &Watch,
 ) -> Result<Vec<ListedImage>> {
     let place = place.into();
-    let listed =
-        image::open_store(place, options.spool_place(), &reading(watch)).and_then(|store| {
+    let listed = image::open_store(place, options.spool_place(), &reading(options, watch))
+        .and_then(|store| {
             let all = candidates(&store)?.into_iter();
             Ok(all
                 .map(|one| ListedImage {
@@ -56,15 +56,16 @@ impl Image {
     /// The image is in a layout (a directory) or in an oci-archive (a file, a pipe or a socket). `reference` is its name,
     /// or `sha256:` and its digest; without one the only image is meant. Of an index of several platforms that image is
     /// meant that is for this machine. What isn't plain or isn't a regular file is copied into an unnamed file in
-    /// [`ImportOptions::spool_directory`] first; no other option counts.
+    /// [`ImportOptions::spool_directory`] first, as far as [`Limit::Ratio`](super::Limit::Ratio) allows; no other option
+    /// counts.
     ///
     /// # Errors
     ///
     /// EINVAL for a malformed reference; ENOENT if there is no such file; ENODATA if there is no such image, or several
     /// and no reference; EBADMSG for what is no layout, for malformed documents, and for what isn't as its descriptor says;
-    /// E2BIG for documents above 4 MiB, more than 127 layers or deeply nested indexes, and if a spool is needed and there is
-    /// no directory for it; EOPNOTSUPP for encrypted layers, media types that aren't supported, and other digests than
-    /// sha256.
+    /// E2BIG for documents above 4 MiB, more than 127 layers or deeply nested indexes, for an archive that expands more
+    /// than is allowed, and if a spool is needed and there is no directory for it; EOPNOTSUPP for encrypted layers, media
+    /// types that aren't supported, and other digests than sha256.
     pub fn open<'p>(
         place: impl Into<Place<'p>>,
         reference: Option<&str>,
@@ -72,14 +73,16 @@ impl Image {
         watch: &Watch,
     ) -> Result<Self> {
         let place = place.into();
-        image::open(place, reference, options.spool_place(), &reading(watch)).map(|open| open.image)
+        let reading = reading(options, watch);
+        image::open(place, reference, options.spool_place(), &reading).map(|open| open.image)
     }
 }
 
-fn reading(watch: &Watch) -> Reading {
+/// How what an image says of itself is read, and an oci-archive that is compressed before that.
+fn reading(options: &ImportOptions, watch: &Watch) -> Reading {
     Reading {
         watch: watch.clone(),
-        ..Reading::default()
+        max_ratio: options.max_ratio,
     }
 }
 
@@ -109,10 +112,7 @@ impl Import {
     ) -> Result<Self> {
         let place = image.into();
         let step = place.named("image");
-        let reading = Reading {
-            watch: watch.clone(),
-            max_ratio: options.max_ratio,
-        };
+        let reading = reading(options, watch);
         let opened = image::open(place, reference, options.spool_place(), &reading)?;
         let mut own = options.clone();
         own.layer = true;
