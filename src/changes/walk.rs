@@ -70,22 +70,22 @@ struct Shared {
 }
 
 /// What a helper has found.
-enum Found {
+enum HelperFinding {
     All(Vec<Finding>),
     /// The directory is to be shared by whoever's turn it is.
     Large,
 }
 
-impl Size for Found {
+impl Size for HelperFinding {
     fn size(&self) -> usize {
         match self {
-            Found::All(findings) => findings.len(),
-            Found::Large => 0,
+            HelperFinding::All(findings) => findings.len(),
+            HelperFinding::Large => 0,
         }
     }
 }
 
-type Works = Board<Work, Found>;
+type Works = Board<Work, HelperFinding>;
 
 /// Ends the help, whatever ends the walk.
 struct Ending<'b>(&'b Works);
@@ -197,14 +197,14 @@ impl<'w> Walk<'w> {
     }
 
     /// Takes what was found of a work, or finds it.
-    fn take(&mut self, works: &Works, work: &Work, found: Option<Found>) -> Result<()> {
+    fn take(&mut self, works: &Works, work: &Work, found: Option<HelperFinding>) -> Result<()> {
         match (work, found) {
-            (Work::Directory(pair), Some(Found::All(findings))) => {
+            (Work::Directory(pair), Some(HelperFinding::All(findings))) => {
                 self.watch.at(pair.path.as_bytes());
                 self.watch.step(0)?;
                 self.note_all(findings)?;
             }
-            (Work::Names(..), Some(Found::All(findings))) => {
+            (Work::Names(..), Some(HelperFinding::All(findings))) => {
                 self.watch.step(0)?;
                 return self.note_all(findings);
             }
@@ -323,14 +323,14 @@ impl<'w> Walk<'w> {
 }
 
 /// What a helper does. An error is found again by the one whose turn it is.
-fn find(look: Look<'_>, watch: &Watch, work: &Work) -> Option<Found> {
+fn find(look: Look<'_>, watch: &Watch, work: &Work) -> Option<HelperFinding> {
     let mut findings = Vec::new();
     match work {
         Work::Directory(pair) => {
             let opened = look.open(pair).ok()?;
             let names = look.names(pair, &opened).ok()?;
             if names.len() > NAMES {
-                return Some(Found::Large);
+                return Some(HelperFinding::Large);
             }
             look.look_at_all(&opened, &names, || watch.check(), &mut findings)
                 .ok()?;
@@ -342,7 +342,7 @@ fn find(look: Look<'_>, watch: &Watch, work: &Work) -> Option<Found> {
         }
         Work::End => {}
     }
-    Some(Found::All(findings))
+    Some(HelperFinding::All(findings))
 }
 
 /// Does something that needs descriptors; once more and alone, if they run out while others help.

@@ -12,7 +12,7 @@ use nix::sys::stat::SFlag;
 use thiserror::Error as ThisError;
 
 use super::deleted_list::Paths;
-use super::held::{Held, Targets};
+use super::held::{Deletions, Held};
 use super::names::{DELETED_FILES, ROOTFS_DIFF_TAR};
 use super::{CONTAINER_ROOT, file_name, open_in_base_ambient};
 use super::{MAX_DELETED_FILES, deleted_list};
@@ -77,7 +77,7 @@ pub fn remove_deleted_files<'b, 'r>(
         .context(|| DELETED_FILES)
         .context(step)?;
     let root = Root::new(container_root.open_directory_ambient(CONTAINER_ROOT)?);
-    let held = |targets: &Targets| match open_regular_at(&base, &file_name(ROOTFS_DIFF_TAR)?)? {
+    let held = |targets: &Deletions| match open_regular_at(&base, &file_name(ROOTFS_DIFF_TAR)?)? {
         Some(tar) => Held::read(tar, &root, targets).context(|| ROOTFS_DIFF_TAR),
         None => Ok(Held::default()),
     };
@@ -109,7 +109,7 @@ impl DeletedFiles {
     pub(super) fn remove(
         self,
         root: &Root,
-        find_held: impl FnOnce(&Targets) -> Result<Held>,
+        find_held: impl FnOnce(&Deletions) -> Result<Held>,
         watch: &Watch,
     ) -> Result<()> {
         let targets = self.find_all(root, watch)?;
@@ -141,8 +141,8 @@ impl DeletedFiles {
     }
 
     /// The listed objects that are there.
-    fn find_all(&self, root: &Root, watch: &Watch) -> Result<Targets> {
-        let (mut parents, mut targets) = (Parents::new(root), Targets::default());
+    fn find_all(&self, root: &Root, watch: &Watch) -> Result<Deletions> {
+        let (mut parents, mut targets) = (Parents::new(root), Deletions::default());
         for (number, spelled) in self.0.iter().enumerate() {
             watch.check()?;
             find_target(&mut parents, &mut targets, number, spelled).at_entry(spelled)?;
@@ -155,7 +155,7 @@ impl DeletedFiles {
 /// Adds what a line of the list names, if it is there.
 fn find_target(
     parents: &mut Parents<'_>,
-    targets: &mut Targets,
+    targets: &mut Deletions,
     number: usize,
     spelled: &[u8],
 ) -> Result<()> {

@@ -18,7 +18,7 @@ use crate::tar::{Member, MemberKind, Reader};
 
 /// The listed objects that are there. There may be millions.
 #[derive(Default)]
-pub(super) struct Targets {
+pub(super) struct Deletions {
     /// Which lines of the list they are.
     listed: Vec<usize>,
     /// Their paths without symlinks.
@@ -31,7 +31,7 @@ pub(super) struct Targets {
     budget: Budget,
 }
 
-impl Targets {
+impl Deletions {
     /// Adds the object `canonical`, line `listed` of the list, which is found through `links`.
     pub(super) fn add(
         &mut self,
@@ -165,7 +165,7 @@ impl Noted {
 
 impl Held {
     /// Reads the whole diff `tar`, which was applied below `root`. Nothing is changed.
-    pub(super) fn read(tar: File, root: &Root, targets: &Targets) -> Result<Self> {
+    pub(super) fn read(tar: File, root: &Root, targets: &Deletions) -> Result<Self> {
         let mut search = Search::new(root, targets);
         let mut reader = Reader::new(Input::new(tar, &Reading::default())?);
         while let Some(member) = reader.next_member()? {
@@ -179,7 +179,7 @@ impl Held {
     }
 
     /// The same from the members of a diff that was applied below `root`.
-    pub(super) fn of(noted: &Noted, root: &Root, targets: &Targets) -> Result<Self> {
+    pub(super) fn of(noted: &Noted, root: &Root, targets: &Deletions) -> Result<Self> {
         let mut search = Search::new(root, targets);
         for (path, is_directory) in noted.names.iter().zip(&noted.directories) {
             search.look_at(path, *is_directory).at_entry(path)?;
@@ -189,7 +189,7 @@ impl Held {
 
     /// Whether the target was found through a symlink that the diff has put there. What was deleted had that path when
     /// a directory was in the symlink's place; what the symlink leads to is something else.
-    pub(super) fn leads_elsewhere(&self, targets: &Targets, target: usize) -> bool {
+    pub(super) fn leads_elsewhere(&self, targets: &Deletions, target: usize) -> bool {
         let mut links = targets.links(target).iter();
         links.any(|link| self.links.contains(link))
     }
@@ -217,7 +217,7 @@ impl Held {
 
 struct Search<'r> {
     parents: Parents<'r>,
-    targets: &'r Targets,
+    targets: &'r Deletions,
     /// The symlinks on the way to listed paths.
     links: HashSet<&'r RootPath>,
     held: Held,
@@ -225,7 +225,7 @@ struct Search<'r> {
 }
 
 impl<'r> Search<'r> {
-    fn new(root: &'r Root, targets: &'r Targets) -> Self {
+    fn new(root: &'r Root, targets: &'r Deletions) -> Self {
         Self {
             parents: Parents::new(root),
             targets,

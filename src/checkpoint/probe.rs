@@ -83,12 +83,12 @@ pub fn runtime_supports_pod_checkpoint_restore(runtime_path: &Path) -> bool {
 fn knows_checkpoint(runtime: &Path, patience: Patience) -> bool {
     const ASKED: [&str; 2] = ["checkpoint", "--help"];
     let begin = Instant::now();
-    match run(runtime, ASKED, &mut Output::Discarded, patience) {
+    match run(runtime, ASKED, &mut RuntimeOutput::Discarded, patience) {
         Some(Some(0)) => true,
         Some(Some(USAGE_STATUS)) => {
             let answer = patience.answer.saturating_sub(begin.elapsed());
             let patience = Patience { answer, ..patience };
-            let mut output = Output::Collected(Vec::new());
+            let mut output = RuntimeOutput::Collected(Vec::new());
             let status = run(runtime, ASKED, &mut output, patience);
             status == Some(Some(USAGE_STATUS)) && output.holds(CHECKPOINT_USAGE)
         }
@@ -97,7 +97,7 @@ fn knows_checkpoint(runtime: &Path, patience: Patience) -> bool {
 }
 
 fn knows_mount_context(runtime: &Path, patience: Patience) -> bool {
-    let mut output = Output::Collected(Vec::new());
+    let mut output = RuntimeOutput::Collected(Vec::new());
     let ended = run(
         runtime,
         ["restore", "--lsm-mount-context"],
@@ -109,16 +109,18 @@ fn knows_mount_context(runtime: &Path, patience: Patience) -> bool {
 }
 
 /// Where the output of a runtime goes.
-enum Output {
+enum RuntimeOutput {
     Discarded,
     Collected(Vec<u8>),
 }
 
-impl Output {
+impl RuntimeOutput {
     fn holds(&self, phrase: &[u8]) -> bool {
         match self {
-            Output::Discarded => false,
-            Output::Collected(text) => text.windows(phrase.len()).any(|window| window == phrase),
+            RuntimeOutput::Discarded => false,
+            RuntimeOutput::Collected(text) => {
+                text.windows(phrase.len()).any(|window| window == phrase)
+            }
         }
     }
 }
@@ -128,7 +130,7 @@ impl Output {
 fn run(
     runtime: &Path,
     arguments: [&str; 2],
-    output: &mut Output,
+    output: &mut RuntimeOutput,
     patience: Patience,
 ) -> Option<Option<i32>> {
     let deadline = Instant::now() + patience.answer;
@@ -140,9 +142,9 @@ fn run(
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let pipe = match output {
-        Output::Discarded => None,
+        RuntimeOutput::Discarded => None,
         // One pipe for both, since the phrase may be split across them.
-        Output::Collected(_) => {
+        RuntimeOutput::Collected(_) => {
             let (reader, writer) = io::pipe().ok()?;
             fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).ok()?;
             command.stdout(writer.try_clone().ok()?).stderr(writer);
@@ -176,7 +178,7 @@ enum Lost {
 fn wait(
     runtime: Pid,
     mut pipe: Option<PipeReader>,
-    output: &mut Output,
+    output: &mut RuntimeOutput,
     deadline: Instant,
 ) -> Result<Option<i32>, Lost> {
     // A runtime answers within milliseconds; one that doesn't isn't asked more often than this.
@@ -185,7 +187,7 @@ fn wait(
     loop {
         // In this order: what the runtime has written is in the pipe once it has ended.
         let ended = status(runtime)?;
-        if let (Some(reader), Output::Collected(text)) = (&mut pipe, &mut *output)
+        if let (Some(reader), RuntimeOutput::Collected(text)) = (&mut pipe, &mut *output)
             && drain(reader, text)? == Drained::ToTheEnd
         {
             pipe = None;

@@ -54,13 +54,13 @@ pub(crate) enum ChannelKind {
 pub(crate) struct Channel {
     file: File,
     kind: ChannelKind,
-    manner: Manner,
+    waiting: Waiting,
     watch: Watch,
 }
 
 /// How a channel keeps a stalled peer from holding it up.
 #[derive(Clone, Copy, Debug)]
-enum Manner {
+enum Waiting {
     /// There is no peer.
     Alone,
     /// A call returns EAGAIN rather than wait.
@@ -133,7 +133,7 @@ impl Channel {
             return Ok(Self {
                 file: File::from(own),
                 kind,
-                manner: Manner::Nonblocking,
+                waiting: Waiting::Nonblocking,
                 watch: watch.clone(),
             });
         }
@@ -144,14 +144,14 @@ impl Channel {
     fn sharing(fd: BorrowedFd<'_>, kind: ChannelKind, watch: &Watch) -> Result<Self> {
         let own = fd.try_clone_to_owned();
         let file = File::from(own.called(|| "dup")?);
-        let manner = match kind {
-            ChannelKind::Regular => Manner::Alone,
-            ChannelKind::Socket => Manner::Nonblocking,
-            ChannelKind::Pipe => Manner::Cautious { piece: PIPE_PIECE },
-            ChannelKind::Device if file.is_terminal() => Manner::Cautious {
+        let waiting = match kind {
+            ChannelKind::Regular => Waiting::Alone,
+            ChannelKind::Socket => Waiting::Nonblocking,
+            ChannelKind::Pipe => Waiting::Cautious { piece: PIPE_PIECE },
+            ChannelKind::Device if file.is_terminal() => Waiting::Cautious {
                 piece: TERMINAL_PIECE,
             },
-            ChannelKind::Device => Manner::Cautious {
+            ChannelKind::Device => Waiting::Cautious {
                 piece: DEVICE_PIECE,
             },
         };
@@ -159,7 +159,7 @@ impl Channel {
         Ok(Self {
             file,
             kind,
-            manner,
+            waiting,
             watch,
         })
     }
@@ -191,7 +191,7 @@ impl Channel {
 
     /// Whether the kernel gives it the data of regular files: it is a pipe, and the call needn't wait for a reader.
     pub(crate) fn takes_files(&self) -> bool {
-        self.kind == ChannelKind::Pipe && matches!(self.manner, Manner::Nonblocking)
+        self.kind == ChannelKind::Pipe && matches!(self.waiting, Waiting::Nonblocking)
     }
 
     /// Sends some of the `len` bytes of `file` at `from` without taking them through memory. Returns how many that were: 0
@@ -223,7 +223,7 @@ impl Channel {
         events: PollFlags,
         mut call: impl FnMut(&File) -> Result<usize, Errno>,
     ) -> io::Result<usize> {
-        let mut ask = matches!(self.manner, Manner::Cautious { .. });
+        let mut ask = matches!(self.waiting, Waiting::Cautious { .. });
         loop {
             self.watch.check()?;
             if ask && !self.is_ready(events)? {
@@ -248,8 +248,8 @@ impl Channel {
 
     /// How much is moved by one call at most.
     fn piece(&self) -> usize {
-        match self.manner {
-            Manner::Cautious { piece } => piece,
+        match self.waiting {
+            Waiting::Cautious { piece } => piece,
             _ => usize::try_from(MAX_COPIED).unwrap_or(usize::MAX),
         }
     }

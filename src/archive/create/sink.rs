@@ -60,7 +60,7 @@ impl error::Refusal for Refusal {
 
 /// A tar stream on its way into an archive, in large writes. What of it has left for the archive is told to the watch.
 pub(crate) struct Sink<'s> {
-    output: Output<'s>,
+    output: StreamEnd<'s>,
     /// What of the stream is in the output.
     written: u64,
     /// Where the archive begins in the stream whose members come now: not at 0 for a nested one.
@@ -85,7 +85,7 @@ pub(super) fn check_avoided(file: &File, avoided: Option<Identity>) -> Result<()
 }
 
 /// What takes the stream.
-enum Output<'s> {
+enum StreamEnd<'s> {
     /// A plain archive in a file: the kernel clones or copies large data there.
     File(Plain<'s>),
     /// A plain archive in a pipe, which the kernel hands large data to.
@@ -157,7 +157,7 @@ impl<'s> Sink<'s> {
             start,
             hasher: None,
         };
-        Self::new(Output::File(plain), watch)
+        Self::new(StreamEnd::File(plain), watch)
     }
 
     /// Starts a plain archive in `file`, which is open for reading, too, and digests it. Data that is cloned is read for
@@ -168,20 +168,20 @@ impl<'s> Sink<'s> {
             start: 0,
             hasher: Some(Hasher::new()),
         };
-        Self::new(Output::File(plain), watch)
+        Self::new(StreamEnd::File(plain), watch)
     }
 
     /// Starts a plain archive in a pipe that [takes files](Channel::takes_files).
     pub(crate) fn into_pipe(pipe: Channel, watch: &'s Watch) -> Self {
-        Self::new(Output::Pipe(pipe), watch)
+        Self::new(StreamEnd::Pipe(pipe), watch)
     }
 
     /// Starts an archive that `encoder` makes.
     pub(crate) fn into_encoder(encoder: Box<dyn Encode + 's>, watch: &'s Watch) -> Self {
-        Self::new(Output::Encoder(encoder), watch)
+        Self::new(StreamEnd::Encoder(encoder), watch)
     }
 
-    fn new(output: Output<'s>, watch: &'s Watch) -> Self {
+    fn new(output: StreamEnd<'s>, watch: &'s Watch) -> Self {
         Self {
             output,
             written: 0,
@@ -314,13 +314,13 @@ impl<'s> Sink<'s> {
 
     /// Sets data of so many bytes apart from what is before, or behind it.
     fn cut_around(&mut self, stored: u64) -> Result<()> {
-        if stored < APART || !matches!(self.output, Output::Encoder(_)) {
+        if stored < APART || !matches!(self.output, StreamEnd::Encoder(_)) {
             return Ok(());
         }
         self.write()?;
         match &mut self.output {
-            Output::Encoder(encoder) => encoder.cut(),
-            Output::File(_) | Output::Pipe(_) => Ok(()),
+            StreamEnd::Encoder(encoder) => encoder.cut(),
+            StreamEnd::File(_) | StreamEnd::Pipe(_) => Ok(()),
         }
     }
 
@@ -347,9 +347,9 @@ impl<'s> Sink<'s> {
         self.raw(&END_OF_ARCHIVE)?;
         self.write()?;
         let sha256 = match self.output {
-            Output::File(output) => output.hasher.map(Hasher::finish),
-            Output::Pipe(_) => None,
-            Output::Encoder(encoder) => {
+            StreamEnd::File(output) => output.hasher.map(Hasher::finish),
+            StreamEnd::Pipe(_) => None,
+            StreamEnd::Encoder(encoder) => {
                 encoder.finish()?;
                 None
             }
@@ -380,9 +380,9 @@ impl<'s> Sink<'s> {
     fn copy(&mut self, file: &File, extent: Extent) -> Result<u64> {
         self.write()?;
         let moved = match &mut self.output {
-            Output::File(output) => output.take(file, extent, self.written, self.watch)?,
-            Output::Pipe(pipe) => send(pipe, file, extent, self.watch)?,
-            Output::Encoder(_) => 0,
+            StreamEnd::File(output) => output.take(file, extent, self.written, self.watch)?,
+            StreamEnd::Pipe(pipe) => send(pipe, file, extent, self.watch)?,
+            StreamEnd::Encoder(_) => 0,
         };
         self.written += moved;
         let rest = Extent {
@@ -433,15 +433,15 @@ impl<'s> Sink<'s> {
 
     fn write(&mut self) -> Result<()> {
         let result = match &mut self.output {
-            Output::File(output) => {
+            StreamEnd::File(output) => {
                 if let Some(hasher) = &mut output.hasher {
                     hasher.update(&self.gathered);
                 }
                 let at = output.start + self.written;
                 write_all_at(output.file, &self.gathered, at)
             }
-            Output::Pipe(pipe) => pipe.write_all(&self.gathered),
-            Output::Encoder(encoder) => encoder.write_all(&self.gathered),
+            StreamEnd::Pipe(pipe) => pipe.write_all(&self.gathered),
+            StreamEnd::Encoder(encoder) => encoder.write_all(&self.gathered),
         };
         result.called(|| "write")?;
         let bytes = self.gathered.len() as u64;

@@ -34,7 +34,7 @@ use directories::Directories;
 use metadata::XattrSetting;
 use places::PathMap;
 use refusal::Refusal;
-use whiteout::{Layer, Whiteout};
+use whiteout::{LayerSoFar, Whiteout};
 
 pub(crate) use ids::IdMap;
 pub use ids::IdRange;
@@ -91,7 +91,7 @@ pub(crate) struct Extraction<'r> {
     /// Devices that can't be made in a user namespace.
     skipped_devices: PathMap<()>,
     /// What was made, if there may be whiteouts.
-    layer: Layer,
+    layer: LayerSoFar,
 }
 
 /// Where a member goes.
@@ -126,7 +126,7 @@ impl<'r> Extraction<'r> {
             directories: Directories::default(),
             own_files: PathMap::default(),
             skipped_devices: PathMap::default(),
-            layer: Layer::default(),
+            layer: LayerSoFar::default(),
         })
     }
 

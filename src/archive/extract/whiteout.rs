@@ -115,7 +115,7 @@ fn check_empty(member: &Member) -> Result<(), Bad> {
 
 /// What there is of the layer that is being extracted, by paths without symlinks.
 #[derive(Default)]
-pub(super) struct Layer {
+pub(super) struct LayerSoFar {
     /// What this extraction has made, or left out as a device that can't be made. What was replaced since is in here,
     /// too: it is in something that was made.
     made: PathMap<()>,
@@ -124,7 +124,7 @@ pub(super) struct Layer {
     cleared: PathMap<()>,
 }
 
-impl Keep for Layer {
+impl Keep for LayerSoFar {
     fn keeps(&self, path: &RootPath) -> bool {
         self.made.get(path).is_some()
     }
@@ -138,7 +138,7 @@ impl Keep for Layer {
     }
 }
 
-impl Layer {
+impl LayerSoFar {
     pub(super) fn remember(&mut self, path: RootPath) -> Result<()> {
         self.made.insert(path, (), 0)
     }

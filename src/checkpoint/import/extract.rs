@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::Refusal;
 use super::completeness::{Images, Refused};
 use super::options::ImportOptions;
-use super::targets::{Route, Selection, Targets};
+use super::targets::{Goal, Selection, Targets};
 use crate::archive::{
     Content, Extraction, Input, Meter, Policy, Reading, Rules, Sha256Digest, Terms, Verdict,
 };
@@ -202,16 +202,16 @@ impl<'p> Pass<'p> {
         named
             .and_then(|()| self.options.rules.check_names(member))
             .at_entry(&member.path)?;
-        let (route, mut data) = (self.targets.route(&path), reader.data());
-        if let (None, Some(bundle)) = (route, bundle) {
+        let (goal, mut data) = (self.targets.goal(&path), reader.data());
+        if let (None, Some(bundle)) = (goal, bundle) {
             return bundle.extract(member, &mut data);
         }
         // The extraction into the bundle counts its own.
         self.meter
             .count_member(&self.options.rules.limits)
             .at_entry(&member.path)?;
-        match route {
-            Some(route) => self.follow(route, &path, member, &mut data),
+        match goal {
+            Some(goal) => self.follow(goal, &path, member, &mut data),
             None => Ok(()),
         }
     }
@@ -219,28 +219,28 @@ impl<'p> Pass<'p> {
     /// Takes a member to the destination of its own.
     fn follow(
         &mut self,
-        route: Route<'_>,
+        goal: Goal<'_>,
         path: &RootPath,
         member: &Member,
         data: &mut Data<'_, Input<'_>>,
     ) -> Result<()> {
         let file = self.check_route(path, member).at_entry(&member.path)?;
         let step = || format!("apply {}", path.quoted());
-        match route {
-            Route::Diff(root) => {
+        match goal {
+            Goal::Diff(root) => {
                 let (terms, noted) = (self.terms(&self.diff_rules), &self.noted);
                 let note = |member: &Member| noted.borrow_mut().add(member);
                 Input::nested(file, data, self.reading)
                     .and_then(|nested| apply(nested, root, terms, &note))
                     .context(step)
             }
-            Route::Tree(root) => {
+            Goal::Tree(root) => {
                 let terms = self.terms(&self.tree_rules);
                 Input::nested(file, data, self.reading)
                     .and_then(|nested| extract_tree(nested, root, terms))
                     .context(step)
             }
-            Route::Deleted => {
+            Goal::Deleted => {
                 let list = DeletedFiles::read(Content::new(file, data));
                 self.deleted = Some(list.at_entry(&member.path)?);
                 Ok(())

@@ -11,7 +11,7 @@ use super::contents::{Contents, MemberInfo};
 use super::extract::{Imported, Pass};
 use super::options::ImportOptions;
 use super::targets::{Selection, Targets};
-use super::verified::{State, Verified};
+use super::verified::{Stamp, Verified};
 use crate::archive::{
     ArchiveOrigin, Content, Hash, Input, Meter, Overflow, Peer, Reading, Sha256Digest, digest_of,
 };
@@ -325,12 +325,12 @@ impl Import {
             return Ok(None);
         };
         let watch = &self.reading.watch;
-        let state = State::of(file)?;
-        watch.begin(Phase::Verifying, Some(state.len));
-        let digest = digest_of(file, state.len, watch)?;
+        let stamp = Stamp::of(file)?;
+        watch.begin(Phase::Verifying, Some(stamp.len));
+        let digest = digest_of(file, stamp.len, watch)?;
         watch.end();
         expect(expected, digest)?;
-        Ok(Some(Verified { digest, state }))
+        Ok(Some(Verified { digest, stamp }))
     }
 
     /// The digest of an archive that was read to its end, if it was asked for and is as expected.
@@ -340,7 +340,7 @@ impl Import {
         verified: Option<Verified>,
     ) -> Result<Option<Sha256Digest>> {
         if let (Some(verified), ArchiveOrigin::File(file)) = (verified, &self.origin)
-            && State::of(file)? != verified.state
+            && Stamp::of(file)? != verified.stamp
         {
             return Err(super::Refusal::Written.into());
         }

@@ -148,25 +148,25 @@ impl Targets {
     }
 
     /// Whether a member goes anywhere else than into the bundle.
-    pub(super) fn route(&self, path: &RootPath) -> Option<Route<'_>> {
+    pub(super) fn goal(&self, path: &RootPath) -> Option<Goal<'_>> {
         let path = path.as_bytes();
         if let Some(root) = &self.root {
             if path == ROOTFS_DIFF_TAR.as_bytes() {
-                return Some(Route::Diff(root));
+                return Some(Goal::Diff(root));
             }
             if path == DELETED_FILES.as_bytes() {
-                return Some(Route::Deleted);
+                return Some(Goal::Deleted);
             }
         }
         if path == SHM_TAR.as_bytes() {
-            return self.shm.as_ref().map(Route::Tree);
+            return self.shm.as_ref().map(Goal::Tree);
         }
         let volume = volume_of(path)?;
         let volume = self
             .volumes
             .iter()
             .find(|(name, _)| name.as_bytes() == volume);
-        volume.map(|(_, root)| Route::Tree(root))
+        volume.map(|(_, root)| Goal::Tree(root))
     }
 
     /// The members that have to be in the archive, since a directory waits for them.
@@ -187,7 +187,7 @@ fn check_unset<T>(destination: Option<&T>, argument: &str) -> Result<()> {
 
 /// Where a member goes that doesn't go into the bundle.
 #[derive(Clone, Copy)]
-pub(super) enum Route<'t> {
+pub(super) enum Goal<'t> {
     /// It is the rootfs diff, to be applied below this root.
     Diff(&'t Root),
     /// It is the list of what is deleted at the end.

@@ -12,17 +12,17 @@ use crate::error::{Called as _, Result};
 #[derive(Clone, Copy)]
 pub(super) struct Verified {
     pub(super) digest: Sha256Digest,
-    pub(super) state: State,
+    pub(super) stamp: Stamp,
 }
 
 /// What changes when somebody writes to a file, unless he sets it back.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct State {
+pub(super) struct Stamp {
     pub(super) len: u64,
     modified: (i64, i64),
 }
 
-impl State {
+impl Stamp {
     pub(super) fn of(file: &File) -> Result<Self> {
         let metadata = file.metadata().called(|| "fstat")?;
         Ok(Self {
