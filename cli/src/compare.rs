@@ -85,14 +85,14 @@ fn print_process(process: &ProcessComparison, output: &mut Output) -> Result<(),
         "    {} {}{changed}",
         process.pid, process.comm
     ))?;
-    wrapped(6, format!("memory: {}", memory(&process.memory)), output)?;
+    wrapped(6, &format!("memory: {}", memory(&process.memory)), output)?;
     for mapping in &process.mappings {
         let what = match &mapping.path {
             Some(path) => path.to_string(),
             None => mapping.kind.to_owned(),
         };
         let line = format!("{:x} {what}: {}", mapping.start, memory(&mapping.memory));
-        wrapped(8, line, output)?;
+        wrapped(8, &line, output)?;
     }
     print_lines(&process.gone_files, &process.new_files, output)
 }
@@ -111,8 +111,8 @@ fn print_lines(gone: &[String], new: &[String], output: &mut Output) -> Result<(
 }
 
 /// Prints a line behind so many blanks, and what doesn't fit below it, two further in.
-fn wrapped(blanks: usize, line: String, output: &mut Output) -> Result<(), Failure> {
-    for (index, line) in wrap(&line, output.width - blanks - 2).iter().enumerate() {
+fn wrapped(blanks: usize, line: &str, output: &mut Output) -> Result<(), Failure> {
+    for (index, line) in wrap(line, output.width - blanks - 2).iter().enumerate() {
         let blanks = blanks + if index == 0 { 0 } else { 2 };
         let line = line.replace(BESIDE, " ");
         output.line(format_args!("{:blanks$}{line}", ""))?;

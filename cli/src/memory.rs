@@ -330,7 +330,8 @@ fn hex(bytes: &[u8], row: usize) -> String {
 
 /// A table of processes. What none of them has, has no column.
 fn print_table(inspection: &Inspection, output: &mut Output) -> Result<(), Failure> {
-    let sums: [(&str, fn(&MemoryUse) -> u64); 6] = [
+    type Sum = fn(&MemoryUse) -> u64;
+    let sums: [(&str, Sum); 6] = [
         ("MAPPED", |memory| memory.mapped),
         ("SHARED", |memory| memory.shared),
         ("HERE", |memory| memory.present),
@@ -343,7 +344,7 @@ fn print_table(inspection: &Inspection, output: &mut Output) -> Result<(), Failu
     ];
     let processes = inspection.processes();
     let is_usual = |name: &str| matches!(name, "MAPPED" | "HERE");
-    let has_any = |sum: fn(&MemoryUse) -> u64| processes.iter().any(|one| sum(&one.memory) > 0);
+    let has_any = |sum: Sum| processes.iter().any(|one| sum(&one.memory) > 0);
     let shown: Vec<_> = sums
         .into_iter()
         .filter(|(name, sum)| is_usual(name) || has_any(*sum))

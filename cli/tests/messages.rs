@@ -1,7 +1,12 @@
 //! What the command says, and how it is laid out: one form of messages, and lines that fit.
 
 #![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
 
 #[allow(dead_code, reason = "each test program uses some of it")]
 #[path = "../../tests/support/scratch.rs"]

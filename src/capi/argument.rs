@@ -333,12 +333,12 @@ impl io::Write for Filling<'_> {
         let count = bytes.len().min(self.len - self.filled);
         if count > 0 {
             let to = self.array.0.cast::<u8>();
-            // SAFETY: an array of `len` bytes may be there, as was checked, and `filled + count` is no more; the type says
-            // the rest, also that the array isn't where `bytes` are.
             #[allow(
                 clippy::multiple_unsafe_ops_per_block,
                 reason = "one argument holds for both"
             )]
+            // SAFETY: an array of `len` bytes may be there, as was checked, and `filled + count` is no more; the type says
+            // the rest, also that the array isn't where `bytes` are.
             unsafe {
                 ptr::copy_nonoverlapping(bytes.as_ptr(), to.add(self.filled), count);
             }

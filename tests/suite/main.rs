@@ -85,6 +85,7 @@ mod inspect_calls;
 mod inspect_compare;
 mod inspect_compare_json;
 mod inspect_crit;
+mod inspect_crit_images;
 mod inspect_doors;
 mod inspect_hostile;
 mod inspect_images;

@@ -34,7 +34,7 @@ pub(super) enum Source {
     /// A plain archive: any byte of a member by one read.
     Plain(Arc<File>),
     /// An archive that is read from its beginning, as often as need be.
-    Compressed(Cursors),
+    Compressed(Box<Cursors>),
     /// An archive that was read.
     Spent,
     /// A directory.
@@ -104,7 +104,7 @@ impl Store {
             (ArchiveOrigin::File(file), Input::File(_)) => Source::Plain(Arc::clone(file)),
             (ArchiveOrigin::File(_), Input::Stream(_) | Input::Frames(_))
             | (ArchiveOrigin::Made(..), _) => {
-                Source::Compressed(Cursors::new(origin, &input, reading.clone()))
+                Source::Compressed(Box::new(Cursors::new(origin, &input, reading.clone())))
             }
             (ArchiveOrigin::Stream(_), _) => Source::Spent,
         };
