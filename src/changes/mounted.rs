@@ -13,7 +13,7 @@ use nix::fcntl::OFlag;
 
 use super::OverlayXattrs;
 use crate::error::{self, Called as _, Error, Kind, Result, quote};
-use crate::fs::Place;
+use crate::fs::{Identity, Place};
 use crate::sys::mount_id;
 use crate::system::mounts::{Mount, unescape};
 
@@ -58,16 +58,16 @@ impl Mounted {
         let mount = Mount::all(&table)
             .find(|mount| mount.id == id)
             .ok_or_else(not_mounted)?;
-        let point = mount.point();
         // The root directory is its own parent.
-        let is_top = mount_id(above.as_fd()).called(|| "statx")? != id || point == Path::new("/");
+        let is_top = mount_id(above.as_fd()).called(|| "statx")? != id
+            || Identity::of(&above)? == Identity::of(&directory)?;
         if !is_top || mount.root != b"/" {
             return Err(not_mounted());
         }
         if mount.kind != b"overlay" {
             return Err(Untold::OtherType(quote(mount.kind)).into());
         }
-        Self::parse(mount.options)?.below_one_base(&point)
+        Self::parse(mount.options)?.below_one_base(&mount.point())
     }
 
     /// What the options of an overlay tell, with paths as they are there.

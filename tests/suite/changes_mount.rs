@@ -130,6 +130,8 @@ fn what_is_no_mounted_overlay_is_refused(_: &Test, door: &'static dyn Door) {
     };
     assert_eq!(failure(&o.at("d")), (libc::EINVAL, ARGUMENT), "below it");
     assert_eq!(failure(&part), (libc::EINVAL, ARGUMENT), "a part of it");
+    let plain = Sandbox::new();
+    assert_eq!(failure(plain.path()), (libc::EINVAL, ARGUMENT), "the host");
     let other = o.sandbox.path();
     assert_eq!(failure(other), (libc::EOPNOTSUPP, UNSUPPORTED), "a tmpfs");
     assert_eq!(failure(&o.at("missing")), (libc::ENOENT, SYSTEM));
