@@ -1,7 +1,7 @@
 //! Hostile images in archives, and documents that lead astray: refused before anything is made.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::Path;
 
 use crutils::checkpoint::{Image, Import, ImportOptions, Limit, images};
 use crutils::watch::Watch;
@@ -34,7 +34,7 @@ fn whole(sandbox: &Sandbox) -> Layout {
 }
 
 #[track_caller]
-fn refused(image: &PathBuf, kind: Kind, what: &str, sandbox: &Sandbox) {
+fn refused(image: &Path, kind: Kind, what: &str, sandbox: &Sandbox) {
     let error = import(image, None, sandbox).expect_err(what);
     assert_eq!(error.kind(), kind, "{what}: {error}");
     assert!(!sandbox.path().join("imported").exists(), "{what}");
