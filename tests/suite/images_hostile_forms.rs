@@ -1,7 +1,7 @@
 //! Hostile images in archives, and documents that lead astray: refused before anything is made.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -46,7 +46,7 @@ fn whole(sandbox: &Sandbox) -> Layout {
 }
 
 #[track_caller]
-fn refused(door: &dyn Door, image: &PathBuf, kind: u32, what: &str, sandbox: &Sandbox) {
+fn refused(door: &dyn Door, image: &Path, kind: u32, what: &str, sandbox: &Sandbox) {
     let error = import(door, image, None, sandbox).expect_err(what);
     assert_eq!(error.kind, kind, "{what}: {error}");
     assert!(!sandbox.path().join("imported").exists(), "{what}");

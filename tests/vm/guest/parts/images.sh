@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # boots: containers
-# Checkpoints as OCI images: podman restores containers from images that the library has written, and what podman has
-# put into an image the library imports, so that runc restores it.
+# Checkpoints as OCI images: podman restores containers from images that the library has written, and what podman
+# or ctr has put into an image the library imports, so that runc restores it.
 . /vm/containers.sh
 
 # recognised IMAGE NAME: podman's store has the annotations by which the engines recognise a checkpoint of this container
@@ -111,6 +111,45 @@ restored_by_runc() {
     runc_goes_on "$d" "$(cat /tmp/created.before)"
 }
 
+ctr() { command ctr --address /tmp/containerd/socket "$@"; }
+
+start_containerd() {
+    mkdir -p /tmp/containerd
+    printf '%s\n' 'version = 2' 'root = "/tmp/containerd/root"' 'state = "/tmp/containerd/state"' \
+        'disabled_plugins = ["io.containerd.grpc.v1.cri"]' '[grpc]' 'address = "/tmp/containerd/socket"' \
+        >/tmp/containerd/config.toml
+    containerd --config /tmp/containerd/config.toml >"$LOGS/containerd" 2>&1 &
+    echo $! >/tmp/containerd/pid
+    await ctr version
+    podman save --quiet --format oci-archive --output /tmp/image.oci image
+    ctr image import /tmp/image.oci
+}
+
+# ctr puts a checkpoint into an index that is no image.
+made_by_ctr() {
+    local root=/tmp/containerd/state/io.containerd.runtime.v2.task/default/by-ctr/rootfs
+    start_containerd
+    ctr run --detach --null-io localhost/image:latest by-ctr /bin/workload podman
+    await [ -e $root/ready ]
+    counter $root >/tmp/by-ctr.before
+    ctr container checkpoint --task --rw by-ctr localhost/by-ctr:1
+    ctr task kill --signal KILL by-ctr
+    ctr image export --skip-manifest-json /tmp/by-ctr.oci localhost/by-ctr:1
+    crutils image inspect oci-archive:/tmp/by-ctr.oci
+}
+
+ctrs_restored_by_runc() {
+    local before d=/tmp/from-ctr
+    mkdir $d
+    image_copy $d/rootfs
+    # The root of an image has this mode with containerd, and another one with podman; no layer says it.
+    chmod 755 $d/rootfs
+    crutils import --strict --config --bundle $d/bundle --rootfs $d/rootfs oci-archive:/tmp/by-ctr.oci
+    before=$(counter $d/rootfs)
+    [ "$before" -ge "$(cat /tmp/by-ctr.before)" ]
+    runc_goes_on $d "$before"
+}
+
 check 'an image is there' make_image
 check 'podman restores an image whose layer is its own archive' an_archive
 [ -z "$SHORT" ] || { skip 'an image of what is on the system, and one that podman has made' 'this is the short form' && return 0; }
@@ -120,4 +159,7 @@ check "runc restores what the library has imported from podman's image in an oci
     restored_by_runc oci-archive:/tmp/created.oci /tmp/from-archive
 check "runc restores what the library has imported from podman's image in a layout" \
     restored_by_runc oci:/tmp/created.layout /tmp/from-layout
+check "ctr makes an index of a checkpoint" made_by_ctr
+check "runc restores what the library has imported from ctr's index" ctrs_restored_by_runc
+kill "$(cat /tmp/containerd/pid)"
 skip "a pod's image" 'Debian has no CRI-O; its annotation was read in the image that podman has pulled'
