@@ -28,14 +28,14 @@ func Inspect(ctx context.Context, checkpoint Place, options *InspectOptions) (*I
 	defer w.free()
 	var inspection *Inspection
 	err = w.during(ctx, func(watch *C.CRWatch) (err error) {
-		inspection, err = options.inspect(opening(checkpoint, watch))
+		inspection, err = options.inspect(inspecting(checkpoint, watch))
 		return err
 	})
 	return inspection, err
 }
 
-// opening returns a function that opens an inspection with options.
-func opening(checkpoint Place, watch *C.CRWatch) func(*C.CRInspectOptions, **C.CRInspection) error {
+// inspecting returns a function that opens an inspection with options.
+func inspecting(checkpoint Place, watch *C.CRWatch) func(*C.CRInspectOptions, **C.CRInspection) error {
 	return func(made *C.CRInspectOptions, inspection **C.CRInspection) error {
 		var args arguments
 		defer args.release()
@@ -73,7 +73,7 @@ func (o *CompareOptions) compare(before, after Place, watch *C.CRWatch) (*Compar
 	parents := [2][]Place{o.BeforeParents, o.AfterParents}
 	for i, checkpoint := range []Place{before, after} {
 		options := &InspectOptions{Parents: parents[i], LimitRatio: o.LimitRatio}
-		err := options.open(opening(checkpoint, watch), &inspections[i])
+		err := options.open(inspecting(checkpoint, watch), &inspections[i])
 		if err != nil {
 			return nil, err
 		}
