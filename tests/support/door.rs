@@ -124,6 +124,9 @@ pub struct Report {
     pub member: Vec<u8>,
 }
 
+/// What is to be done with a report.
+pub type Hook = Box<dyn Fn(&Report) + Send>;
+
 /// What was told to those who watch.
 #[derive(Default)]
 pub struct Log {
@@ -135,7 +138,7 @@ pub struct Log {
     /// The number of the report that cancels; 0 for none.
     pub cancel_at: AtomicUsize,
     /// What is to be done with each report.
-    pub hook: Mutex<Option<Box<dyn Fn(&Report) + Send>>>,
+    pub hook: Mutex<Option<Hook>>,
 }
 
 impl Log {
@@ -178,7 +181,7 @@ pub trait Watched: Send + Sync {
         self.log().cancel_at.store(number, Ordering::Relaxed);
     }
     /// Does this with each report.
-    fn on_report(&self, hook: Box<dyn Fn(&Report) + Send>) {
+    fn on_report(&self, hook: Hook) {
         *self.log().hook.lock().unwrap() = Some(hook);
     }
     /// What was warned of: the kinds and the members.
