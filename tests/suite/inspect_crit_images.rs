@@ -205,7 +205,7 @@ pub(crate) fn memory() -> Vec<(&'static str, Value)> {
     let vmas = status.iter().enumerate().map(|(index, status)| {
         let index = index as u64;
         json!({ "start": index << 16, "end": (index << 16) + 16384, "pgoff": index << 12, "shmid": index % 2 + 1,
-            "prot": index % 8, "flags": if index % 3 == 0 { 1 } else { 0x122 }, "status": status, "fd": -1 })
+            "prot": index % 8, "flags": if index.is_multiple_of(3) { 1 } else { 0x122 }, "status": status, "fd": -1 })
     });
     let mm = json!({ "mm_start_code": 0, "mm_end_code": 0, "mm_start_data": 0, "mm_end_data": 0, "mm_start_stack": 0,
         "mm_start_brk": 0, "mm_brk": 0, "mm_arg_start": 0x30010, "mm_arg_end": 0x30018, "mm_env_start": 0x30018,
