@@ -115,3 +115,24 @@ impl Codec for Bzip2 {
         Compression::Bzip2
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_without_content_take_no_decoder() {
+        let mut codec = Bzip2::new();
+        for digit in b'1'..=b'9' {
+            let mut stream = EMPTY;
+            stream[DIGIT] = digit;
+            for piece in stream.chunks(5) {
+                let step = codec.step(piece, &mut [0]).ok().unwrap();
+                assert_eq!((step.consumed, step.produced), (piece.len(), 0));
+                assert_eq!(step.ended, piece.len() < 5);
+            }
+            assert!(matches!(codec.place, Current::Beginning { .. }));
+            codec.begin_next().unwrap();
+        }
+    }
+}

@@ -37,7 +37,8 @@ fn mount_fuse_overlay(sandbox: &mut Sandbox, lower: &Path, on: &Path) -> Result<
 
 api_tests! {
     a_new_pair_of_names_with_the_number_of_one_that_is_gone_has_its_own_content,
-    links_are_kept_where_a_file_system_counts_the_names_that_it_has_seen
+    links_are_kept_where_a_file_system_counts_the_names_that_it_has_seen,
+    what_fuse_overlayfs_shows_as_one_file_is_one_as_it_is_for_gnu_tar
 }
 
 fn a_new_pair_of_names_with_the_number_of_one_that_is_gone_has_its_own_content(test: &Test) {
@@ -110,6 +111,36 @@ fn links_are_kept_where_a_file_system_counts_the_names_that_it_has_seen(test: &T
     assert_eq!(file("x/one").ino(), file("y/two").ino());
     assert_eq!(file("x/one").ino(), file("z/three").ino());
     assert_eq!((file("x/one").nlink(), file("x/alone").nlink()), (3, 1));
+}
+
+/// Of hard links in a lower layer, fuse-overlayfs makes a file of each name that it copies up, and shows them all as the
+/// one file that they were, with the content of any: nobody who reads the mount can tell them apart.
+fn what_fuse_overlayfs_shows_as_one_file_is_one_as_it_is_for_gnu_tar(test: &Test) {
+    needs_root!("mount file systems");
+    let mut stage = Stage::new(test);
+    let lower = stage.sandbox.dir("lower");
+    pair(&lower.join("d"), "", "the old content");
+    let root = stage.root.clone();
+    if let Err(reason) = mount_fuse_overlay(&mut stage.sandbox, &lower, &root) {
+        skip!("{reason}");
+    }
+    stage.write("d/one", "written");
+    fs::rename(stage.at("d/two"), stage.at("d/three")).unwrap();
+    let upper = |name: &str| fs::metadata(stage.sandbox.path().join("fuse-upper/d").join(name));
+    assert_ne!(upper("one").unwrap().ino(), upper("three").unwrap().ino());
+    stage.create(&[add("/d")]).unwrap();
+    let (target, other) = (stage.sandbox.dir("target"), stage.sandbox.dir("other"));
+    test.apply_rootfs_diff_tar(&stage.base, &target).unwrap();
+    let tar = stage.base.join("gnu.tar");
+    let (tar, shown, other_shown) = (tar.display(), root.display(), other.display());
+    run(&format!("tar -cf {tar} -C {shown} d")).unwrap();
+    run(&format!("tar -xf {tar} -C {other_shown}")).unwrap();
+    let is_one = |tree: &Path| {
+        let file = |name: &str| fs::metadata(tree.join("d").join(name)).unwrap().ino();
+        file("one") == file("three")
+    };
+    assert!(is_one(&other), "GNU tar sees two");
+    assert!(is_one(&target));
 }
 
 #[test]

@@ -48,6 +48,7 @@ mod compression_found;
 mod compression_frames;
 mod conformance;
 mod corpora;
+mod cut_spools;
 mod deleted;
 mod diff;
 mod diff_replaced;
