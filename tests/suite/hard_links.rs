@@ -112,8 +112,8 @@ fn links_are_kept_where_a_file_system_counts_the_names_that_it_has_seen(test: &T
     assert_eq!((file("x/one").nlink(), file("x/alone").nlink()), (3, 1));
 }
 
-/// Of hard links in a lower layer, fuse-overlayfs makes a file of each name that it copies up, and shows them all as the
-/// one file that they were, with the content of any: nobody who reads the mount can tell them apart.
+/// Of hard links in a lower layer, fuse-overlayfs copies up some names, each into a file of its own or not at all, and shows
+/// all of them as the one file that they were, with the content of any: nobody who reads the mount can tell them apart.
 fn what_fuse_overlayfs_shows_as_one_file_is_one_as_it_is_for_gnu_tar(test: &Test) {
     needs_root!("mount file systems");
     let mut stage = Stage::new(test);
@@ -125,8 +125,6 @@ fn what_fuse_overlayfs_shows_as_one_file_is_one_as_it_is_for_gnu_tar(test: &Test
     }
     stage.write("d/one", "written");
     fs::rename(stage.at("d/two"), stage.at("d/three")).unwrap();
-    let upper = |name: &str| fs::metadata(stage.sandbox.path().join("fuse-upper/d").join(name));
-    assert_ne!(upper("one").unwrap().ino(), upper("three").unwrap().ino());
     stage.create(&[add("/d")]).unwrap();
     let (target, other) = (stage.sandbox.dir("target"), stage.sandbox.dir("other"));
     test.apply_rootfs_diff_tar(&stage.base, &target).unwrap();

@@ -11,6 +11,7 @@ use std::thread::available_parallelism;
 use super::gate::{BUDGET, Gate, Pass, Use};
 use super::{PIECE, PIECES};
 use crate::archive::input::raw::{Tally, Watched};
+use crate::budget::NoRoom;
 use crate::compress::{Decode, Decoded, Died, Frames, Next, Splitter, Threads};
 use crate::error::{Error, Kind};
 use crate::watch::{Cancellation, Watch};
@@ -137,6 +138,12 @@ impl Filler {
     /// Fills a piece with what one read yields, and waits for no more than that, as if the reader were asked directly.
     pub(super) fn fill(&mut self, mut bytes: Vec<u8>) -> Piece {
         if bytes.len() < PIECE {
+            if bytes.try_reserve_exact(PIECE - bytes.len()).is_err() {
+                return Piece {
+                    filled: Err(Error::from(NoRoom).into()),
+                    ..Piece::failed("")
+                };
+            }
             bytes.resize(PIECE, 0);
         }
         let filled = match &mut self.way {
