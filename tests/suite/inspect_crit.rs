@@ -163,6 +163,7 @@ fn files() -> Vec<Value> {
             "loss": false, "timestamp": 0, "copy_thresh": 0 } }),
         json!({ "type": "UNIXSK", "id": 24, "usk": { "id": 24, "ino": 501, "type": 5, "state": 10, "flags": "0x2",
             "uflags": "0x0", "backlog": 9, "peer": 0, "fown": fown, "opts": opts, "name": "/run/socket=00" } }),
+        json!({ "type": "MEMFD", "id": 25, "memfd": { "id": 25, "flags": 2, "pos": 0, "fown": fown, "inode_id": 22 } }),
         json!({ "type": "NETLINKSK", "id": 16, "nlsk": { "id": 16, "ino": 5, "protocol": 15, "state": 7, "flags": "0x2",
             "portid": 99, "dst_portid": 0, "dst_group": 0, "fown": fown, "opts": opts } }),
     ];
@@ -222,7 +223,8 @@ fn everything() -> Value {
         "tty-info.img": image("TTY_INFO", json!([{ "id": 3, "type": "PTY", "locked": false, "exclusive": false,
             "packet_mode": false, "sid": 7, "pgrp": 7, "rdev": 0, "pty": { "index": 5 } }])),
         "memfd.img": image("MEMFD_INODE", json!([{ "name": "region", "uid": 0, "gid": 0, "size": 8192, "shmid": 30,
-            "seals": 0, "inode_id": 21 }])),
+            "seals": 0, "inode_id": 21 }, { "name": "/dev/zero", "uid": 0, "gid": 0, "size": 4096, "shmid": 31, "seals": 0,
+            "inode_id": 22 }])),
         "pipes-data.img": image("PIPES_DATA", json!([{ "pipe_id": 77, "bytes": 5, "size": 65536, "extra": "aGVsbG8=" }])),
         "fifo-data.img": image("FIFO_DATA", json!([{ "pipe_id": 78, "bytes": 2, "size": 65536, "extra": "aGk=" }])),
         "sk-queues.img": image("SK_QUEUES", json!([{ "id_for": 5, "length": 3, "extra": "YWJj" }])),
@@ -297,7 +299,7 @@ fn cores() -> Vec<(&'static str, Value)> {
 
 /// Mappings of every status, each of four pages, and page maps with every flag.
 fn memory() -> Vec<(&'static str, Value)> {
-    let status: [u64; 15] = [
+    let status: [u64; 16] = [
         1 << 2,
         1 << 3,
         1 << 12,
@@ -313,10 +315,17 @@ fn memory() -> Vec<(&'static str, Value)> {
         1 << 9,
         1,
         0,
+        1 << 14,
     ];
     let vmas = status.iter().enumerate().map(|(index, status)| {
         let index = index as u64;
-        json!({ "start": index << 16, "end": (index << 16) + 16384, "pgoff": index << 12, "shmid": index % 2 + 1,
+        // Mappings of a memfd have the number of its file.
+        let (offset, id) = match (*status, index) {
+            (0x4000, 5) => (0, 15),
+            (0x4000, _) => (4096, 25),
+            _ => (index << 12, index % 2 + 1),
+        };
+        json!({ "start": index << 16, "end": (index << 16) + 16384, "pgoff": offset, "shmid": id,
             "prot": index % 8, "flags": if index % 3 == 0 { 1 } else { 0x122 }, "status": status, "fd": -1 })
     });
     let mm = json!({ "mm_start_code": 0, "mm_end_code": 0, "mm_start_data": 0, "mm_end_data": 0, "mm_start_stack": 0,
@@ -451,13 +460,17 @@ fn every_key_of_an_inspection_is_what_crit_encodes() {
         r#"["/dev/null","pipe:[1]","pipe:[2]"]"#,
     )
     .unwrap();
-    let inspection = inspect(&directory);
+    let mut inspection = inspect(&directory);
     assert_eq!(inspection.processes().len(), 5);
     assert_eq!(
         inspection.processes()[0].arguments.as_ref().unwrap()[0],
         "seven"
     );
     check(&inspection, &directory).unwrap();
+    // The second page of the memfd, which the process hasn't got of its own.
+    let mut bytes = [0; 8];
+    assert_eq!(inspection.read_memory(7, 0x51000, &mut bytes).unwrap(), 8);
+    assert_eq!(&bytes, b"eeeeeeee");
 }
 
 #[test]
