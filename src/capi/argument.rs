@@ -332,16 +332,10 @@ impl io::Write for Filling<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = bytes.len().min(self.len - self.filled);
         if count > 0 {
-            let to = self.array.0.cast::<u8>();
-            #[allow(
-                clippy::multiple_unsafe_ops_per_block,
-                reason = "one argument holds for both"
-            )]
+            let to = self.array.0.cast::<u8>().wrapping_add(self.filled);
             // SAFETY: an array of `len` bytes may be there, as was checked, and `filled + count` is no more; the type says
             // the rest, also that the array isn't where `bytes` are.
-            unsafe {
-                ptr::copy_nonoverlapping(bytes.as_ptr(), to.add(self.filled), count);
-            }
+            unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to, count) };
             self.filled += count;
         }
         Ok(count)

@@ -120,17 +120,28 @@ def memory_sums(mappings, memory):
             "lazy": lazy, "stored": memory.levels[0][2], "compressed": 0}
 
 
+def memfd_name(inode):
+    """Shared anonymous memory is a memfd to CRIU, of the kernel's name for it."""
+    return inode["name"] if inode["name"] != "/dev/zero" else None
+
+
 def mapping(images, vma, memory):
     status, names = vma["status"], [
         (1 << 2, "vsyscall"), (1 << 3, "vdso"), (1 << 12, "vvar"), (1 << 5, "heap"), (1 << 1, "stack"), (1 << 14, "memfd"),
         (1 << 10, "sysv"), (1 << 11, "socket"), (1 << 13, "aio"), (1 << 6 | 1 << 7, "file"), (1 << 8, "shared")]
     kind = next((name for bits, name in names if status & bits), "stack" if vma["flags"] & 0x100 else "anonymous")
     present, parent, lazy = memory.count(vma["start"], vma["end"])
+    path = images.path_of(vma["shmid"]) if status & (1 << 6 | 1 << 7) else None
+    shared = vma["shmid"] if status & (1 << 8 | 1 << 10) else None
+    memfd = images.file("MEMFD", vma["shmid"]) if status & 1 << 14 else None
+    if memfd:
+        inode = next(one for one in images.all("memfd.img") if one["inode_id"] == memfd["memfd"]["inode_id"])
+        shared, path = inode["shmid"], memfd_name(inode)
+        kind = "memfd" if path else "shared"
     letters = [letter if vma["prot"] & bit else "-" for bit, letter in ((1, "r"), (2, "w"), (4, "x"))]
     return {
         "start": vma["start"], "end": vma["end"], "permissions": "".join(letters) + ("s" if vma["flags"] & 1 else "p"),
-        "kind": kind, "path": images.path_of(vma["shmid"]) if status & (1 << 6 | 1 << 7) else None, "offset": vma["pgoff"],
-        "shared_memory": vma["shmid"] if status & (1 << 8 | 1 << 10 | 1 << 14) else None,
+        "kind": kind, "path": path, "offset": vma["pgoff"], "shared_memory": shared,
         "present": present, "parent": parent, "lazy": lazy,
     }
 
@@ -354,7 +365,7 @@ def ghost(images, number):
 def shared_memory(chain, number):
     memory = Memory(chain, f"pagemap-shmem-{number}.img")
     present, parent, _ = memory.count()
-    name = next((one["name"] for one in chain[0].all("memfd.img") if one["shmid"] == number), None)
+    name = next((memfd_name(one) for one in chain[0].all("memfd.img") if one["shmid"] == number), None)
     return {"id": number, "name": name, "present": present, "parent": parent, "stored": memory.levels[0][2]}
 
 

@@ -173,13 +173,17 @@ fn every_key_of_an_inspection_is_what_crit_encodes() {
         r#"["/dev/null","pipe:[1]","pipe:[2]"]"#,
     )
     .unwrap();
-    let inspection = inspect(&directory);
+    let mut inspection = inspect(&directory);
     assert_eq!(inspection.processes().len(), 5);
     assert_eq!(
         inspection.processes()[0].arguments.as_ref().unwrap()[0],
         "seven"
     );
     check(&inspection, &directory).unwrap();
+    // The second page of the memfd, which the process hasn't got of its own.
+    let mut bytes = [0; 8];
+    assert_eq!(inspection.read_memory(7, 0x51000, &mut bytes).unwrap(), 8);
+    assert_eq!(&bytes, b"eeeeeeee");
 }
 
 #[test]

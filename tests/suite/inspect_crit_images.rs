@@ -51,6 +51,7 @@ fn files() -> Vec<Value> {
             "loss": false, "timestamp": 0, "copy_thresh": 0 } }),
         json!({ "type": "UNIXSK", "id": 24, "usk": { "id": 24, "ino": 501, "type": 5, "state": 10, "flags": "0x2",
             "uflags": "0x0", "backlog": 9, "peer": 0, "fown": fown, "opts": opts, "name": "/run/socket=00" } }),
+        json!({ "type": "MEMFD", "id": 25, "memfd": { "id": 25, "flags": 2, "pos": 0, "fown": fown, "inode_id": 22 } }),
         json!({ "type": "NETLINKSK", "id": 16, "nlsk": { "id": 16, "ino": 5, "protocol": 15, "state": 7, "flags": "0x2",
             "portid": 99, "dst_portid": 0, "dst_group": 0, "fown": fown, "opts": opts } }),
     ];
@@ -110,7 +111,8 @@ pub(crate) fn everything() -> Value {
         "tty-info.img": image("TTY_INFO", json!([{ "id": 3, "type": "PTY", "locked": false, "exclusive": false,
             "packet_mode": false, "sid": 7, "pgrp": 7, "rdev": 0, "pty": { "index": 5 } }])),
         "memfd.img": image("MEMFD_INODE", json!([{ "name": "region", "uid": 0, "gid": 0, "size": 8192, "shmid": 30,
-            "seals": 0, "inode_id": 21 }])),
+            "seals": 0, "inode_id": 21 }, { "name": "/dev/zero", "uid": 0, "gid": 0, "size": 4096, "shmid": 31, "seals": 0,
+            "inode_id": 22 }])),
         "pipes-data.img": image("PIPES_DATA", json!([{ "pipe_id": 77, "bytes": 5, "size": 65536, "extra": "aGVsbG8=" }])),
         "fifo-data.img": image("FIFO_DATA", json!([{ "pipe_id": 78, "bytes": 2, "size": 65536, "extra": "aGk=" }])),
         "sk-queues.img": image("SK_QUEUES", json!([{ "id_for": 5, "length": 3, "extra": "YWJj" }])),
@@ -201,10 +203,17 @@ pub(crate) fn memory() -> Vec<(&'static str, Value)> {
         1 << 9,
         1,
         0,
+        1 << 14,
     ];
     let vmas = status.iter().enumerate().map(|(index, status)| {
         let index = index as u64;
-        json!({ "start": index << 16, "end": (index << 16) + 16384, "pgoff": index << 12, "shmid": index % 2 + 1,
+        // Mappings of a memfd have the number of its file.
+        let (offset, id) = match (*status, index) {
+            (0x4000, 5) => (0, 15),
+            (0x4000, _) => (4096, 25),
+            _ => (index << 12, index % 2 + 1),
+        };
+        json!({ "start": index << 16, "end": (index << 16) + 16384, "pgoff": offset, "shmid": id,
             "prot": index % 8, "flags": if index.is_multiple_of(3) { 1 } else { 0x122 }, "status": status, "fd": -1 })
     });
     let mm = json!({ "mm_start_code": 0, "mm_end_code": 0, "mm_start_data": 0, "mm_end_data": 0, "mm_start_stack": 0,

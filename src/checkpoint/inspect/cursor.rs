@@ -19,7 +19,7 @@ const PIECE: u64 = 64 << 10;
 pub(super) struct Cursors {
     origin: ArchiveOrigin,
     /// An input of it, whose beginning is reached without looking for its frames again.
-    known: Option<Input<'static>>,
+    known: Option<Box<Input<'static>>>,
     reading: Reading,
     /// The one that was used last stands at the end.
     cursors: Vec<Cursor>,
@@ -39,7 +39,7 @@ impl Cursors {
     pub(super) fn new(origin: ArchiveOrigin, input: &Input<'static>, reading: Reading) -> Self {
         Self {
             origin,
-            known: input.again(),
+            known: input.again().map(Box::new),
             reading,
             cursors: Vec::new(),
         }
@@ -80,7 +80,7 @@ impl Cursors {
 
     /// A cursor at the archive's beginning.
     fn begin(&mut self) -> Result<Cursor> {
-        let input = match self.known.as_ref().and_then(Input::again) {
+        let input = match self.known.as_ref().and_then(|known| known.again()) {
             Some(input) => input,
             None => self.origin.look(&self.reading, Hash::Never, None)?,
         };

@@ -7,9 +7,9 @@ use super::images::Images;
 use super::memory::{Level, Owner};
 use super::model::{Mapping, MemoryUse, Process, SharedMemory};
 use super::processes::text;
-use super::{Problem, Refusal};
+use super::{Problem, RawText, Refusal};
 use crate::budget::Budget;
-use crate::criu::{PageSource, Pagemap, Vma, vma_flags, vma_status};
+use crate::criu::{MemfdInode, PageSource, Pagemap, Vma, file_type, vma_flags, vma_status};
 use crate::error::{Context as _, Result};
 
 /// Gives a process its mappings, and the sums.
@@ -74,21 +74,39 @@ fn sum_up(memory: &mut MemoryUse, vma: &Vma, mapping: &Mapping) {
 fn mapping(vma: &Vma, images: &Images, map: Option<&Pagemap>) -> Mapping {
     let is_file = vma.status & (vma_status::FILE_PRIVATE | vma_status::FILE_SHARED) != 0;
     let id = u32::try_from(vma.shmid).ok();
-    let shared = vma_status::ANON_SHARED | vma_status::SYSV_IPC | vma_status::MEMFD;
+    let shared = vma_status::ANON_SHARED | vma_status::SYSV_IPC;
+    let memfd = id.filter(|_| vma.status & vma_status::MEMFD != 0);
+    let memfd = memfd.and_then(|id| memfd_of(images, id));
+    let name = memfd.and_then(name_of_memfd);
+    let shared = id.filter(|_| vma.status & shared != 0);
     let mut mapping = Mapping {
         start: vma.start,
         end: vma.end,
         permissions: permissions(vma),
-        kind: kind(vma),
-        path: id.filter(|_| is_file).and_then(|id| path_of(images, id)),
+        kind: match memfd {
+            Some(_) if name.is_none() => "shared",
+            _ => kind(vma),
+        },
+        path: name.or_else(|| id.filter(|_| is_file).and_then(|id| path_of(images, id))),
         offset: vma.offset,
-        shared_memory: id.filter(|_| vma.status & shared != 0),
+        shared_memory: memfd.map(|memfd| memfd.shmid).or(shared),
         ..Mapping::default()
     };
     if let Some(map) = map {
         add_pages(&mut mapping, map);
     }
     mapping
+}
+
+/// The memfd that a file in files.img is; mappings of one name the file, not the shared memory.
+fn memfd_of(images: &Images, file: u32) -> Option<&MemfdInode> {
+    let file = images.files.get(&(file_type::MEMFD, file))?;
+    images.memfds.get(&file.memfd.as_ref()?.inode_id.into())
+}
+
+/// The name of a memfd. CRIU takes anonymous memory that is shared for one, with the name that the kernel shows.
+fn name_of_memfd(memfd: &MemfdInode) -> Option<RawText> {
+    Some(text(&memfd.name.0)).filter(|name| *name != "/dev/zero")
 }
 
 /// Adds up the pages within a mapping. Runs and mappings ascend and don't overlap: each run is looked at once for each
@@ -163,7 +181,7 @@ pub(super) fn shared(images: &Images, level: &Level) -> Vec<SharedMemory> {
         let memfd = images.memfds.values().find(|memfd| memfd.shmid == id);
         Some(SharedMemory {
             id,
-            name: memfd.map(|memfd| text(&memfd.name.0)),
+            name: memfd.and_then(name_of_memfd),
             present: sum(map, |place| matches!(place, PageSource::Here(_))),
             parent: sum(map, |place| matches!(place, PageSource::Parent)),
             stored: map.stored,

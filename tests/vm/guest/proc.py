@@ -91,9 +91,9 @@ def tell_process(process):
         "pid": int(own["NSpid"][-1]), "pgid": int(own["NSpgid"][-1]), "sid": int(own["NSsid"][-1]), "state": own["State"][0],
         "comm": (process / "comm").read_text()[:-1],
     }
-    if not alive:
-        return told
     fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
+    if not alive:
+        return told | {"exit_status": int(fields[49]) >> 8}
     return told | {
         "arguments": parts((process / "cmdline").read_bytes()), "environment": parts((process / "environ").read_bytes()),
         "executable": link(process / "exe"), "cwd": link(process / "cwd"), "root": link(process / "root"),
@@ -143,9 +143,11 @@ class Comparison:
         for key in ("pgid", "sid", "comm"):
             self.same(f"{what}: {key}", own[key], before[key])
         self.same(f"{what}: ppid", own["ppid"], before["parent"])
-        states = {"S": "alive", "R": "alive", "T": "stopped", "Z": "zombie"}
+        # CRIU calls a zombie that it finds dead.
+        states = {"S": "alive", "R": "alive", "T": "stopped", "Z": "dead"}
         self.same(f"{what}: state", own["state"], states[before["state"]])
-        if own["state"] == "zombie":
+        if before["state"] == "Z":
+            self.same(f"{what}: exit status", own["exit_status"], before["exit_status"])
             return
         for key in ("arguments", "environment", "executable", "cwd", "root", "umask", "seccomp", "nice", "oom_score_adj"):
             self.same(f"{what}: {key}", own[key], before[key])
@@ -195,7 +197,7 @@ class Comparison:
         if one["kind"] == "memfd":
             return f"/memfd:{one['path']} (deleted)"
         if one["kind"] == "tty":
-            return f"/dev/{one['detail']}"
+            return "/dev/tty" if one["detail"] == "current terminal" else f"/dev/{one['detail']}"
         return one["path"] + (" (deleted)" if one["deleted"] else "") if one["path"] else one["kind"]
 
     def expected(self, one, target):
