@@ -16,6 +16,7 @@ pub(crate) mod tree;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -59,6 +60,15 @@ pub(crate) fn tool(directory: &Path, line: &[&str]) -> Option<Output> {
             None
         }
     }
+}
+
+/// Whether what only root can do can be done; says so if it can't.
+pub(crate) fn is_root() -> bool {
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if !is_root {
+        let _ = writeln!(std::io::stderr(), "skipped: only root keeps all owners");
+    }
+    is_root
 }
 
 #[track_caller]
