@@ -46,9 +46,9 @@ note_results() {
     local line name=
     while IFS= read -r line; do
         case $line in
-            'Podman checkpoint') read -r name ;;
+            'Podman checkpoint ') read -r name ;;
             'S [SKIPPING]'*) note "podman's test/e2e skips: $name" ;;
-            '• Failure'*) failed[$name]=yes ;;
+            '• Failure'*) failed[${name:-none}]=yes ;;
             '•'*)
                 unset "failed[$name]"
                 passed=$((passed + 1))
