@@ -187,7 +187,7 @@ pub(crate) fn cores() -> Vec<(&'static str, Value)> {
 
 /// Mappings of every status, each of four pages, and page maps with every flag.
 pub(crate) fn memory() -> Vec<(&'static str, Value)> {
-    let status: [u64; 15] = [
+    let status: [u64; 16] = [
         1 << 2,
         1 << 3,
         1 << 12,
