@@ -48,8 +48,7 @@ fn assert_told(mut work: impl FnMut() -> Outcome, mut check: impl FnMut(bool)) {
     // What is freed is to be given back: it would be memory that no limit is asked for.
     // SAFETY: there are no preconditions.
     unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10) };
-    let mut failed = 0;
-    for mib in (6..60).step_by(2) {
+    for (failed, mib) in (6..60).step_by(2).enumerate() {
         let outcome = with_memory(mib << 20, &mut work);
         check(outcome.is_ok());
         match outcome {
@@ -59,7 +58,6 @@ fn assert_told(mut work: impl FnMut() -> Outcome, mut check: impl FnMut(bool)) {
             }
             Err(failure) => assert_eq!(failure.errno, libc::ENOMEM, "{mib} MiB: {failure:?}"),
         }
-        failed += 1;
     }
     panic!("never enough");
 }
