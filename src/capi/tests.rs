@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 /// The files that exports are in.
-const SOURCES: [&str; 20] = [
+const SOURCES: [&str; 21] = [
     include_str!("changes.rs"),
     include_str!("error.rs"),
     include_str!("export.rs"),
     include_str!("export_members.rs"),
     include_str!("export_options.rs"),
     include_str!("image.rs"),
+    include_str!("image_list.rs"),
     include_str!("image_options.rs"),
     include_str!("import.rs"),
     include_str!("import_chain.rs"),
