@@ -2,12 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use std::hint::black_box;
-
 use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
 use crate::error::{self, Kind};
+use crate::sys::has_memory;
 
 /// How many names (of directories, of files with several names, of what is to be deleted) are remembered at most.
 const MAX_NAMES: usize = 4_000_000;
@@ -39,12 +38,11 @@ impl error::Refusal for NoRoom {
 
 /// Finds out whether there are so many bytes of memory, and some more for everything else. They are given back.
 pub(crate) fn ask_for(bytes: usize) -> Result<(), NoRoom> {
-    let mut room = Vec::<u8>::new();
-    room.try_reserve_exact(bytes.saturating_add(SLACK))
-        .map_err(|_| NoRoom)?;
-    // Without a look at it the compiler may leave out the whole request.
-    drop(black_box(room));
-    Ok(())
+    if has_memory(bytes.saturating_add(SLACK)) {
+        Ok(())
+    } else {
+        Err(NoRoom)
+    }
 }
 
 /// Appends to a list that grows with the input.

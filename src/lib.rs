@@ -79,8 +79,8 @@
 //! | 0 | `stream` | a caller's descriptor that bytes go through in order |
 //! | 0 | `fs` | a root directory that paths may not leave, and what is done below it on descriptors |
 //! | 0 | `system` | what the process may do here: user namespaces, SELinux |
+//! | 0 | `budget` | how much may be remembered to the end of a work, and whether there is memory for it |
 //! | 0 | `sys` | one thin function per system call that `nix` lacks or offers unsafely |
-//! | - | `budget` | how much may be remembered to the end of a work |
 //! | - | [`watch`] | how a caller watches a long work, and ends it early |
 //! | - | `error` | [`Error`], [`Kind`] and context |
 //!
