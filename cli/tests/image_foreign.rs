@@ -126,7 +126,7 @@ fn of_an_index_that_buildah_has_made_the_image_of_this_machine_is_taken() {
         let mut build = vec!["image", "build", "-q", "--arch", architecture, "-o"];
         let annotation = format!("for={architecture}");
         let rich = rich();
-        build.extend([archive.as_str(), "-a", &annotation, &rich]);
+        build.extend([archive.as_str(), "--annotation", &annotation, &rich]);
         done(directory, &build);
     }
     let Some(made) = buildah(directory, &["manifest", "create", "both"]) else {

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # boots: containers
+# short: no
 # Checkpoints as OCI images: podman restores containers from images that the library has written, and what podman
 # or ctr has put into an image the library imports, so that runc restores it.
 . /vm/containers.sh

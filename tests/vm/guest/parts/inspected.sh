@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # boots: containers
+# short: no
 # What the command says of checkpoints of several kinds of containers is what /proc said of their processes before. What both
 # said is in the logs.
 . /vm/containers.sh
