@@ -77,7 +77,6 @@ def import_cases(settings):
                 lambda data: data.packed(settings.mib, ["pzstd", "-q"], "p.zst", "podman"),
                 # It takes a skippable frame at the beginning for a plain archive.
                 by_podman=False,
-                in_frames=True,
             ),
             [(TAR_ZSTD, 0.7)],
         ),
