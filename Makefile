@@ -6,8 +6,8 @@
 #   make check-vm   sets up, and runs the library in a virtual machine with podman, runc, CRIU and SELinux; PARTS=...
 #                   chooses among tests/vm/guest/parts, SHORT=yes is what CI runs, LIMIT=... how many seconds it may take
 #   make check-large  counts every byte of exports and imports with 4 GiB of memory pages, which takes 20 GiB of disk
-#   make bench      sets up, measures the library beside other programs and writes BENCHMARKS.md, which takes some 25
-#                   minutes, 30 GiB of disk, and root for most; CASES='xfs runtime' chooses by parts of names, and
+#   make bench      sets up, measures the library beside other programs and writes BENCHMARKS.md, which takes up to
+#                   an hour, 40 GiB of disk, and root for most; CASES='xfs runtime' chooses by parts of names, and
 #                   BENCHFLAGS=--quick reduces sizes: then it writes build/bench/BENCHMARKS.md
 #   make install    installs the libraries, the header and the pkg-config file; the command crutils with its manual and
 #                   completions; make uninstall removes exactly these

@@ -101,4 +101,5 @@ def updated(results, later):
     found = {case["name"]: case for case in later["cases"]}
     names = sorted({*results.get("later", []), *found})
     own = [found.pop(case["name"], case) for case in results["cases"]]
-    return {**results, "later": names, "cases": [*own, *found.values()]}
+    skipped = [one for one in results.get("skipped", []) if one[0] not in names]
+    return {**results, "later": names, "skipped": skipped, "cases": [*own, *found.values()]}

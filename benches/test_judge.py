@@ -104,6 +104,11 @@ class Updated(unittest.TestCase):
         again = judge.updated(new, {"cases": [case([7], [8], name="a")]})
         self.assertEqual(again["later"], ["a", "b"])
 
+    def test_what_was_skipped_and_is_measured_later_is_skipped_no_more(self):
+        old = {"cases": [], "skipped": [["a", "no room"], ["b", "no program"]]}
+        new = judge.updated(old, {"cases": [case([1], [2], name="a")]})
+        self.assertEqual(new["skipped"], [["b", "no program"]])
+
     def test_a_new_case_of_a_later_run_comes_last(self):
         new = judge.updated({"cases": [case([1], [2], name="a")]}, {"cases": [case([5], [6], name="b")]})
         self.assertEqual([one["name"] for one in new["cases"]], ["a", "b"])

@@ -6,8 +6,8 @@ from . import bundle, changes, compressed, hostile, images, inspection, runtime,
 
 
 def room(settings):
-    """How many GiB an image has to hold: the largest bundle, its archive and what comes of it, and the smaller ones."""
-    return (settings.series[-1] * 3 + settings.mib * 6 + 2048) // 1024
+    """How many GiB an image has to hold: the largest bundle, its archives and what comes of them, and the smaller ones."""
+    return (settings.series[-1] * 5 + settings.mib * 6 + 2048) // 1024
 
 
 def of_place(name, settings):
