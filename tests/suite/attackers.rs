@@ -3,6 +3,8 @@
 //!
 //! `CRUTILS_ROUNDS` is how many rounds each operation makes (scripts/check-faults makes thousands), `CRUTILS_SEED` what
 //! the attackers begin with.
+//!
+//! Rust's door alone: C's leads to the same calls of the system, after its arguments are taken.
 
 use std::ffi::{CStr, CString};
 use std::fs;

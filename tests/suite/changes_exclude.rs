@@ -19,6 +19,8 @@ door_tests! {
     exact_paths_and_subtrees_are_left_out,
     an_added_directory_with_something_left_out_does_not_stand_for_its_content,
     the_engines_own_files_can_be_left_out,
+    the_destinations_of_bind_mounts_are_left_out,
+    a_specification_that_is_none_is_refused,
     a_directory_that_changed_because_of_what_is_left_out_alone_is_left_out_with_it,
     what_is_mounted_in_the_new_directory_is_not_looked_into
 }
@@ -97,6 +99,43 @@ fn the_engines_own_files_can_be_left_out(_: &Test, door: &'static dyn Door) {
         "A /sys/y",
     ];
     assert_eq!(two.with(&Look::new().engine(CRIO)), crio);
+}
+
+fn the_destinations_of_bind_mounts_are_left_out(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, |_| {});
+    for path in ["etc/hosts", "srv/data", "tmp/x", "var/log"] {
+        write(&two.new, path, "");
+    }
+    let spec = two.sandbox.path().join("config.json");
+    let mounts = r#"{"mounts": [
+        {"destination": "/etc/hosts", "type": "bind", "source": "/x", "options": ["ro"]},
+        {"destination": "/srv/data", "source": "/y", "options": ["rbind", "rw"]},
+        {"destination": "/tmp/x", "type": "tmpfs", "source": "tmpfs"}
+    ]}"#;
+    fs::write(&spec, mounts).unwrap();
+    let expected = ["A /tmp", "A /tmp/x", "A /var", "A /var/log"];
+    assert_eq!(two.with(&Look::new().bind_mounts(&spec)), expected);
+}
+
+fn a_specification_that_is_none_is_refused(_: &Test, door: &'static dyn Door) {
+    let two = Two::of(door, tree);
+    let spec = two.sandbox.path().join("config.json");
+    let refused = || {
+        let look = Look::new().bind_mounts(&spec);
+        let (new, old) = ((&two.new).into(), Some((&two.old).into()));
+        let error = door.directories(new, old, &look, None).unwrap_err();
+        assert!(error.to_string().contains("config.json"), "{error}");
+        error.errno
+    };
+    assert_eq!(refused(), libc::ENOENT);
+    fs::write(&spec, r#"{"mounts": [{"destination": 7}]}"#).unwrap();
+    assert_eq!(refused(), libc::EBADMSG);
+    fs::rename(&spec, two.sandbox.path().join("target")).unwrap();
+    std::os::unix::fs::symlink("target", &spec).unwrap();
+    assert_eq!(refused(), libc::ELOOP);
+    fs::remove_file(&spec).unwrap();
+    fs::create_dir(&spec).unwrap();
+    assert_eq!(refused(), libc::EISDIR);
 }
 
 fn a_directory_that_changed_because_of_what_is_left_out_alone_is_left_out_with_it(

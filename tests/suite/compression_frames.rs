@@ -1,19 +1,32 @@
 //! zstd archives of frames that are compressed each by itself: who reads them, and how they are cut.
 
 use std::fs;
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
 
-use crutils::checkpoint::{
-    Compression, Export, ExportOptions, FrameSize, Import, ImportOptions, Presence,
-};
-use crutils::watch::Watch;
-
 use crate::session::CONFIG;
+use crate::support::api::Failure;
 use crate::support::compressor::filter;
 use crate::support::dice::noise;
+use crate::support::door::{Door, NONE};
+use crate::support::export::{ExportOptions, REQUIRED};
+use crate::support::process::Test;
 use crate::support::sandbox::Sandbox;
+use crate::support::session::Options;
+
+/// The usual size of a frame, and one frame for everything, as the C ABI has them.
+const USUAL: u64 = 0;
+const WHOLE: u64 = u64::MAX;
+
+door_tests! {
+    every_framing_holds_the_plain_archive_whatever_the_number_of_workers,
+    a_frame_begins_with_the_data_of_a_large_member_and_another_behind_it,
+    a_size_of_frames_that_is_not_permitted_is_refused_and_nothing_made,
+    other_programs_read_what_is_written,
+    python_s_readers_read_what_is_written_and_find_a_place_in_it,
+    skippable_frames_are_passed_over_wherever_they_are,
+    a_damaged_archive_fails_on_one_core_as_on_all
+}
 
 /// A bundle with the configuration, small images, and pages of five mebibytes.
 fn bundle(sandbox: &Sandbox) -> std::path::PathBuf {
@@ -36,20 +49,22 @@ fn bundle(sandbox: &Sandbox) -> std::path::PathBuf {
 }
 
 /// The archive of a bundle.
-fn export(bundle: &Path, options: &ExportOptions) -> Vec<u8> {
-    let mut export = Export::new();
+fn export(door: &dyn Door, bundle: &Path, options: &ExportOptions) -> Vec<u8> {
+    let mut export = door.export();
     for name in ["checkpoint", "config.dump", "spec.dump"] {
-        export.add_member(bundle, name, Presence::Required).unwrap();
+        export.add_member(bundle.into(), name, REQUIRED).unwrap();
     }
     let output = bundle.with_file_name("output");
-    export.write(&output, options, &Watch::new()).unwrap();
+    export.write((&output).into(), options, None).unwrap();
     fs::read(output).unwrap()
 }
 
-fn framed(size: FrameSize, workers: usize) -> ExportOptions {
-    let mut options = ExportOptions::new();
-    options.frame_size(size).workers(NonZeroUsize::new(workers));
-    options
+fn framed(size: u64, workers: u64) -> ExportOptions {
+    ExportOptions::new().frame_size(size).workers(workers)
+}
+
+fn plain(door: &dyn Door, bundle: &Path) -> Vec<u8> {
+    export(door, bundle, &ExportOptions::new().compression(NONE))
 }
 
 /// The decompressed sizes in the seek table at the end.
@@ -64,38 +79,33 @@ fn frame_sizes(archive: &[u8]) -> Vec<usize> {
         .collect()
 }
 
-#[test]
-fn every_framing_holds_the_plain_archive_whatever_the_number_of_workers() {
+fn every_framing_holds_the_plain_archive_whatever_the_number_of_workers(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     let sandbox = Sandbox::new();
     let bundle = bundle(&sandbox);
-    let mut plain = ExportOptions::new();
-    plain.compression(Compression::None);
-    let plain = export(&bundle, &plain);
-    for size in [
-        FrameSize::Usual,
-        FrameSize::Bytes(1 << 20),
-        FrameSize::Bytes(64 << 10),
-        FrameSize::Whole,
-    ] {
-        let archive = export(&bundle, &framed(size, 1));
-        assert!(filter(&["zstd", "-dc"], &archive) == plain, "{size:?}");
+    let plain = plain(door, &bundle);
+    for size in [USUAL, 1 << 20, 64 << 10, WHOLE] {
+        let archive = export(door, &bundle, &framed(size, 1));
+        assert!(filter(&["zstd", "-dc"], &archive) == plain, "{size}");
         for workers in [2, 5] {
             assert!(
-                export(&bundle, &framed(size, workers)) == archive,
-                "{size:?}"
+                export(door, &bundle, &framed(size, workers)) == archive,
+                "{size}"
             );
         }
     }
 }
 
-#[test]
-fn a_frame_begins_with_the_data_of_a_large_member_and_another_behind_it() {
+fn a_frame_begins_with_the_data_of_a_large_member_and_another_behind_it(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     let sandbox = Sandbox::new();
     let bundle = bundle(&sandbox);
-    let sizes = frame_sizes(&export(&bundle, &framed(FrameSize::Usual, 2)));
-    let mut plain = ExportOptions::new();
-    plain.compression(Compression::None);
-    let plain = export(&bundle, &plain);
+    let sizes = frame_sizes(&export(door, &bundle, &framed(USUAL, 2)));
+    let plain = plain(door, &bundle);
     let pages = fs::read(bundle.join("checkpoint/pages-1.img")).unwrap();
     let at = plain
         .windows(4096)
@@ -106,20 +116,20 @@ fn a_frame_begins_with_the_data_of_a_large_member_and_another_behind_it() {
     assert_eq!(sizes, expected);
 }
 
-#[test]
-fn a_size_of_frames_that_is_not_permitted_is_refused_and_nothing_made() {
+fn a_size_of_frames_that_is_not_permitted_is_refused_and_nothing_made(
+    _: &Test,
+    door: &'static dyn Door,
+) {
     let sandbox = Sandbox::new();
     let bundle = bundle(&sandbox);
-    let mut export = Export::new();
-    export
-        .add_member(&bundle, "config.dump", Presence::Required)
-        .unwrap();
+    let mut export = door.export();
+    let member = export.add_member((&bundle).into(), "config.dump", REQUIRED);
+    member.unwrap();
     let output = sandbox.path().join("output");
-    for size in [0, 1, (64 << 20) + 1] {
-        let options = framed(FrameSize::Bytes(size), 2);
-        let error = export.write(&output, &options, &Watch::new()).unwrap_err();
-        assert_eq!(error.errno(), libc::EINVAL, "{error}");
-        assert!(error.to_string().contains("frame_size"), "{error}");
+    for size in [1, (64 << 10) - 1, (64 << 20) + 1] {
+        let refused = export.write((&output).into(), &framed(size, 2), None);
+        let error = refused.unwrap_err();
+        assert_eq!(error.errno, libc::EINVAL, "{error}");
         assert!(!output.exists());
     }
 }
@@ -143,16 +153,11 @@ fn run(line: &[&str], directory: &Path) -> bool {
     }
 }
 
-#[test]
-fn other_programs_read_what_is_written() {
+fn other_programs_read_what_is_written(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let bundle = bundle(&sandbox);
     let archive = sandbox.path().join("archive.tar.zst");
-    fs::write(
-        &archive,
-        export(&bundle, &framed(FrameSize::Bytes(1 << 20), 2)),
-    )
-    .unwrap();
+    fs::write(&archive, export(door, &bundle, &framed(1 << 20, 2))).unwrap();
     for (number, line) in [
         &["tar", "-I", "zstd", "-xf", "../archive.tar.zst"][..],
         &["bsdtar", "-xf", "../archive.tar.zst"],
@@ -175,16 +180,13 @@ fn other_programs_read_what_is_written() {
 }
 
 /// Python's zstandard decodes all frames; indexed_zstd finds one place by the table.
-#[test]
-fn python_s_readers_read_what_is_written_and_find_a_place_in_it() {
+fn python_s_readers_read_what_is_written_and_find_a_place_in_it(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let bundle = bundle(&sandbox);
-    let mut plain = ExportOptions::new();
-    plain.compression(Compression::None);
-    fs::write(sandbox.path().join("plain"), export(&bundle, &plain)).unwrap();
+    fs::write(sandbox.path().join("plain"), plain(door, &bundle)).unwrap();
     fs::write(
         sandbox.path().join("packed"),
-        export(&bundle, &framed(FrameSize::Bytes(1 << 20), 2)),
+        export(door, &bundle, &framed(1 << 20, 2)),
     )
     .unwrap();
     let readers = [
@@ -239,21 +241,22 @@ fn on_one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 /// What an import makes of the archive: the files, or the error.
-fn imported(archive: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
+fn imported(door: &dyn Door, archive: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
     let sandbox = Sandbox::new();
     let path = sandbox.path().join("archive");
     fs::write(&path, archive).unwrap();
     let target = sandbox.dir("target");
-    let options = ImportOptions::new();
-    let result = Import::open(&path, &options, &Watch::new()).and_then(|mut import| {
-        import.to_bundle(&target)?;
-        import.extract()
-    });
-    let told = |error: &crutils::Error| {
-        let entry = error.entry().map(|entry| entry.escape_ascii().to_string());
+    let result = (|| {
+        let mut session = door.open((&path).into(), &Options::none(), None)?;
+        session.to_bundle((&target).into())?;
+        session.extract()
+    })();
+    let told = |error: &Failure| {
+        let entry = error.entry.as_ref();
+        let entry = entry.map(|entry| entry.escape_ascii().to_string());
         let root = sandbox.path().display().to_string();
-        let message = error.to_string().replace(&root, "");
-        format!("{} {entry:?} {:?} {message}", error.errno(), error.offset())
+        let message = error.message.replace(&root, "");
+        format!("{} {entry:?} {:?} {message}", error.errno, error.offset)
     };
     result.map_err(|error| told(&error))?;
     let files = fs::read_dir(target.join("checkpoint")).unwrap();
@@ -268,12 +271,11 @@ fn imported(archive: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
     Ok(files)
 }
 
-#[test]
-fn skippable_frames_are_passed_over_wherever_they_are() {
+fn skippable_frames_are_passed_over_wherever_they_are(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
     let bundle = bundle(&sandbox);
-    let archive = export(&bundle, &framed(FrameSize::Bytes(1 << 20), 2));
-    let expected = imported(&archive).unwrap();
+    let archive = export(door, &bundle, &framed(1 << 20, 2));
+    let expected = imported(door, &archive).unwrap();
     assert_eq!(expected.len(), 51);
     let skippable = b"\x57\x2a\x4d\x18\x04\0\0\0skip\x50\x2a\x4d\x18\0\0\0\0";
     let table = 17 + 8 * frame_sizes(&archive).len();
@@ -291,29 +293,27 @@ fn skippable_frames_are_passed_over_wherever_they_are() {
         ),
     ] {
         let stream = parts.concat();
-        assert!(imported(&stream).as_ref() == Ok(&expected), "{what}");
+        assert!(imported(door, &stream).as_ref() == Ok(&expected), "{what}");
         let path = sandbox.path().join("stream");
         fs::write(&path, &stream).unwrap();
-        let mut import = Import::open(&path, &ImportOptions::new(), &Watch::new()).unwrap();
-        let members = import.members().unwrap();
+        let members = door.file(&path, &Options::none()).members().unwrap();
         let names = members.iter().filter(|member| member.size > 0).count();
         assert_eq!(names, 53, "{what}");
     }
 }
 
-#[test]
-fn a_damaged_archive_fails_on_one_core_as_on_all() {
+fn a_damaged_archive_fails_on_one_core_as_on_all(_: &Test, door: &'static dyn Door) {
     let sandbox = Sandbox::new();
-    let archive = export(&bundle(&sandbox), &framed(FrameSize::Bytes(256 << 10), 2));
-    let whole = imported(&archive);
-    assert_eq!(on_one_core(|| imported(&archive)), whole);
+    let archive = export(door, &bundle(&sandbox), &framed(256 << 10, 2));
+    let whole = imported(door, &archive);
+    assert_eq!(on_one_core(|| imported(door, &archive)), whole);
     let mut failures = std::collections::HashSet::new();
     for at in (0..archive.len()).step_by(archive.len() / 12) {
         let mut changed = archive.clone();
         changed[at] ^= 0x55;
         for stream in [&archive[..at], &changed] {
-            let all = imported(stream);
-            assert!(on_one_core(|| imported(stream)) == all, "{at}");
+            let all = imported(door, stream);
+            assert!(on_one_core(|| imported(door, stream)) == all, "{at}");
             failures.extend(all.err());
         }
     }

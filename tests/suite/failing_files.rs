@@ -45,7 +45,28 @@ door_tests! {
     what_close_says_of_a_file_that_was_written_is_an_error_and_the_file_is_gone,
     an_archive_that_ends_before_its_length_is_no_archive_with_fewer_members,
     a_large_file_that_is_cut_off_once_its_size_is_known_has_no_hole_for_what_is_missing,
-    a_limit_on_the_length_of_files_is_an_error_and_ends_nobody
+    a_limit_on_the_length_of_files_is_an_error_and_ends_nobody,
+    a_bundle_that_is_lost_as_soon_as_it_is_made_does_not_stay
+}
+
+fn a_bundle_that_is_lost_as_soon_as_it_is_made_does_not_stay(_: &Test, door: &'static dyn Door) {
+    needs_root!("mount file systems");
+    let sandbox = Sandbox::new();
+    let (input, on) = (sandbox.path().join("archive"), sandbox.dir("lost"));
+    fs::write(&input, archive([dir("checkpoint")])).unwrap();
+    let manner = Manner {
+        loses_directories: true,
+        ..Manner::default()
+    };
+    let _mount = match Fuse::mount(&on, &[], manner) {
+        Ok(mount) => mount,
+        Err(reason) => skip!("{reason}"),
+    };
+    let mut session = door.file(&input, &Options::none());
+    let outcome = session.to_bundle((&on.join("bundle")).into());
+    let outcome = outcome.and_then(|()| session.extract().map(drop));
+    assert_errno(outcome, libc::EIO);
+    assert_eq!(names(&on), [""; 0]);
 }
 
 fn what_close_says_of_a_file_that_was_written_is_an_error_and_the_file_is_gone(

@@ -1,6 +1,8 @@
 //! System calls that fail: each call that an operation makes fails once, and the outcome is told or completely right.
 //!
 //! strace makes the calls fail. A sample is done; all of it with `CRUTILS_FAULTS=all` (scripts/check-faults).
+//!
+//! Rust's door alone: C's leads to the same calls of the system, after its arguments are taken.
 
 use std::collections::BTreeMap;
 use std::fs;

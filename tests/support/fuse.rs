@@ -1,4 +1,4 @@
-//! A file system in user space that misbehaves as real ones do: one directory of regular files, in memory, without
+//! A file system in user space that misbehaves as real ones do: one directory of files, in memory, without
 //! unnamed files and xattrs.
 
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ pub struct Manner {
     pub close: Option<i32>,
     /// How many bytes fewer than its size a file gives.
     pub lost: usize,
+    /// Whether directories can be made, of which each can't be found the first time, as if a server had gone in between.
+    pub loses_directories: bool,
 }
 
 /// Its mount; unmounted when dropped.
@@ -69,6 +71,8 @@ struct Node {
     owner: (u32, u32),
     content: Vec<u8>,
     written: bool,
+    /// How many times it isn't found.
+    lost: u32,
 }
 
 struct Server {
@@ -90,6 +94,7 @@ impl Server {
             owner: (0, 0),
             content: Vec::new(),
             written: false,
+            lost: 0,
         };
         Self {
             device,
@@ -110,6 +115,12 @@ impl Server {
                 owner: (0, 0),
                 content: Vec::new(),
                 written: false,
+                // The kernel asks whether what it knows still holds, and then anew.
+                lost: if mode & libc::S_IFMT == libc::S_IFDIR {
+                    2
+                } else {
+                    0
+                },
             },
         );
         self.names.insert(name.to_vec(), node);
@@ -148,7 +159,11 @@ impl Server {
             1 => self.find(text(body)).map(|found| self.entry(found)),
             3 => Ok(self.attributes(node)),
             4 => self.change(node, body),
-            10 => {
+            9 if self.manner.loses_directories => {
+                let made = self.make(text(&body[8..]), libc::S_IFDIR | u32_at(body, 0));
+                Ok(self.entry(made))
+            }
+            10 | 11 => {
                 self.names.remove(text(body)).ok_or(libc::ENOENT)?;
                 Ok(Vec::new())
             }
@@ -194,8 +209,14 @@ impl Server {
         }
     }
 
-    fn find(&self, name: &[u8]) -> Result<u64, i32> {
-        self.names.get(name).copied().ok_or(libc::ENOENT)
+    fn find(&mut self, name: &[u8]) -> Result<u64, i32> {
+        let found = self.names.get(name).copied().ok_or(libc::ENOENT)?;
+        let node = self.nodes.get_mut(&found).ok_or(libc::ENOENT)?;
+        if node.lost == 0 {
+            return Ok(found);
+        }
+        node.lost -= 1;
+        Err(libc::EIO)
     }
 
     fn change(&mut self, node: u64, body: &[u8]) -> Result<Vec<u8>, i32> {
