@@ -75,8 +75,9 @@
  * see all user ids, or has _CONTAINERS_ROOTLESS_UID or _CONTAINERS_USERNS_CONFIGURED in its environment,
  * as engines set them.
  *
- * **Memory.** If an allocation fails, the process is aborted. A panic inside the library prints to stderr
- * and becomes ENOTRECOVERABLE.
+ * **Memory.** Memory that grows with the input is asked for before it is taken: its lack is ENOMEM. What a call
+ * takes whatever its input is, some 6 MiB, isn't asked for, and without it the process is aborted. A panic inside
+ * the library prints to stderr and becomes ENOTRECOVERABLE.
  */
 
 /**
@@ -877,7 +878,8 @@ int CRImportOptionsExpectedDigest(struct CRImportOptions *options,
 /**
  * Sets the directory for what precedes the configuration in a pipe or a socket and has to be kept, if it
  * doesn't fit into 32 MiB of memory: an unnamed file there holds it. Without a directory that is E2BIG,
- * since no default directory is sure to hold a container's memory.
+ * since no default directory is sure to hold a container's memory. An oci-archive that is compressed or comes through
+ * a pipe is kept there, too, and is E2BIG without it.
  *
  * @param at,directory An existing directory. It is opened when it is needed.
  *
@@ -1432,7 +1434,7 @@ int CRExportAddDirectoryTar(struct CRExport *checkpoint,
  * archive is.
  *
  * @param changes An array of changes_len changes, which are copied; it may be NULL if changes_len is 0.
- * CRChangesOverlay and CRChangesDirectories find them.
+ * CRChangesMount, CRChangesOverlay and CRChangesDirectories find them.
  * @param at,root The directory where the container's root file system is mounted.
  *
  * Errors:
@@ -1813,7 +1815,7 @@ int CRImageOpen(int at,
  * Opens the checkpoint in an OCI image for import. What the image says of itself is verified here; its layers are when
  * CRImportExtract begins, by size, digest and the digest of their content, before anything is made or changed.
  * Several layers are taken in their order, with what they remove of each other. CR_IMPORT_DIGEST and
- * CRImportOptionsExpectDigest are about the digest of the image's manifest. The index that containerd's ctr makes is
+ * CRImportOptionsExpectedDigest are about the digest of the image's manifest. The index that containerd's ctr makes is
  * read, too.
  *
  * @param at,image As for CRImageOpen.
@@ -2422,7 +2424,7 @@ int CRMetadataJson(const struct CRMetadata *metadata, char **json, struct CRErro
 /** The process had ended and wasn't waited for yet. */
 #define CR_TASK_ZOMBIE 3
 
-/** The process was dead. */
+/** The process had ended. CRIU stores a zombie that nobody had waited for as this. */
 #define CR_TASK_DEAD 4
 
 /** Something that a restore depends on. Later versions may add fields at the end. */

@@ -177,7 +177,7 @@ pub extern "C" fn CRExportAddDirectoryTar(
 /// archive is.
 ///
 /// @param changes An array of changes_len changes, which are copied; it may be NULL if changes_len is 0.
-/// CRChangesOverlay and CRChangesDirectories find them.
+/// CRChangesMount, CRChangesOverlay and CRChangesDirectories find them.
 /// @param at, root The directory where the container's root file system is mounted.
 ///
 /// Errors:

@@ -307,7 +307,7 @@ pub extern "C" fn CRImageOpen(
 /// Opens the checkpoint in an OCI image for import. What the image says of itself is verified here; its layers are when
 /// CRImportExtract begins, by size, digest and the digest of their content, before anything is made or changed.
 /// Several layers are taken in their order, with what they remove of each other. CR_IMPORT_DIGEST and
-/// CRImportOptionsExpectDigest are about the digest of the image's manifest. The index that containerd's ctr makes is
+/// CRImportOptionsExpectedDigest are about the digest of the image's manifest. The index that containerd's ctr makes is
 /// read, too.
 ///
 /// @param at, image As for CRImageOpen.

@@ -220,7 +220,8 @@ pub extern "C" fn CRImportOptionsExpectedDigest(
 
 /// Sets the directory for what precedes the configuration in a pipe or a socket and has to be kept, if it
 /// doesn't fit into 32 MiB of memory: an unnamed file there holds it. Without a directory that is E2BIG,
-/// since no default directory is sure to hold a container's memory.
+/// since no default directory is sure to hold a container's memory. An oci-archive that is compressed or comes through
+/// a pipe is kept there, too, and is E2BIG without it.
 ///
 /// @param at, directory An existing directory. It is opened when it is needed.
 ///

@@ -23,7 +23,7 @@ pub const CR_TASK_ALIVE: u32 = 1;
 pub const CR_TASK_STOPPED: u32 = 2;
 /// The process had ended and wasn't waited for yet.
 pub const CR_TASK_ZOMBIE: u32 = 3;
-/// The process was dead.
+/// The process had ended. CRIU stores a zombie that nobody had waited for as this.
 pub const CR_TASK_DEAD: u32 = 4;
 
 /// What a checkpoint holds. One thread at a time uses it.

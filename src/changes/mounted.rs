@@ -53,8 +53,8 @@ impl Mounted {
         let above = Place::at(directory.as_fd(), Path::new(".."));
         let above = above.open_ambient("mount_point", OFlag::O_PATH)?;
         let table = fs::read("/proc/self/mountinfo").called(|| "read /proc/self/mountinfo")?;
-        let not_mounted =
-            || Error::argument("mount_point", "no whole file system is mounted there");
+        let named = mount_point.named("mount_point");
+        let not_mounted = || Error::argument(&named, "no whole file system is mounted there");
         let mount = Mount::all(&table)
             .find(|mount| mount.id == id)
             .ok_or_else(not_mounted)?;

@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::rc::Rc;
 
@@ -119,7 +119,7 @@ pub(super) struct Held {
     /// What the diff holds at listed paths and below them.
     members: BTreeSet<RootPath>,
     /// The symlinks on the way to listed paths that the diff holds.
-    links: HashSet<RootPath>,
+    links: BTreeSet<RootPath>,
     /// Directories that all was removed from that isn't held; none is below another. Nobody looks through them again:
     /// a list of directories below directories costs no more than the topmost one.
     cleared: BTreeSet<RootPath>,
@@ -219,21 +219,20 @@ struct Search<'r> {
     parents: Parents<'r>,
     targets: &'r Deletions,
     /// The symlinks on the way to listed paths.
-    links: HashSet<&'r RootPath>,
+    links: BTreeSet<&'r RootPath>,
     held: Held,
     budget: Budget,
 }
 
 impl<'r> Search<'r> {
     fn new(root: &'r Root, targets: &'r Deletions) -> Self {
+        // Collected, they would be a list first, taken at once.
+        let mut links = BTreeSet::new();
+        links.extend(targets.links.iter().flat_map(|(_, links)| links.iter()));
         Self {
             parents: Parents::new(root),
             targets,
-            links: targets
-                .links
-                .iter()
-                .flat_map(|(_, links)| links.iter())
-                .collect(),
+            links,
             held: Held::default(),
             budget: Budget::default(),
         }

@@ -6,6 +6,7 @@ use std::io::Read;
 
 use super::wire::{Items, Message};
 use super::{ImageType, Refusal};
+use crate::budget::push;
 use crate::error::{Called as _, Result};
 
 /// How long one message may be, in bytes. The largest real ones are processes with 100,000 mappings, at 5 MiB.
@@ -76,7 +77,7 @@ impl<R: Read> Image<R> {
     pub(crate) fn all<M: Message>(&mut self, items: &mut Items) -> Result<Vec<M>> {
         let mut all = Vec::new();
         while let Some(message) = self.next(items)? {
-            all.push(message);
+            push(&mut all, message).map_err(Refusal::from)?;
         }
         Ok(all)
     }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::{PagemapEntry, Refusal};
+use crate::budget::push;
 
 /// The page size of most architectures. A page map doesn't say it.
 pub(crate) const PAGE_SIZE: u64 = 4096;
@@ -91,7 +92,7 @@ impl Pagemap {
     ) -> Result<Self, Refusal> {
         let mut map = Pagemap {
             pages_id,
-            runs: Vec::with_capacity(entries.len()),
+            runs: Vec::new(),
             stored: 0,
         };
         let mut before = 0;
@@ -102,7 +103,7 @@ impl Pagemap {
             }
             before = run.end;
             if run.end > run.start {
-                map.runs.push(run);
+                push(&mut map.runs, run)?;
             }
         }
         Ok(map)

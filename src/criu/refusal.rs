@@ -2,8 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+use nix::errno::Errno;
 use thiserror::Error as ThisError;
 
+use crate::budget::NoRoom;
 use crate::error::{self, Kind};
 
 /// Why an image isn't read.
@@ -30,6 +32,9 @@ pub(crate) enum Refusal {
     /// Two bytes of an image become a hundred bytes of memory.
     #[error("what the images hold would take more than 256 MiB of memory")]
     TooMany,
+    /// The caller has less memory than that.
+    #[error(transparent)]
+    Room(#[from] NoRoom),
     /// An image without the one message that it consists of.
     #[error("the image is empty")]
     Empty,
@@ -57,7 +62,15 @@ impl error::Refusal for Refusal {
     fn kind(&self) -> Kind {
         match self {
             Self::TooLong(_) | Self::TooMany => Kind::Limit,
+            Self::Room(none) => none.kind(),
             _ => Kind::Malformed,
+        }
+    }
+
+    fn errno(&self) -> Errno {
+        match self {
+            Self::Room(none) => none.errno(),
+            _ => self.kind().errno(),
         }
     }
 }

@@ -3,25 +3,34 @@
 #![forbid(unsafe_code)]
 
 use super::Refusal;
+use crate::budget::{Growth, push};
 
 /// How much memory what is decoded of all images of an input may take, in bytes. A process has some hundred mappings and
 /// descriptors; a database with a terabyte of memory has a million page map entries.
 const MAX_MEMORY: usize = 256 << 20;
 
-/// How much more memory may be filled.
-#[derive(Clone, Debug)]
-pub(crate) struct Items(usize);
+/// How much more memory may be filled. It is asked for before it is.
+pub(crate) struct Items {
+    left: usize,
+    growth: Growth,
+}
 
 impl Default for Items {
     fn default() -> Self {
-        Self(MAX_MEMORY)
+        Self {
+            left: MAX_MEMORY,
+            growth: Growth::default(),
+        }
     }
 }
 
 impl Items {
     #[cfg(test)]
     pub(super) fn up_to(bytes: usize) -> Self {
-        Self(bytes)
+        Self {
+            left: bytes,
+            ..Self::default()
+        }
     }
 
     /// Takes one more element into account.
@@ -30,8 +39,8 @@ impl Items {
     }
 
     fn take_bytes(&mut self, bytes: usize) -> Result<(), Refusal> {
-        self.0 = self.0.checked_sub(bytes).ok_or(Refusal::TooMany)?;
-        Ok(())
+        self.left = self.left.checked_sub(bytes).ok_or(Refusal::TooMany)?;
+        Ok(self.growth.by(bytes)?)
     }
 }
 
@@ -223,8 +232,7 @@ impl<T: Field> Field for Vec<T> {
             items.take::<T>()?;
             let mut element = T::default();
             element.take(value, items)?;
-            self.push(element);
-            Ok(())
+            Ok(push(self, element)?)
         };
         match value {
             Value::Bytes(packed) if T::PACKS => {

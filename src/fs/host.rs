@@ -14,12 +14,12 @@ use super::{Name, Place};
 use crate::error::{self, Called as _, Error, Kind, Result};
 
 /// Opens the file that a caller named for reading, symlinks followed, without waiting for anything: neither a fifo's
-/// writer nor a device. A directory is EISDIR.
+/// writer nor a device. A directory is EISDIR. The message doesn't name the file.
 pub(crate) fn open_input_ambient(place: Place<'_>) -> Result<File> {
     let flags = OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
-    let fd = place.open_ambient("open", flags)?;
+    let fd = place.open_unnamed_ambient(flags)?;
     if is_directory(&fstat(&fd).called(|| "fstat")?) {
-        return Err(Error::system(place.named("open"), Errno::EISDIR));
+        return Err(Error::system("open", Errno::EISDIR));
     }
     Ok(File::from(fd))
 }

@@ -86,26 +86,51 @@ impl<'p> Place<'p> {
         }
     }
 
-    /// Opens what is there with these flags; `what` is the argument's name in messages. EINVAL for a place without a path
-    /// and without a descriptor.
-    pub(crate) fn open_ambient(self, what: &str, flags: OFlag) -> Result<OwnedFd> {
+    /// EINVAL for a place without a path and without a descriptor; `what` is the argument's name in messages.
+    pub(crate) fn check_given(self, what: &str) -> Result<()> {
         if self.path.as_os_str().is_empty() && self.at.is_none() {
-            return Err(Error::argument(what, "is empty"));
+            Err(Error::argument(what, "is empty"))
+        } else {
+            Ok(())
         }
+    }
+
+    /// Opens what is there with these flags. The message says neither where nor what for: that is the caller's.
+    pub(crate) fn open_unnamed_ambient(self, flags: OFlag) -> Result<OwnedFd> {
+        self.open_at(flags).called(|| "open")
+    }
+
+    fn open_at(self, flags: OFlag) -> nix::Result<OwnedFd> {
         let flags = flags | OFlag::O_CLOEXEC;
         match self.at {
             Some(at) => openat(at, self.path, flags, Mode::empty()),
             None => openat(AT_FDCWD, self.path, flags, Mode::empty()),
         }
-        .called(|| self.named(what))
+    }
+
+    /// Opens what is there with these flags; `what` is the argument's name in messages. EINVAL for a place without a path
+    /// and without a descriptor.
+    pub(crate) fn open_ambient(self, what: &str, flags: OFlag) -> Result<OwnedFd> {
+        self.check_given(what)?;
+        self.open_at(flags).called(|| self.named(what))
     }
 
     /// Opens the directory, for the names below it alone.
     pub(crate) fn open_directory_ambient(self, what: &str) -> Result<OwnedFd> {
+        self.check_given(what)?;
+        self.open_as_directory().called(|| self.named(what))
+    }
+
+    /// The same, of which the message says neither where nor what for.
+    pub(crate) fn open_unnamed_directory_ambient(self) -> Result<OwnedFd> {
+        self.open_as_directory().called(|| "open")
+    }
+
+    fn open_as_directory(self) -> nix::Result<OwnedFd> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
         match self.descriptor() {
-            Some(fd) => Place::at(fd, Path::new(".")).open_ambient(what, flags),
-            None => self.open_ambient(what, flags),
+            Some(fd) => Place::at(fd, Path::new(".")).open_at(flags),
+            None => self.open_at(flags),
         }
     }
 

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, Read};
 
 use super::Blob;
@@ -27,7 +27,7 @@ pub(crate) enum Part {
         /// The directory that they come into, with its slash; empty for none.
         below: Vec<u8>,
         /// Which members aren't in the stream, by their number.
-        dropped: HashSet<u64>,
+        dropped: BTreeSet<u64>,
     },
     /// A member whose data is a blob.
     File(Vec<u8>, Blob),
@@ -39,7 +39,7 @@ pub(crate) enum Part {
 /// remove.
 pub(crate) fn plan(layers: &[Blob], reading: &Reading) -> Result<Vec<Part>> {
     let mut plan = Plan {
-        dropped: vec![HashSet::new(); layers.len()],
+        dropped: vec![BTreeSet::new(); layers.len()],
         ..Plan::default()
     };
     for (layer, blob) in layers.iter().enumerate() {
@@ -65,7 +65,7 @@ pub(crate) fn plan(layers: &[Blob], reading: &Reading) -> Result<Vec<Part>> {
 struct Plan {
     /// The members that are there so far, by path: layer, number, and whether it is a directory.
     seen: BTreeMap<Vec<u8>, Vec<(usize, u64, bool)>>,
-    dropped: Vec<HashSet<u64>>,
+    dropped: Vec<BTreeSet<u64>>,
     budget: Budget,
 }
 
@@ -169,7 +169,7 @@ enum Current {
     Layer {
         reader: Box<Reader<Input<'static>>>,
         below: Vec<u8>,
-        dropped: HashSet<u64>,
+        dropped: BTreeSet<u64>,
         number: u64,
         /// How much of the member's data is left, and how much padding comes behind it.
         left: u64,

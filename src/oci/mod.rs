@@ -2,12 +2,13 @@
 //! file system.
 //!
 //! A layout is a directory with `oci-layout`, `index.json` and `blobs/sha256/DIGEST`; an oci-archive is a tar of such a
-//! directory. [`Layout`] and [`Pack`] write them: whole, or not at all. [`Store`] reads both. Nothing here knows what a
+//! directory. [`Layout`] and [`Pack`] write them: whole, or not at all. [`BlobStore`] reads both. Nothing here knows what a
 //! checkpoint is.
 
 #![forbid(unsafe_code)]
 
 mod blob;
+mod blob_store;
 mod document;
 mod layout;
 mod merge;
@@ -15,7 +16,6 @@ mod pack;
 mod platform;
 mod reference;
 mod resolve;
-mod store;
 
 use nix::errno::Errno;
 use thiserror::Error as ThisError;
@@ -23,6 +23,7 @@ use thiserror::Error as ThisError;
 use crate::error::{self, Kind};
 
 pub(crate) use blob::{Blob, Expected, verify};
+pub(crate) use blob_store::BlobStore;
 pub(crate) use document::{Annotations, Config, Descriptor, Index, Manifest, media, write};
 pub(crate) use layout::Layout;
 pub(crate) use merge::{Merge, Part, plan};
@@ -30,7 +31,6 @@ pub(crate) use pack::{Pack, ROOM};
 pub(crate) use platform::{Platform, host_architecture};
 pub(crate) use reference::{REF_NAME, Reference, check_name};
 pub(crate) use resolve::{Composition, Resolved, candidates, resolve};
-pub(crate) use store::Store;
 
 /// The file at the top of a layout that says what it is.
 pub(crate) const OCI_LAYOUT: &str = "oci-layout";

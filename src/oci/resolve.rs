@@ -4,7 +4,8 @@
 
 use super::document::{Annotations, media, parse};
 use super::{
-    Config, Descriptor, Index, MAX_DEPTH, Manifest, Platform, REF_NAME, Reference, Refusal, Store,
+    BlobStore, Config, Descriptor, Index, MAX_DEPTH, Manifest, Platform, REF_NAME, Reference,
+    Refusal,
 };
 use crate::archive::Sha256Digest;
 use crate::error::{Result, quote};
@@ -32,14 +33,14 @@ pub(crate) enum Composition {
 }
 
 /// The images of a layout, as its index lists them.
-pub(crate) fn candidates(store: &Store) -> Result<Vec<Descriptor>> {
+pub(crate) fn candidates(store: &BlobStore) -> Result<Vec<Descriptor>> {
     let index = store.index_document()?;
     Ok(index.manifests.unwrap_or_default())
 }
 
 /// Finds an image; of an index in the layout the one that is for `platform`.
 pub(crate) fn resolve(
-    store: &Store,
+    store: &BlobStore,
     reference: &Reference,
     platform: &Platform,
 ) -> Result<Resolved> {
@@ -79,7 +80,7 @@ pub(crate) fn resolve(
     Err(Refusal::Depth.into())
 }
 
-fn manifest(store: &Store, descriptor: &Descriptor) -> Result<Composition> {
+fn manifest(store: &BlobStore, descriptor: &Descriptor) -> Result<Composition> {
     let bytes = store.document("manifest", descriptor)?;
     let manifest: Manifest = parse("manifest", &bytes)?;
     let layers = manifest.layers()?.len();
@@ -95,7 +96,7 @@ fn manifest(store: &Store, descriptor: &Descriptor) -> Result<Composition> {
     ))
 }
 
-fn parse_config(store: &Store, manifest: &Manifest) -> Result<Config> {
+fn parse_config(store: &BlobStore, manifest: &Manifest) -> Result<Config> {
     let bytes = store.document("config", &manifest.config)?;
     Ok(parse("config", &bytes)?)
 }

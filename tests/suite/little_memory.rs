@@ -8,6 +8,7 @@ use crutils::changes::{Options as ChangesOptions, directories_ambient};
 use crutils::checkpoint::{Compression, Export, ExportOptions, InspectOptions, Inspection};
 use crutils::watch::Watch;
 
+use crate::inspect_writer::{INVENTORY, MM, PAGE, PAGEMAP, PSTREE, b, image, n};
 use crate::support::api::{Failure, Outcome, Rust, add};
 use crate::support::compressor::Compression as Packed;
 use crate::support::door::{Door, Place};
@@ -197,7 +198,9 @@ macro_rules! rust_tests {
 rust_tests! {
     a_volume_of_many_names_is_exported_or_there_is_no_memory,
     many_changes_are_listed_or_there_is_no_memory,
-    a_checkpoint_of_many_members_is_inspected_or_there_is_no_memory
+    a_checkpoint_of_many_members_is_inspected_or_there_is_no_memory,
+    a_checkpoint_of_many_processes_is_inspected_or_there_is_no_memory,
+    a_process_of_many_mappings_is_inspected_or_there_is_no_memory
 }
 
 fn a_volume_of_many_names_is_exported_or_there_is_no_memory(t: &Test) {
@@ -247,5 +250,53 @@ fn a_checkpoint_of_many_members_is_inspected_or_there_is_no_memory(t: &Test) {
         let (input, options) = (at.join("archive"), InspectOptions::new());
         let inspect = || told(Inspection::open(&input, &options, &Watch::new()));
         assert_told(inspect, |_| {});
+    });
+}
+
+/// Inspects the archive, and tells of it as a document.
+fn inspect_and_tell(archive: &Path) -> Outcome {
+    let inspection = Inspection::open(archive, &InspectOptions::new(), &Watch::new())?;
+    told(inspection.to_json())
+}
+
+fn a_checkpoint_of_many_processes_is_inspected_or_there_is_no_memory(t: &Test) {
+    let prepare = |at: &Path| {
+        let process = |pid| [n(1, pid), n(2, pid / 2), n(3, 1), n(4, 1), n(5, pid)].concat();
+        let processes: Vec<_> = (1..=NAMES as u64).map(process).collect();
+        let images = [
+            file("checkpoint/inventory.img", image(INVENTORY, &[n(1, 2)])),
+            file("checkpoint/pstree.img", image(PSTREE, &processes)),
+        ];
+        fs::write(at.join("archive"), archive(images)).unwrap();
+    };
+    t.within_prepared(Within::Process, prepare, |at| {
+        assert_told(|| inspect_and_tell(&at.join("archive")), |_| {});
+    });
+}
+
+fn a_process_of_many_mappings_is_inspected_or_there_is_no_memory(t: &Test) {
+    let prepare = |at: &Path| {
+        let mapping = |number: u64| {
+            let start = 2 * number * PAGE as u64;
+            b(
+                14,
+                [n(1, start), n(2, start + PAGE as u64), n(7, 1)].concat(),
+            )
+        };
+        let page = |number: u64| [n(1, 2 * number * PAGE as u64), n(2, 1), n(4, 1)].concat();
+        let numbers = 1..=NAMES as u64;
+        let mappings: Vec<u8> = numbers.clone().flat_map(mapping).collect();
+        let pages: Vec<_> = std::iter::once(n(1, 1)).chain(numbers.map(page)).collect();
+        let process = [n(1, 1), n(3, 1), n(4, 1), n(5, 1)].concat();
+        let images = [
+            file("checkpoint/inventory.img", image(INVENTORY, &[n(1, 2)])),
+            file("checkpoint/pstree.img", image(PSTREE, &[process])),
+            file("checkpoint/mm-1.img", image(MM, &[mappings])),
+            file("checkpoint/pagemap-1.img", image(PAGEMAP, &pages)),
+        ];
+        fs::write(at.join("archive"), archive(images)).unwrap();
+    };
+    t.within_prepared(Within::Process, prepare, |at| {
+        assert_told(|| inspect_and_tell(&at.join("archive")), |_| {});
     });
 }

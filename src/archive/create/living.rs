@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
@@ -32,9 +32,9 @@ const ATTEMPTS: u32 = 5;
 pub(super) struct Living<'l> {
     measured: &'l Measured<'l>,
     /// The further names of files, by the first; found with the first file that is missed.
-    names: OnceCell<HashMap<Vec<u8>, Vec<Vec<u8>>>>,
+    names: OnceCell<BTreeMap<Vec<u8>, Vec<Vec<u8>>>>,
     /// First names that others can't be links to, since the archive has another object there or none.
-    lost: HashSet<Vec<u8>>,
+    lost: BTreeSet<Vec<u8>>,
 }
 
 impl<'l> Living<'l> {
@@ -42,7 +42,7 @@ impl<'l> Living<'l> {
         Self {
             measured,
             names: OnceCell::new(),
-            lost: HashSet::new(),
+            lost: BTreeSet::new(),
         }
     }
 
@@ -209,7 +209,7 @@ impl<'l> Living<'l> {
     fn names_of(&self, member: &Member) -> Result<&[Vec<u8>]> {
         let names = self.names.get_or_try_init(|| {
             let mut records = self.measured.records();
-            let mut names: HashMap<_, Vec<_>> = HashMap::new();
+            let mut names: BTreeMap<_, Vec<_>> = BTreeMap::new();
             while let Some(NestedMember { member, .. }) = NestedMember::read(&mut records)? {
                 if let MemberKind::HardLink { source } = member.kind {
                     names.entry(source).or_default().push(member.path);

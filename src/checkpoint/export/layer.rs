@@ -40,7 +40,7 @@ pub(in crate::checkpoint) struct LayerTarget<'t> {
 }
 
 /// A layer that was written.
-pub(in crate::checkpoint) struct Layer {
+pub(in crate::checkpoint) struct ExportedLayer {
     pub(in crate::checkpoint) exported: Exported,
     pub(in crate::checkpoint) digest: Sha256Digest,
     pub(in crate::checkpoint) diff_id: Sha256Digest,
@@ -53,7 +53,7 @@ impl Export {
         target: LayerTarget<'_>,
         options: &ExportOptions,
         watch: &Watch,
-    ) -> Result<Layer> {
+    ) -> Result<ExportedLayer> {
         for entry in &self.entries {
             let checked = check_layer_name(entry.name.as_bytes());
             checked.at_entry(entry.name.as_bytes())?;
@@ -120,7 +120,7 @@ fn judge_without_parent(path: &RootPath, member: &Member) -> Result<()> {
 
 impl Job<'_> {
     /// Compresses all members, and digests them before and after that.
-    fn layer(&self, writer: Box<dyn Write + Send + '_>) -> Result<Layer> {
+    fn layer(&self, writer: Box<dyn Write + Send + '_>) -> Result<ExportedLayer> {
         let storing = self.storing();
         let mut found = storing.find()?;
         let mut outlet = Outlet::new(writer, true);
@@ -136,7 +136,7 @@ impl Job<'_> {
         let (_, members) = storing.store(&mut found, sink)?;
         let (bytes, digest) = outlet.finish();
         let digest = digest.ok_or_else(|| Error::new(Kind::Internal, "no digest of a layer"))?;
-        Ok(Layer {
+        Ok(ExportedLayer {
             exported: Exported {
                 bytes,
                 members,

@@ -20,7 +20,7 @@ use crate::tar::{END_OF_ARCHIVE, Extents, Member, MemberKind, Time};
 use crate::watch::{Phase, Watch};
 
 /// The members that are there.
-pub(super) struct Found<'e> {
+pub(super) struct MembersFound<'e> {
     present: Vec<Present<'e>>,
     pub missing: Vec<OsString>,
     /// What a restore will need and isn't there.
@@ -77,7 +77,7 @@ pub(super) struct Storing<'s> {
 
 impl<'s> Storing<'s> {
     /// Looks for all members, so that nothing is written of an archive that can't be whole.
-    pub(super) fn find(&self) -> Result<Found<'_>> {
+    pub(super) fn find(&self) -> Result<MembersFound<'_>> {
         self.check_excluded()?;
         self.watch.begin(Phase::Measuring, None);
         let mut measure = self.measuring();
@@ -105,7 +105,7 @@ impl<'s> Storing<'s> {
         self.watch.end();
         let total = measure.size().saturating_add(END_OF_ARCHIVE.len() as u64);
         let total = self.watch.is_followed().then_some(total);
-        Ok(Found {
+        Ok(MembersFound {
             present,
             missing,
             lacking,
@@ -116,7 +116,7 @@ impl<'s> Storing<'s> {
     /// Stores all members that were found. Returns how long the stream is, and how many members it has.
     pub(super) fn store(
         &self,
-        found: &mut Found<'_>,
+        found: &mut MembersFound<'_>,
         mut sink: Sink<'_>,
     ) -> Result<(Finished, u64)> {
         self.watch.begin(Phase::Writing, found.total);

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use super::{Image, ImageLayer};
 use crate::archive::{ArchiveOrigin, Make, Reading};
 use crate::checkpoint::names::{CHECKPOINT, ROOTFS_DIFF_TAR, SPEC_DUMP};
-use crate::error::{self, Called as _, Context as _, Error, Kind, Result, quote};
+use crate::error::{self, Called as _, Context as _, Kind, Result, quote};
 use crate::fs::{Place, PlaceBuf, spool_ambient};
 use crate::oci::{
-    Blob, Composition, Descriptor, Expected, MAX_LAYERS, Manifest, Merge, Part, Platform,
-    Reference, Refusal, Resolved, Store, host_architecture, media, plan, resolve, verify,
+    Blob, BlobStore, Composition, Descriptor, Expected, MAX_LAYERS, Manifest, Merge, Part,
+    Platform, Reference, Refusal, Resolved, host_architecture, media, plan, resolve, verify,
 };
 
 /// An image whose layers can be read.
@@ -63,9 +63,7 @@ pub(in crate::checkpoint) fn open(
     spool_directory: Option<&PlaceBuf>,
     reading: &Reading,
 ) -> Result<OpenImage> {
-    if place.path().as_os_str().is_empty() && place.descriptor().is_none() {
-        return Err(Error::argument("image", "is empty"));
-    }
+    place.check_given("image")?;
     let reference = Reference::parse(reference)?;
     let opened = open_store(place, spool_directory, reading).and_then(|store| {
         let resolved = resolve(&store, &reference, &Platform::linux(host_architecture()))?;
@@ -78,7 +76,7 @@ pub(in crate::checkpoint) fn open_store(
     place: Place<'_>,
     spool_directory: Option<&PlaceBuf>,
     reading: &Reading,
-) -> Result<Store> {
+) -> Result<BlobStore> {
     let spool = || match spool_directory {
         Some(directory) => {
             let directory = directory.get().open_directory_ambient("directory")?;
@@ -86,11 +84,11 @@ pub(in crate::checkpoint) fn open_store(
         }
         None => Err(Unreadable::NoSpool.into()),
     };
-    Store::open_ambient(place, spool, reading)
+    BlobStore::open_ambient(place, spool, reading)
 }
 
 impl OpenImage {
-    fn of(store: &Store, resolved: Resolved) -> Result<Self> {
+    fn of(store: &BlobStore, resolved: Resolved) -> Result<Self> {
         let digest = resolved.descriptor.sha256()?;
         let mut image = Image {
             digest,
@@ -139,7 +137,7 @@ impl OpenImage {
     }
 
     /// What `ctr checkpoint` has made: CRIU's images, the specification, and the changes of the root file system.
-    fn of_parts(store: &Store, mut image: Image, parts: &[Descriptor]) -> Result<Self> {
+    fn of_parts(store: &BlobStore, mut image: Image, parts: &[Descriptor]) -> Result<Self> {
         if parts.len() > MAX_LAYERS {
             return Err(Refusal::Layers(parts.len()).into());
         }
@@ -247,7 +245,7 @@ fn origin_of_one(blob: &Blob) -> Result<ArchiveOrigin> {
 }
 
 fn layers(
-    store: &Store,
+    store: &BlobStore,
     manifest: &Manifest,
     diff_ids: &[crate::archive::Sha256Digest],
 ) -> Result<Vec<(Blob, Expected)>> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use super::target::{ImageOutput, Layer};
+use super::target::{ImageOutput, WrittenLayer};
 use crate::archive::{ArchiveOrigin, Content, Hash, Hasher, Hashing, Input, Peer, Reading};
 use crate::checkpoint::bundle::{check_config, judge_bundle_member};
 use crate::checkpoint::image::Facts;
@@ -40,7 +40,7 @@ enum From {
 
 /// What became of it.
 pub(super) struct Taken {
-    pub(super) layer: Layer,
+    pub(super) layer: WrittenLayer,
     pub(super) facts: Facts,
     pub(super) members: u64,
     /// Whether the layer is the archive as it was.
@@ -85,9 +85,7 @@ impl error::Refusal for Refusal {
 
 impl Source {
     pub(super) fn open(archive: Place<'_>, watch: &Watch) -> Result<Self> {
-        if archive.path().as_os_str().is_empty() && archive.descriptor().is_none() {
-            return Err(Error::argument("archive", "is empty"));
-        }
+        archive.check_given("archive")?;
         let channel = match archive.descriptor() {
             Some(fd) => Channel::reader(fd, watch)?,
             None => Channel::reader(open_input_ambient(archive)?.as_fd(), watch)?,
@@ -185,7 +183,7 @@ impl Source {
         let digest = digest.ok_or_else(|| Error::new(Kind::Internal, "no digest of a layer"))?;
         let size = scanned.source.input.consumed();
         Ok(Taken {
-            layer: Layer {
+            layer: WrittenLayer {
                 digest,
                 size,
                 diff_id: scanned.source.hasher.finish(),
@@ -225,7 +223,7 @@ impl Source {
             _ => media::LAYER_GZIP,
         };
         Ok(Taken {
-            layer: Layer {
+            layer: WrittenLayer {
                 digest: hashing.inner.finish().1,
                 size,
                 diff_id,

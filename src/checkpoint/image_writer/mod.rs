@@ -12,7 +12,7 @@ use crate::fs::Place;
 use crate::oci::media;
 use crate::watch::Watch;
 use archive::{Source, Taken};
-use target::{ImageOutput, Layer};
+use target::{ImageOutput, WrittenLayer};
 
 impl Export {
     /// Writes the checkpoint as an image: an OCI layout, or an oci-archive. Its one layer is the archive that
@@ -74,7 +74,7 @@ impl Export {
             Ok(layer) => layer,
             Err(error) => return Err(target.abandon(error)),
         };
-        let made = Layer {
+        let made = WrittenLayer {
             digest: layer.digest,
             size: layer.exported.bytes,
             diff_id: layer.diff_id,

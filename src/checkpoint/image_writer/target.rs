@@ -36,7 +36,7 @@ enum Form {
 }
 
 /// A layer that was written.
-pub(super) struct Layer {
+pub(super) struct WrittenLayer {
     pub(super) digest: Sha256Digest,
     pub(super) size: u64,
     pub(super) diff_id: Sha256Digest,
@@ -148,7 +148,7 @@ impl ImageOutput {
     /// Makes an image of the layer that was written.
     pub(super) fn finish(
         self,
-        layer: &Layer,
+        layer: &WrittenLayer,
         facts: &Facts,
         options: &ImageOptions,
         watch: &Watch,
@@ -201,7 +201,7 @@ struct Documents {
 }
 
 impl Documents {
-    fn of(layer: &Layer, facts: &Facts, options: &ImageOptions) -> Result<Self> {
+    fn of(layer: &WrittenLayer, facts: &Facts, options: &ImageOptions) -> Result<Self> {
         let (platform, created) = (facts.platform(options), facts.created(options));
         let annotations = facts.annotations(options);
         let config = Config::new(&platform, created.clone(), layer.diff_id);
@@ -253,7 +253,7 @@ impl Documents {
 fn publish(
     layout: &mut Layout,
     blob: Output,
-    layer: &Layer,
+    layer: &WrittenLayer,
     documents: &Documents,
     watch: &Watch,
 ) -> Result<()> {
@@ -264,7 +264,7 @@ fn publish(
 }
 
 /// Writes what an archive in a file has around its layer. Returns where it ends.
-fn pack_file(file: &File, start: u64, layer: &Layer, documents: &Documents) -> Result<u64> {
+fn pack_file(file: &File, start: u64, layer: &WrittenLayer, documents: &Documents) -> Result<u64> {
     let behind = documents.pack()?.behind(layer.size)?;
     let room = Pack::room(layer.digest, layer.size)?;
     let at = start.saturating_add(ROOM).saturating_add(layer.size);
@@ -277,7 +277,7 @@ fn pack_file(file: &File, start: u64, layer: &Layer, documents: &Documents) -> R
 fn send(
     mut channel: Channel,
     file: &File,
-    layer: &Layer,
+    layer: &WrittenLayer,
     documents: &Documents,
     watch: &Watch,
 ) -> Result<()> {

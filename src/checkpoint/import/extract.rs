@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::Refusal;
 use super::completeness::{Images, Refused};
@@ -47,7 +47,7 @@ pub(super) struct Pass<'p> {
     /// What the archive and those in it have used up.
     meter: &'p Meter,
     /// The members that went where nothing else may go a second time.
-    routed: HashSet<Vec<u8>>,
+    routed: BTreeSet<Vec<u8>>,
     /// What the rootfs diff holds.
     noted: RefCell<Noted>,
     deleted: Option<DeletedFiles>,
@@ -71,7 +71,7 @@ impl<'p> Pass<'p> {
             tree_rules: options.tree_rules(),
             diff_rules: options.rules.clone(),
             meter,
-            routed: HashSet::new(),
+            routed: BTreeSet::new(),
             noted: RefCell::default(),
             deleted: None,
             done: 0,
@@ -133,7 +133,7 @@ impl<'p> Pass<'p> {
         reader: &mut Reader<Input<'_>>,
     ) -> Result<()> {
         let (options, reading, selection) = (self.options, self.reading, &self.targets.selection);
-        let (chosen, images) = (RefCell::new(HashSet::new()), RefCell::<Images>::default());
+        let (chosen, images) = (RefCell::new(BTreeSet::new()), RefCell::<Images>::default());
         let (root, dump) = (bundle, self.targets.dump.as_ref());
         let rules = options.bundle_rules();
         let judge = |path: &RootPath, member: &Member| {
@@ -273,7 +273,7 @@ impl<'p> Pass<'p> {
     }
 
     /// Whether everything was there that was named.
-    fn check_found(&self, chosen: &HashSet<&RootPath>) -> Result<()> {
+    fn check_found(&self, chosen: &BTreeSet<&RootPath>) -> Result<()> {
         let missing = |name: &[u8]| Err(Refusal::Missing).at_entry(name);
         for name in self.targets.expected() {
             if !self.routed.contains(&name) {

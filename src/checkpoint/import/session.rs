@@ -81,9 +81,7 @@ impl Import {
         options: &ImportOptions,
         watch: &Watch,
     ) -> Result<Self> {
-        if archive.path().as_os_str().is_empty() && archive.descriptor().is_none() {
-            return Err(Error::argument(what, "is empty"));
-        }
+        archive.check_given(what)?;
         let step = archive.named("archive");
         let opened = match archive.descriptor() {
             Some(fd) => Self::new(fd, options, watch),

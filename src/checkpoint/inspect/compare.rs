@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::memory::{Found, Owner, find};
-use super::{Descriptor, Inspection, Mapping, Process, RawText, Socket};
-use crate::error::{Error, Kind, Result};
+use super::memory::{Backing, Owner, find};
+use super::{Descriptor, Inspection, Mapping, Process, RawText, Socket, json};
+use crate::error::Result;
 
 /// How much memory of two processes is compared at once.
 const PIECE: u64 = 256 << 10;
@@ -115,7 +115,7 @@ impl Comparison {
     ///
     /// # Errors
     ///
-    /// None is known.
+    /// ENOMEM.
     pub fn to_json(&self) -> Result<String> {
         #[derive(Serialize)]
         struct Document<'c> {
@@ -123,12 +123,10 @@ impl Comparison {
             #[serde(flatten)]
             comparison: &'c Comparison,
         }
-        let document = Document {
+        json::document(&Document {
             schema: SCHEMA,
             comparison: self,
-        };
-        let written = serde_json::to_string(&document);
-        written.map_err(|error| Error::new(Kind::Internal, error.to_string()))
+        })
     }
 }
 
@@ -301,12 +299,12 @@ impl Inspection {
         while filled < buffer.len() {
             let at = address + filled as u64;
             let end = address + buffer.len() as u64;
-            let Found::Stored(level, pages, piece) =
-                find(&self.levels, Owner::Process(pid), at, end)
+            let Backing::Stored(generation, pages, piece) =
+                find(&self.generations, Owner::Process(pid), at, end)
             else {
                 return Ok(());
             };
-            let bytes = self.piece(level, pages, &piece)?;
+            let bytes = self.piece(generation, pages, &piece)?;
             if let Some(target) = buffer.get_mut(filled..filled + bytes.len()) {
                 target.copy_from_slice(&bytes);
             }
@@ -318,12 +316,12 @@ impl Inspection {
     /// The next pages of a process's own memory, from an address on.
     fn next_pages(&self, pid: u32, at: u64) -> Option<Pages> {
         let owner = Owner::Process(pid);
-        let map = self.levels.first()?.map(owner)?;
+        let map = self.generations.first()?.map(owner)?;
         let run = map.at_or_after(at)?;
         let start = at.max(run.start);
-        let (end, readable) = match find(&self.levels, owner, start, run.end) {
-            Found::Stored(_, _, piece) => (start + piece.len, true),
-            Found::Nothing(end) | Found::Lazy(end) | Found::Missing(end) => (end, false),
+        let (end, readable) = match find(&self.generations, owner, start, run.end) {
+            Backing::Stored(_, _, piece) => (start + piece.len, true),
+            Backing::Nothing(end) | Backing::Lazy(end) | Backing::Missing(end) => (end, false),
         };
         Some(Pages {
             start,

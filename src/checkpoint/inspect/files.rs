@@ -2,13 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::images::Images;
 use super::model::{Descriptor, GhostFile, Holder, Pipe, Process, Socket};
 use super::processes::{ids_of, text};
 use super::{RawText, sockets};
-use crate::budget::Budget;
+use crate::budget::{Budget, push};
 use crate::criu::{FileEntry, FsEntry, RegFile, TtyInfo, file_type};
 use crate::error::Result;
 
@@ -23,7 +23,7 @@ pub(super) struct Opened {
     pub(super) pipes: Vec<Pipe>,
     pub(super) sockets: Vec<Socket>,
     /// By the numbers of their files.
-    socket_of: HashMap<(u32, u32), usize>,
+    socket_of: BTreeMap<(u32, u32), usize>,
     pipe_of: BTreeMap<u32, usize>,
 }
 
@@ -66,7 +66,7 @@ impl Opened {
                 .as_ref()
                 .map_or(0, |path| path.as_bytes().len());
             budget.take(size_of::<Descriptor>() / 2 + path)?;
-            process.descriptors.push(descriptor);
+            push(&mut process.descriptors, descriptor)?;
         }
         Ok(())
     }
@@ -252,7 +252,7 @@ fn kind(of: u32) -> &'static str {
 
 /// Files that are open and whose names are gone.
 pub(super) fn ghosts(images: &Images) -> Vec<GhostFile> {
-    let mut paths = HashMap::new();
+    let mut paths = BTreeMap::new();
     for remap in &images.remaps {
         paths.insert(remap.remap_id & !OLD_GHOST, remap.file_id & !OLD_GHOST);
     }

@@ -2,9 +2,10 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
+use crate::budget::ask_for;
 use crate::criu::{
     Core, CpuInfo, Creds, Fdinfo, FileEntry, FsEntry, GhostFile, Image, ImageName, ImageType,
     Inventory, Items, KernelIds, MemfdInode, Mm, Mount, NetDevice, NetNs, PAGE_SIZE, Pagemap,
@@ -23,7 +24,7 @@ pub(super) struct RawPagemap {
     pub(super) entries: Vec<PagemapEntry>,
 }
 
-/// What the images of one directory say.
+/// What the images of one directory say. Trees, since they grow in small pieces: a table asks for twice its memory at once.
 #[derive(Default)]
 pub(super) struct Images {
     pub(super) inventory: Option<Inventory>,
@@ -39,13 +40,13 @@ pub(super) struct Images {
     pub(super) pages: BTreeMap<u32, u64>,
     pub(super) fdinfos: BTreeMap<u32, Vec<Fdinfo>>,
     /// By type and number.
-    pub(super) files: HashMap<(u32, u32), FileEntry>,
+    pub(super) files: BTreeMap<(u32, u32), FileEntry>,
     pub(super) fs: BTreeMap<u32, FsEntry>,
-    pub(super) ttys: HashMap<u32, TtyInfo>,
+    pub(super) ttys: BTreeMap<u32, TtyInfo>,
     /// Unread bytes and capacity of pipes.
-    pub(super) pipe_data: HashMap<u32, (u64, Option<u32>)>,
+    pub(super) pipe_data: BTreeMap<u32, (u64, Option<u32>)>,
     /// Unread bytes of sockets.
-    pub(super) socket_data: HashMap<u32, u64>,
+    pub(super) socket_data: BTreeMap<u32, u64>,
     /// Received and unsent bytes, by the sockets' inodes.
     pub(super) tcp: BTreeMap<u32, (u64, u64)>,
     pub(super) mounts: BTreeMap<u32, Vec<Mount>>,
@@ -56,10 +57,10 @@ pub(super) struct Images {
     pub(super) devices: BTreeMap<u32, Vec<NetDevice>>,
     pub(super) remaps: Vec<RemapPath>,
     /// The files in `remaps`.
-    remapped: HashSet<u32>,
+    remapped: BTreeSet<u32>,
     /// Deleted files and the bytes of their content that are stored.
     pub(super) ghosts: BTreeMap<u32, (GhostFile, u64)>,
-    pub(super) memfds: HashMap<u64, MemfdInode>,
+    pub(super) memfds: BTreeMap<u64, MemfdInode>,
     pub(super) cpu: Option<CpuInfo>,
     pub(super) descriptors: Option<Vec<String>>,
     pub(super) is_encrypted: bool,
@@ -140,7 +141,8 @@ impl Images {
             ImageType::NetDevices => drop(self.devices.insert(id, image.all(items)?)),
             ImageType::RemapPaths => {
                 self.remaps = image.all(items)?;
-                self.remapped = self.remaps.iter().map(|remap| remap.file_id).collect();
+                let files = self.remaps.iter().map(|remap| remap.file_id);
+                self.remapped.extend(files);
             }
             ImageType::CpuInfo => self.cpu = Some(image.only(items)?),
             // These lie beside the images, and the store takes them.
@@ -274,6 +276,8 @@ impl Images {
 
 impl RawPagemap {
     pub(super) fn build(&self, page: u64) -> Result<Pagemap> {
+        // The copy, but for the sizes of compressed pages, is taken at once.
+        ask_for(size_of_val(self.entries.as_slice()))?;
         Ok(Pagemap::new(self.pages_id, self.entries.clone(), page)?)
     }
 }

@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::io::{self, Write};
+
 use serde::ser::{Error as _, SerializeStruct as _};
 use serde::{Serialize, Serializer};
 
@@ -12,6 +14,33 @@ use crate::error::{Error, Kind, Result};
 /// The version of the document. Keys may be added under the same number; one that is removed or means something else gets
 /// a new one.
 const SCHEMA: u32 = 1;
+
+/// A document's bytes. It is as long as what it tells of, so that there may be no memory for it.
+#[derive(Default)]
+struct Bytes(Vec<u8>);
+
+impl Write for Bytes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_reserve(bytes.len())?;
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes a JSON document.
+pub(super) fn document(value: &impl Serialize) -> Result<String> {
+    let mut bytes = Bytes::default();
+    let written = serde_json::to_writer(&mut bytes, value);
+    written.map_err(|error| match error.io_error_kind() {
+        Some(kind) => Error::io("write the document", kind.into()),
+        None => Error::new(Kind::Internal, error.to_string()),
+    })?;
+    String::from_utf8(bytes.0).map_err(|error| Error::new(Kind::Internal, error.to_string()))
+}
 
 /// What the engine says of the container.
 #[derive(Serialize)]
@@ -82,10 +111,9 @@ impl Inspection {
     ///
     /// # Errors
     ///
-    /// None is known.
+    /// ENOMEM.
     pub fn to_json(&self) -> Result<String> {
-        let written = serde_json::to_string(self);
-        written.map_err(|error| Error::new(Kind::Internal, error.to_string()))
+        document(self)
     }
 
     fn sizes(&self) -> Vec<Size> {

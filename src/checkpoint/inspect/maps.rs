@@ -4,11 +4,11 @@
 
 use super::files::path_of;
 use super::images::Images;
-use super::memory::{Level, Owner};
+use super::memory::{Generation, Owner};
 use super::model::{Mapping, MemoryUse, Process, SharedMemory};
 use super::processes::text;
 use super::{Problem, RawText, Refusal};
-use crate::budget::Budget;
+use crate::budget::{Budget, push};
 use crate::criu::{MemfdInode, PageSource, Pagemap, Vma, file_type, vma_flags, vma_status};
 use crate::error::{Context as _, Result};
 
@@ -16,7 +16,7 @@ use crate::error::{Context as _, Result};
 pub(super) fn add(
     process: &mut Process,
     images: &Images,
-    level: &Level,
+    generation: &Generation,
     prefix: &str,
     budget: &mut Budget,
 ) -> Result<()> {
@@ -24,7 +24,7 @@ pub(super) fn add(
     let old = images.old_mappings.get(&process.pid);
     let empty = Vec::new();
     let vmas = own.filter(|own| !own.is_empty()).or(old).unwrap_or(&empty);
-    let map = level.map(Owner::Process(process.pid));
+    let map = generation.map(Owner::Process(process.pid));
     let mut before = 0;
     for vma in vmas {
         if vma.start < before || vma.end < vma.start {
@@ -39,7 +39,7 @@ pub(super) fn add(
             .map_or(0, |path| path.as_bytes().len());
         budget.take(size_of::<Mapping>() + path)?;
         sum_up(&mut process.memory, vma, &mapping);
-        process.mappings.push(mapping);
+        push(&mut process.mappings, mapping)?;
     }
     if let Some(map) = map {
         let memory = &mut process.memory;
@@ -171,13 +171,13 @@ fn kind(vma: &Vma) -> &'static str {
 }
 
 /// Memory that processes share.
-pub(super) fn shared(images: &Images, level: &Level) -> Vec<SharedMemory> {
+pub(super) fn shared(images: &Images, generation: &Generation) -> Vec<SharedMemory> {
     let sum = |map: &Pagemap, wanted: fn(&PageSource) -> bool| {
         let runs = map.runs.iter().filter(|run| wanted(&run.place));
         runs.fold(0_u64, |sum, run| sum.saturating_add(run.len()))
     };
     let one = |&id: &u32| {
-        let map = level.map(Owner::Shared(id))?;
+        let map = generation.map(Owner::Shared(id))?;
         let memfd = images.memfds.values().find(|memfd| memfd.shmid == id);
         Some(SharedMemory {
             id,
@@ -195,13 +195,16 @@ pub(super) fn shared(images: &Images, level: &Level) -> Vec<SharedMemory> {
 pub(super) fn check_sizes(
     processes: &[Process],
     images: &Images,
-    level: &Level,
+    generation: &Generation,
     prefix: &str,
     problems: &mut Vec<Problem>,
 ) {
     let owners = processes.iter().map(|process| Owner::Process(process.pid));
     let shared = images.shared_pagemaps.keys().map(|id| Owner::Shared(*id));
-    for map in owners.chain(shared).filter_map(|owner| level.map(owner)) {
+    for map in owners
+        .chain(shared)
+        .filter_map(|owner| generation.map(owner))
+    {
         let problem = match images.pages.get(&map.pages_id) {
             None if map.stored == 0 => continue,
             None => "is missing: a restore needs it".to_owned(),

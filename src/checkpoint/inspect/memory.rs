@@ -30,7 +30,7 @@ pub(super) enum Owner {
 }
 
 /// A directory of images in a chain of checkpoints, and what its page maps say.
-pub(super) struct Level {
+pub(super) struct Generation {
     pub(super) store: usize,
     pub(super) set: Set,
     maps: BTreeMap<Owner, Pagemap>,
@@ -38,8 +38,8 @@ pub(super) struct Level {
 
 /// What is at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// These bytes of a file of pages, at this level.
+pub(super) enum Backing {
+    /// These bytes of a file of pages, at this generation.
     Stored(usize, u32, Piece),
     /// No page up to this address: zeros, or what a file has there.
     Nothing(u64),
@@ -49,7 +49,7 @@ pub(super) enum Found {
     Missing(u64),
 }
 
-impl Level {
+impl Generation {
     /// Takes the page maps of a directory of images. Which processes count is the newest images' matter.
     pub(super) fn new(store: usize, set: Set, stores: &[Store], page: u64) -> Result<Self> {
         let mut maps = BTreeMap::new();
@@ -75,14 +75,14 @@ impl Level {
 }
 
 /// What is at `address`, as far as one piece of it reaches.
-pub(super) fn find(levels: &[Level], owner: Owner, address: u64, end: u64) -> Found {
+pub(super) fn find(generations: &[Generation], owner: Owner, address: u64, end: u64) -> Backing {
     let mut end = end;
-    for (index, level) in levels.iter().enumerate() {
+    for (index, generation) in generations.iter().enumerate() {
         let missing = |end| match index {
-            0 => Found::Nothing(end),
-            _ => Found::Missing(end),
+            0 => Backing::Nothing(end),
+            _ => Backing::Missing(end),
         };
-        let Some(map) = level.map(owner) else {
+        let Some(map) = generation.map(owner) else {
             return missing(end);
         };
         let Some(run) = map.at_or_after(address) else {
@@ -96,16 +96,16 @@ pub(super) fn find(levels: &[Level], owner: Owner, address: u64, end: u64) -> Fo
             PageSource::Here(_) => {
                 let piece = run.piece(address, (end - address).min(MOST));
                 return match piece.filter(|piece| piece.len > 0) {
-                    Some(piece) => Found::Stored(index, map.pages_id, piece),
-                    None => Found::Missing(end),
+                    Some(piece) => Backing::Stored(index, map.pages_id, piece),
+                    None => Backing::Missing(end),
                 };
             }
-            PageSource::Lazy => return Found::Lazy(end),
-            // Of each level the next is asked: the chain has an end.
+            PageSource::Lazy => return Backing::Lazy(end),
+            // Of each generation the next is asked: the chain has an end.
             PageSource::Parent => {}
         }
     }
-    Found::Missing(end)
+    Backing::Missing(end)
 }
 
 impl Inspection {
@@ -224,8 +224,11 @@ fn read_sparse(
 }
 
 /// How many bytes of an owner's memory are in a previous checkpoint that isn't there.
-pub(super) fn missing(levels: &[Level], owner: Owner) -> u64 {
-    let Some(map) = levels.first().and_then(|level| level.map(owner)) else {
+pub(super) fn missing(generations: &[Generation], owner: Owner) -> u64 {
+    let Some(map) = generations
+        .first()
+        .and_then(|generation| generation.map(owner))
+    else {
         return 0;
     };
     let mut missing = 0_u64;
@@ -235,12 +238,12 @@ pub(super) fn missing(levels: &[Level], owner: Owner) -> u64 {
         .filter(|run| run.place == PageSource::Parent)
     {
         let mut at = run.start;
-        // Every turn goes to the end of a run of some level, or of a piece.
+        // Every turn goes to the end of a run of some generation, or of a piece.
         while at < run.end {
-            at = match find(levels, owner, at, run.end) {
-                Found::Stored(_, _, piece) => at + piece.len,
-                Found::Nothing(end) | Found::Lazy(end) => end,
-                Found::Missing(end) => {
+            at = match find(generations, owner, at, run.end) {
+                Backing::Stored(_, _, piece) => at + piece.len,
+                Backing::Nothing(end) | Backing::Lazy(end) => end,
+                Backing::Missing(end) => {
                     missing = missing.saturating_add(end - at);
                     end
                 }

@@ -59,7 +59,7 @@ use crate::stream::Channel;
 use crate::watch::{Cancellation, Watch};
 use files::Opened;
 use images::Images;
-use memory::Level;
+use memory::Generation;
 use sets::Set;
 use store::{Source, Store};
 
@@ -149,7 +149,7 @@ pub struct NetworkDevice {
 /// checked.
 pub struct Inspection {
     stores: Vec<Store>,
-    levels: Vec<Level>,
+    generations: Vec<Generation>,
     page_size: u64,
     input: InputKind,
     criu: CriuInfo,
@@ -216,24 +216,24 @@ impl Inspection {
         let (set, images) = stores.first().map_or((Set::Itself, &empty), main_images);
         let prefix = set.prefix();
         let page_size = images.page_size();
-        let levels = chain(&stores, set, page_size)?;
+        let generations = chain(&stores, set, page_size)?;
         let pstree = format!("{prefix}pstree.img");
         let mut processes = processes::processes(images, prefix, &mut problems, &mut budget)
             .at_entry(pstree.as_bytes())?;
         let mut opened = Opened::default();
         for process in &mut processes {
             opened.add(process, images, &mut budget)?;
-            if let Some(level) = levels.first() {
-                maps::add(process, images, level, prefix, &mut budget)?;
+            if let Some(generation) = generations.first() {
+                maps::add(process, images, generation, prefix, &mut budget)?;
             }
         }
         let mut shared_memory = Vec::new();
-        if let Some(level) = levels.first() {
-            maps::check_sizes(&processes, images, level, prefix, &mut problems);
-            shared_memory = maps::shared(images, level);
+        if let Some(generation) = generations.first() {
+            maps::check_sizes(&processes, images, generation, prefix, &mut problems);
+            shared_memory = maps::shared(images, generation);
         }
         let mut criu = system::criu(images, page_size);
-        criu.parents_found = levels.len().saturating_sub(1);
+        criu.parents_found = generations.len().saturating_sub(1);
         let namespaces = processes
             .first()
             .and_then(|first| first.namespaces.as_ref());
@@ -254,7 +254,7 @@ impl Inspection {
             restore_statistics: first.and_then(system::restore_statistics),
             descriptors: images.descriptors.clone().unwrap_or_default(),
             processes,
-            levels,
+            generations,
             problems,
             stores: Vec::new(),
         };
@@ -402,26 +402,27 @@ fn main_images(store: &Store) -> (Set, &Images) {
 
 /// The directories of images from the newest to the oldest: those of an input, and then those of the inputs that were
 /// named as its previous checkpoints, in order.
-fn chain(stores: &[Store], first: Set, page: u64) -> Result<Vec<Level>> {
-    let mut levels = Vec::new();
+fn chain(stores: &[Store], first: Set, page: u64) -> Result<Vec<Generation>> {
+    let mut generations = Vec::new();
     for (index, store) in stores.iter().enumerate() {
         let skipped = |set: &&Set| index == 0 && **set < first;
         for set in store.sets.keys().skip_while(skipped) {
-            levels.push(Level::new(index, *set, stores, page)?);
+            generations.push(Generation::new(index, *set, stores, page)?);
         }
     }
-    Ok(levels)
+    Ok(generations)
 }
 
 fn open_store(place: Place<'_>, reading: &Reading, items: &mut Items) -> Result<Store> {
+    place.check_given("checkpoint")?;
     let step = place.named("inspect");
     let mut open = || {
         let named = match place.descriptor() {
             Some(fd) => fstat(fd),
-            None => fstat(place.open_ambient("checkpoint", OFlag::O_PATH)?),
+            None => fstat(place.open_unnamed_ambient(OFlag::O_PATH)?),
         };
         if crate::fs::is_directory(&named.called(|| "fstat")?) {
-            let directory = place.open_directory_ambient("checkpoint")?;
+            let directory = place.open_unnamed_directory_ambient()?;
             return Store::directory(&step, directory, reading, items);
         }
         match place.descriptor() {

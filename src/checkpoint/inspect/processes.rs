@@ -9,7 +9,7 @@ use super::model::{
     Capabilities, Credentials, Namespaces, Process, ResourceLimit, TaskState, Thread,
 };
 use super::{Problem, RawText, Refusal};
-use crate::budget::Budget;
+use crate::budget::{Budget, push};
 use crate::criu::{Core, Creds, KernelIds, PstreeEntry, TaskCore, task_state};
 use crate::error::Result;
 
@@ -45,10 +45,11 @@ pub(super) fn processes(
         return Ok(Vec::new());
     };
     check_tree(entries)?;
-    let mut processes = Vec::with_capacity(entries.len());
+    let mut processes = Vec::new();
     for entry in entries {
         budget.take(size_of::<Process>() / 4)?;
-        processes.push(process(images, entry, prefix, problems, budget)?);
+        let process = process(images, entry, prefix, problems, budget)?;
+        push(&mut processes, process)?;
     }
     Ok(processes)
 }

@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::ops::Range;
 
-use super::memory::{Found, MOST, Owner, find, read_piece};
+use super::memory::{Backing, MOST, Owner, find, read_piece};
 use super::{Inspection, Mapping};
 use crate::error::{self, Called as _, Error, Kind, Result};
 
@@ -100,10 +100,10 @@ impl Inspection {
         });
         let end = mapping.map_or(end, |(mapped, ..)| end.min(mapped));
         match self.find(pid, at, end) {
-            (_, Found::Stored(level, pages, piece)) => self.piece(level, pages, &piece),
-            (_, Found::Lazy(_)) => Err(Refusal::Lazy(at).into()),
-            (_, Found::Missing(_)) => Err(Refusal::Missing(at).into()),
-            (_, Found::Nothing(until)) => match mapping {
+            (_, Backing::Stored(generation, pages, piece)) => self.piece(generation, pages, &piece),
+            (_, Backing::Lazy(_)) => Err(Refusal::Lazy(at).into()),
+            (_, Backing::Missing(_)) => Err(Refusal::Missing(at).into()),
+            (_, Backing::Nothing(until)) => match mapping {
                 None => Err(Refusal::Unmapped(pid, at).into()),
                 Some((_, true, _)) => Err(Refusal::File(at).into()),
                 Some(_) => {
@@ -141,8 +141,8 @@ impl Inspection {
                     .min(addresses.end),
             };
             match self.find(pid, at, end) {
-                (_, Found::Stored(level, pages, piece)) => {
-                    let bytes = self.piece(level, pages, &piece)?;
+                (_, Backing::Stored(generation, pages, piece)) => {
+                    let bytes = self.piece(generation, pages, &piece)?;
                     let chunk = MemoryChunk {
                         address: at,
                         bytes: &bytes,
@@ -153,8 +153,8 @@ impl Inspection {
                     }
                     at += bytes.len() as u64;
                 }
-                (_, Found::Nothing(until)) => at = until,
-                (_, Found::Lazy(until) | Found::Missing(until)) => {
+                (_, Backing::Nothing(until)) => at = until,
+                (_, Backing::Lazy(until) | Backing::Missing(until)) => {
                     passed_over = passed_over.saturating_add(until - at);
                     at = until;
                 }
@@ -165,10 +165,10 @@ impl Inspection {
 
     /// What is at an address of a process: in its own memory or, if that has no page there, in the shared memory that is
     /// mapped. Ends of runs are addresses of the process.
-    fn find(&self, pid: u32, at: u64, end: u64) -> (Owner, Found) {
+    fn find(&self, pid: u32, at: u64, end: u64) -> (Owner, Backing) {
         let own = Owner::Process(pid);
-        let found = find(&self.levels, own, at, end);
-        let Found::Nothing(until) = found else {
+        let found = find(&self.generations, own, at, end);
+        let Backing::Nothing(until) = found else {
             return (own, found);
         };
         let mapping = self.mapping_at(pid, at);
@@ -184,10 +184,10 @@ impl Inspection {
         let last = offset.saturating_add(until - at);
         // Where the shared memory has a page, this address has it: addresses of the two differ by this much.
         let back = |end: u64| at.saturating_add(end - offset);
-        let found = match find(&self.levels, owner, offset, last) {
-            Found::Nothing(end) => Found::Nothing(back(end)),
-            Found::Lazy(end) => Found::Lazy(back(end)),
-            Found::Missing(end) => Found::Missing(back(end)),
+        let found = match find(&self.generations, owner, offset, last) {
+            Backing::Nothing(end) => Backing::Nothing(back(end)),
+            Backing::Lazy(end) => Backing::Lazy(back(end)),
+            Backing::Missing(end) => Backing::Missing(back(end)),
             stored => stored,
         };
         (owner, found)
@@ -195,14 +195,14 @@ impl Inspection {
 
     pub(super) fn piece(
         &mut self,
-        level: usize,
+        generation: usize,
         pages: u32,
         piece: &crate::criu::Piece,
     ) -> Result<Vec<u8>> {
-        let gone = || Error::new(Kind::Internal, "a level of a chain is gone");
-        let level = self.levels.get(level).ok_or_else(gone)?;
-        let store = self.stores.get_mut(level.store).ok_or_else(gone)?;
-        read_piece(store, (level.set, pages), piece)
+        let gone = || Error::new(Kind::Internal, "a generation of a chain is gone");
+        let generation = self.generations.get(generation).ok_or_else(gone)?;
+        let store = self.stores.get_mut(generation.store).ok_or_else(gone)?;
+        read_piece(store, (generation.set, pages), piece)
     }
 
     /// The mapping that an address is in.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::memory::{Level, Owner, missing};
+use super::memory::{Generation, Owner, missing};
 use super::{Inspection, RawText};
 use crate::checkpoint::names::INVENTORY;
 
@@ -198,9 +198,9 @@ impl Inspection {
         let owners = processes.map(|process| Owner::Process(process.pid));
         let shared = self.shared_memory().iter();
         let owners = owners.chain(shared.map(|shared| Owner::Shared(shared.id)));
-        let levels: &[Level] = &self.levels;
+        let generations: &[Generation] = &self.generations;
         let bytes = owners.fold(0_u64, |sum, owner| {
-            sum.saturating_add(missing(levels, owner))
+            sum.saturating_add(missing(generations, owner))
         });
         if bytes > 0 {
             let subject = self.criu().parent.clone();

@@ -211,22 +211,22 @@ impl Store {
     ) -> Result<Option<String>> {
         let file = match check_config(member) {
             Ok(file) => file,
-            Err(error) => return Ok(Some(error.to_string())),
+            Err(error) => return problem(error).map(Some),
         };
         let mut bytes = Vec::new();
         let mut data = reader.data();
         Content::new(file, &mut data)
             .read_to_end(&mut bytes)
             .called(|| "read")?;
-        Ok(self.insert(kind, bytes))
+        self.insert(kind, bytes)
     }
 
-    fn insert(&mut self, kind: DocumentKind, bytes: Vec<u8>) -> Option<String> {
+    fn insert(&mut self, kind: DocumentKind, bytes: Vec<u8>) -> Result<Option<String>> {
         if self.metadata.document(kind).is_some() {
-            return Some("is there twice".to_owned());
+            return Ok(Some("is there twice".to_owned()));
         }
         let inserted = self.metadata.insert(kind, bytes);
-        inserted.err().map(|error| error.to_string())
+        inserted.err().map(problem).transpose()
     }
 
     /// Takes in what may be an image.
@@ -347,7 +347,7 @@ impl Store {
                 file.take(MAX_CONFIG + 1)
                     .read_to_end(&mut bytes)
                     .called(|| "read")?;
-                let problem = self.insert(kind, bytes);
+                let problem = self.insert(kind, bytes)?;
                 self.problems
                     .extend(problem.map(|why| (name.bytes().to_vec(), why)));
                 Ok(())
@@ -430,6 +430,37 @@ impl Store {
     }
 }
 
+/// What is wrong with a part that an inspection does without, in words. That the caller has called it off, or has no memory
+/// for it, is no fault of the part's.
+pub(super) fn problem(error: Error) -> Result<String> {
+    let is_the_callers = matches!(error.kind(), Kind::Cancelled | Kind::Deadline);
+    if is_the_callers || error.errno() == libc::ENOMEM {
+        return Err(error);
+    }
+    Ok(error.to_string())
+}
+
 fn not_a_name() -> Error {
     Error::new(Kind::Internal, "a constant is no name")
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[test]
+    fn what_is_the_callers_is_no_problem_of_a_document() {
+        let damaged = Error::new(Kind::Malformed, "damaged");
+        assert_eq!(problem(damaged).unwrap(), "damaged");
+        problem(Error::system("read", Errno::EIO)).unwrap();
+        for error in [
+            Error::system("read", Errno::ENOMEM),
+            Error::new(Kind::Cancelled, "cancelled"),
+            Error::new(Kind::Deadline, "late"),
+        ] {
+            problem(error).unwrap_err();
+        }
+    }
 }

@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use super::memory::{Found, Level, Owner, find, read_piece};
+use super::memory::{Backing, Generation, Owner, find, read_piece};
 use super::sets::Set;
-use super::store::Store;
+use super::store::{Store, problem};
 use super::{Inspection, RawText, text_pages};
 use crate::budget::Budget;
 use crate::error::Result;
@@ -33,7 +33,7 @@ pub(super) fn read(inspection: &mut Inspection, stores: &mut [Store], set: Set) 
         let mut problem = None;
         let mut parts = Vec::new();
         for range in wanted.ranges {
-            let (bytes, why) = bytes(&inspection.levels, stores, pid, range)?;
+            let (bytes, why) = bytes(&inspection.generations, stores, pid, range)?;
             problem = problem.or(why);
             parts.push(split(&bytes, &mut budget)?);
         }
@@ -56,10 +56,15 @@ fn wanted(inspection: &Inspection, stores: &[Store], set: Set) -> Vec<Wanted> {
         let mm = images.mms.get(&one.pid)?;
         let ranges = text_pages::ranges(mm);
         let owner = Owner::Process(one.pid);
-        let place = match find(&inspection.levels, owner, ranges[0].start, ranges[0].end) {
-            Found::Stored(level, pages, piece) => {
-                let level = inspection.levels.get(level)?;
-                (level.store, level.set, pages, piece.offset)
+        let place = match find(
+            &inspection.generations,
+            owner,
+            ranges[0].start,
+            ranges[0].end,
+        ) {
+            Backing::Stored(generation, pages, piece) => {
+                let generation = inspection.generations.get(generation)?;
+                (generation.store, generation.set, pages, piece.offset)
             }
             _ => (0, set, 0, 0),
         };
@@ -75,7 +80,7 @@ fn wanted(inspection: &Inspection, stores: &[Store], set: Set) -> Vec<Wanted> {
 
 /// The bytes of a range, as far as they are there, and why that isn't all.
 fn bytes(
-    levels: &[Level],
+    generations: &[Generation],
     stores: &mut [Store],
     pid: u32,
     range: Range<u64>,
@@ -84,17 +89,18 @@ fn bytes(
     let mut at = range.start;
     let is_cut = range.end - range.start >= text_pages::MAX_TEXT;
     while at < range.end {
-        let (level, pages, piece) = match find(levels, Owner::Process(pid), at, range.end) {
-            Found::Stored(level, pages, piece) => (level, pages, piece),
-            Found::Lazy(_) => return Ok((bytes, Some("went to a server for lazy pages".into()))),
-            Found::Missing(_) => {
+        let (generation, pages, piece) = match find(generations, Owner::Process(pid), at, range.end)
+        {
+            Backing::Stored(generation, pages, piece) => (generation, pages, piece),
+            Backing::Lazy(_) => return Ok((bytes, Some("went to a server for lazy pages".into()))),
+            Backing::Missing(_) => {
                 let why = "are in the previous checkpoint, which isn't there";
                 return Ok((bytes, Some(why.into())));
             }
-            Found::Nothing(_) => return Ok((bytes, Some("aren't in the checkpoint".into()))),
+            Backing::Nothing(_) => return Ok((bytes, Some("aren't in the checkpoint".into()))),
         };
-        let place = levels.get(level);
-        let store = place.and_then(|level| stores.get_mut(level.store));
+        let place = generations.get(generation);
+        let store = place.and_then(|generation| stores.get_mut(generation.store));
         let (Some(place), Some(store)) = (place, store) else {
             break;
         };
@@ -103,8 +109,7 @@ fn bytes(
                 at += part.len() as u64;
                 bytes.extend(part);
             }
-            Err(error) if error.kind() == crate::Kind::Cancelled => return Err(error),
-            Err(error) => return Ok((bytes, Some(error.to_string()))),
+            Err(error) => return Ok((bytes, Some(problem(error)?))),
         }
     }
     let why = is_cut.then(|| "are longer than 2 MiB and cut off".to_owned());

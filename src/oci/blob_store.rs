@@ -18,7 +18,7 @@ use crate::stream::Channel;
 use crate::tar::Reader;
 
 /// The layout that images are read from.
-pub(crate) enum Store {
+pub(crate) enum BlobStore {
     /// A directory.
     Directory(Root),
     /// A tar of such a directory: the file, and where its members' data are.
@@ -32,7 +32,7 @@ pub(crate) struct Range {
     len: u64,
 }
 
-impl Store {
+impl BlobStore {
     /// Opens a directory, or an archive in a file. What can't be read by offset (a pipe, a compressed archive) is copied
     /// into a file that `spool` makes first.
     pub(crate) fn open_ambient(
@@ -41,7 +41,7 @@ impl Store {
         reading: &Reading,
     ) -> Result<Self> {
         if let Some(directory) = open_directory(place)? {
-            let store = Store::Directory(Root::new(directory));
+            let store = BlobStore::Directory(Root::new(directory));
             store.check_layout()?;
             return Ok(store);
         }
@@ -95,7 +95,7 @@ impl Store {
                 return Err(Refusal::Twice(path.quoted()).into());
             }
         }
-        Ok(Store::Archive(file, members))
+        Ok(BlobStore::Archive(file, members))
     }
 
     /// Fails unless `oci-layout` is there and says what it should.
@@ -142,19 +142,21 @@ impl Store {
 
     fn find(&self, path: &str) -> Result<Option<Blob>> {
         match self {
-            Store::Directory(root) => find_file(root, path),
-            Store::Archive(file, members) => Ok(members.get(path.as_bytes()).map(|range| Blob {
-                file: Arc::clone(file),
-                start: range.start,
-                len: range.len,
-            })),
+            BlobStore::Directory(root) => find_file(root, path),
+            BlobStore::Archive(file, members) => {
+                Ok(members.get(path.as_bytes()).map(|range| Blob {
+                    file: Arc::clone(file),
+                    start: range.start,
+                    len: range.len,
+                }))
+            }
         }
     }
 }
 
 /// Opens a directory; none if it is something else.
 fn open_directory(place: Place<'_>) -> Result<Option<OwnedFd>> {
-    match place.open_directory_ambient("image") {
+    match place.open_unnamed_directory_ambient() {
         Ok(directory) => Ok(Some(directory)),
         Err(error) if error.is(Errno::ENOTDIR) => Ok(None),
         Err(error) => Err(error),
