@@ -16,9 +16,9 @@ incomplete, beyond a limit, or without what was asked for), 130 stopped by Ctrl-
 
 /// Looks into checkpoints of containers, writes their archives and reads them.
 ///
-/// ARCHIVE is a checkpoint archive, plain or compressed with gzip, bzip2, xz or zstd, and - is standard input. Where a
-/// checkpoint is looked into, it may also be the directory of a bundle or of CRIU's images. Where an archive is listed,
-/// extracted or imported, it may also be an OCI image: oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME].
+/// ARCHIVE is a checkpoint archive, plain or compressed with gzip, bzip2, xz or zstd; - is standard input, but for check
+/// and compare. inspect, check, memory and compare also take the directory of a bundle or of CRIU's images. list, extract
+/// and import also take an OCI image: oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME].
 #[derive(Parser)]
 #[command(name = "crutils", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -48,7 +48,10 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Lists the members of an archive
     List(List),
-    /// Tells whether a checkpoint is undamaged, and whether it can be restored here; exits with 1 if it can't
+    /// Tells whether a checkpoint is undamaged, and whether it can be restored here
+    ///
+    /// The archive is read to its end. criu is asked for its version, and the archive's runtime, if it is crun, runc, runsc
+    /// or youki, whether it can restore. Exits with 1 if the checkpoint can't be restored here, and with 3 if it is damaged.
     Check(Check),
     /// Shows, searches or saves the memory of a process
     Memory(Memory),
@@ -138,6 +141,9 @@ pub(crate) struct List {
     /// Writes JSON, one array of members
     #[arg(short, long)]
     pub(crate) json: bool,
+    /// Where an oci-archive is kept that is compressed or comes through a pipe
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spool: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -24,6 +24,8 @@ use crate::{inspect, list, summary};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How much of what it says is read.
 const MOST: u64 = 4096;
+/// The runtimes that checkpoint containers. No other program is asked, whatever an archive names.
+const RUNTIMES: [&str; 4] = ["crun", "runc", "runsc", "youki"];
 
 /// The answer, for JSON.
 #[derive(Serialize)]
@@ -45,6 +47,12 @@ pub(crate) fn run(
         ));
     }
     let sha256 = if options.archive.is_dir() {
+        if options.strict || options.digest || options.expect.is_some() {
+            return Err(Failure::Usage(
+                "--strict, --digest and --expect are about an archive, and this is a directory"
+                    .to_owned(),
+            ));
+        }
         None
     } else {
         read_all(options, watch)?
@@ -116,13 +124,11 @@ fn host(inspection: &Inspection) -> Host {
     host.criu(version.as_deref());
     let metadata = inspection.metadata();
     if let Some(Ok(runtime)) = metadata.map(|metadata| metadata.validated_runtime_name()) {
-        if is_installed(runtime) {
-            host.runtime(
-                runtime,
-                runtime_supports_checkpoint_restore(runtime.as_ref()),
-            );
-        } else {
+        if !is_installed(runtime) {
             host.no_runtime(runtime);
+        } else if RUNTIMES.contains(&runtime) {
+            let can = runtime_supports_checkpoint_restore(runtime.as_ref());
+            host.runtime(runtime, can);
         }
     }
     host

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crutils::PlaceBuf;
-use crutils::changes::{Change, ChangeKind, Options, overlay_ambient};
+use crutils::changes::{Change, ChangeKind, Options, mount_ambient, overlay_ambient};
 use crutils::checkpoint::inspect::RawText;
 use crutils::checkpoint::{
     Engine, apply_rootfs_diff_tar, create_rootfs_diff_tar, remove_deleted_files,
@@ -28,23 +28,26 @@ struct Told {
     path: RawText,
 }
 
-/// How changes are looked for: what the engine mounts or writes itself isn't among them.
-pub(crate) fn changes_options(engine: BundleOf, overlay: &Overlay) -> Result<Options, Failure> {
+/// What a container changed in the root file system that is mounted at `mount`, but for what its engine mounts or writes
+/// itself.
+pub(crate) fn changes(
+    mount: &Path,
+    engine: BundleOf,
+    overlay: &Overlay,
+    watch: &Watch,
+) -> Result<Vec<Change>, Failure> {
     let mut options = Options::default();
     let engine = Engine::from(engine);
     options.exclude.all_exact(engine.excluded_paths())?;
     options.work_directory = overlay.work.as_ref().map(PlaceBuf::new).transpose()?;
-    Ok(options)
+    Ok(match &overlay.upper {
+        Some(upper) => overlay_ambient(&overlay.lower, upper, &options, watch)?,
+        None => mount_ambient(mount, &options, watch)?,
+    })
 }
 
 pub(crate) fn run(options: &Diff, output: &mut Output, watch: &Watch) -> Result<ExitCode, Failure> {
-    let overlay = &options.overlay;
-    let Some(upper) = overlay.upper.as_ref().filter(|_| !overlay.lower.is_empty()) else {
-        let message = "diff needs the --upper and the --lower directories of an overlay";
-        return Err(Failure::Usage(message.to_owned()));
-    };
-    let found = changes_options(options.engine, overlay)?;
-    let changes = overlay_ambient(&overlay.lower, upper, &found, watch)?;
+    let changes = changes(&options.mount, options.engine, &options.overlay, watch)?;
     if let Some(destination) = &options.destination {
         create_rootfs_diff_tar(&changes, &options.mount, destination)?;
     }

@@ -27,6 +27,9 @@ pub(crate) struct Extract {
     /// The members, with everything below them; if none is named, all but config.dump and spec.dump
     #[arg(value_name = "MEMBER")]
     pub(crate) members: Vec<OsString>,
+    /// Where an oci-archive is kept that is compressed or comes through a pipe
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spool: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -69,7 +72,8 @@ pub(crate) struct Import {
     /// Makes all files the caller's
     #[arg(long)]
     pub(crate) ignore_ownership: bool,
-    /// Where --config keeps what a pipe has before the configuration, if it is much
+    /// Where is kept what has to be: an oci-archive that is compressed or comes through a pipe, and with --config what a pipe
+    /// has before the configuration, above 32 MiB
     #[arg(long, value_name = "DIR")]
     pub(crate) spool: Option<PathBuf>,
 }
@@ -111,14 +115,8 @@ pub(crate) struct Export {
     /// Whose members a bundle has
     #[arg(short, long, value_enum, default_value = "podman")]
     pub(crate) engine: BundleOf,
-    /// Adds the changes of the root file system that is mounted there, an overlay of --lower and --upper
-    #[arg(
-        short,
-        long,
-        value_name = "MOUNT",
-        requires = "upper",
-        requires = "lower"
-    )]
+    /// Adds the changes of the root file system that is mounted there, an overlay
+    #[arg(short, long, value_name = "MOUNT")]
     pub(crate) rootfs: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) overlay: Overlay,
@@ -142,20 +140,21 @@ pub(crate) struct Export {
 /// The directories of an overlay.
 #[derive(Args)]
 pub(crate) struct Overlay {
-    /// A lower directory of the overlay, the top one first; may be given for each
-    #[arg(short, long, value_name = "DIR")]
+    /// A lower directory of the overlay, the top one first; may be given for each. Without --lower and --upper both are
+    /// those that the overlay is mounted with
+    #[arg(short, long, value_name = "DIR", requires = "upper")]
     pub(crate) lower: Vec<PathBuf>,
     /// The upper directory of the overlay
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", requires = "lower")]
     pub(crate) upper: Option<PathBuf>,
     /// Its work directory, if it is mounted with an index
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", requires = "upper")]
     pub(crate) work: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub(crate) struct Diff {
-    /// Where the root file system is mounted
+    /// Where the root file system is mounted, an overlay
     #[arg(value_name = "MOUNT")]
     pub(crate) mount: PathBuf,
     /// The directory that rootfs-diff.tar and deleted.files are written to; the changes are listed alone without one

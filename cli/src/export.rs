@@ -8,12 +8,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crutils::changes::overlay_ambient;
 use crutils::checkpoint::inspect::RawText;
 use crutils::checkpoint::{Export as Archive, ExportOptions, Exported};
 use crutils::watch::Watch;
 
-use crate::diff::changes_options;
+use crate::diff::changes;
 use crate::engine_args::{BundleOf, Export, Overlay, Volume};
 use crate::failure::{Failure, warn};
 use crate::output::Output;
@@ -65,9 +64,8 @@ pub(crate) fn add_all(
     watch: &Watch,
 ) -> Result<(), Failure> {
     archive.add_bundle(options.bundle, options.engine.into())?;
-    if let (Some(root), Some(upper)) = (options.rootfs, &options.overlay.upper) {
-        let wanted = changes_options(options.engine, options.overlay)?;
-        let changes = overlay_ambient(&options.overlay.lower, upper, &wanted, watch)?;
+    if let Some(root) = options.rootfs {
+        let changes = changes(root, options.engine, options.overlay, watch)?;
         archive.add_rootfs_diff(changes, root)?;
     }
     for volume in options.volumes {

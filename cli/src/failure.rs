@@ -60,16 +60,26 @@ impl Failure {
             {
                 return ExitCode::from(SIGNALLED + SIGPIPE);
             }
-            Failure::Io(error) => (FAILED, error.to_string()),
+            Failure::Io(error) => (FAILED, described(error)),
             Failure::File(path, error) => {
                 let path = RawText::from(path.as_os_str().as_bytes());
-                (FAILED, format!("{path:?}: {error}"))
+                (FAILED, format!("{path:?}: {}", described(error)))
             }
             Failure::Usage(message) => (USAGE, message.clone()),
         };
         tell(&message);
         ExitCode::from(code)
     }
+}
+
+/// What the system says, without the number of the error.
+fn described(error: &io::Error) -> String {
+    let text = error.to_string();
+    let number = error
+        .raw_os_error()
+        .map(|errno| format!(" (os error {errno})"));
+    let described = number.and_then(|number| text.strip_suffix(&number).map(str::to_owned));
+    described.unwrap_or(text)
 }
 
 /// Says what is wrong. Nobody is left to be told that nobody can be told.
@@ -84,7 +94,9 @@ pub(crate) fn warn(message: &str) {
 
 fn library_code(kind: Kind, signal: Option<u8>) -> u8 {
     match kind {
-        Kind::Malformed | Kind::Escape | Kind::Limit | Kind::NotInArchive => REFUSED,
+        Kind::Malformed | Kind::Escape | Kind::Forbidden | Kind::Limit | Kind::NotInArchive => {
+            REFUSED
+        }
         Kind::Argument => USAGE,
         Kind::Cancelled => SIGNALLED + signal.unwrap_or(SIGINT),
         _ => FAILED,

@@ -10,19 +10,20 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crutils::Place;
 use crutils::checkpoint::inspect::RawText;
 use crutils::checkpoint::{
-    Export, ExportOptions, Image as Opened, ImageForm, ImageOptions, ImportOptions, WrittenImage,
+    Export, ExportOptions, Image as Opened, ImageForm, ImageOptions, ListedImage, WrittenImage,
     image_from_archive, images,
 };
 use crutils::watch::Watch;
-use crutils::{Place, PlaceBuf};
 use serde::Serialize;
 
 use crate::export::{Parts, add_all};
 use crate::failure::{Failure, warn};
 use crate::image_args::{Build, Image, Inspect};
 use crate::import::absolute;
+use crate::list::spooling;
 use crate::output::Output;
 use crate::text::{count, size};
 
@@ -191,6 +192,26 @@ struct ToldLayer {
     diff_id: Option<String>,
 }
 
+/// One of several images, for JSON.
+#[derive(Serialize)]
+struct ToldName {
+    digest: RawText,
+    name: Option<RawText>,
+    media_type: RawText,
+    size: u64,
+}
+
+impl ToldName {
+    fn of(image: &ListedImage) -> Self {
+        Self {
+            digest: RawText::from(image.digest.as_str()),
+            name: image.name.as_deref().map(RawText::from),
+            media_type: RawText::from(image.media_type.as_str()),
+            size: image.size,
+        }
+    }
+}
+
 /// The annotations by which engines recognise a checkpoint.
 const RECOGNISERS: [(&str, &str); 3] = [
     ("podman", "io.podman.annotations.checkpoint.runtime.name"),
@@ -204,10 +225,7 @@ fn inspect(options: &Inspect, output: &mut Output, watch: &Watch) -> Result<Exit
     } else {
         Named::image(&options.image)?
     };
-    let mut wanted = ImportOptions::new();
-    if let Some(spool) = &options.spool {
-        wanted.spool_directory(PlaceBuf::new(spool)?);
-    }
+    let wanted = spooling(options.spool.as_deref())?;
     let stdin = io::stdin();
     let place = if named.is_standard() {
         Place::from(stdin.as_fd())
@@ -215,7 +233,7 @@ fn inspect(options: &Inspect, output: &mut Output, watch: &Watch) -> Result<Exit
         Place::from(&named.path)
     };
     if options.list {
-        return list(place, &wanted, output, watch);
+        return list(&images(place, &wanted, watch)?, options.json, output);
     }
     let image = Opened::open(place, named.reference.as_deref(), &wanted, watch)?;
     if options.json {
@@ -226,13 +244,14 @@ fn inspect(options: &Inspect, output: &mut Output, watch: &Watch) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(
-    place: Place<'_>,
-    wanted: &ImportOptions,
-    output: &mut Output,
-    watch: &Watch,
-) -> Result<ExitCode, Failure> {
-    for image in images(place, wanted, watch)? {
+/// Lists images.
+fn list(images: &[ListedImage], json: bool, output: &mut Output) -> Result<ExitCode, Failure> {
+    if json {
+        let told: Vec<_> = images.iter().map(ToldName::of).collect();
+        output.line(serde_json::to_string(&told)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for image in images {
         let name = image.name.as_deref().unwrap_or_default();
         let digest = RawText::from(image.digest.as_str());
         output.line(format_args!("{digest}  {}", RawText::from(name)))?;

@@ -47,14 +47,8 @@ pub(crate) struct Build {
     /// Whose members a bundle has
     #[arg(short, long, value_enum, default_value = "podman")]
     pub(crate) engine: BundleOf,
-    /// Adds the changes of the root file system that is mounted there, an overlay of --lower and --upper, to a bundle's
-    #[arg(
-        short,
-        long,
-        value_name = "MOUNT",
-        requires = "upper",
-        requires = "lower"
-    )]
+    /// Adds the changes of the root file system that is mounted there, an overlay, to a bundle's members
+    #[arg(short, long, value_name = "MOUNT")]
     pub(crate) rootfs: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) overlay: Overlay,
@@ -75,7 +69,7 @@ pub(crate) struct Inspect {
     /// Writes JSON
     #[arg(short, long)]
     pub(crate) json: bool,
-    /// Lists the names of all images instead
+    /// Lists the digests and the names of all images instead
     #[arg(long)]
     pub(crate) list: bool,
     /// Where an oci-archive is kept that is compressed or comes through a pipe

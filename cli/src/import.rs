@@ -8,7 +8,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
 
-use crutils::PlaceBuf;
 use crutils::checkpoint::inspect::RawText;
 use crutils::checkpoint::{DocumentKind, ImportOptions, KNOWN_MEMBERS, Limit, Metadata};
 use crutils::watch::Watch;
@@ -24,7 +23,8 @@ pub(crate) fn absolute(path: &Path) -> io::Result<PathBuf> {
 }
 
 pub(crate) fn extract(options: &Extract, watch: &Watch) -> Result<ExitCode, Failure> {
-    let mut import = list::open(&options.archive, &ImportOptions::new(), watch)?;
+    let wanted = list::spooling(options.spool.as_deref())?;
+    let mut import = list::open(&options.archive, &wanted, watch)?;
     let directory = absolute(&options.directory)?;
     if options.members.is_empty() {
         import.to_bundle(&directory)?;
@@ -78,7 +78,7 @@ pub(crate) fn run(
 }
 
 fn import_options(wanted: &Import) -> Result<ImportOptions, Failure> {
-    let mut options = ImportOptions::new();
+    let mut options = list::spooling(wanted.spool.as_deref())?;
     options
         .digest(wanted.digest)
         .oci_whiteouts(wanted.oci_whiteouts)
@@ -92,9 +92,6 @@ fn import_options(wanted: &Import) -> Result<ImportOptions, Failure> {
     }
     if let Some(expected) = &wanted.expect {
         options.expected_digest(expected.parse()?);
-    }
-    if let Some(spool) = &wanted.spool {
-        options.spool_directory(PlaceBuf::new(spool)?);
     }
     Ok(options)
 }

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crutils::PlaceBuf;
 use crutils::checkpoint::inspect::RawText;
 use crutils::checkpoint::{Import, ImportOptions, MemberType};
 use crutils::watch::Watch;
@@ -48,8 +49,18 @@ pub(crate) fn open(
     Ok(Import::open(archive, options, watch)?)
 }
 
+/// The options of an import that keeps in this directory what has to be kept.
+pub(crate) fn spooling(directory: Option<&Path>) -> Result<ImportOptions, Failure> {
+    let mut options = ImportOptions::new();
+    if let Some(directory) = directory {
+        options.spool_directory(PlaceBuf::new(directory)?);
+    }
+    Ok(options)
+}
+
 pub(crate) fn run(options: &List, output: &mut Output, watch: &Watch) -> Result<ExitCode, Failure> {
-    let mut import = open(&options.archive, &ImportOptions::new(), watch)?;
+    let wanted = spooling(options.spool.as_deref())?;
+    let mut import = open(&options.archive, &wanted, watch)?;
     let members = import.members()?.iter().map(|member| Listed {
         name: member.name.as_bytes().into(),
         kind: kind(member.kind),

@@ -19,6 +19,7 @@ mod image_args;
 mod import;
 mod inspect;
 mod list;
+mod manual;
 mod memory;
 mod output;
 mod process;
@@ -86,7 +87,7 @@ fn run(
             Ok(ExitCode::SUCCESS)
         }
         Command::Man { directory } => {
-            clap_mangen::generate_to(Arguments::command(), directory)?;
+            manual::write(Arguments::command(), directory)?;
             Ok(ExitCode::SUCCESS)
         }
     }

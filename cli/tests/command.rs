@@ -313,37 +313,6 @@ fn patterns_that_are_wrong_are_told() {
 }
 
 #[test]
-fn a_check_tells_whether_a_checkpoint_is_whole() {
-    let scratch = Scratch::new();
-    let checked = run(&["check", "--json"], &["rich.tar.zst"]);
-    let answer: Value = serde_json::from_str(text(&checked)).unwrap();
-    assert_eq!(answer["whole"], true);
-    let digest = answer["sha256"].as_str().unwrap().to_owned();
-    let expected = Command::new("sha256sum")
-        .arg(data("rich.tar.zst"))
-        .output()
-        .unwrap();
-    assert!(expected.stdout.starts_with(digest.as_bytes()));
-    // Whether a restore works here is up to this machine.
-    let restorable = answer["restorable"].as_bool().unwrap();
-    assert_eq!(checked.status.code(), Some(i32::from(!restorable)));
-    let wrong = run(&["check", "--expect", &"0".repeat(64)], &["rich.tar.zst"]);
-    assert_eq!(wrong.status.code(), Some(3));
-    // A byte less, and a bit more.
-    let whole = fs::read(data("rich.tar.zst")).unwrap();
-    let cut = scratch.join("cut.tar.zst");
-    fs::write(&cut, &whole[..whole.len() - 1]).unwrap();
-    let flipped = scratch.join("flipped.tar.zst");
-    let mut bytes = whole.clone();
-    bytes[whole.len() / 2] ^= 4;
-    fs::write(&flipped, bytes).unwrap();
-    for damaged in [cut, flipped] {
-        let output = crutils().arg("check").arg(&damaged).output().unwrap();
-        assert_eq!(output.status.code(), Some(3), "{}", damaged.display());
-    }
-}
-
-#[test]
 fn checkpoints_are_compared() {
     let compared = json(&["compare", "--json"], &["plain.tar.gz", "rich.tar.zst"]);
     assert_eq!(compared["new_processes"][0]["pid"], 44);

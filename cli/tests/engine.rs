@@ -196,6 +196,16 @@ fn an_export_is_what_an_import_takes() {
     assert!(!scratch.path().join("x").exists());
 }
 
+/// What is found of the overlay without its directories: the changes, and the members of an export.
+fn of_the_mount(directory: &Path) -> (String, String) {
+    let changes = done(directory, &["diff", "merged"]);
+    let bundle = "mkdir -p bundle/checkpoint; echo {} | tee bundle/config.dump >bundle/spec.dump";
+    sh(directory, bundle);
+    let export = ["export", "bundle", "out.tar", "-c", "none", "-r", "merged"];
+    done(directory, &export);
+    (changes, done(directory, &["list", "out.tar"]))
+}
+
 #[test]
 fn the_changes_of_an_overlay_are_listed_made_and_applied() {
     let scratch = Scratch::new();
@@ -231,6 +241,7 @@ fn the_changes_of_an_overlay_are_listed_made_and_applied() {
         "diff", "merged", "out", "--lower", "lower", "--upper", "upper/u",
     ];
     let listed = done(scratch.path(), &arguments);
+    let (of_mount, members) = of_the_mount(scratch.path());
     let json = done(
         scratch.path(),
         &["diff", "-j", "merged", "-l", "lower", "-u", "upper/u"],
@@ -242,12 +253,28 @@ fn the_changes_of_an_overlay_are_listed_made_and_applied() {
         .status();
     sh(scratch.path(), unmount);
     assert_eq!(listed, "C /changed\nD /gone\nA /new\n");
+    assert_eq!(of_mount, listed);
+    assert!(members.contains("rootfs-diff.tar"), "{members}");
+    assert!(members.contains("deleted.files"), "{members}");
     assert_eq!(
         json.trim_end(),
         r#"[{"kind":"modified","path":"/changed"},{"kind":"deleted","path":"/gone"},{"kind":"added","path":"/new"}]"#
     );
     assert!(applied.status.success(), "{applied:?}");
     assert!(same.unwrap().success());
+    // What is mounted there no more is no overlay, and one of the two directories is of no use.
     let without = crutils(scratch.path(), &["diff", "merged"]);
-    assert_eq!(without.status.code(), Some(2));
+    assert_eq!(without.status.code(), Some(2), "{without:?}");
+    let half = crutils(scratch.path(), &["diff", "merged", "--lower", "lower"]);
+    assert_eq!(half.status.code(), Some(2));
+}
+
+#[test]
+fn what_may_not_be_in_a_bundle_is_refused() {
+    let scratch = Scratch::new();
+    fs::write(scratch.join("config.json"), "{}").unwrap();
+    sh(scratch.path(), "tar -cf evil.tar config.json");
+    let refused = crutils(scratch.path(), &["extract", "evil.tar", "out"]);
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    assert!(!scratch.join("out").exists());
 }

@@ -49,6 +49,36 @@ fn an_archive_becomes_an_image_that_is_told_of() {
         list,
         format!("{}  counter\n", image["digest"].as_str().unwrap())
     );
+    let list = done(
+        directory,
+        &["image", "inspect", "--list", "--json", "images"],
+    );
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    assert_eq!(list[0]["digest"], image["digest"]);
+    assert_eq!(list[0]["name"], "counter");
+    assert_eq!(list.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_compressed_oci_archive_is_read_where_it_may_be_kept() {
+    let scratch = scratch();
+    let directory = scratch.path();
+    done(
+        directory,
+        &["image", "build", &rich(), "-o", "oci-archive:one.tar"],
+    );
+    let packed = std::process::Command::new("gzip")
+        .current_dir(directory)
+        .arg("one.tar")
+        .status();
+    assert!(packed.unwrap().success());
+    let image = "oci-archive:one.tar.gz";
+    let without = crutils(directory).args(["list", image]).output().unwrap();
+    assert_eq!(without.status.code(), Some(3), "{without:?}");
+    let members = done(directory, &["list", "--spool", ".", image]);
+    assert!(members.contains("checkpoint/inventory.img"), "{members}");
+    done(directory, &["extract", "--spool", ".", image, "out"]);
+    assert!(directory.join("out/checkpoint/inventory.img").exists());
 }
 
 #[test]

@@ -1,0 +1,140 @@
+//! `crutils check`.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+#[allow(dead_code, reason = "each test program uses some of it")]
+#[path = "../../tests/support/scratch.rs"]
+mod scratch;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use scratch::Scratch;
+
+fn data(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/data")
+        .join(name);
+    path.to_str().unwrap().to_owned()
+}
+
+fn crutils(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crutils"));
+    command.args(arguments);
+    command
+}
+
+fn code(mut command: Command) -> Option<i32> {
+    command.output().unwrap().status.code()
+}
+
+/// Makes a program of the shell.
+fn program(path: &Path, line: &str) {
+    fs::write(path, format!("#!/bin/sh\n{line}\n")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_check_tells_whether_a_checkpoint_is_whole() {
+    let scratch = Scratch::new();
+    let rich = data("rich.tar.zst");
+    let checked = crutils(&["check", "--json", &rich]).output().unwrap();
+    let answer: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!(answer["whole"], true);
+    let digest = answer["sha256"].as_str().unwrap().to_owned();
+    let expected = Command::new("sha256sum").arg(&rich).output().unwrap();
+    assert!(expected.stdout.starts_with(digest.as_bytes()));
+    // Whether a restore works here is up to this machine.
+    let restorable = answer["restorable"].as_bool().unwrap();
+    assert_eq!(checked.status.code(), Some(i32::from(!restorable)));
+    let zeros = "0".repeat(64);
+    let wrong = crutils(&["check", "--expect", &zeros, &rich]);
+    assert_eq!(code(wrong), Some(3));
+    // A byte less, and a bit more.
+    let whole = fs::read(&rich).unwrap();
+    let cut = scratch.join("cut.tar.zst");
+    fs::write(&cut, &whole[..whole.len() - 1]).unwrap();
+    let flipped = scratch.join("flipped.tar.zst");
+    let mut bytes = whole.clone();
+    bytes[whole.len() / 2] ^= 4;
+    fs::write(&flipped, bytes).unwrap();
+    for damaged in [cut, flipped] {
+        let damaged = damaged.to_str().unwrap();
+        assert_eq!(code(crutils(&["check", damaged])), Some(3), "{damaged}");
+    }
+}
+
+#[test]
+fn a_missing_runtime_is_told_from_one_that_cannot_restore() {
+    let scratch = Scratch::new();
+    let rich = data("rich.tar.zst");
+    let reason = |path: &Path| {
+        let output = crutils(&["check", &rich])
+            .env("PATH", path)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let text = reason(scratch.path());
+    assert!(
+        text.contains("runc made the checkpoint, and isn't installed here"),
+        "{text}"
+    );
+    program(&scratch.join("runc"), "exit 1");
+    let text = reason(scratch.path());
+    assert!(
+        text.contains("runc made the checkpoint, and can't restore here"),
+        "{text}"
+    );
+}
+
+#[test]
+fn no_program_is_run_because_an_archive_names_it() {
+    let scratch = Scratch::new();
+    let (bundle, programs) = (scratch.dir("bundle"), scratch.dir("programs"));
+    let ran = scratch.join("ran");
+    for name in ["evil", "runc"] {
+        program(
+            &programs.join(name),
+            &format!("echo {name} >> {}", ran.display()),
+        );
+    }
+    for (runtime, expected) in [("evil", None), ("runc", Some("runc\n"))] {
+        let config = format!(r#"{{"id": "x", "ociRuntime": "{runtime}", "runtime": "{runtime}"}}"#);
+        fs::write(bundle.join("config.dump"), config).unwrap();
+        let mut check = crutils(&["check", bundle.to_str().unwrap()]);
+        check.env("PATH", &programs).output().unwrap();
+        assert_eq!(
+            fs::read_to_string(&ran).ok().as_deref(),
+            expected,
+            "{runtime}"
+        );
+    }
+}
+
+#[test]
+fn what_is_asked_of_an_archive_is_not_taken_for_granted_of_a_directory() {
+    let scratch = Scratch::new();
+    let bundle = scratch.dir("bundle");
+    let zeros = "0".repeat(64);
+    for options in [&["--expect", &zeros][..], &["--digest"], &["--strict"]] {
+        let mut check = crutils(&["check", bundle.to_str().unwrap()]);
+        check.args(options);
+        assert_eq!(code(check), Some(2), "{options:?}");
+    }
+}
