@@ -3,10 +3,12 @@
 // An engine that restores a container opens its archive with [OpenImport], reads what it tells of the container with
 // [Import.Metadata], sets with [Import.ToBundle] and [Import.ToRoot] where the files go, and extracts them with
 // [Import.Extract]. An engine that checkpoints a container makes an export with [NewExport], adds members with
-// [Export.AddBundle] and [Export.AddRootFsDiff], and writes the archive with [Export.Write]. [ChangesOverlay] and
-// [ChangesDirectories] find what a container changed in its root file system. The functions from
-// [ImportCheckpointWithoutConfig] on do the same work step by step. Package compat, in the directory of that name, has
-// them with the names and signatures of podman's package crutils.
+// [Export.AddBundle] and [Export.AddRootFsDiff], and writes the archive with [Export.Write]. [Changes], [ChangesOverlay]
+// and [ChangesDirectories] find what a container changed in its root file system. [Inspect] tells what CRIU's images hold,
+// and [Compare] what differs between two checkpoints. [ImageFromArchive] and [Export.WriteImage] make OCI images of
+// checkpoints, and [OpenImportImage] imports them. The functions from [ImportCheckpointWithoutConfig] on do the work of
+// imports and exports step by step. Package compat, in the directory of that name, has them with the names and signatures
+// of podman's package crutils.
 //
 // # Errors
 //
@@ -16,7 +18,7 @@
 //
 // # Contexts
 //
-// Functions that can take long take a [context.Context]. A work that is waiting for a pipe, or copying, ends soon after
+// Functions that can take long take a [context.Context], but for those from [ImportCheckpointWithoutConfig] on. A work that is waiting for a pipe, or copying, ends soon after
 // its context does. An import whose context has ended fails from then on: it can't be continued with another context.
 //
 // # Options

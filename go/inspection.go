@@ -76,7 +76,7 @@ const (
 	TaskStopped TaskState = 2
 	// TaskZombie is a process that had ended and wasn't waited for yet.
 	TaskZombie TaskState = 3
-	// TaskDead is a process that was dead.
+	// TaskDead is a process that had ended. CRIU stores a zombie that nobody had waited for as this.
 	TaskDead TaskState = 4
 )
 

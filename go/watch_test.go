@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -161,6 +162,25 @@ func TestProgressIsTold(t *testing.T) {
 	}
 	if last.BytesDone != int64(exported.Bytes) || last.BytesTotal != last.BytesDone || last.Member != "" {
 		t.Errorf("%+v", told)
+	}
+}
+
+func TestProgressIsToldTwentyTimesASecondAtMost(t *testing.T) {
+	export := NewExport()
+	defer export.Close()
+	const files = 5000
+	for number := 0; number < files; number++ {
+		must(t, export.AddBytes(fmt.Sprintf("artifacts/%d", number), []byte("x")))
+	}
+	told, phases, began := 0, map[Phase]bool{}, time.Now()
+	_, err := export.Write(background, Path(filepath.Join(t.TempDir(), "archive")), &ExportOptions{
+		Progress: func(progress Progress) { told++; phases[progress.Phase] = true },
+	})
+	must(t, err)
+	// One more at the beginning and the end of each phase.
+	most := int(time.Since(began).Seconds()*20) + 2*len(phases)
+	if told == 0 || told > most || most > files {
+		t.Errorf("told %d times of %d files, %d would be right", told, files, most)
 	}
 }
 

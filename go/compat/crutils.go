@@ -49,16 +49,22 @@ import (
 )
 
 // CRImportCheckpointWithoutConfig imports the checkpoint archive input into the directory destination, without config.dump
-// and spec.dump. If the directory is missing, it is made; its path has to be absolute then.
+// and spec.dump. If the directory is missing, it is made.
 func CRImportCheckpointWithoutConfig(destination, input string) error {
-	err := crutils.ImportCheckpointWithoutConfig(crutils.Path(destination), crutils.Path(input))
+	bundle, err := absolute(destination)
+	if err == nil {
+		err = crutils.ImportCheckpointWithoutConfig(crutils.Path(bundle), crutils.Path(input))
+	}
 	return importError(input, err)
 }
 
 // CRImportCheckpointConfigOnly imports config.dump and spec.dump of the checkpoint archive input into the directory
-// destination. If the directory is missing, it is made; its path has to be absolute then.
+// destination. If the directory is missing, it is made.
 func CRImportCheckpointConfigOnly(destination, input string) error {
-	err := crutils.ImportCheckpointConfigOnly(crutils.Path(destination), crutils.Path(input))
+	bundle, err := absolute(destination)
+	if err == nil {
+		err = crutils.ImportCheckpointConfigOnly(crutils.Path(bundle), crutils.Path(input))
+	}
 	return importError(input, err)
 }
 
