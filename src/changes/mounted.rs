@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::OverlayXattrs;
-use crate::error::{self, Called as _, Error, Kind, Result, quote};
+use crate::error::{self, Called as _, Context as _, Error, Kind, Result, quote};
 use crate::fs::{Identity, Place};
 use crate::sys::mount_id;
 use crate::system::mounts::{Mount, unescape};
@@ -32,10 +32,10 @@ pub(super) struct Mounted {
 #[derive(Debug, thiserror::Error)]
 enum Untold {
     /// fuse-overlayfs, for one, says nothing of its directories.
-    #[error("mount_point: a file system of type {0} doesn't tell its directories")]
+    #[error("a file system of type {0} doesn't tell its directories")]
     OtherType(String),
     /// A file's data would be looked for where it isn't.
-    #[error("mount_point: the overlay has layers of data alone")]
+    #[error("the overlay has layers of data alone")]
     DataLayers,
 }
 
@@ -48,13 +48,17 @@ impl error::Refusal for Untold {
 impl Mounted {
     /// The overlay that is mounted at a place.
     pub(super) fn at_ambient(mount_point: Place<'_>) -> Result<Self> {
-        let directory = mount_point.open_directory_ambient("mount_point")?;
+        mount_point.check_given("mount_point")?;
+        Self::found_at(mount_point).context(|| mount_point.named("mount_point"))
+    }
+
+    fn found_at(mount_point: Place<'_>) -> Result<Self> {
+        let directory = mount_point.open_unnamed_directory_ambient()?;
         let id = mount_id(directory.as_fd()).called(|| "statx")?;
         let above = Place::at(directory.as_fd(), Path::new(".."));
-        let above = above.open_ambient("mount_point", OFlag::O_PATH)?;
+        let above = above.open_unnamed_ambient(OFlag::O_PATH)?;
         let table = fs::read("/proc/self/mountinfo").called(|| "read /proc/self/mountinfo")?;
-        let named = mount_point.named("mount_point");
-        let not_mounted = || Error::argument(&named, "no whole file system is mounted there");
+        let not_mounted = || Error::new(Kind::Argument, "no whole file system is mounted there");
         let mount = Mount::all(&table)
             .find(|mount| mount.id == id)
             .ok_or_else(not_mounted)?;
@@ -111,7 +115,7 @@ impl Mounted {
         let above = point.parent().unwrap_or(point);
         let Some(base) = above.ancestors().find(found) else {
             return Err(Error::system(
-                "mount_point: find the overlay's directories",
+                "find the overlay's directories",
                 Errno::ENOENT,
             ));
         };
