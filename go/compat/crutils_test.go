@@ -183,7 +183,7 @@ func TestErrorsBeginAsThoseOfPodman(t *testing.T) {
 		{missing, "failed to open checkpoint archive missing for import: ", fs.ErrNotExist},
 		{CRImportCheckpointWithoutConfig(base, "garbage"), "unpacking of checkpoint archive garbage failed: ", syscall.EBADMSG},
 		{CRImportCheckpointConfigOnly(base, "garbage"), "unpacking of checkpoint archive garbage failed: ", syscall.EBADMSG},
-		{CRImportCheckpointConfigOnly("missing", "garbage"), "unpacking of checkpoint archive garbage failed: ", syscall.EINVAL},
+		{CRImportCheckpointConfigOnly("missing", "garbage"), "unpacking of checkpoint archive garbage failed: ", syscall.EBADMSG},
 		{config, "unpacking of checkpoint archive empty.tar failed: ", fs.ErrNotExist},
 		{CRRemoveDeletedFiles("8f1c", "list", base), "failed to read deleted files file: ", syscall.EBADMSG},
 		{CRRemoveDeletedFiles("8f1c", "root-list", base), "failed to delete files from container 8f1c during restore: ", syscall.EXDEV},
