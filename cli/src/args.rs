@@ -17,7 +17,7 @@ incomplete, beyond a limit, or without what was asked for), 130 stopped by Ctrl-
 /// Looks into checkpoints of containers, writes their archives and reads them.
 ///
 /// ARCHIVE is a checkpoint archive, plain or compressed with gzip, bzip2, xz or zstd; - is standard input, but for check
-/// and compare. inspect, check, memory and compare also take the directory of a bundle or of CRIU's images. list, extract
+/// and compare; what came through a pipe has no memory to be shown or searched. inspect, check, memory and compare also take the directory of a bundle or of CRIU's images. list, extract
 /// and import also take an OCI image: oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME].
 #[derive(Parser)]
 #[command(name = "crutils", version, after_help = EXIT_CODES, max_term_width = 100)]
@@ -58,6 +58,9 @@ pub(crate) enum Command {
     /// Writes a member of an archive to standard output
     Cat(Cat),
     /// Tells what differs between two checkpoints
+    ///
+    /// Processes are told apart by their numbers, and their memory is compared page by page. Of members only the sizes are
+    /// compared.
     Compare(Compare),
     /// Extracts an archive, or some of its members, into a directory
     Extract(Extract),

@@ -26,6 +26,14 @@ pub(crate) fn run(
     let parents = |parents: &[std::path::PathBuf]| Parents {
         parents: parents.to_vec(),
     };
+    if [&options.before, &options.after]
+        .iter()
+        .any(|one| one.as_os_str() == "-")
+    {
+        return Err(Failure::Usage(
+            "compare reads an archive twice: - is of no use".to_owned(),
+        ));
+    }
     let mut before = inspect::open(&options.before, &parents(&options.before_parent), watch)?;
     let mut after = inspect::open(&options.after, &parents(&options.after_parent), watch)?;
     let comparison = before.compare(&mut after)?;

@@ -23,6 +23,11 @@ pub(crate) fn run(
     output: &mut Output,
     watch: &Watch,
 ) -> Result<ExitCode, Failure> {
+    if options.rootfs.is_none() && options.overlay.upper.is_some() {
+        return Err(Failure::Usage(
+            "--lower and --upper belong to --rootfs".to_owned(),
+        ));
+    }
     let mut archive = Archive::new();
     let parts = Parts {
         bundle: &options.bundle,

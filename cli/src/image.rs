@@ -107,6 +107,12 @@ fn build(options: &Build, output: &mut Output, watch: &Watch) -> Result<ExitCode
         Place::from(&path)
     };
     let checkpoint = &options.checkpoint;
+    let adds = options.rootfs.is_some() || options.shm.is_some() || !options.volumes.is_empty();
+    if adds && !checkpoint.is_dir() {
+        return Err(Failure::Usage(
+            "--rootfs, --volume and --shm belong to a bundle, and this is an archive".to_owned(),
+        ));
+    }
     let written = if checkpoint.as_os_str() == "-" {
         image_from_archive(stdin.as_fd(), image, &wanted, watch)?
     } else if checkpoint.is_dir() {

@@ -107,8 +107,8 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "crutils-import",
         &[
             (
-                "The bundle, the root file system that the image has made, and a volume:",
-                "crutils import checkpoint.tar.zst --bundle bundle --rootfs merged --volume data=/srv/data",
+                "What an export takes again, and the root file system that the image has made:",
+                "crutils import checkpoint.tar.zst --config --bundle bundle --rootfs merged",
             ),
             (
                 "From somebody else, of an image in a layout:",
@@ -122,11 +122,11 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("A bundle:", "crutils export bundle checkpoint.tar.zst"),
             (
                 "With the changes of the root file system, and a volume:",
-                "crutils export bundle checkpoint.tar.zst --rootfs merged --volume data=/srv/data",
+                "crutils export bundle checkpoint.tar.zst --rootfs merged --volume data=data",
             ),
             (
                 "To another host:",
-                "crutils export bundle - | ssh host crutils import - --bundle bundle",
+                "crutils export bundle - | ssh host crutils import - --config --bundle bundle",
             ),
         ],
     ),
@@ -183,7 +183,7 @@ const EXIT_STATUS: &[(&str, &str)] = &[
     ("0", "It is done."),
     (
         "1",
-        "It failed; of check: the checkpoint can't be restored here.",
+        "It failed. Of check: the checkpoint can't be restored here; of memory: nothing was found.",
     ),
     ("2", "The command was used wrongly."),
     (

@@ -339,6 +339,7 @@ fn exit_codes_say_what_went_wrong() {
         (&["frobnicate"], 2),
         (&["memory", plain, "--dump", "x"], 2),
         (&["check", "-"], 2),
+        (&["compare", plain, "-"], 2),
         (&["--help"], 0),
         (&["--version"], 0),
     ] {

@@ -60,6 +60,19 @@ fn an_archive_becomes_an_image_that_is_told_of() {
 }
 
 #[test]
+fn what_belongs_to_a_bundle_is_not_left_out_of_an_image_of_an_archive() {
+    let scratch = scratch();
+    for added in [["--volume", "v=."], ["--shm", "."], ["--rootfs", "."]] {
+        let mut build = crutils(scratch.path());
+        build
+            .args(["image", "build", &rich(), "-o", "images:x"])
+            .args(added);
+        assert_eq!(build.output().unwrap().status.code(), Some(2), "{added:?}");
+        assert!(!scratch.join("images").exists());
+    }
+}
+
+#[test]
 fn a_compressed_oci_archive_is_read_where_it_may_be_kept() {
     let scratch = scratch();
     let directory = scratch.path();

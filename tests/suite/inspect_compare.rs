@@ -30,6 +30,10 @@ fn two_checkpoints_of_one_container_are_compared_page_by_page() {
         other.process(1).unwrap().memory.parent
     );
     assert!(shell.changed.is_empty() && shell.mappings.is_empty());
+    // Arguments that can't be read of one of them aren't known to differ.
+    let mut plain = inspect(&archives().join("plain.tar.zst"));
+    let unread = one.compare(&mut plain).unwrap();
+    assert_eq!(unread.processes[0].changed, [""; 0]);
     // Pages that the second one has anew are what its page map says.
     let mut options = InspectOptions::new();
     options.parent(&previous).unwrap();

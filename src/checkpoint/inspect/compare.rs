@@ -186,9 +186,15 @@ impl Inspection {
                 .map(|thread| thread.tid)
                 .collect::<Vec<_>>()
         };
+        // What can't be read of one of them isn't known to differ.
+        let arguments = match (&before.arguments, &after.arguments) {
+            (Some(own), Some(theirs)) => own != theirs,
+            _ => false,
+        };
+        let is_read = before.text_problem.is_none() && after.text_problem.is_none();
         let differs = [
             ("comm", before.comm != after.comm),
-            ("arguments", before.arguments != after.arguments),
+            ("arguments", is_read && arguments),
             ("executable", before.executable != after.executable),
             ("state", before.state != after.state),
             ("threads", threads(before) != threads(after)),
