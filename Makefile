@@ -30,7 +30,8 @@
 # labelled then. VENDORED=no takes zstd and xz from the system, through pkg-config. CC, CFLAGS and LDFLAGS hold for the
 # shared library and for C sources of crates, RUSTFLAGS for Rust; AR, NM and OBJCOPY go with CC. For a package of debugging
 # information, CARGO_PROFILE_RELEASE_DEBUG=2 and CARGO_PROFILE_RELEASE_STRIP=none in the environment. For a build without
-# network, `cargo vendor` beforehand and CARGOFLAGS='--locked --offline'. COMMAND=no leaves the command out.
+# network, `mkdir -p .cargo && cargo vendor --locked >.cargo/config.toml` beforehand and CARGOFLAGS='--locked --offline'.
+# COMMAND=no leaves the command out.
 
 PREFIX       = /usr/local
 LIBDIR       = $(PREFIX)/lib
