@@ -72,8 +72,7 @@ pub(crate) struct Import {
     /// Makes all files the caller's
     #[arg(long)]
     pub(crate) ignore_ownership: bool,
-    /// Where is kept what has to be: an oci-archive that is compressed or comes through a pipe, and with --config what a pipe
-    /// has before the configuration, above 32 MiB
+    /// Where an oci-archive is kept that is compressed or comes through a pipe
     #[arg(long, value_name = "DIR")]
     pub(crate) spool: Option<PathBuf>,
 }

@@ -2,14 +2,12 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
 
 use crutils::checkpoint::inspect::RawText;
-use crutils::checkpoint::{DocumentKind, ImportOptions, KNOWN_MEMBERS, Limit, Metadata};
+use crutils::checkpoint::{ImportOptions, KNOWN_MEMBERS, Limit};
 use crutils::watch::Watch;
 
 use crate::engine_args::{Extract, Import};
@@ -48,14 +46,8 @@ pub(crate) fn run(
         ));
     }
     let mut import = list::open(&options.archive, &import_options(options)?, watch)?;
-    let metadata = if options.config {
-        Some(import.metadata()?.clone())
-    } else {
-        None
-    };
-    let bundle = options.bundle.as_deref().map(absolute).transpose()?;
-    if let Some(bundle) = &bundle {
-        import.to_bundle(bundle)?;
+    if let Some(bundle) = &options.bundle {
+        import.to_bundle(&absolute(bundle)?)?;
     }
     if let Some(root) = &options.rootfs {
         import.to_root(&absolute(root)?)?;
@@ -67,9 +59,6 @@ pub(crate) fn run(
         import.to_shm(&absolute(shm)?)?;
     }
     let imported = import.extract()?;
-    if let (Some(metadata), Some(bundle)) = (metadata, bundle) {
-        write_documents(&metadata, &bundle)?;
-    }
     if let Some(sha256) = imported.sha256.filter(|_| options.digest) {
         let archive = RawText::from(options.archive.to_string_lossy().as_ref());
         output.line(format_args!("{sha256}  {archive}"))?;
@@ -80,6 +69,7 @@ pub(crate) fn run(
 fn import_options(wanted: &Import) -> Result<ImportOptions, Failure> {
     let mut options = list::spooling(wanted.spool.as_deref())?;
     options
+        .configuration(wanted.config)
         .digest(wanted.digest)
         .oci_whiteouts(wanted.oci_whiteouts)
         .ignore_ownership(wanted.ignore_ownership);
@@ -94,24 +84,4 @@ fn import_options(wanted: &Import) -> Result<ImportOptions, Failure> {
         options.expected_digest(expected.parse()?);
     }
     Ok(options)
-}
-
-/// Puts the two documents into the bundle, in place of whatever has their names there: a link isn't followed.
-fn write_documents(metadata: &Metadata, bundle: &Path) -> io::Result<()> {
-    for kind in [DocumentKind::Config, DocumentKind::Spec] {
-        let Some(bytes) = metadata.document(kind) else {
-            continue;
-        };
-        let new = bundle.join(format!(".{}.{}", kind.name(), std::process::id()));
-        let mut file = OpenOptions::new();
-        let file = file.write(true).create_new(true).mode(0o600).open(&new);
-        let written = file.and_then(|mut file| file.write_all(bytes));
-        let renamed = written.and_then(|()| fs::rename(&new, bundle.join(kind.name())));
-        if renamed.is_err() {
-            // The first failure is the one to be told.
-            let _ = fs::remove_file(&new);
-        }
-        renamed?;
-    }
-    Ok(())
 }
