@@ -194,7 +194,7 @@ pub(crate) struct Memory {
     /// Lists mappings and what they hold
     #[arg(long)]
     pub(crate) map: bool,
-    /// Shows memory from this address on
+    /// Shows memory from this address on, hexadecimal with 0x in front
     #[arg(short = 'A', long, value_name = "ADDRESS", requires = "pid", value_parser = crate::text::parse_number)]
     pub(crate) address: Option<u64>,
     /// How much is shown; K, M and G stand for KiB, MiB and GiB

@@ -99,7 +99,7 @@ fn print_process(process: &ProcessComparison, output: &mut Output) -> Result<(),
             Some(path) => path.to_string(),
             None => mapping.kind.to_owned(),
         };
-        let line = format!("{:x} {what}: {}", mapping.start, memory(&mapping.memory));
+        let line = format!("{:#x} {what}: {}", mapping.start, memory(&mapping.memory));
         wrapped(8, &line, output)?;
     }
     print_lines(&process.gone_files, &process.new_files, output)

@@ -146,7 +146,7 @@ pub(crate) fn print_mappings(process: &Process, output: &mut Output) -> io::Resu
             None => mapping.kind.to_owned(),
         };
         rows.add(vec![
-            format!("{:x}", mapping.start),
+            format!("{:#x}", mapping.start),
             mapping.permissions.clone(),
             size(mapping.end - mapping.start),
             if held == 0 { String::new() } else { size(held) },

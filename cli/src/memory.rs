@@ -128,7 +128,7 @@ fn search(
         for found in &matches {
             rows.add(vec![
                 found.pid.to_string(),
-                format!("{:x}", found.address),
+                format!("{:#x}", found.address),
                 found.text.to_string(),
                 found
                     .mapping
