@@ -16,9 +16,10 @@ incomplete, beyond a limit, or without what was asked for), 130 stopped by Ctrl-
 
 /// Looks into checkpoints of containers, writes their archives and reads them.
 ///
-/// ARCHIVE is a checkpoint archive, plain or compressed with gzip, bzip2, xz or zstd; - is standard input, but for check
-/// and compare; what came through a pipe has no memory to be shown or searched. inspect, check, memory and compare also take the directory of a bundle or of CRIU's images. list, extract
-/// and import also take an OCI image: oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME].
+/// ARCHIVE is a checkpoint archive, plain or compressed with gzip, bzip2, xz or zstd; - is standard input, but for check and
+/// compare; what came through a pipe has no memory to be shown or searched. inspect, check, memory and compare also take
+/// the directory of a bundle or of CRIU's images. list, extract and import also take an OCI image:
+/// oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME].
 #[derive(Parser)]
 #[command(name = "crutils", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
