@@ -78,8 +78,12 @@ pub(crate) fn run(
             );
             output.line(format_args!("{sha256}  {name}"))?;
         }
+        let missing = findings
+            .iter()
+            .any(|finding| finding.code == "no-inventory");
         let (style, text) = match (whole, restorable) {
             (false, _) => (BAD, "The checkpoint is damaged."),
+            (true, _) if missing => (BAD, "There is no whole checkpoint in it."),
             (true, false) => (
                 BAD,
                 "The checkpoint is undamaged, and can't be restored here.",

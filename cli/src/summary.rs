@@ -33,9 +33,14 @@ pub(crate) fn print(inspection: &Inspection, output: &mut Output) -> io::Result<
 
 fn title(inspection: &Inspection, metadata: &Metadata, output: &mut Output) -> io::Result<()> {
     let name = metadata.container_name().or(metadata.name());
-    let name = safe(name.unwrap_or("a checkpoint"));
-    let engine = engine(metadata);
     let criu = inspection.criu();
+    let unnamed = if criu.image_version.is_some() {
+        "a checkpoint"
+    } else {
+        "no checkpoint"
+    };
+    let name = safe(name.unwrap_or(unnamed));
+    let engine = engine(metadata);
     let version = criu
         .image_version
         .map(|version| format!("images v1.{}", version.saturating_sub(1)));
@@ -58,7 +63,9 @@ fn title(inspection: &Inspection, metadata: &Metadata, output: &mut Output) -> i
     let separator = if output.draws { " · " } else { ", " };
     let line = parts.join(separator);
     let title = output.paint(HEADING, &name);
-    if columns(&name) + 2 + columns(&line) <= output.width {
+    if line.is_empty() {
+        output.line(title)?;
+    } else if columns(&name) + 2 + columns(&line) <= output.width {
         output.line(format_args!("{title}  {}", output.paint(DIM, &line)))?;
     } else {
         output.line(title)?;

@@ -224,6 +224,7 @@ fn nothing_at_all_is_no_checkpoint(_: &Test, door: &'static dyn Door) {
             if !stream {
                 assert_errno(open().metadata(), libc::EBADMSG);
                 assert_errno(open().members(), libc::EBADMSG);
+                assert_errno(open().inspect(), libc::EBADMSG);
             }
             drop(session);
             writer.join().unwrap();

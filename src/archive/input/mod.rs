@@ -71,6 +71,9 @@ const MAX_HOLES: u64 = 64 << 30;
 /// Why an archive isn't read on.
 #[derive(Debug, ThisError)]
 enum Refusal {
+    /// Whatever was to write the archive into a pipe has failed: an engine would restore a container without files.
+    #[error("there is nothing in it, not even an archive without members")]
+    Void,
     /// A few bytes that become gigabytes fill whatever they are extracted to.
     #[error("the archive expands to more than {0} times its size")]
     Ratio(u64),
@@ -101,7 +104,7 @@ impl error::Refusal for Refusal {
         match self {
             Self::Ratio(_) | Self::Holes | Self::NoSpool => Kind::Limit,
             Self::Consumed | Self::Shrank(_) | Self::SpoolShrank => Kind::System,
-            Self::Foreign(..) => Kind::Malformed,
+            Self::Void | Self::Foreign(..) => Kind::Malformed,
         }
     }
 
@@ -324,9 +327,12 @@ impl<'a> Input<'a> {
         self.way().consumed()
     }
 
-    /// Whether there is nothing at all, once it was read to its end: no header, and no end of an archive either.
-    pub(crate) fn is_void(&self) -> bool {
-        self.way().is_void()
+    /// Refuses what was read to its end and has nothing at all: no header, and no end of an archive either.
+    pub(crate) fn refuse_void(&self) -> Result<()> {
+        if self.way().is_void() {
+            return Err(Refusal::Void.into());
+        }
+        Ok(())
     }
 
     /// The digest of the archive, which was read to its end, if it was asked for.

@@ -58,9 +58,6 @@ enum Refusal {
         "ends with zeros, which other readers of layers don't take; out of a file it is compressed anew"
     )]
     Zeros,
-    /// Whatever was to write the archive into a pipe has failed.
-    #[error("there is nothing in it, not even an archive without members")]
-    Nothing,
     /// Two readers of such an archive disagree on what the container is.
     #[error("is in the archive twice")]
     Twice,
@@ -71,7 +68,7 @@ impl error::Refusal for Refusal {
         match self {
             Self::Shrank(_) => Kind::System,
             Self::Zeros => Kind::Unsupported,
-            Self::Nothing | Self::Twice => Kind::Malformed,
+            Self::Twice => Kind::Malformed,
         }
     }
 
@@ -407,9 +404,7 @@ fn scan<'s>(
     }
     reader.finish()?;
     let source = reader.into_source();
-    if source.input.is_void() {
-        return Err(Refusal::Nothing.into());
-    }
+    source.input.refuse_void()?;
     Ok(Scanned {
         source,
         facts,

@@ -94,8 +94,8 @@ impl<'p> Pass<'p> {
     ) -> Result<Imported> {
         // What is no archive leaves no new directory behind.
         let first = reader.next_member()?;
-        if first.is_none() && !self.accepts_nothing && reader.source().is_void() {
-            return Err(Refusal::Nothing.into());
+        if first.is_none() && !self.accepts_nothing {
+            reader.source().refuse_void()?;
         }
         let bundle = match &self.targets.bundle {
             Some(bundle) => Some(Destination::open_or_make_ambient(

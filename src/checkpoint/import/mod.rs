@@ -48,9 +48,6 @@ enum Refusal {
     /// A directory was named for it, or it was named itself: an engine would go on without it.
     #[error("is not in the archive")]
     Missing,
-    /// Whatever was to write the archive into a pipe has failed: an engine would restore a container without files.
-    #[error("there is nothing in it, not even an archive without members")]
-    Nothing,
     /// Whoever is told that a file is missing looks for the file, and not for the layer that has it.
     #[error(
         "no config.dump in the archive: it is an OCI image layout, whose image can be imported as such"
@@ -71,7 +68,6 @@ impl error::Refusal for Refusal {
     fn kind(&self) -> Kind {
         match self {
             Self::Twice
-            | Self::Nothing
             | Self::Written
             | Self::Digest(..)
             | Self::ImageDigest(..) => Kind::Malformed,

@@ -384,8 +384,8 @@ impl Import {
             let Some(member) = reader.next_member()? else {
                 // A damaged archive may have had what is missing.
                 reader.finish()?;
-                if !self.accepts_nothing && reader.source().is_void() {
-                    return Err(super::Refusal::Nothing.into());
+                if !self.accepts_nothing {
+                    reader.source().refuse_void()?;
                 }
                 self.complete = true;
                 break;

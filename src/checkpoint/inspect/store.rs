@@ -136,7 +136,8 @@ impl Store {
             let taken = self.take_member(&member, reader, items);
             taken.at_entry(&member.path)?;
         }
-        reader.finish()
+        reader.finish()?;
+        reader.source().refuse_void()
     }
 
     fn take_member(
