@@ -4,7 +4,8 @@
 #   make demo       sets up, builds, and restores a real checkpoint archive before your eyes
 #   make check      sets up, and runs every check of the project
 #   make check-vm   sets up, and runs the library in a virtual machine with podman, runc, CRIU and SELinux; PARTS=...
-#                   chooses among tests/vm/guest/parts, SHORT=yes is what CI runs, LIMIT=... how many seconds it may take
+#                   chooses among tests/vm/guest/parts, SHORT=yes is what CI runs, LIMIT=... how many seconds it may take;
+#                   without KVM, what is about containers runs in namespaces instead, EMULATED=yes emulates it
 #   make check-large  counts every byte of exports and imports with 4 GiB of memory pages, which takes 20 GiB of disk
 #   make bench      sets up, measures the library beside other programs and writes BENCHMARKS.md, which takes up to
 #                   an hour, 40 GiB of disk, and root for most; CASES='xfs runtime' chooses by parts of names, and
@@ -23,8 +24,8 @@
 #   make dist       makes the source tarball with vendored crates, in build/dist, from the last commit
 #   make deb        makes packages for Debian of it, in build/deb; make rpm makes RPMs, in build/rpm
 #   make check-packages  installs the Debian packages in a directory tree of their own, uses, upgrades and removes them
-#   make check-podman  builds podman on the library, and runs its checkpoint tests and more in the virtual machine;
-#                   SHORT=yes is what CI runs: a test of each kind, where a machine runs under KVM; LIMIT=... as above
+#   make check-podman  builds podman on the library, and runs its checkpoint tests and more beside Debian's podman;
+#                   SHORT=yes is what CI runs: a test of each kind, unless it would be emulated; LIMIT=..., EMULATED=yes as above
 #
 # What a packager sets, here with what holds otherwise. SELINUX=no builds without libselinux and libclang: files are not
 # labelled then. VENDORED=no takes zstd and xz from the system, through pkg-config. CC, CFLAGS and LDFLAGS hold for the
@@ -179,8 +180,10 @@ check-large:
 	CRUTILS_TEST_MIB=4096 $(CARGO) test $(CARGOFLAGS) --features capi --test suite -- \
 	    every_byte_is_read_once_and_written_once extracting_moves_each_byte_once
 
+VM = tests/vm/run $(if $(SHORT),--short) $(if $(EMULATED),--emulated) $(if $(LIMIT),--limit $(LIMIT))
+
 check-vm:
-	@tests/vm/run $(if $(SHORT),--short) $(if $(LIMIT),--limit $(LIMIT)) $(PARTS) || [ $$? = 77 ]
+	@$(VM) $(PARTS) || [ $$? = 77 ]
 
 header: $(CBINDGEN)
 	scripts/header $(CBINDGEN) >build/crutils.h && mv build/crutils.h include/crutils.h
@@ -235,8 +238,7 @@ check-packages: deb
 	@scripts/check-packages build/deb
 
 check-podman:
-	@tests/vm/run $(if $(SHORT),--short) $(if $(LIMIT),--limit $(LIMIT)) engine engine-e2e engine-tests engine-losses || \
-	    [ $$? = 77 ]
+	@$(VM) engine engine-e2e engine-tests engine-losses || [ $$? = 77 ]
 	@cat build/vm/engine*/engine*/table 2>/dev/null || true
 
 # What the demo left in a user namespace belongs to ids that only a namespace may remove.

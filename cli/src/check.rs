@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anstyle::Style;
 use crutils::checkpoint::inspect::{Finding, Host, Severity};
 use crutils::checkpoint::{
     ImportOptions, Inspection, KNOWN_MEMBERS, runtime_supports_checkpoint_restore,
@@ -78,21 +79,7 @@ pub(crate) fn run(
             );
             output.line(format_args!("{sha256}  {name}"))?;
         }
-        let missing = findings
-            .iter()
-            .any(|finding| finding.code == "no-inventory");
-        let (style, text) = match (whole, restorable) {
-            (false, _) => (BAD, "The checkpoint is damaged."),
-            (true, _) if missing => (BAD, "There is no whole checkpoint in it."),
-            (true, false) => (
-                BAD,
-                "The checkpoint is undamaged, and can't be restored here.",
-            ),
-            (true, true) => (
-                GOOD,
-                "The checkpoint is undamaged, and nothing is known that prevents a restore here.",
-            ),
-        };
+        let (style, text) = verdict(whole, restorable, &findings);
         for line in summary::wrap(text, output.width) {
             output.line(output.paint(style, line))?;
         }
@@ -103,6 +90,25 @@ pub(crate) fn run(
         (true, false) => ExitCode::from(FAILED),
         (false, _) => ExitCode::from(REFUSED),
     })
+}
+
+/// The answer in a sentence.
+fn verdict(whole: bool, restorable: bool, findings: &[Finding]) -> (Style, &'static str) {
+    let is_missing = |finding: &Finding| finding.code == "no-inventory";
+    match (whole, restorable) {
+        (false, _) => (BAD, "The checkpoint is damaged."),
+        (true, _) if findings.iter().any(is_missing) => {
+            (BAD, "There is no whole checkpoint in it.")
+        }
+        (true, false) => (
+            BAD,
+            "The checkpoint is undamaged, and can't be restored here.",
+        ),
+        (true, true) => (
+            GOOD,
+            "The checkpoint is undamaged, and nothing is known that prevents a restore here.",
+        ),
+    }
 }
 
 /// Reads the archive to its end: its compression's checksums, its members, and its digest if that is asked for.

@@ -72,6 +72,11 @@ fn title(inspection: &Inspection, metadata: &Metadata, output: &mut Output) -> i
         let line = fit(&line, output.width - 2, output.draws);
         output.line(format_args!("  {}", output.paint(DIM, line)))?;
     }
+    origin(inspection, metadata, output)
+}
+
+/// Where a checkpoint comes from.
+fn origin(inspection: &Inspection, metadata: &Metadata, output: &mut Output) -> io::Result<()> {
     let pod = [metadata.pod_namespace(), metadata.pod_name()];
     let pod: Vec<_> = pod.into_iter().flatten().map(safe).collect();
     let rows = [
@@ -81,7 +86,10 @@ fn title(inspection: &Inspection, metadata: &Metadata, output: &mut Output) -> i
         ("created", metadata.created_time().map(safe)),
         ("checkpoint", metadata.checkpointed_time().map(safe)),
         ("host name", inspection.host_name().map(ToString::to_string)),
-        ("parent", criu.parent.as_ref().map(ToString::to_string)),
+        (
+            "parent",
+            inspection.criu().parent.as_ref().map(ToString::to_string),
+        ),
     ];
     for (label, text) in rows {
         if let Some(text) = text {

@@ -67,10 +67,9 @@ enum Refusal {
 impl error::Refusal for Refusal {
     fn kind(&self) -> Kind {
         match self {
-            Self::Twice
-            | Self::Written
-            | Self::Digest(..)
-            | Self::ImageDigest(..) => Kind::Malformed,
+            Self::Twice | Self::Written | Self::Digest(..) | Self::ImageDigest(..) => {
+                Kind::Malformed
+            }
             Self::NotRegular => Kind::Escape,
             Self::Name | Self::Whiteout => Kind::Forbidden,
             Self::Missing | Self::Layout => Kind::NotInArchive,

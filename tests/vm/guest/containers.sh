@@ -1,9 +1,15 @@
 # shellcheck shell=bash
 # Containers to checkpoint, for the parts that need some.
 
-# Debian's policy has no types for containers: with SELinux, podman is told not to use any.
+# Debian's policy has no types for containers: with SELinux, podman is told not to use any. In namespaces root may not be
+# allowed to raise limits, as podman does unless it is told some.
 mkdir -p /etc/containers
-printf '[containers]\nlabel = false\n' >/etc/containers/containers.conf
+files=$(ulimit -Hn) processes=$(ulimit -Hu)
+cat >/etc/containers/containers.conf <<END
+[containers]
+label = false
+default_ulimits = ["nofile=$files:$files", "nproc=${processes/unlimited/-1}:${processes/unlimited/-1}"]
+END
 
 podman() { command podman --runtime runc --log-level error "$@"; }
 
@@ -56,6 +62,11 @@ add_xattrs() {
 checkpoint() {
     podman container checkpoint "$@" ||
         { grep Error "$(podman inspect --format '{{.StaticDir}}' "${*: -1}")/dump.log" && false; }
+}
+
+# tracks_memory NAME: whether a checkpoint can be of what changed since another; the check NAME is skipped otherwise
+tracks_memory() {
+    criu check --feature mem_dirty_track >/dev/null 2>&1 || { skip "$1" "this kernel doesn't tell which pages changed" && false; }
 }
 
 # overlay NAME: finds the upper directory of a container's overlay, $upper, and its one lower layer, the image, $lower

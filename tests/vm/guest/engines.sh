@@ -2,8 +2,8 @@
 # Debian's podman and the one on this library, for the parts that compare them: each adds rows to the table in its logs.
 . /vm/containers.sh
 
-printf '[containers]\nlabel = false\nlog_driver = "k8s-file"\n[engine]\nevents_logger = "file"\ncgroup_manager = "cgroupfs"\n' \
-    >/etc/containers/containers.conf
+printf 'log_driver = "k8s-file"\n[engine]\nevents_logger = "file"\ncgroup_manager = "cgroupfs"\n' \
+    >>/etc/containers/containers.conf
 modprobe -a bridge br_netfilter 2>/dev/null
 
 declare -A engines=([plain]=/usr/bin/podman [dynamic]=/vm/podman/podman.dynamic [static]=/vm/podman/podman.static)
@@ -73,6 +73,10 @@ exported() {
     before=$(counter "$(merged c)")
     podman rm --force --time 0 c
 }
-restored() { podman container restore --import /tmp/e.tar "$@"; }
+# restored OPTION...: /tmp/e.tar becomes a container; and what CRIU had to say if it failed
+restored() {
+    podman container restore --import /tmp/e.tar "$@" ||
+        { find /var/lib/containers -name restore.log -exec grep Error {} + && false; }
+}
 
 printf '| | plain podman | on libcrutils | with the static library |\n| --- | --- | --- | --- |\n' >"$LOGS/table"

@@ -1,24 +1,27 @@
 # shellcheck shell=bash
 # boots: engine-e2e
-# short: kvm
+# short: native
 # podman's own end-to-end tests of checkpoints (test/e2e/checkpoint_test.go), with podman 4.3.1 on this library; those that
 # fail with it once more with Debian's. Their output is build/vm/engine-e2e/engine-e2e/e2e-*.log.
 [ -e /vm/podman/podman.dynamic ] || { skip 'podman on the library' "it wasn't built" && return 0; }
 . /vm/engines.sh
 
 # What a pod has beside its containers, in the place of a program that isn't in this system.
-sed -i 's/^\[engine\]$/&\ninfra_image = "quay.io\/libpod\/alpine:latest"\ninfra_command = "\/bin\/sleep 100000"/' \
-    /etc/containers/containers.conf
+sed -i 's/^\[engine\]$/&\ninfra_image = "quay.io\/libpod\/alpine:latest"/' /etc/containers/containers.conf
+# One test is for this distribution alone.
+printf 'ID=fedora\nVERSION_ID="36"\n' >/etc/os-release
 
-# The images that the tests look for in /tmp: busybox under the names of two, and files for three that they don't use.
+# The images that the tests look for in /tmp: busybox under the names of two, of which the tests want a command, a file and a
+# message; and files for three that they don't use.
 images() {
     local name
     mkdir -p /tmp/e2e/{bin,dev,proc,sys,tmp,etc,run}
     cp /usr/bin/busybox /tmp/e2e/bin
     chroot /tmp/e2e /bin/busybox --install -s /bin
     add_flock /tmp/e2e
-    tar -C /tmp/e2e -c . | podman import --quiet - quay.io/libpod/alpine:latest
-    printf '#!/bin/sh\nexec nc -ll -p 6379 -e cat\n' >/tmp/e2e/bin/redis
+    touch /tmp/e2e/etc/motd
+    tar -C /tmp/e2e -c . | podman import --quiet --change 'CMD ["/bin/sleep", "100000"]' - quay.io/libpod/alpine:latest
+    printf '#!/bin/sh\necho Ready to accept connections\nexec nc -ll -p 6379 -e cat\n' >/tmp/e2e/bin/redis
     chmod 755 /tmp/e2e/bin/redis
     tar -C /tmp/e2e -c . | podman import --quiet --change 'CMD ["/bin/redis"]' - quay.io/libpod/redis:alpine
     for name in alpine:latest redis:alpine; do

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # boots: engine-losses
-# short: kvm
+# short: native
 # What is lost by an export and an import, and what hostile archives reach, with podman 4.3.1 on this library and with
 # Debian's. The table of both is build/vm/engine-losses/engine-losses/table.
 [ -e /vm/podman/podman.dynamic ] || { skip 'podman on the library' "it wasn't built" && return 0; }

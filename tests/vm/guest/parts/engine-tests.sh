@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # boots: engine-tests
-# short: kvm
+# short: native
 # podman's own checkpoint tests (test/system), with podman 4.3.1 on this library and with Debian's. Their output is
 # build/vm/engine-tests/engine-tests/bats-*.log.
 [ -e /vm/podman/podman.dynamic ] || { skip 'podman on the library' "it wasn't built" && return 0; }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # boots: engine
-# short: kvm
+# short: native
 # podman 4.3.1 on this library, beside Debian's own: what people do with checkpoints. The table of both is
 # build/vm/engine/engine/table.
 [ -e /vm/podman/podman.dynamic ] || { skip 'podman on the library' "it wasn't built" && return 0; }
@@ -92,9 +92,11 @@ removed_at_exit() {
     restored
     goes_on c 1
 }
+# Both ends of a connection are in it. Without a network, runc restores them before the loopback device is up; and a listener
+# in the background has no input, so that it would end the connection.
 tcp_established() {
     # shellcheck disable=SC2016 # of the container's shell
-    podman run --detach --name c --network none image /bin/sh -c 'busybox nc -l -p 99 >/tmp/got & sleep 1
+    podman run --detach --name c image /bin/sh -c 'sleep 100000 | busybox nc -l -p 99 >/tmp/got & sleep 1
         (i=0; while :; do i=$((i + 1)); echo $i; sleep 0.1; done) | busybox nc 127.0.0.1 99'
     root=$(podman mount c)
     await grep -qx 5 "$root/tmp/got"
@@ -129,7 +131,7 @@ engine=plain
 check 'an image is made' make_image
 both --static 'export without compression' with_compression none
 both --static 'checkpoint and restore in place' in_place
-both '--pre-checkpoint and --with-previous' previous
+! tracks_memory '--pre-checkpoint and --with-previous' || both '--pre-checkpoint and --with-previous' previous
 both 'a volume' volume
 # One of each kind is enough there.
 [ "$SHORT" != yes ] || return 0

@@ -142,6 +142,6 @@ check 'an archive with compression zstd' compressed zstd
 [ -z "$SHORT" ] || { skip 'all other archives' 'this is the short form' && return 0; }
 check 'an archive with compression gzip' compressed gzip
 check 'an archive without compression' compressed none
-check 'an archive with a previous one and a volume' previous
+! tracks_memory 'an archive with a previous one and a volume' || check 'an archive with a previous one and a volume' previous
 check 'an archive without a root file system' without_rootfs
 check "an archive of a pod's container" of_a_pod
