@@ -1,16 +1,16 @@
 //! Images of checkpoints, made and read by the command.
 
-#![forbid(unsafe_code)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
+use std::collections::BTreeMap;
+use std::path::Path;
 
-mod images;
+use crate::support::{crutils, done, files, inspected, rich, run, scratch, sh};
 
-use images::{crutils, done, expected, files, inspected, rich, scratch};
+/// What is in podman's archive.
+fn expected(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let import = ["import", "--config", "--bundle", "expected", &rich()];
+    done(directory, &import);
+    files(&directory.join("expected"))
+}
 
 #[test]
 fn an_archive_becomes_an_image_that_is_told_of() {
@@ -63,8 +63,9 @@ fn an_archive_becomes_an_image_that_is_told_of() {
 fn what_belongs_to_a_bundle_is_not_left_out_of_an_image_of_an_archive() {
     let scratch = scratch();
     for added in [["--volume", "v=."], ["--shm", "."], ["--rootfs", "."]] {
-        let mut build = crutils(scratch.path());
+        let mut build = crutils();
         build
+            .current_dir(scratch.path())
             .args(["image", "build", &rich(), "-o", "images:x"])
             .args(added);
         assert_eq!(build.output().unwrap().status.code(), Some(2), "{added:?}");
@@ -80,13 +81,9 @@ fn a_compressed_oci_archive_is_read_where_it_may_be_kept() {
         directory,
         &["image", "build", &rich(), "-o", "oci-archive:one.tar"],
     );
-    let packed = std::process::Command::new("gzip")
-        .current_dir(directory)
-        .arg("one.tar")
-        .status();
-    assert!(packed.unwrap().success());
+    sh(directory, "gzip one.tar");
     let image = "oci-archive:one.tar.gz";
-    let without = crutils(directory).args(["list", image]).output().unwrap();
+    let without = run(directory, &["list", image]);
     assert_eq!(without.status.code(), Some(3), "{without:?}");
     let members = done(directory, &["list", "--spool", ".", image]);
     assert!(members.contains("checkpoint/inventory.img"), "{members}");
@@ -136,15 +133,13 @@ fn an_image_that_is_named_wrongly_is_a_wrong_use() {
     let scratch = scratch();
     for image in ["oci:", "oci::x", "images:", "images:a b"] {
         let line = ["image", "build", &rich(), "-o", image];
-        let output = crutils(scratch.path()).args(line).output().unwrap();
+        let output = run(scratch.path(), &line);
         assert_eq!(output.status.code(), Some(2), "{image}: {output:?}");
     }
     done(
         scratch.path(),
         &["image", "build", &rich(), "-o", "images:x"],
     );
-    let output = crutils(scratch.path())
-        .args(["import", "oci:images:y", "-b", "b"])
-        .output();
-    assert_eq!(output.unwrap().status.code(), Some(3));
+    let output = run(scratch.path(), &["import", "oci:images:y", "-b", "b"]);
+    assert_eq!(output.status.code(), Some(3));
 }

@@ -5,9 +5,9 @@ use std::process::Output;
 
 use super::{is_root, tool};
 
-/// None, with a line that says so, where there is no such program, and for a user who isn't root.
+/// Runs a program with its store in a directory; none, with a line that says so, if it isn't there or this isn't root.
 fn with_store(directory: &Path, program: &[&str], arguments: &[&str]) -> Option<Output> {
-    if !is_root() {
+    if !is_root("keep all owners") {
         return None;
     }
     let at = |name: &str| directory.join(name).to_str().unwrap().to_owned();
@@ -23,6 +23,7 @@ fn with_store(directory: &Path, program: &[&str], arguments: &[&str]) -> Option<
     tool(directory, &[program, &store[..], arguments].concat())
 }
 
+/// podman with a store of the test's own.
 pub(crate) fn podman(directory: &Path, arguments: &[&str]) -> Option<Output> {
     let program = [
         "podman",
@@ -34,6 +35,7 @@ pub(crate) fn podman(directory: &Path, arguments: &[&str]) -> Option<Output> {
     with_store(directory, &program, arguments)
 }
 
+/// buildah with a store of the test's own.
 pub(crate) fn buildah(directory: &Path, arguments: &[&str]) -> Option<Output> {
     with_store(directory, &["buildah"], arguments)
 }

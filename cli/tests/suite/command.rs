@@ -1,52 +1,17 @@
 //! The command, run as a person runs it.
 
-#![forbid(unsafe_code)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
-
-#[allow(dead_code, reason = "each test program uses some of it")]
-#[path = "../../tests/support/scratch.rs"]
-mod scratch;
-
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use scratch::Scratch;
+use crate::support::{Scratch, crutils, data, rich, sh};
 
-fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/data")
-        .join(name)
-}
-
-/// The command without the surroundings of whoever runs the tests.
-fn crutils() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_crutils"));
-    for name in [
-        "NO_COLOR",
-        "COLUMNS",
-        "LC_ALL",
-        "LC_CTYPE",
-        "LANG",
-        "CLICOLOR",
-        "CLICOLOR_FORCE",
-    ] {
-        command.env_remove(name);
-    }
-    command.stdin(Stdio::null());
-    command
-}
-
-fn run(arguments: &[&str], archives: &[&str]) -> Output {
+/// Runs the command on archives that all tests share.
+fn run_on(arguments: &[&str], archives: &[&str]) -> Output {
     let mut command = crutils();
     command
         .args(arguments)
@@ -54,19 +19,21 @@ fn run(arguments: &[&str], archives: &[&str]) -> Output {
     command.output().unwrap()
 }
 
+/// What a run printed.
 fn text(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).unwrap()
 }
 
 /// What is printed by a run that succeeds.
 fn printed(arguments: &[&str], archives: &[&str]) -> String {
-    let output = run(arguments, archives);
+    let output = run_on(arguments, archives);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {error}");
     assert_eq!(error, "", "{arguments:?}");
     text(&output).to_owned()
 }
 
+/// The document that is printed by a run that succeeds.
 fn json(arguments: &[&str], archives: &[&str]) -> Value {
     serde_json::from_str(&printed(arguments, archives)).unwrap()
 }
@@ -104,10 +71,7 @@ fn no_line_is_longer_than_the_screen_is_wide() {
     for columns in ["40", "80", "120"] {
         for arguments in commands {
             let mut command = crutils();
-            command
-                .args(arguments)
-                .arg(data("rich.tar.zst"))
-                .env("COLUMNS", columns);
+            command.args(arguments).arg(rich()).env("COLUMNS", columns);
             let output = command.output().unwrap();
             let most: usize = columns.parse().unwrap();
             for line in text(&output).lines() {
@@ -131,10 +95,7 @@ fn colours_are_printed_where_they_are_wanted() {
 #[test]
 fn a_terminal_without_utf8_gets_ascii() {
     let mut command = crutils();
-    command
-        .arg("inspect")
-        .arg(data("rich.tar.zst"))
-        .env("LC_ALL", "C");
+    command.args(["inspect", &rich()]).env("LC_ALL", "C");
     let output = command.output().unwrap();
     assert!(
         output.stdout.is_ascii(),
@@ -162,7 +123,7 @@ fn a_process_is_told_alone() {
         "{one}"
     );
     assert!(one.contains("/bin/busybox"));
-    let output = run(&["inspect", "--pid", "45"], &["rich.tar.zst"]);
+    let output = run_on(&["inspect", "--pid", "45"], &["rich.tar.zst"]);
     assert_eq!(output.status.code(), Some(2));
     let environment = printed(&["inspect", "--env", "--pid", "44"], &["rich.tar.zst"]);
     assert!(environment.contains("  TERM=xterm\n"), "{environment}");
@@ -172,10 +133,8 @@ fn a_process_is_told_alone() {
 
 #[test]
 fn a_previous_checkpoint_is_named() {
-    let previous = data("plain.pre.tar.zst");
-    let previous = previous.to_str().unwrap();
     let both = printed(
-        &["inspect", "--parent", previous],
+        &["inspect", "--parent", &data("plain.pre.tar.zst")],
         &["plain.withprev.tar.zst"],
     );
     assert!(both.contains("1 sh -c"), "{both}");
@@ -188,7 +147,7 @@ fn a_previous_checkpoint_is_named() {
 
 #[test]
 fn an_archive_is_read_from_standard_input() {
-    let packed = fs::read(data("rich.tar.zst")).unwrap();
+    let packed = fs::read(rich()).unwrap();
     for arguments in [
         &["inspect", "-"][..],
         &["list", "-"],
@@ -235,12 +194,8 @@ fn members_are_listed_with_class_size_and_offset() {
 
 #[test]
 fn a_member_is_written_as_it_is() {
-    let mut command = crutils();
-    command
-        .arg("cat")
-        .arg(data("rich.tar.zst"))
-        .arg("deleted.files");
-    let output = command.output().unwrap();
+    let line = ["cat", &rich(), "deleted.files"];
+    let output = crutils().args(line).output().unwrap();
     let listed: Vec<String> = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
         listed,
@@ -282,19 +237,15 @@ fn memory_is_searched_dumped_and_shown() {
         &["rich.tar.zst"],
     );
     assert_eq!(by_regex[0]["text"], "TERM=xterm");
-    let none = run(&["memory", "--search", "no such text"], &["rich.tar.zst"]);
+    let none = run_on(&["memory", "--search", "no such text"], &["rich.tar.zst"]);
     assert_eq!(none.status.code(), Some(1));
     let dump = scratch.join("dump");
     printed(
         &["memory", "--pid", "44", "--dump", dump.to_str().unwrap()],
         &["rich.tar.zst"],
     );
-    let mut command = crutils();
-    command
-        .arg("cat")
-        .arg(data("rich.tar.zst"))
-        .arg("checkpoint/pages-2.img");
-    let pages = command.output().unwrap().stdout;
+    let line = ["cat", &rich(), "checkpoint/pages-2.img"];
+    let pages = crutils().args(line).output().unwrap().stdout;
     assert_eq!(pages.len(), 65536);
     assert!(
         fs::read(dump).unwrap() == pages,
@@ -307,7 +258,7 @@ fn memory_is_searched_dumped_and_shown() {
 #[test]
 fn patterns_that_are_wrong_are_told() {
     for pattern in ["(", "x*", "a{1000000}{1000000}"] {
-        let output = run(&["memory", "--regex", pattern], &["rich.tar.zst"]);
+        let output = run_on(&["memory", "--regex", pattern], &["rich.tar.zst"]);
         assert_eq!(output.status.code(), Some(2), "{pattern}");
     }
 }
@@ -327,8 +278,7 @@ fn exit_codes_say_what_went_wrong() {
     let junk = scratch.join("junk");
     fs::write(&junk, vec![b'x'; 5000]).unwrap();
     let junk = junk.to_str().unwrap();
-    let plain = data("rich.tar.zst");
-    let plain = plain.to_str().unwrap();
+    let plain = &rich();
     for (arguments, code) in [
         (&["inspect", "/nonexistent"][..], 1),
         (&["list", "/nonexistent"], 1),
@@ -363,7 +313,7 @@ fn signals_end_it_with_their_own_codes() {
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         // It waits for more of the archive when it has taken this much.
-        let packed = fs::read(data("rich.tar.zst")).unwrap();
+        let packed = fs::read(rich()).unwrap();
         let mut input = child.stdin.take().unwrap();
         input.write_all(&packed[..packed.len() / 2]).unwrap();
         let pipe = format!("/proc/{}/fd/0", child.id());
@@ -399,17 +349,12 @@ fn output_that_nobody_reads_ends_it_quietly() {
     let line = format!(
         "{} inspect --all --env {} 2>&1 >/dev/full; echo $?",
         env!("CARGO_BIN_EXE_crutils"),
-        data("rich.tar.zst").display()
+        rich()
     );
-    let full = Command::new("sh").args(["-c", &line]).output().unwrap();
-    assert!(
-        text(&full).ends_with("1\n") && text(&full).contains("No space"),
-        "{full:?}"
-    );
+    let full = sh(Path::new("."), &line);
+    assert!(full.ends_with("1\n") && full.contains("No space"), "{full}");
     let mut command = crutils();
-    command
-        .args(["inspect", "--json"])
-        .arg(data("rich.tar.zst"));
+    command.args(["inspect", "--json", &rich()]);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let output = command
@@ -425,19 +370,12 @@ fn output_that_nobody_reads_ends_it_quietly() {
 fn what_comes_from_a_checkpoint_does_nothing_to_a_terminal() {
     let scratch = Scratch::new();
     let line = format!(
-        "mkdir '{0}/b' && tar --no-same-owner -xf '{1}' -C '{0}/b' && cd '{0}/b' && \
+        "mkdir b && tar --no-same-owner -xf '{}' -C b && cd b && \
          mv ctr.log \"$(printf 'evil\\033]0;title\\007\\nname')\" && \
          sed -i 's/localhost.app:1/a\\\\u001b[2Jb\\\\u202ec/' config.dump && tar -cf ../evil.tar *",
-        scratch.path().display(),
-        data("rich.tar.zst").display()
+        rich()
     );
-    assert!(
-        Command::new("sh")
-            .args(["-c", &line])
-            .status()
-            .unwrap()
-            .success()
-    );
+    sh(scratch.path(), &line);
     for arguments in [
         &["list"][..],
         &["inspect"],

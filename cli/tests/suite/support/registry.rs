@@ -1,12 +1,13 @@
 //! A registry of the test's own.
 
 use std::fs;
-use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use super::say;
 
 /// A registry on the loopback interface, which ends with the test.
 pub(crate) struct Registry(Child, u16);
@@ -17,6 +18,7 @@ impl Registry {
         format!("127.0.0.1:{}", self.1)
     }
 
+    /// Starts it with its store in a directory; none, with a line that says so, if it isn't installed.
     pub(crate) fn start(directory: &Path) -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
@@ -37,7 +39,7 @@ impl Registry {
         let mut registry = match child {
             Ok(child) => Registry(child, port),
             Err(error) => {
-                let _ = writeln!(std::io::stderr(), "skipped: docker-registry: {error}");
+                say(format_args!("skipped: docker-registry: {error}"));
                 return None;
             }
         };

@@ -1,25 +1,14 @@
 //! The recipes of docs/images.md are run as they stand there, with a registry of the test's own.
 
-#![forbid(unsafe_code)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
-
-mod images;
-
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use images::registry::Registry;
-use images::store::podman;
-use images::{done, files, inspected, is_root, rich, scratch, succeeded, tool};
+use crate::support::registry::Registry;
+use crate::support::store::podman;
+use crate::support::{done, files, inspected, is_root, program, rich, scratch, succeeded, tool};
 
-const PAGE: &str = include_str!("../../docs/images.md");
+const PAGE: &str = include_str!("../../../docs/images.md");
 
 /// The block of the page that has this line in it.
 fn recipe(line: &str) -> &'static str {
@@ -46,16 +35,19 @@ impl<'d> Reader<'d> {
             directory,
             &["import", "-q", "--config", "-b", "run/counter", &rich()],
         );
-        fs::create_dir(directory.join("bin")).unwrap();
+        let programs = directory.join("bin");
+        fs::create_dir(&programs).unwrap();
         let command = env!("CARGO_BIN_EXE_crutils");
-        reader.program("crutils", &format!("exec {command} \"$@\""));
+        program(&programs.join("crutils"), &format!("exec {command} \"$@\""));
         let root = directory.display();
-        reader.program(
-            "skopeo",
-            &format!("PATH=$HIDDEN exec skopeo --policy {root}/policy.json --registries-conf {root}/registries.conf \"$@\""),
+        program(
+            &programs.join("skopeo"),
+            &format!(
+                "PATH=$HIDDEN exec skopeo --policy {root}/policy.json --registries-conf {root}/registries.conf \"$@\""
+            ),
         );
-        reader.program(
-            "podman",
+        program(
+            &programs.join("podman"),
             &format!(
                 "PATH=$HIDDEN exec podman --root {root}/storage --runroot {root}/runroot --storage-driver vfs \
                  --events-backend none --cgroup-manager cgroupfs \"$@\" --signature-policy {root}/policy.json"
@@ -67,12 +59,6 @@ impl<'d> Reader<'d> {
         });
         fs::write(directory.join("registries.conf"), known.unwrap_or_default()).unwrap();
         reader
-    }
-
-    fn program(&self, name: &str, body: &str) {
-        let path = self.directory.join("bin").join(name);
-        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     fn run(&self, lines: &str) -> Output {
@@ -127,7 +113,7 @@ fn to_a_registry_and_back() {
 fn into_podman_s_storage() {
     let scratch = scratch();
     let directory = scratch.path();
-    if !is_root() || !have(directory, &["podman"]) {
+    if !is_root("keep all owners") || !have(directory, &["podman"]) {
         return;
     }
     let reader = Reader::new(directory, None);

@@ -1,65 +1,33 @@
 //! `crutils check`.
 
-#![forbid(unsafe_code)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
-
-#[allow(dead_code, reason = "each test program uses some of it")]
-#[path = "../../tests/support/scratch.rs"]
-mod scratch;
-
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use scratch::Scratch;
+use crate::support::{Scratch, crutils, program, rich, sh};
 
-fn data(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/data")
-        .join(name);
-    path.to_str().unwrap().to_owned()
-}
-
-fn crutils(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_crutils"));
-    command.args(arguments);
-    command
-}
-
-fn code(mut command: Command) -> Option<i32> {
+/// How a run of the command ends.
+fn code(command: &mut Command) -> Option<i32> {
     command.output().unwrap().status.code()
-}
-
-/// Makes a program of the shell.
-fn program(path: &Path, line: &str) {
-    fs::write(path, format!("#!/bin/sh\n{line}\n")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]
 fn a_check_tells_whether_a_checkpoint_is_whole() {
     let scratch = Scratch::new();
-    let rich = data("rich.tar.zst");
-    let checked = crutils(&["check", "--json", &rich]).output().unwrap();
+    let rich = rich();
+    let checked = crutils().args(["check", "--json", &rich]).output().unwrap();
     let answer: Value = serde_json::from_slice(&checked.stdout).unwrap();
     assert_eq!(answer["whole"], true);
     let digest = answer["sha256"].as_str().unwrap().to_owned();
-    let expected = Command::new("sha256sum").arg(&rich).output().unwrap();
-    assert!(expected.stdout.starts_with(digest.as_bytes()));
+    assert!(sh(scratch.path(), &format!("sha256sum {rich}")).starts_with(&digest));
     // Whether a restore works here is up to this machine.
     let restorable = answer["restorable"].as_bool().unwrap();
     assert_eq!(checked.status.code(), Some(i32::from(!restorable)));
     let zeros = "0".repeat(64);
-    let wrong = crutils(&["check", "--expect", &zeros, &rich]);
-    assert_eq!(code(wrong), Some(3));
+    let line = ["check", "--expect", &zeros, &rich];
+    assert_eq!(code(crutils().args(line)), Some(3));
     // A byte less, and a bit more.
     let whole = fs::read(&rich).unwrap();
     let cut = scratch.join("cut.tar.zst");
@@ -69,17 +37,18 @@ fn a_check_tells_whether_a_checkpoint_is_whole() {
     bytes[whole.len() / 2] ^= 4;
     fs::write(&flipped, bytes).unwrap();
     for damaged in [cut, flipped] {
-        let damaged = damaged.to_str().unwrap();
-        assert_eq!(code(crutils(&["check", damaged])), Some(3), "{damaged}");
+        let ended = code(crutils().arg("check").arg(&damaged));
+        assert_eq!(ended, Some(3), "{damaged:?}");
     }
 }
 
 #[test]
 fn a_missing_runtime_is_told_from_one_that_cannot_restore() {
     let scratch = Scratch::new();
-    let rich = data("rich.tar.zst");
+    let rich = rich();
     let reason = |path: &Path| {
-        let output = crutils(&["check", &rich])
+        let output = crutils()
+            .args(["check", &rich])
             .env("PATH", path)
             .output()
             .unwrap();
@@ -117,8 +86,9 @@ fn no_program_is_run_because_an_archive_names_it() {
     for (runtime, expected) in [("evil", None), ("runc", Some("runc\n"))] {
         let config = format!(r#"{{"id": "x", "ociRuntime": "{runtime}", "runtime": "{runtime}"}}"#);
         fs::write(bundle.join("config.dump"), config).unwrap();
-        let mut check = crutils(&["check", bundle.to_str().unwrap()]);
-        check.env("PATH", &programs).output().unwrap();
+        let mut check = crutils();
+        check.arg("check").arg(&bundle).env("PATH", &programs);
+        check.output().unwrap();
         assert_eq!(
             fs::read_to_string(&ran).ok().as_deref(),
             expected,
@@ -133,8 +103,8 @@ fn what_is_asked_of_an_archive_is_not_taken_for_granted_of_a_directory() {
     let bundle = scratch.dir("bundle");
     let zeros = "0".repeat(64);
     for options in [&["--expect", &zeros][..], &["--digest"], &["--strict"]] {
-        let mut check = crutils(&["check", bundle.to_str().unwrap()]);
-        check.args(options);
-        assert_eq!(code(check), Some(2), "{options:?}");
+        let mut check = crutils();
+        check.arg("check").arg(&bundle).args(options);
+        assert_eq!(code(&mut check), Some(2), "{options:?}");
     }
 }

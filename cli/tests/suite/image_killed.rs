@@ -1,23 +1,12 @@
 //! What a kill leaves of an image: what was there, or the new one.
 
-#![forbid(unsafe_code)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
-
-mod images;
-
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use images::{crutils, done, inspected, rich, scratch, skopeo, succeeded};
+use crate::support::{crutils, done, inspected, rich, say, scratch, skopeo, succeeded};
 
 /// A number below `most`, of a generator that anybody can start again.
 fn random(state: &mut u64, most: u32) -> u32 {
@@ -31,7 +20,7 @@ fn random(state: &mut u64, most: u32) -> u32 {
 fn seed() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let seed = u64::from(now.unwrap().subsec_nanos());
-    let _ = writeln!(std::io::stderr(), "seed {seed}");
+    say(format_args!("seed {seed}"));
     seed
 }
 
@@ -58,9 +47,12 @@ fn timed(directory: &Path, image: &str) -> Duration {
 
 /// Builds an image and kills the writer at some point; whether it had finished.
 fn killed(directory: &Path, image: &str, whole: Duration, state: &mut u64) -> bool {
-    let mut command = crutils(directory);
-    command.args(["image", "build", "bundle", "-q", "-o", image]);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut command = crutils();
+    command
+        .current_dir(directory)
+        .args(["image", "build", "bundle", "-q", "-o", image])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     // The time is what is random; nothing waits for it.
     thread::sleep(whole.mul_f64(f64::from(random(state, 1300)) / 1000.0));
@@ -104,7 +96,7 @@ fn a_kill_leaves_the_old_images_of_a_layout_or_the_new_one_too() {
         }
         assert!(list.lines().count() <= 2, "{list}");
     }
-    let _ = writeln!(std::io::stderr(), "{cut} killed, {finished} finished");
+    say(format_args!("{cut} killed, {finished} finished"));
     done(directory, &["image", "build", "bundle", "-o", "images:new"]);
     assert_eq!(inspected(directory, "images:new"), new);
     done(directory, &["import", "-b", "imported", "oci:images:new"]);
@@ -136,5 +128,5 @@ fn a_kill_leaves_the_old_archive_or_the_new_one() {
             skopeo_reads(directory, "oci-archive:image:old");
         }
     }
-    let _ = writeln!(std::io::stderr(), "{cut} killed, {finished} finished");
+    say(format_args!("{cut} killed, {finished} finished"));
 }

@@ -1,25 +1,18 @@
 //! Images of each form go the way of images in a cluster: umoci unpacks them, skopeo pushes and pulls them, and podman
 //! stores and mounts them. What comes out is what GNU tar has extracted of the archive.
 
-#![forbid(unsafe_code)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
-
-mod images;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use images::registry::Registry;
-use images::store::podman;
-use images::tree::{Found, tree};
-use images::{done, files, inspected, is_root, line_of, rich, scratch, skopeo, succeeded, tool};
 use serde_json::Value;
+
+use crate::support::registry::Registry;
+use crate::support::store::podman;
+use crate::support::tree::{Found, tree};
+use crate::support::{
+    done, files, inspected, is_root, line_of, rich, scratch, sh, skopeo, succeeded, tool,
+};
 
 /// The archive has volumes/vol1.tar, but not the directory.
 const IMPLIED: [&str; 1] = ["volumes"];
@@ -80,7 +73,7 @@ fn sources(directory: &Path) -> Tree {
         mkdir bundle && tar --numeric-owner -xpf archive -C bundle",
         rich()
     );
-    succeeded(&tool(directory, &["bash", "-euc", &line]).unwrap());
+    sh(directory, &line);
     tree(&directory.join("bundle"), &IMPLIED)
 }
 
@@ -187,7 +180,7 @@ fn go(directory: &Path, form: &Form, packed: bool, registry: Option<&Registry>, 
 }
 
 fn chain(packed: bool) {
-    if !is_root() {
+    if !is_root("keep all owners") {
         return;
     }
     let scratch = scratch();

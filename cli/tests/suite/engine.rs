@@ -1,66 +1,17 @@
 //! What engines do, done with the command.
 
-#![forbid(unsafe_code)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
-
-#[allow(dead_code, reason = "each test program uses some of it")]
-#[path = "../../tests/support/scratch.rs"]
-mod scratch;
-
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use scratch::Scratch;
-
-fn data(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/data")
-        .join(name);
-    path.to_str().unwrap().to_owned()
-}
-
-fn crutils(directory: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_crutils"));
-    command
-        .current_dir(directory)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn done(directory: &Path, arguments: &[&str]) -> String {
-    let output = crutils(directory, arguments);
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn sh(directory: &Path, line: &str) {
-    let mut command = Command::new("sh");
-    let status = command
-        .current_dir(directory)
-        .args(["-c", line])
-        .status()
-        .unwrap();
-    assert!(status.success(), "{line}");
-}
-
-/// Whether devices and other owners can be made.
-fn is_root() -> bool {
-    fs::metadata("/proc/self").unwrap().uid() == 0
-}
+use crate::support::{Scratch, data, done, is_root, rich, run, say, sh};
 
 #[test]
 fn an_archive_is_extracted_as_tar_extracts_it() {
     let scratch = Scratch::new();
     let expected = scratch.dir("expected");
-    let archive = data("rich.tar.zst");
+    let archive = rich();
     sh(&expected, &format!("tar --no-same-owner -xf {archive}"));
     // A relative directory is below the working directory, and it is made.
     done(scratch.path(), &["extract", &archive, "made/here"]);
@@ -80,7 +31,7 @@ fn an_archive_is_extracted_as_tar_extracts_it() {
         fs::read_dir(scratch.path().join("some")).unwrap().count(),
         2
     );
-    let missing = crutils(
+    let missing = run(
         scratch.path(),
         &["extract", &archive, "none", "no/such/member"],
     );
@@ -89,12 +40,11 @@ fn an_archive_is_extracted_as_tar_extracts_it() {
 
 #[test]
 fn a_container_is_imported_with_its_configuration_and_volumes() {
-    let scratch = Scratch::new();
-    if !is_root() {
-        eprintln!("skipped: import: only root can make root's files");
+    if !is_root("make root's files") {
         return;
     }
-    let archive = data("rich.tar.zst");
+    let scratch = Scratch::new();
+    let archive = rich();
     let (root, volume) = (scratch.dir("root"), scratch.dir("volume"));
     sh(
         &root,
@@ -118,8 +68,8 @@ fn a_container_is_imported_with_its_configuration_and_volumes() {
             "--digest",
         ],
     );
-    let sum = Command::new("sha256sum").arg(&archive).output().unwrap();
-    assert!(sum.stdout.starts_with(&told.as_bytes()[..64]), "{told}");
+    let sum = sh(scratch.path(), &format!("sha256sum {archive}"));
+    assert!(sum.starts_with(&told[..64]), "{told}");
     assert!(root.join("usr/lib/gone/fresh").exists() && !root.join("etc/app/old.conf").exists());
     assert!(fs::read_dir(volume).unwrap().count() > 0);
     assert!(!scratch.path().join("outside").exists());
@@ -132,7 +82,7 @@ fn a_container_is_imported_with_its_configuration_and_volumes() {
     let line = format!("mkdir x && tar -xf {archive} -C x config.dump && {same}");
     sh(scratch.path(), &line);
     assert!(!bundle.join("rootfs-diff.tar").exists() && bundle.join("checkpoint").is_dir());
-    let wrong = crutils(
+    let wrong = run(
         scratch.path(),
         &[
             "import",
@@ -145,7 +95,7 @@ fn a_container_is_imported_with_its_configuration_and_volumes() {
     );
     assert_eq!(wrong.status.code(), Some(3));
     assert!(!scratch.path().join("b2").exists());
-    let much = crutils(
+    let much = run(
         scratch.path(),
         &["import", &archive, "--bundle", "b3", "--max-bytes", "100K"],
     );
@@ -156,10 +106,7 @@ fn a_container_is_imported_with_its_configuration_and_volumes() {
 fn an_export_is_what_an_import_takes() {
     let scratch = Scratch::new();
     let bundle = scratch.dir("bundle");
-    sh(
-        &bundle,
-        &format!("tar --no-same-owner -xf {}", data("rich.tar.zst")),
-    );
+    sh(&bundle, &format!("tar --no-same-owner -xf {}", rich()));
     for (how, name) in [
         ("none", "a.tar"),
         ("gzip:1", "a.tar.gz"),
@@ -180,7 +127,7 @@ fn an_export_is_what_an_import_takes() {
         assert!(summary.contains("44 sleep 1"), "{summary}");
     }
     // Standard output may be the archive, and then nothing else is in it.
-    let piped = crutils(
+    let piped = run(
         scratch.path(),
         &["export", "bundle", "-", "--compress", "none", "--digest"],
     );
@@ -189,7 +136,7 @@ fn an_export_is_what_an_import_takes() {
         String::from_utf8_lossy(&piped.stderr).contains("  -\n"),
         "{piped:?}"
     );
-    let level = crutils(
+    let level = run(
         scratch.path(),
         &["export", "bundle", "x", "--compress", "zstd:99"],
     );
@@ -209,11 +156,10 @@ fn of_the_mount(directory: &Path) -> (String, String) {
 
 #[test]
 fn the_changes_of_an_overlay_are_listed_made_and_applied() {
-    let scratch = Scratch::new();
-    if !is_root() {
-        eprintln!("skipped: diff: only root can mount an overlay");
+    if !is_root("mount an overlay") {
         return;
     }
+    let scratch = Scratch::new();
     for name in ["lower", "upper", "work", "merged", "out", "copy"] {
         scratch.dir(name);
     }
@@ -231,7 +177,7 @@ fn the_changes_of_an_overlay_are_listed_made_and_applied() {
     let unmount = "umount merged 2>/dev/null; umount upper 2>/dev/null; true";
     if !mounted.is_ok_and(|status| status.success()) {
         sh(scratch.path(), unmount);
-        eprintln!("skipped: diff: no overlay can be mounted here");
+        say(format_args!("skipped: no overlay can be mounted here"));
         return;
     }
     sh(
@@ -247,7 +193,7 @@ fn the_changes_of_an_overlay_are_listed_made_and_applied() {
         scratch.path(),
         &["diff", "-j", "merged", "-l", "lower", "-u", "upper/u"],
     );
-    let applied = crutils(scratch.path(), &["apply", "out", "copy"]);
+    let applied = run(scratch.path(), &["apply", "out", "copy"]);
     let same = Command::new("diff")
         .current_dir(scratch.path())
         .args(["-r", "merged", "copy"])
@@ -264,9 +210,9 @@ fn the_changes_of_an_overlay_are_listed_made_and_applied() {
     assert!(applied.status.success(), "{applied:?}");
     assert!(same.unwrap().success());
     // What is mounted there no more is no overlay, and one of the two directories is of no use.
-    let without = crutils(scratch.path(), &["diff", "merged"]);
+    let without = run(scratch.path(), &["diff", "merged"]);
     assert_eq!(without.status.code(), Some(2), "{without:?}");
-    let half = crutils(scratch.path(), &["diff", "merged", "--lower", "lower"]);
+    let half = run(scratch.path(), &["diff", "merged", "--lower", "lower"]);
     assert_eq!(half.status.code(), Some(2));
 }
 
@@ -275,7 +221,7 @@ fn what_may_not_be_in_a_bundle_is_refused() {
     let scratch = Scratch::new();
     fs::write(scratch.join("config.json"), "{}").unwrap();
     sh(scratch.path(), "tar -cf evil.tar config.json");
-    let refused = crutils(scratch.path(), &["extract", "evil.tar", "out"]);
+    let refused = run(scratch.path(), &["extract", "evil.tar", "out"]);
     assert_eq!(refused.status.code(), Some(3), "{refused:?}");
     assert!(!scratch.join("out").exists());
 }

@@ -1,22 +1,13 @@
 //! Images that other tools have made of a checkpoint are imported.
 
-#![forbid(unsafe_code)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
-
-mod images;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use images::store::buildah;
-use images::{crutils, done, files, inspected, line_of, rich, scratch, skopeo, succeeded, tool};
 use serde_json::json;
+
+use crate::support::store::buildah;
+use crate::support::{done, files, inspected, line_of, rich, run, scratch, sh, skopeo, succeeded};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -26,7 +17,7 @@ fn expected(directory: &Path) -> Files {
         "mkdir expected && zstd -qdc {} | tar -xf - -C expected",
         rich()
     );
-    succeeded(&tool(directory, &["bash", "-euc", &line]).unwrap());
+    sh(directory, &line);
     files(&directory.join("expected"))
 }
 
@@ -153,6 +144,6 @@ fn of_an_index_that_buildah_has_made_the_image_of_this_machine_is_taken() {
     assert!(imported(directory, "oci:built:x") == expected(directory));
     let list = done(directory, &["image", "inspect", "--list", "built"]);
     assert_eq!(list.lines().count(), 1, "{list}");
-    let output = crutils(directory).args(["list", "oci:built:y"]).output();
-    assert!(!output.unwrap().status.success());
+    let output = run(directory, &["list", "oci:built:y"]);
+    assert!(!output.status.success());
 }

@@ -1,56 +1,18 @@
 //! What the command says, and how it is laid out: one form of messages, and lines that fit.
 
-#![forbid(unsafe_code)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
-
-#[allow(dead_code, reason = "each test program uses some of it")]
-#[path = "../../tests/support/scratch.rs"]
-mod scratch;
-
 use std::fs;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
-use scratch::Scratch;
+use crate::support::{Scratch, crutils, data, rich, run, shown};
 
-fn data(name: &str) -> String {
-    format!("{}/../tests/data/{name}", env!("CARGO_MANIFEST_DIR"))
-}
-
-fn crutils(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_crutils"));
-    command.args(arguments).stdin(Stdio::null());
-    for name in [
-        "NO_COLOR",
-        "COLUMNS",
-        "LC_ALL",
-        "LC_CTYPE",
-        "LANG",
-        "CLICOLOR",
-        "CLICOLOR_FORCE",
-    ] {
-        command.env_remove(name);
-    }
-    command
-}
-
+/// What a run told beside its output.
 fn said(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-fn shown(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
 #[test]
 fn every_failure_is_told_in_one_form() {
-    let rich = data("rich.tar.zst");
+    let rich = rich();
     for arguments in [
         &["inspect", "/missing"][..],
         &["inspect", "--html", "/missing/page", &rich],
@@ -71,7 +33,7 @@ fn every_failure_is_told_in_one_form() {
         &["apply", "/missing", "/missing"],
         &["no-such-command"],
     ] {
-        let output = crutils(arguments).output().unwrap();
+        let output = crutils().args(arguments).output().unwrap();
         let said = said(&output);
         assert!(!output.status.success(), "{arguments:?}");
         assert!(
@@ -89,11 +51,11 @@ fn every_failure_is_told_in_one_form() {
 #[test]
 fn help_is_no_failure_and_has_no_prefix() {
     for arguments in [&["--help"][..], &["inspect", "-h"], &["--version"]] {
-        let text = shown(&mut crutils(arguments));
+        let text = shown(crutils().args(arguments));
         assert!(!text.starts_with("crutils:"), "{text}");
     }
     // Without anything it is what it says instead of an error.
-    let output = crutils(&[]).output().unwrap();
+    let output = crutils().output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(!said(&output).starts_with("crutils:"));
 }
@@ -108,7 +70,7 @@ fn what_is_left_out_is_a_warning() {
         fs::write(bundle.join(name), b"{}").unwrap();
     }
     let [bundle, archive] = [bundle, archive].map(|path| path.to_str().unwrap().to_owned());
-    let output = crutils(&["export", &bundle, &archive]).output().unwrap();
+    let output = run(scratch.path(), &["export", &bundle, &archive]);
     let said = said(&output);
     assert!(
         said.starts_with("crutils: warning: not in the bundle, and left out: "),
@@ -122,10 +84,10 @@ fn applying_what_is_not_there_is_told() {
     let root = scratch.join("root");
     fs::create_dir(&root).unwrap();
     let root = root.to_str().unwrap();
-    let output = crutils(&["apply", "/missing", root]).output().unwrap();
+    let output = run(scratch.path(), &["apply", "/missing", root]);
     assert_eq!(output.status.code(), Some(1));
     // A container that has changed nothing has no files that say what.
-    let output = crutils(&["apply", root, root]).output().unwrap();
+    let output = run(scratch.path(), &["apply", root, root]);
     assert!(output.status.success());
     let said = said(&output);
     assert!(
@@ -136,8 +98,8 @@ fn applying_what_is_not_there_is_told() {
 
 #[test]
 fn rows_in_a_pipe_are_whole_lines() {
-    let rich = data("rich.tar.zst");
-    let text = shown(&mut crutils(&["list", &rich]));
+    let rich = rich();
+    let text = shown(crutils().args(["list", &rich]));
     assert!(
         text.lines()
             .any(|line| line.ends_with("checkpoint/tmpfs-dev-45.tar.gz.img")),
@@ -145,7 +107,7 @@ fn rows_in_a_pipe_are_whole_lines() {
     );
     // Its heading and its sum are lines, too.
     assert_eq!(text.lines().count(), 39 + 2);
-    let narrow = shown(crutils(&["list", &rich]).env("COLUMNS", "80"));
+    let narrow = shown(crutils().args(["list", &rich]).env("COLUMNS", "80"));
     assert!(
         narrow.lines().all(|line| line.chars().count() <= 80),
         "{narrow}"
@@ -162,7 +124,7 @@ fn comparisons_and_tables_fit_on_narrow_screens() {
             &["memory", &previous],
             &["list", &rich],
         ] {
-            let text = shown(crutils(arguments).env("COLUMNS", columns));
+            let text = shown(crutils().args(arguments).env("COLUMNS", columns));
             for line in text.lines() {
                 assert!(
                     line.chars().count() <= most,

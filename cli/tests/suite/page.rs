@@ -1,24 +1,13 @@
 //! The page of `crutils inspect --html`, in a browser.
 
-#![forbid(unsafe_code)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
-
-#[allow(dead_code, reason = "each test program uses some of it")]
-#[path = "../../tests/support/scratch.rs"]
-mod scratch;
-
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use scratch::Scratch;
 use serde_json::{Value, json};
+
+use crate::support::{Scratch, crutils, rich, say, sh, shown};
 
 /// A browser without a screen, which is spoken to in Chromium's protocol: JSON, each message with a NUL behind it.
 struct Browser {
@@ -34,8 +23,7 @@ impl Browser {
     fn open(page: &Path, scratch: &Path) -> Option<Self> {
         let there = Command::new("chromium").arg("--version").output();
         if !there.is_ok_and(|output| output.status.success()) {
-            let line = "skipped: page: there is no chromium\n";
-            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            say(format_args!("skipped: page: there is no chromium"));
             return None;
         }
         let line = format!(
@@ -118,27 +106,18 @@ impl Drop for Browser {
     }
 }
 
-fn write_page(archive: &Path, page: &Path) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_crutils"));
-    command
-        .args(["inspect", "--env", "--html"])
-        .arg(page)
-        .arg(archive);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-}
-
-fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/data")
-        .join(name)
+/// Has the command write its page of a checkpoint.
+fn write_page(checkpoint: &Path, page: &Path) {
+    let mut command = crutils();
+    command.args(["inspect", "--env", "--html"]);
+    shown(command.args([page, checkpoint]));
 }
 
 #[test]
 fn the_page_is_drawn_and_its_tables_are_sorted() {
     let scratch = Scratch::new();
     let page = scratch.join("page.html");
-    write_page(&data("rich.tar.zst"), &page);
+    write_page(Path::new(&rich()), &page);
     let Some(mut browser) = Browser::open(&page, scratch.path()) else {
         return;
     };
@@ -207,12 +186,7 @@ const NAME: &str = "</title><script>window.pwned=1</script><img src=x onerror=wi
 fn hostile_bundle(scratch: &Path) -> PathBuf {
     let bundle = scratch.join("bundle");
     fs::create_dir(&bundle).unwrap();
-    let mut tar = Command::new("tar");
-    tar.args(["--no-same-owner", "-xf"])
-        .arg(data("rich.tar.zst"))
-        .arg("-C")
-        .arg(&bundle);
-    assert!(tar.status().unwrap().success());
+    sh(&bundle, &format!("tar --no-same-owner -xf {}", rich()));
     let images = bundle.join("checkpoint");
     replace(&images.join("core-44.img"), b"sleep", b"</b>'");
     replace(&images.join("files.img"), b"/bin/busybox", b"<script>x()<");
