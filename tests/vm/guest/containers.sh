@@ -2,12 +2,13 @@
 # Containers to checkpoint, for the parts that need some.
 
 # Debian's policy has no types for containers: with SELinux, podman is told not to use any. In namespaces root may not be
-# allowed to raise limits, as podman does unless it is told some.
+# allowed to raise limits, as podman does unless it is told some, and there may be no controllers of cgroups.
 mkdir -p /etc/containers
 files=$(ulimit -Hn) processes=$(ulimit -Hu)
 cat >/etc/containers/containers.conf <<END
 [containers]
 label = false
+pids_limit = 0
 default_ulimits = ["nofile=$files:$files", "nproc=${processes/unlimited/-1}:${processes/unlimited/-1}"]
 END
 

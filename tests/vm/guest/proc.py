@@ -57,6 +57,10 @@ def maps(process):
     for line in (process / "maps").read_text().splitlines():
         area, permissions, offset, _, inode, *name = line.split(None, 5)
         start, end = (int(number, 16) for number in area.split("-"))
+        # Newer kernels have two where CRIU has one.
+        if name == ["[vvar_vclock]"] and found[-1]["name"] == "[vvar]" and found[-1]["end"] == start:
+            found[-1]["end"] = end
+            continue
         found.append({"start": start, "end": end, "permissions": permissions, "offset": int(offset, 16), "inode": int(inode),
                       "name": name[0] if name else ""})
     return found
