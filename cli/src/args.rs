@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
 use clap_complete::Shell;
+use crutils::checkpoint::Sha256Digest;
 
-use crate::engine_args::{Apply, Diff, Export, Extract, Import};
+use crate::engine_args::{Apply, Diff, Export, Extract, Import, parse_digest};
 use crate::image_args::Image;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 used wrongly, 3 the archive is refused (malformed, hostile, \
@@ -118,7 +119,7 @@ pub(crate) struct Inspect {
     #[arg(long)]
     pub(crate) mounts: bool,
     /// Lists mappings and what they hold
-    #[arg(long)]
+    #[arg(long, group = "how")]
     pub(crate) memory: bool,
     /// Lists environments, which may hold secrets
     #[arg(long)]
@@ -165,8 +166,8 @@ pub(crate) struct Check {
     #[arg(short, long)]
     pub(crate) digest: bool,
     /// Refuses an archive that has another SHA-256
-    #[arg(long, value_name = "SHA256")]
-    pub(crate) expect: Option<String>,
+    #[arg(long, value_name = "SHA256", value_parser = parse_digest)]
+    pub(crate) expect: Option<Sha256Digest>,
     /// Writes JSON
     #[arg(short, long)]
     pub(crate) json: bool,
@@ -183,20 +184,34 @@ pub(crate) struct Memory {
     #[arg(long, value_name = "N")]
     pub(crate) pid: Option<u32>,
     /// Finds a text
-    #[arg(long, value_name = "TEXT", conflicts_with = "regex")]
+    #[arg(long, value_name = "TEXT", group = "how")]
     pub(crate) search: Option<OsString>,
     /// Finds what a regular expression matches
-    #[arg(long, value_name = "REGEX")]
+    #[arg(long, value_name = "REGEX", group = "how")]
     pub(crate) regex: Option<String>,
     /// Writes the memory that the checkpoint holds into a file, one page after the other in the order of addresses; - is
     /// standard output
-    #[arg(long, value_name = "FILE", requires = "pid")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "pid",
+        group = "how",
+        conflicts_with = "json"
+    )]
     pub(crate) dump: Option<PathBuf>,
     /// Lists mappings and what they hold
-    #[arg(long)]
+    #[arg(long, group = "how")]
     pub(crate) map: bool,
     /// Shows memory from this address on, hexadecimal with 0x in front
-    #[arg(short = 'A', long, value_name = "ADDRESS", requires = "pid", value_parser = crate::text::parse_number)]
+    #[arg(
+        short = 'A',
+        long,
+        value_name = "ADDRESS",
+        requires = "pid",
+        group = "how",
+        conflicts_with = "json",
+        value_parser = crate::text::parse_number
+    )]
     pub(crate) address: Option<u64>,
     /// How much is shown; K, M and G stand for KiB, MiB and GiB
     #[arg(short = 'n', long, value_name = "SIZE", default_value = "256", value_parser = crate::text::parse_size)]

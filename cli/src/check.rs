@@ -119,8 +119,8 @@ fn read_all(options: &Check, watch: &Watch) -> Result<Option<String>, Failure> {
         wanted.strict_names(true).require_end_marker(true);
         wanted.names(&KNOWN_MEMBERS)?;
     }
-    if let Some(expected) = &options.expect {
-        wanted.expected_digest(expected.parse()?);
+    if let Some(expected) = options.expect {
+        wanted.expected_digest(expected);
     }
     let mut import = list::open(&options.archive, &wanted, watch)?;
     let imported = import.extract()?;

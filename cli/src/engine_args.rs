@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use crutils::checkpoint::{Compression, Engine};
+use crutils::checkpoint::{Compression, Engine, Sha256Digest};
 
 /// A directory with a name.
 #[derive(Clone)]
@@ -54,8 +54,8 @@ pub(crate) struct Import {
     #[arg(short = 'm', long, value_name = "DIR")]
     pub(crate) shm: Option<PathBuf>,
     /// Refuses an archive that has another SHA-256
-    #[arg(long, value_name = "SHA256")]
-    pub(crate) expect: Option<String>,
+    #[arg(long, value_name = "SHA256", value_parser = parse_digest)]
+    pub(crate) expect: Option<Sha256Digest>,
     /// Prints the archive's SHA-256
     #[arg(short, long)]
     pub(crate) digest: bool,
@@ -196,15 +196,22 @@ impl clap::builder::TypedValueParser for ParseVolume {
         let at = bytes.iter().position(|&byte| byte == b'=');
         let (name, directory) = bytes.split_at(at.unwrap_or(0));
         let directory = directory.get(1..).unwrap_or_default();
-        if name.is_empty() || directory.is_empty() {
+        let is_name = !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/');
+        if !is_name || directory.is_empty() {
             let kind = clap::error::ErrorKind::ValueValidation;
-            return Err(clap::Error::raw(kind, "a volume is NAME=DIR\n").with_cmd(command));
+            let why = "a volume is NAME=DIR, and its name no path\n";
+            return Err(clap::Error::raw(kind, why).with_cmd(command));
         }
         Ok(Volume {
             name: std::ffi::OsStr::from_bytes(name).to_owned(),
             directory: std::ffi::OsStr::from_bytes(directory).into(),
         })
     }
+}
+
+/// Reads the digest of an archive.
+pub(crate) fn parse_digest(text: &str) -> Result<Sha256Digest, &'static str> {
+    text.parse().map_err(|_| "it has 64 hexadecimal digits")
 }
 
 /// Reads `none`, `gzip:9`, `zstd` and the like; the library knows which levels there are.

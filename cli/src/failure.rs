@@ -29,6 +29,8 @@ pub(crate) enum Failure {
     File(PathBuf, io::Error),
     /// The arguments contradict each other, or what is there.
     Usage(String),
+    /// The checkpoint is without what was asked for.
+    Missing(String),
 }
 
 impl From<crutils::Error> for Failure {
@@ -66,6 +68,7 @@ impl Failure {
                 (FAILED, format!("{path:?}: {}", described(error)))
             }
             Failure::Usage(message) => (USAGE, message.clone()),
+            Failure::Missing(message) => (REFUSED, message.clone()),
         };
         tell(&message);
         ExitCode::from(code)

@@ -80,8 +80,8 @@ fn import_options(wanted: &Import) -> Result<ImportOptions, Failure> {
     if let Some(bytes) = wanted.max_bytes {
         options.limit(Limit::TotalBytes, bytes);
     }
-    if let Some(expected) = &wanted.expect {
-        options.expected_digest(expected.parse()?);
+    if let Some(expected) = wanted.expect {
+        options.expected_digest(expected);
     }
     Ok(options)
 }

@@ -72,15 +72,22 @@ pub(crate) fn run(
     Ok(ExitCode::SUCCESS)
 }
 
+/// Refuses a process that the checkpoint doesn't have.
+pub(crate) fn check_process(inspection: &Inspection, pid: u32) -> Result<(), Failure> {
+    match inspection.process(pid) {
+        Some(_) => Ok(()),
+        None => Err(Failure::Missing(format!(
+            "process {pid} is not in the checkpoint"
+        ))),
+    }
+}
+
 fn print(inspection: &Inspection, options: &Inspect, output: &mut Output) -> Result<(), Failure> {
     let wanted =
         |process: &&Process| options.pids.is_empty() || options.pids.contains(&process.pid);
     let processes: Vec<_> = inspection.processes().iter().filter(wanted).collect();
-    for pid in &options.pids {
-        if inspection.process(*pid).is_none() {
-            let message = format!("process {pid} is not in the checkpoint");
-            return Err(Failure::Usage(message));
-        }
+    for &pid in &options.pids {
+        check_process(inspection, pid)?;
     }
     let parts = [
         options.processes,

@@ -43,11 +43,8 @@ pub(crate) fn run(
     watch: &Watch,
 ) -> Result<ExitCode, Failure> {
     let mut inspection = inspect::open(&options.archive, &options.parents, watch)?;
-    if let Some(pid) = options.pid
-        && inspection.process(pid).is_none()
-    {
-        let message = format!("process {pid} is not in the checkpoint");
-        return Err(Failure::Usage(message));
+    if let Some(pid) = options.pid {
+        inspect::check_process(&inspection, pid)?;
     }
     if let Some(regex) = pattern(options)? {
         return search(options, &regex, &mut inspection, output);

@@ -12,7 +12,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::node::Node;
 use super::{Identity, Name, Place, Root, RootPath, remove_tree};
-use crate::error::{Called as _, Error, Result};
+use crate::error::{Called as _, Context as _, Error, Result};
 use crate::watch::Watch;
 
 /// How many descriptors are held back: enough to remove a shallow tree with. That a deeper one stays is told.
@@ -47,13 +47,25 @@ impl Destination {
     /// Opens the directory. A path that is absolute or starts at a descriptor is cleaned lexically, and made if it is
     /// missing: all missing components with mode 0755 less the umask, owner 0:0 where the caller may.
     pub(crate) fn open_or_make_ambient(place: Place<'_>, what: &str) -> Result<Self> {
-        match place.start() {
-            Some(start) => Self::walk_down(start, place, what),
-            None => Ok(Self {
-                root: Root::new(place.open_directory_ambient(what)?),
-                made: Vec::new(),
-                reserve: Vec::new(),
-            }),
+        place.check_given(what)?;
+        Self::open_or_make_unnamed_ambient(place).context(|| place.named(what))
+    }
+
+    /// The same, of which the message says neither where nor what for.
+    pub(crate) fn open_or_make_unnamed_ambient(place: Place<'_>) -> Result<Self> {
+        let start = place.start();
+        let mut destination = Self {
+            root: Root::new(start.unwrap_or(place).open_unnamed_directory_ambient()?),
+            made: Vec::new(),
+            reserve: Vec::new(),
+        };
+        let made = match start {
+            Some(_) => destination.walk_down(place),
+            None => Ok(()),
+        };
+        match made {
+            Ok(()) => Ok(destination),
+            Err(error) => Err(destination.abandon(error)),
         }
     }
 
@@ -96,22 +108,12 @@ impl Destination {
         Ok(())
     }
 
-    fn walk_down(start: Place<'_>, place: Place<'_>, what: &str) -> Result<Self> {
+    fn walk_down(&mut self, place: Place<'_>) -> Result<()> {
         let clean = RootPath::clean(place.path().as_os_str().as_bytes())?;
-        let mut destination = Self {
-            root: Root::new(start.open_directory_ambient(what)?),
-            made: Vec::new(),
-            reserve: Vec::new(),
-        };
         for name in clean.components().filter_map(Name::new) {
-            if let Err(error) = destination.step_down(name) {
-                return Err(destination.abandon(error).context(place.named(what)));
-            }
+            self.step_down(name)?;
         }
-        match destination.take_reserve() {
-            Ok(()) => Ok(destination),
-            Err(error) => Err(destination.abandon(error).context(place.named(what))),
-        }
+        self.take_reserve()
     }
 
     /// Holds some descriptors back if there is something to remove.

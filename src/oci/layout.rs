@@ -48,7 +48,7 @@ impl Layout {
     /// EINVAL for a directory that holds something else.
     pub(crate) fn open_or_make_ambient(place: Place<'_>, what: &str, sync: bool) -> Result<Self> {
         Destination::check_ambient(place, what)?;
-        let destination = Destination::open_or_make_ambient(place, what)?;
+        let destination = Destination::open_or_make_unnamed_ambient(place)?;
         match prepare(&destination, what) {
             Ok(blobs) => Ok(Self {
                 destination,

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Scratch, crutils, program, rich, sh};
+use crate::support::{Scratch, crutils, program, rich, run, sh};
 
 /// How a run of the command ends.
 fn code(command: &mut Command) -> Option<i32> {
@@ -106,5 +106,28 @@ fn what_is_asked_of_an_archive_is_not_taken_for_granted_of_a_directory() {
         let mut check = crutils();
         check.arg("check").arg(&bundle).args(options);
         assert_eq!(code(&mut check), Some(2), "{options:?}");
+    }
+}
+
+#[test]
+fn what_has_no_checkpoint_is_told_from_nothing() {
+    let scratch = Scratch::new();
+    fs::write(scratch.join("empty"), b"").unwrap();
+    sh(scratch.path(), "echo text >file && tar -cf other.tar file");
+    for command in ["check", "inspect", "list"] {
+        let (empty, other) = (
+            run(scratch.path(), &[command, "empty"]),
+            run(scratch.path(), &[command, "other.tar"]),
+        );
+        assert_eq!(empty.status.code(), Some(3), "{command}: {empty:?}");
+        let text = String::from_utf8(other.stdout).unwrap();
+        match command {
+            "check" => assert!(
+                text.starts_with("There is no whole checkpoint in it."),
+                "{text}"
+            ),
+            "inspect" => assert!(text.starts_with("no checkpoint\n"), "{text}"),
+            _ => assert!(text.contains("file"), "{text}"),
+        }
     }
 }

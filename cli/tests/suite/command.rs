@@ -123,8 +123,10 @@ fn a_process_is_told_alone() {
         "{one}"
     );
     assert!(one.contains("/bin/busybox"));
-    let output = run_on(&["inspect", "--pid", "45"], &["rich.tar.zst"]);
-    assert_eq!(output.status.code(), Some(2));
+    for command in ["inspect", "memory"] {
+        let output = run_on(&[command, "--pid", "45"], &["rich.tar.zst"]);
+        assert_eq!(output.status.code(), Some(3), "{command}");
+    }
     let environment = printed(&["inspect", "--env", "--pid", "44"], &["rich.tar.zst"]);
     assert!(environment.contains("  TERM=xterm\n"), "{environment}");
     let all = printed(&["inspect", "--all"], &["rich.tar.zst"]);

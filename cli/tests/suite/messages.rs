@@ -49,6 +49,30 @@ fn every_failure_is_told_in_one_form() {
 }
 
 #[test]
+fn a_path_through_a_file_is_named_once() {
+    let (scratch, rich) = (Scratch::new(), rich());
+    fs::write(scratch.join("file"), b"").unwrap();
+    for line in [
+        &["image", "build", "--output", "file", &rich][..],
+        &["image", "build", "--output", "file/image", &rich],
+        &[
+            "image",
+            "build",
+            "--output",
+            "oci-archive:file/image",
+            &rich,
+        ],
+        &["import", "--bundle", "file/bundle", &rich],
+        &["export", "file/bundle", "archive"],
+    ] {
+        let output = run(scratch.path(), line);
+        let (said, root) = (said(&output), scratch.path().to_str().unwrap());
+        assert!(said.contains("ENOTDIR"), "{line:?}: {said}");
+        assert!(said.matches(root).count() < 2, "{line:?}: {said}");
+    }
+}
+
+#[test]
 fn help_is_no_failure_and_has_no_prefix() {
     for arguments in [&["--help"][..], &["inspect", "-h"], &["--version"]] {
         let text = shown(crutils().args(arguments));

@@ -70,7 +70,7 @@ impl ImageOutput {
         let parts =
             parts.and_then(|(directory, name)| Some((directory, Name::new(name.as_bytes())?)));
         let (directory, name) = parts.ok_or_else(|| Error::argument("image", "names no file"))?;
-        let directory = directory.open_directory_ambient("image")?;
+        let directory = directory.open_unnamed_directory_ambient()?;
         crate::checkpoint::export::check_place("image", &directory, &name)?;
         let output = Output::create(&directory, &name)?;
         Ok(Self {
