@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # boots: engine-e2e
 # short: native
-# podman's own end-to-end tests of checkpoints (test/e2e/checkpoint_test.go), with podman 4.3.1 on this library; those that
-# fail with it once more with Debian's. Their output is build/vm/engine-e2e/engine-e2e/e2e-*.log.
+# podman's own end-to-end tests of checkpoints (test/e2e/checkpoint_test.go), with podman 4.3.1 on this library and with
+# Debian's. Their output is build/vm/engine-e2e/engine-e2e/e2e-*.log.
 [ -e /vm/podman/podman.dynamic ] || { skip 'podman on the library' "it wasn't built" && return 0; }
 . /vm/engines.sh
 
@@ -42,42 +42,49 @@ e2e() {
         tee -a "$LOGS/e2e-$1.log"
 }
 
-# With the library, the result of each test as it comes; one that failed is tried twice.
-declare -A failed=()
-passed=0
-note_results() {
+# tried ENGINE [TEST]: what became of each test: passed or failed (one that failed was tried twice), in $of_ENGINE by name
+declare -A of_plain=() of_dynamic=()
+tried() {
+    local -n results=of_$1
     local line name=
     while IFS= read -r line; do
         case $line in
             'Podman checkpoint ') read -r name ;;
-            'S [SKIPPING]'*) note "podman's test/e2e skips: $name" ;;
-            '• Failure'*) failed[${name:-none}]=yes ;;
-            '•'*)
-                unset "failed[$name]"
-                passed=$((passed + 1))
-                echo "ok $PART ($BOOT): podman's test/e2e: $name" >&3
-                ;;
+            'S [SKIPPING]'*) [ "$1" = plain ] || note "podman's test/e2e skips: $name" ;;
+            '• Failure'*) results[${name:-none}]=failed ;;
+            '•'*) results[$name]=passed ;;
         esac
-    done
+    done < <(e2e "$@")
+    grep -qa ' Passed | ' "$LOGS/e2e-$1.log" || echo "FAILED $PART ($BOOT): podman's test/e2e didn't get to its end with $1" >&3
+}
+# sum ENGINE
+sum() {
+    local -n results=of_$1
+    echo "$(grep -c passed < <(printf '%s\n' "${results[@]}")) of ${#results[@]} passed"
+}
+
+# One test counts the changes after a restore. CRIU makes a directory in the container's /tmp, and removes it: the time of /tmp
+# is a change, which the library keeps and podman's own code leaves out.
+counted='podman checkpoint and restore container with root file-system changes'
+fails_by_count() {
+    [ "$1" = "$counted" ] && grep -qaF '["C /etc", "D /etc/motd", "A /test.output", "C /tmp"]' "$LOGS/e2e-dynamic.log"
 }
 
 engine=plain
 check 'images are made' images
-one=
-[ "$SHORT" != yes ] || one='podman checkpoint container with export (migration)'
-note_results < <(e2e dynamic "$one")
-row "podman's test/e2e, tests of checkpoints" '' "$passed passed, ${#failed[@]} failed"
-grep -qa ' Passed | ' "$LOGS/e2e-dynamic.log" || echo "FAILED $PART ($BOOT): podman's test/e2e didn't get to its end" >&3
-# One test counts the changes after a restore. CRIU makes a directory in the container's /tmp, and removes it: the time of /tmp
-# is a change, which the library keeps and podman's own code leaves out.
-counted='podman checkpoint and restore container with root file-system changes'
-for name in "${!failed[@]}"; do
-    if e2e plain "$name" | grep -qa ' 1 Passed | '; then plain=passed; else plain=failed; fi
-    row "podman's test/e2e: $name" $plain failed
-    if [ "$name" = "$counted" ] &&
-        grep -qaF '["C /etc", "D /etc/motd", "A /test.output", "C /tmp"]' "$LOGS/e2e-dynamic.log"; then
+if [ "$SHORT" = yes ]; then
+    tried dynamic 'podman checkpoint container with export (migration)'
+else
+    tried dynamic
+    tried plain
+    row "podman's test/e2e" "$(sum plain)" "$(sum dynamic)"
+fi
+for name in "${!of_dynamic[@]}"; do
+    plain=${of_plain[$name]:-not tried} dynamic=${of_dynamic[$name]}
+    [ "$plain" = passed ] && [ "$dynamic" = passed ] || row "podman's test/e2e: $name" "$plain" "$dynamic"
+    if [ "$dynamic" = failed ] && fails_by_count "$name"; then
         note "podman's test/e2e: $name: fails with the library, which keeps the time of /tmp (plain podman: $plain)"
     else
-        verdict "podman's test/e2e: $name" $plain failed
+        verdict "podman's test/e2e: $name" "$plain" "$dynamic"
     fi
 done
