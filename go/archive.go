@@ -338,6 +338,7 @@ type Exported struct {
 	// Missing is the names of optional members that didn't exist, in the order of the export.
 	Missing []string
 	// Lacking is the names of what a restore will need and the archive doesn't have, each with a warning
-	// WarningIncomplete: an inventory.img, or a "parent" whose dump isn't in the archive.
+	// WarningIncomplete: an inventory.img, a "parent" whose dump isn't in the archive, or volumes/NAME.tar of a volume
+	// that podman's config.dump names.
 	Lacking []string
 }

@@ -67,8 +67,8 @@ const (
 	// WarningXattr means that an extended attribute is left out: the file system, the type of the object or a user
 	// namespace can't have it, or it is an overlay's own state.
 	WarningXattr WarningKind = 6
-	// WarningIncomplete means that a restore will lack something: an image that CRIU needs, or the dump that another one
-	// builds on.
+	// WarningIncomplete means that a restore will lack something: an image that CRIU needs, the dump that another one builds
+	// on, or a volume of the container.
 	WarningIncomplete WarningKind = 7
 )
 

@@ -1246,7 +1246,8 @@ typedef struct CRExported {
     size_t missing_len;
     /**
      * An array of the names of what a restore will need and the archive doesn't have, each with a warning
-     * CR_WARNING_INCOMPLETE: an inventory.img, or a "parent" whose dump isn't in the archive. Never NULL.
+     * CR_WARNING_INCOMPLETE: an inventory.img, a "parent" whose dump isn't in the archive, or volumes/NAME.tar of a
+     * volume that podman's config.dump names. Never NULL.
      */
     const char *const *lacking;
     /** How many of these names there are. */
@@ -2777,7 +2778,7 @@ int CRInspectionFindings(struct CRInspection *inspection,
 #define CR_WARNING_XATTR 6
 
 /**
- * A restore will lack something: an image that CRIU needs, or the dump that another one builds on.
+ * A restore will lack something: an image that CRIU needs, the dump that another one builds on, or a volume of the container.
  */
 #define CR_WARNING_INCOMPLETE 7
 

@@ -164,7 +164,8 @@ pub enum WarningKind {
     /// An extended attribute is left out: the file system, the type of the object or a user namespace can't have it, or it
     /// is an overlay's own state.
     Xattr = 6,
-    /// A restore will lack something: an image that CRIU needs, or the dump that another one builds on.
+    /// A restore will lack something: an image that CRIU needs, the dump that another one builds on, or a volume of the
+    /// container.
     Incomplete = 7,
 }
 

@@ -36,7 +36,8 @@ pub struct CRExported {
     /// How many names there are.
     pub missing_len: usize,
     /// An array of the names of what a restore will need and the archive doesn't have, each with a warning
-    /// CR_WARNING_INCOMPLETE: an inventory.img, or a "parent" whose dump isn't in the archive. Never NULL.
+    /// CR_WARNING_INCOMPLETE: an inventory.img, a "parent" whose dump isn't in the archive, or volumes/NAME.tar of a
+    /// volume that podman's config.dump names. Never NULL.
     pub lacking: *const *const c_char,
     /// How many of these names there are.
     pub lacking_len: usize,

@@ -9,19 +9,22 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use nix::fcntl::readlinkat;
 use nix::sys::stat::SFlag;
 
+use super::layer::read_document;
 use super::{Entry, Export, MemberSource};
-use crate::checkpoint::names::{DUMPS, INVENTORY, PARENT};
+use crate::checkpoint::ContainerConfig;
+use crate::checkpoint::names::{CONFIG_DUMP, DUMPS, INVENTORY, PARENT, volume_tar};
 use crate::error::{Called as _, Result};
 use crate::fs::{Name, Node, Root, RootPath, file_type};
 use crate::watch::{WarningKind, Watch};
 
-/// Tells what the dumps among the members that are `present` lack; their names, too.
+/// Tells what the dumps among the members that are `present` lack, and which volumes of the container; their names, too.
 pub(super) fn check(export: &Export, present: &[&Entry], watch: &Watch) -> Result<Vec<OsString>> {
     let mut lacking = Vec::new();
     let mut tell = |name: &[u8], what: &str| {
         watch.warn(WarningKind::Incomplete, name, what);
         lacking.push(OsString::from_vec(name.to_vec()));
     };
+    check_volumes(present, &mut tell)?;
     for entry in present {
         let (name, MemberSource::Bundle(root, _)) = (entry.name.as_bytes(), &entry.content) else {
             continue;
@@ -42,6 +45,40 @@ pub(super) fn check(export: &Export, present: &[&Entry], watch: &Watch) -> Resul
         }
     }
     Ok(lacking)
+}
+
+/// Tells which volumes that config.dump names aren't there. One that can't be read fails when it is stored, and one that is
+/// malformed is the importer's to refuse.
+fn check_volumes(present: &[&Entry], tell: &mut impl FnMut(&[u8], &str)) -> Result<()> {
+    let is_config = |entry: &&&Entry| entry.name.as_bytes() == CONFIG_DUMP.as_bytes();
+    let document = present.iter().find(is_config);
+    let document = document.and_then(|entry| read_document(entry, 0).ok().flatten());
+    let Some(Ok(config)) = document.map(|(bytes, _)| ContainerConfig::parse(&bytes)) else {
+        return Ok(());
+    };
+    for volume in config.named_volumes() {
+        let name = volume_tar(volume.as_bytes());
+        if !holds(present, &name)? {
+            let what = "isn't there: the container has this volume, and a restore wants it unless it is told not to";
+            tell(&name, what);
+        }
+    }
+    Ok(())
+}
+
+/// Whether this is a member, or below one.
+fn holds(present: &[&Entry], name: &[u8]) -> Result<bool> {
+    for entry in present {
+        let is_it = match (&entry.content, name.strip_prefix(entry.name.as_bytes())) {
+            (_, Some(b"")) => true,
+            (MemberSource::Bundle(root, _), Some([b'/', ..])) => find(root, name)?.is_some(),
+            _ => false,
+        };
+        if is_it {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn find(root: &Root, path: &[u8]) -> Result<Option<Node>> {

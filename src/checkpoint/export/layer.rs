@@ -179,7 +179,7 @@ impl Encode for Digesting<'_> {
 }
 
 /// The bytes of a document and the time of its file; none if it isn't there.
-fn read_document(entry: &Entry, time: i64) -> Result<Option<(Vec<u8>, i64)>> {
+pub(super) fn read_document(entry: &Entry, time: i64) -> Result<Option<(Vec<u8>, i64)>> {
     match &entry.content {
         MemberSource::Bytes(bytes) => Ok(Some((bytes.clone(), time))),
         MemberSource::Bundle(root, _) => {

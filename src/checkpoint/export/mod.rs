@@ -74,7 +74,7 @@ enum Refusal {
     Missing,
     /// An engine that never wrote one has to learn how: a restore reads the container's name, image and runtime in it.
     #[error(
-        "is required and isn't there; metadata that is filled and built (CRMetadataBuild) makes one"
+        "is required and isn't there; CRMetadataBuild makes one, and `crutils import --config` takes that of an archive"
     )]
     NoConfiguration,
     /// A checkpoint without some of its memory passes for a whole one until its container is restored.

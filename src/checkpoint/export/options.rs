@@ -153,6 +153,7 @@ pub struct Exported {
     pub missing: Vec<OsString>,
     /// What a restore will need and this archive doesn't have, each with a
     /// [`Incomplete`](crate::watch::WarningKind::Incomplete) warning: `checkpoint/inventory.img`, without which CRIU can't
-    /// restore, and `checkpoint/parent`, if it leads to a dump that isn't in the archive.
+    /// restore, `checkpoint/parent`, if it leads to a dump that isn't in the archive, and `volumes/NAME.tar` of a volume
+    /// that podman's config.dump names.
     pub lacking: Vec<OsString>,
 }

@@ -2,8 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
+
 use super::document::{DocumentContent, document};
-use super::json::{Document, Reader, Refusal, Value};
+use super::json::{Document, Reader, Refusal, Value, same_key};
 use super::time;
 use crate::checkpoint::names::CONFIG_DUMP;
 
@@ -63,6 +65,20 @@ impl ContainerConfig {
     pub fn has_runtime(&self) -> bool {
         self.has_runtime
     }
+
+    /// The volumes by name that podman's file says were mounted into the container (`namedVolumes`), as far as they are
+    /// written as podman does.
+    pub(crate) fn named_volumes(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let lists = of_key(self.document.root(), "namedVolumes");
+        let volumes = lists.flat_map(Value::elements);
+        volumes.filter_map(|volume| of_key(volume, "volumeName").last()?.string())
+    }
+}
+
+/// The values of an object that have this key.
+fn of_key<'t>(object: Value<'t>, name: &'static str) -> impl Iterator<Item = Value<'t>> {
+    let members = object.members();
+    members.filter_map(move |(key, value)| same_key(&key.string()?, name).then_some(value))
 }
 
 impl Default for ContainerConfig {
