@@ -2778,7 +2778,8 @@ int CRInspectionFindings(struct CRInspection *inspection,
 #define CR_WARNING_XATTR 6
 
 /**
- * A restore will lack something: an image that CRIU needs, the dump that another one builds on, or a volume of the container.
+ * A restore will lack something: an image that CRIU needs, the dump that another one builds on, or a volume of the
+ * container.
  */
 #define CR_WARNING_INCOMPLETE 7
 

@@ -47,7 +47,8 @@ pub const CR_WARNING_CHANGED: u32 = 5;
 /// An extended attribute is left out: the file system, the type of the object or a user namespace can't
 /// have it, or it is an overlay's own state.
 pub const CR_WARNING_XATTR: u32 = 6;
-/// A restore will lack something: an image that CRIU needs, the dump that another one builds on, or a volume of the container.
+/// A restore will lack something: an image that CRIU needs, the dump that another one builds on, or a volume of the
+/// container.
 pub const CR_WARNING_INCOMPLETE: u32 = 7;
 
 const _: () = assert!(CR_WARNING_VANISHED == WarningKind::Vanished as u32);
