@@ -155,7 +155,7 @@ fn a_volume_that_is_not_exported_is_told(_: &Test, door: &'static dyn Door) {
     let named = |volumes: &str| {
         bundle.write(
             "config.dump",
-            &format!(r#"{{"id": "1", "namedVolumes": {volumes}}}"#),
+            format!(r#"{{"id": "1", "namedVolumes": {volumes}}}"#),
         );
     };
     named(r#"[{"dest": "/a", "volumeName": "v"}, {"volumeName": "\u00fc"}]"#);
