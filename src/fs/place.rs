@@ -152,7 +152,6 @@ impl<'p> Place<'p> {
 
     /// The place as messages name it; `what` is the argument's name.
     pub(crate) fn named(self, what: &str) -> String {
-        let what = what.replace('_', " ");
         let path = quote(self.path.as_os_str().as_bytes());
         match self
             .at

@@ -9,7 +9,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use nix::fcntl::readlinkat;
 use nix::sys::stat::SFlag;
 
-use super::layer::read_document;
+use super::documents::read_document;
 use super::{Entry, Export, MemberSource};
 use crate::checkpoint::ContainerConfig;
 use crate::checkpoint::names::{CONFIG_DUMP, DUMPS, INVENTORY, PARENT, volume_tar};

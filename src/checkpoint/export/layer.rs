@@ -2,24 +2,23 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::FileExt as _;
 
 use nix::errno::Errno;
 
+use super::documents::read_document;
 use super::members;
 use super::output::{Job, Outlet, open_spool_directory};
-use super::{Entry, Export, ExportOptions, Exported, MemberSource, Refusal};
+use super::{Export, ExportOptions, Exported, MemberSource};
 use crate::archive::{Hasher, Sha256Digest, Sink};
-use crate::budget::ask_for;
+use crate::checkpoint::DocumentKind;
 use crate::checkpoint::image::Facts;
 use crate::checkpoint::layer::{check_layer_name, judge_layer_member};
 use crate::checkpoint::names::CHECKPOINT;
-use crate::checkpoint::{DocumentKind, MAX_CONFIG};
 use crate::compress::{Encode, Encoding, encoder};
-use crate::error::{Called as _, Context as _, Error, Kind, Result};
+use crate::error::{Context as _, Error, Kind, Result};
 use crate::fs::{Identity, Root, RootPath, open_regular_at, sorted_names, spool_ambient};
 use crate::tar::Member;
 use crate::watch::Watch;
@@ -175,58 +174,6 @@ impl Encode for Digesting<'_> {
 
     fn finish(self: Box<Self>) -> Result<()> {
         self.inner.finish()
-    }
-}
-
-/// The bytes of a document and the time of its file; none if it isn't there.
-pub(super) fn read_document(entry: &Entry, time: i64) -> Result<Option<(Vec<u8>, i64)>> {
-    match &entry.content {
-        MemberSource::Bytes(bytes) => Ok(Some((bytes.clone(), time))),
-        MemberSource::Bundle(root, _) => {
-            let Some(file) = open_below(root, &entry.name)? else {
-                return Ok(None);
-            };
-            read_file(&file).map(Some)
-        }
-        MemberSource::File(file) => read_file(file.file()).map(Some),
-        MemberSource::Directory(_) | MemberSource::Diff(_) => Ok(None),
-    }
-}
-
-fn read_file(file: &File) -> Result<(Vec<u8>, i64)> {
-    let metadata = file.metadata().called(|| "fstat")?;
-    if metadata.len() > MAX_CONFIG {
-        return Err(Refusal::TooLarge(metadata.len()).into());
-    }
-    let length = usize::try_from(metadata.len()).unwrap_or_default();
-    ask_for(length)?;
-    let mut bytes = vec![0; length];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::io("read", error)),
-        }
-    }
-    bytes.truncate(filled);
-    Ok((bytes, metadata.mtime()))
-}
-
-/// A regular file of a bundle; none if it isn't there, or is none: what that means is told when it is to be stored.
-fn open_below(root: &Root, path: &RootPath) -> Result<Option<File>> {
-    let Some((directory, name)) = path.split() else {
-        return Ok(None);
-    };
-    let gone = [Errno::ENOENT, Errno::ENOTDIR, Errno::EISDIR];
-    let directory = match root.directory(&directory) {
-        Err(error) if error.is_any(&gone) => return Ok(None),
-        directory => directory?,
-    };
-    match open_regular_at(&directory, &name) {
-        Err(error) if error.is_any(&gone) || error.kind() == Kind::Forbidden => Ok(None),
-        file => file,
     }
 }
 

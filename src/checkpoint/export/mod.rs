@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod completeness;
+mod documents;
 mod layer;
 mod members;
 mod options;
