@@ -130,7 +130,8 @@ start_containerd() {
 made_by_ctr() {
     local root=/tmp/containerd/state/io.containerd.runtime.v2.task/default/by-ctr/rootfs
     start_containerd
-    ctr run --detach --null-io localhost/image:latest by-ctr /bin/workload podman
+    # In namespaces there may be no controller for that.
+    ctr run --detach --null-io --cpu-shares 0 localhost/image:latest by-ctr /bin/workload podman
     await [ -e $root/ready ]
     counter $root >/tmp/by-ctr.before
     ctr container checkpoint --task --rw by-ctr localhost/by-ctr:1
