@@ -119,7 +119,7 @@ pub(crate) struct Inspect {
     #[arg(long)]
     pub(crate) mounts: bool,
     /// Lists mappings and what they hold
-    #[arg(long, group = "how")]
+    #[arg(long)]
     pub(crate) memory: bool,
     /// Lists environments, which may hold secrets
     #[arg(long)]
